@@ -1,0 +1,29 @@
+"""Errors that a user can act on: what is wrong, where, and what to do, in one line."""
+
+
+class EdgeC2VLError(Exception):
+    """Something failed; the command ends with exit code 1 and prints only the message."""
+
+    exit_code = 1
+
+
+class UsageError(EdgeC2VLError):
+    """The command was called wrongly; exit code 2."""
+
+    exit_code = 2
+
+
+class CameraError(EdgeC2VLError):
+    """A camera, stream or file could not be opened or read."""
+
+
+class BundleError(EdgeC2VLError):
+    """A model bundle is missing, damaged or not for this machine."""
+
+
+class ArchiveError(EdgeC2VLError):
+    """A skeleton archive is missing, damaged or of another layout or version."""
+
+
+class DatasetError(EdgeC2VLError):
+    """A data set's own files are not where, or not what, they should be."""
