@@ -1,0 +1,1 @@
+"""INT8: calibration sets, quantisation, accuracy against FP32."""

@@ -1,0 +1,99 @@
+"""The command `edge-c2vl`: finds a command, runs it, and turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from edge_c2vl import __version__
+from edge_c2vl.errors import EdgeC2VLError
+
+# name -> "module:attribute". A command's module imports only click at the top, so that this list costs nothing.
+COMMANDS = {
+    "run": "edge_c2vl.commands.run:run",
+    "bench": "edge_c2vl.commands.bench:bench",
+    "doctor": "edge_c2vl.commands.doctor:doctor",
+    "prepare": "train.commands.prepare:prepare",
+    "knowledge": "train.commands.knowledge:knowledge",
+    "train": "train.commands.train:train",
+    "export": "train.commands.export:export",
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module only when the command is asked for or listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
+        if name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[name].split(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="edge-c2vl")
+@click.option("--debug", is_flag=True, help="Print a traceback when something fails.")
+def edge_c2vl(debug: bool) -> None:  # noqa: ARG001
+    """Driver monitoring that runs on the device in the vehicle.
+
+    \b
+    Watch a driver:      edge-c2vl run --camera 0
+    Try it at once:      edge-c2vl run --camera sample
+    Check this machine:  edge-c2vl doctor
+    """
+
+
+def _needs(error: ModuleNotFoundError) -> str:
+    """The extra that brings a missing package."""
+    extra = "sample" if error.name == "skvideo" else "train"
+    return f"the package {error.name} is missing here; install it with: pip install 'edge-c2vl[{extra}]'"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point. Exit code 0: done; 1: failed; 2: wrong usage; 130: interrupted where a command does not handle it."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in arguments
+    try:
+        # --debug is taken anywhere on the line: it is remembered after the fact, when the command stands written out.
+        edge_c2vl.main([a for a in arguments if a != "--debug"], prog_name="edge-c2vl", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.Abort:
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except EdgeC2VLError as error:
+        _fail(f"error: {error}", error.exit_code, debug)
+    except ModuleNotFoundError as error:
+        _fail(f"error: {_needs(error)}", 1, debug)
+    except KeyboardInterrupt:
+        _fail("interrupted", 130, debug)
+    except BrokenPipeError:
+        # The reader (head, less) has gone: nothing more to say, also not when Python flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        message = " ".join(str(error).split()) or type(error).__name__
+        _fail(f"error: {type(error).__name__}: {message} (run again with --debug for the traceback)", 1, debug)
+
+
+def _fail(line: str, exit_code: int, debug: bool) -> None:
+    if debug:
+        import traceback
+
+        traceback.print_exc()
+    click.echo(line, err=True)
+    sys.exit(exit_code)
+
+
+if __name__ == "__main__":
+    main()

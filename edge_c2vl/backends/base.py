@@ -1,0 +1,61 @@
+"""What every inference engine looks like from outside."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from types import TracebackType
+from typing import TypeVar
+
+import numpy as np
+
+from edge_c2vl.skeleton import Array
+
+B = TypeVar("B", bound="Backend")
+
+
+class Backend(ABC):
+    """An open model: clip in, logits and embedding out. A context manager; closed once, it stays closed.
+
+    `name`: the engine ("onnxruntime:CPU"). `precision`: "fp32", "fp16" or "int8". `clip_shape`: (3, T, 25).
+    """
+
+    def __init__(self, name: str, precision: str, clip_shape: tuple[int, int, int]) -> None:
+        self.name = name
+        self.precision = precision
+        self.clip_shape = clip_shape
+        self._open = True
+
+    def infer(self, clip: Array) -> tuple[Array, Array]:
+        """clip: float32 (N, 3, T, 25) -> logits (N, K), embedding (N, D) of unit length.
+
+        Raises ValueError on another shape, RuntimeError once closed.
+        """
+        if not self._open:
+            raise RuntimeError(f"the {self.name} backend is closed")
+        if clip.ndim != 4 or clip.shape[1:] != self.clip_shape:
+            raise ValueError(f"this model takes clips (N, {', '.join(map(str, self.clip_shape))}), not {clip.shape}")
+        return self._infer(np.ascontiguousarray(clip, np.float32))
+
+    def warm_up(self, times: int = 3) -> None:
+        """Runs an empty clip, so that the first real one does not pay for lazy initialisation."""
+        for _ in range(times):
+            self.infer(np.zeros((1, *self.clip_shape), np.float32))
+
+    def close(self) -> None:
+        if self._open:
+            self._open = False
+            self._close()
+
+    def __enter__(self: B) -> B:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @abstractmethod
+    def _infer(self, clip: Array) -> tuple[Array, Array]: ...
+
+    @abstractmethod
+    def _close(self) -> None: ...

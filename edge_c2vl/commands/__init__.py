@@ -1,0 +1,1 @@
+"""Commands that need only what goes into the vehicle; one file a command."""

@@ -1,0 +1,1 @@
+"""Training: data sets, encoder, knowledge prompts, objectives, protocols, export. PyTorch lives here."""
