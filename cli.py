@@ -40,7 +40,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="edge-c2vl")
 @click.option("--debug", is_flag=True, help="Print a traceback when something fails.")
-def edge_c2vl(debug: bool) -> None:  # noqa: ARG001
+def edge_c2vl(debug: bool) -> None:
     """Driver monitoring that runs on the device in the vehicle.
 
     \b
@@ -57,11 +57,11 @@ def _needs(error: ModuleNotFoundError) -> str:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point. Exit code 0: done; 1: failed; 2: wrong usage; 130: interrupted where a command does not handle it."""
+    """Entry point. Exit code 0: done; 1: failed; 2: wrong usage; 130: interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
     try:
-        # --debug is taken anywhere on the line: it is remembered after the fact, when the command stands written out.
+        # Taken out here, so that it may stand anywhere on the line, also behind the command.
         edge_c2vl.main([a for a in arguments if a != "--debug"], prog_name="edge-c2vl", standalone_mode=False)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)

@@ -38,8 +38,8 @@ class PolicySettings:
 @dataclass(frozen=True)
 class Observation:
     """One look at the driver. `unseen_s`: time since somebody was last in view, infinite where nobody ever was. `fill`:
-    how much of the window has passed since the start, 0 to 1. `arms_seen`: whether arms were seen often enough to judge.
-    `probabilities`: label -> probability, None where there was nothing to judge by."""
+    how much of the window has passed since the start, 0 to 1. `arms_seen`: whether arms were seen often enough to
+    judge. `probabilities`: label -> probability, None where there was nothing to judge by."""
 
     time_s: float
     unseen_s: float
@@ -50,8 +50,8 @@ class Observation:
 
 @dataclass(frozen=True)
 class Status:
-    """The state since `since_s`. `label`: the most probable class, None where there is none. `distraction`: the filtered
-    probability of all labels that count as distraction, None where nothing could be judged."""
+    """The state since `since_s`. `label`: the most probable class, None where there is none. `distraction`: the
+    filtered probability of all labels that count as distraction, None where nothing could be judged."""
 
     state: State
     since_s: float

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -14,7 +14,7 @@ PLAIN_INTERVAL_S = 10.0
 
 def track(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
     """Yields the items and shows on stderr how far it has come. `total` defaults to len(items) where there is one."""
-    if total is None and hasattr(items, "__len__"):
+    if total is None and isinstance(items, Sized):
         total = len(items)
     if sys.stderr.isatty():
         from rich.console import Console
@@ -25,10 +25,8 @@ def track(items: Iterable[T], description: str, total: int | None = None) -> Ite
             yield from progress.track(items, total=total, description=description)
         return
     started = said = time.monotonic()
-    count = 0
-    for item in items:
+    for count, item in enumerate(items, start=1):
         yield item
-        count += 1
         now = time.monotonic()
         if now - said >= PLAIN_INTERVAL_S:
             said = now

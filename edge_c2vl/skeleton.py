@@ -8,6 +8,7 @@ pipeline) goes through the functions here.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,7 +40,7 @@ def _layout(name: str, joints: str, bones: str) -> Layout:
     pairs = []
     for chain in bones.split(";"):
         ends = [names.index(word) for word in chain.strip().split("-")]
-        pairs += list(zip(ends[:-1], ends[1:], strict=True))
+        pairs += list(itertools.pairwise(ends))
     partner = {"left": "right", "right": "left"}
     mirrored = []
     for joint in names:
@@ -119,9 +120,7 @@ def _recipes() -> tuple[tuple[str, tuple[dict[str, float], ...]], ...]:
     def mean(*names: str) -> dict[str, float]:
         return {name: 1 / len(names) for name in names}
 
-    sided = [
-        (f"{side}_hand", (mean(f"{side}_wrist", f"{side}_index", f"{side}_pinky"),)) for side in ("left", "right")
-    ]
+    sided = [(f"{side}_hand", (mean(f"{side}_wrist", f"{side}_index", f"{side}_pinky"),)) for side in ("left", "right")]
     return (
         ("spine_shoulder", (mean("left_shoulder", "right_shoulder"),)),
         ("spine_base", (mean("left_hip", "right_hip"),)),
@@ -280,10 +279,10 @@ def body_unit(sequence: Array) -> float:
 def normalise(sequence: ArrayLike, dimensions: int = 3, facing: bool = False) -> Array:
     """An ntu25 sequence ``(T, 25, 4)`` free of where the body stands and how large it looks.
 
-    Origin: the spine-shoulder joint, its median over the clip (so that leaning and swaying stay visible). Unit: shoulder
-    breadth (see `body_unit`). dimensions=2 sets z to 0. facing=True (3-D only) turns the body about the vertical axis so
-    that its shoulders, on the median over the clip, lie along x. Missing joints are (0, 0, 0) with confidence 0; where
-    origin or unit cannot be told, all are missing.
+    Origin: the spine-shoulder joint, its median over the clip (so that leaning and swaying stay visible). Unit:
+    shoulder breadth (see `body_unit`). dimensions=2 sets z to 0. facing=True (3-D only) turns the body about the
+    vertical axis so that its shoulders, on the median over the clip, lie along x. Missing joints are (0, 0, 0) with
+    confidence 0; where origin or unit cannot be told, all are missing.
     """
     result = clean(sequence)
     if result.shape[1] != NTU25.size:

@@ -19,8 +19,8 @@ class ClipSpec:
     frames, seconds: the clip's length T and the time it spans. dimensions: 2 where the encoder was trained on pictures
     (z = 0). facing: see `skeleton.normalise`. joints: the ntu25 joints that the training data had; others are masked,
     because an encoder that never saw a hand cannot tell what one means. min_confidence: below it a joint is missing.
-    max_gap_s: longer gaps are left open. min_arms: the share of the clip in which an elbow or wrist must have been seen,
-    or the answer is "cannot see".
+    max_gap_s: longer gaps are left open. min_arms: the share of the clip in which an elbow or wrist must have been
+    seen, or the answer is "cannot see".
     """
 
     frames: int = 64

@@ -1,0 +1,70 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _all(*options: Callable[[F], F]) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def crop_option(function: F) -> F:
+    return click.option(
+        "--crop",
+        metavar="X,Y,W,H",
+        help="The driver's seat in the picture: pixels, or shares of the picture such as 0.5,0,0.5,1.",
+    )(function)
+
+
+camera_options = _all(
+    click.option("--width", type=click.IntRange(1), help="Width to ask the camera for."),
+    click.option("--height", type=click.IntRange(1), help="Height to ask the camera for."),
+    click.option("--fps", type=click.FloatRange(1, 1000), help="Frames a second to ask the camera for."),
+    click.option("--rotate", type=click.Choice(["0", "90", "180", "270"]), default="0", help="Clockwise degrees."),
+    click.option("--mirror", is_flag=True, help="Flip left and right."),
+    crop_option,
+    click.option(
+        "--camera-mode",
+        type=click.Choice(["auto", "rgb", "ir"]),
+        default="auto",
+        show_default=True,
+        help="ir brightens dark infrared pictures before the pose; auto decides by the picture.",
+    ),
+    click.option("--realtime", is_flag=True, help="Play a file at its own speed instead of as fast as it goes."),
+)
+
+pose_model_option = click.option(
+    "--pose-model",
+    metavar="FILE.task",
+    type=click.Path(exists=True, dir_okay=False),
+    help="A MediaPipe pose landmarker of your own, instead of the one that MediaPipe brings.",
+)
+
+bundle_option = click.option(
+    "--bundle", default="default", show_default=True, metavar="FOLDER", help="The model bundle to run."
+)
+
+backend_options = _all(
+    click.option("--backend", default="auto", show_default=True, help="Inference engine: auto or onnxruntime."),
+    click.option(
+        "--precision",
+        type=click.Choice(["auto", "fp32", "fp16", "int8"]),
+        default="auto",
+        show_default=True,
+        help="Which of the bundle's models to run.",
+    ),
+    click.option("--threads", type=click.IntRange(0), default=1, show_default=True, help="CPU threads; 0: all cores."),
+)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")

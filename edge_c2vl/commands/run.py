@@ -1,0 +1,50 @@
+"""`edge-c2vl run`: watch a driver."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from edge_c2vl.commands.options import backend_options, bundle_option, camera_options, json_option, pose_model_option
+
+
+@click.command()
+@click.option(
+    "--camera",
+    required=True,
+    metavar="URI",
+    help="0, /dev/video2, csi://0, rtsp://..., http://..., udp://..., tcp://..., a video file, a folder or glob of "
+    "images, or `sample` (a man talking in a moving car).",
+)
+@camera_options
+@pose_model_option
+@bundle_option
+@backend_options
+@click.option("--hop", default=0.25, show_default=True, type=click.FloatRange(0.02), help="Seconds between decisions.")
+@click.option("--events", metavar="FILE|-", help="Append a JSON line for every change of state.")
+@click.option("--decisions", metavar="FILE|-", help="Append a JSON line for every decision.")
+@click.option("--output", metavar="FILE.mp4", help="Keep a video with skeleton and state drawn. Stores pictures.")
+@click.option("--show", is_flag=True, help="Show a window with skeleton and state drawn; q ends.")
+@click.option("--duration", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="End after this long.")
+@click.option("--quiet", is_flag=True, help="No status line and no summary.")
+@json_option
+def run(**arguments: Any) -> None:
+    """Watch a driver through a camera and say what the driver is doing.
+
+    No picture leaves the machine or is kept, unless --output is given. Ctrl-C ends cleanly.
+
+    \b
+    edge-c2vl run --camera 0 --show                        a webcam, with a window
+    edge-c2vl run --camera csi://0 --camera-mode ir --events events.jsonl
+    edge-c2vl run --camera drive.mp4 --decisions - --output seen.mp4
+    """
+    from edge_c2vl.live import watch
+
+    as_json, quiet = arguments.pop("as_json"), arguments.pop("quiet")
+    summary = watch(**arguments, status=not quiet)
+    if as_json:
+        click.echo(json.dumps(summary.to_json()))
+    elif not quiet:
+        click.echo(summary.to_text(), err=True)

@@ -1,0 +1,271 @@
+"""The live pipeline: camera -> pose -> window -> encoder -> policy -> sinks, each stage in a thread of its own.
+
+    capture --Slot--> pose --Slot--> decide --Queue--> output (decisions, state changes)
+                        `--Slot--> pictures (only where a sink wants frames)
+
+A slot holds one item. Live, a newer one replaces it, so that no stage ever works on old frames; from a file the giver
+waits, so that every frame counts and the same file gives the same decisions. This is the only module that knows all
+the parts.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import psutil
+
+from edge_c2vl.backends.base import Backend
+from edge_c2vl.policy import Observation, Policy, PolicySettings, State
+from edge_c2vl.records import Decision, Episode, SeenFrame, StateChange
+from edge_c2vl.sinks import Sink
+from edge_c2vl.skeleton import Array
+from edge_c2vl.slot import Slot
+from edge_c2vl.summary import Summary
+from edge_c2vl.timing import Timings
+from edge_c2vl.window import Clip, ClipSpec, Window
+
+# Frames farther apart than this do not belong to one window: the clock was set, or the source stood still.
+CLOCK_JUMP_S = 10.0
+
+
+class FrameLike(Protocol):
+    image: Any
+    timestamp_s: float
+    captured_s: float
+
+
+class FrameSource(Protocol):
+    """What the pipeline needs of a camera (edge_c2vl.camera)."""
+
+    @property
+    def live(self) -> bool: ...
+
+    def read(self) -> FrameLike | None: ...
+
+
+class SkeletonSource(Protocol):
+    """What the pipeline needs of a pose network (edge_c2vl.pose)."""
+
+    def estimate(self, image_bgr: Any, timestamp_s: float) -> Array | None: ...
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A clip to judge, and what was known when it was cut."""
+
+    clip: Clip
+    timestamp_s: float
+    captured_s: float
+    unseen_s: float
+    fill: float
+
+
+class Pipeline:
+    """Joins the parts and runs them until the source ends, `stop` is called or a stage fails.
+
+    labels, distraction: the bundle's labels and those that count as distraction. hop_s: seconds of recording between
+    two decisions. layout: the joint layout that `pose` speaks.
+    """
+
+    def __init__(
+        self,
+        camera: FrameSource,
+        pose: SkeletonSource,
+        backend: Backend,
+        *,
+        labels: Sequence[str],
+        distraction: Sequence[str],
+        clip: ClipSpec,
+        sinks: Sequence[Sink] = (),
+        hop_s: float = 0.25,
+        policy: PolicySettings | None = None,
+        layout: str = "mediapipe33",
+    ) -> None:
+        self._camera, self._pose, self._backend = camera, pose, backend
+        self._labels, self._spec, self._hop_s, self._layout = list(labels), clip, hop_s, layout
+        self._policy = Policy(list(distraction), policy)
+        self._sinks = list(sinks)
+        self._picture_sinks = [sink for sink in sinks if sink.wants_frames]
+        lossless = not camera.live
+        self._frames: Slot[Any] = Slot(lossless)
+        self._jobs: Slot[_Job] = Slot(lossless)
+        self._pictures: Slot[SeenFrame] = Slot(lossless)
+        # State changes are few and must all arrive; decisions are few a second. 10 minutes of a blocked output fit.
+        self._records: queue.Queue[Decision | StateChange | None] = queue.Queue(2400)
+        self._stopping = threading.Event()
+        self._error: BaseException | None = None
+        self._newest: Decision | None = None
+        self._summary = Summary()
+        self.timings = Timings()
+
+    def stop(self) -> None:
+        """Ends the run: frames on their way are dropped, decisions already made are written. Safe in a signal handler
+        and from every thread."""
+        self._stopping.set()
+
+    def run(self, duration_s: float | None = None) -> Summary:
+        """Runs to the end and returns what it came to; sinks are closed in every case. Raises what a stage raised."""
+        stages = [self._capture, self._see, self._decide, self._output]
+        if self._picture_sinks:
+            stages.append(self._show)
+        threads = [threading.Thread(target=self._guard, args=(stage,), name=stage.__name__) for stage in stages]
+        pollers = [sink for sink in self._sinks if sink.on_main_thread]
+        started = time.monotonic()
+        for thread in threads:
+            thread.start()
+        try:
+            while any(thread.is_alive() for thread in threads) and not self._stopping.is_set():
+                if duration_s is not None and time.monotonic() - started >= duration_s:
+                    break
+                if not all(sink.poll() for sink in pollers):
+                    break
+                self._stopping.wait(0.03)
+        finally:
+            self.stop()
+            # What is in a slot when the run is asked to end is dropped; at a file's end the slots are empty by then.
+            for slot in (self._frames, self._jobs, self._pictures):
+                slot.close(discard=True)
+            for thread in threads:
+                thread.join()
+            for sink in self._sinks:
+                sink.close()
+        if self._error is not None:
+            raise self._error
+        self._summary.wall_s = time.monotonic() - started
+        self._summary.dropped_frames = self._frames.dropped + getattr(self._camera, "dropped", 0)
+        self._summary.stages = self.timings.table()
+        self._summary.rss_mb = round(psutil.Process().memory_info().rss / 1e6, 1)
+        return self._summary
+
+    def _guard(self, stage: Callable[[], None]) -> None:
+        try:
+            stage()
+        except BaseException as error:
+            if self._error is None:
+                self._error = error
+            self.stop()
+
+    def _capture(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                with self.timings.measure("capture"):
+                    frame = self._camera.read()
+                if frame is None or not self._frames.put(frame):
+                    return
+        finally:
+            self._frames.close()
+
+    def _see(self) -> None:
+        window = Window(self._spec, self._layout)
+        now_s = -float("inf")
+        first_s = due_s = last_seen_s = 0.0
+        try:
+            while (frame := self._frames.take()) is not None:
+                with self.timings.measure("pose"):
+                    landmarks = self._pose.estimate(frame.image, frame.timestamp_s)
+                self._summary.frames += 1
+                self._summary.poses += landmarks is not None
+                if not now_s - CLOCK_JUMP_S < frame.timestamp_s < now_s + CLOCK_JUMP_S:
+                    # The first frame, or a clock that was set: what the window holds lies at another time.
+                    window.clear()
+                    first_s, due_s, last_seen_s = frame.timestamp_s, frame.timestamp_s + self._hop_s, -float("inf")
+                now_s = frame.timestamp_s
+                window.add(now_s, landmarks)
+                if landmarks is not None:
+                    last_seen_s = now_s
+                if now_s >= due_s - 1e-6:
+                    due_s += self._hop_s * (1 + (now_s - due_s) // self._hop_s)
+                    with self.timings.measure("window"):
+                        clip = window.clip()
+                    fill = min(1.0, (now_s - first_s) / self._spec.seconds)
+                    self._jobs.put(_Job(clip, now_s, frame.captured_s, now_s - last_seen_s, fill))
+                if self._picture_sinks:
+                    self._pictures.put(SeenFrame(frame.image, landmarks, now_s, self._newest))
+        finally:
+            self._jobs.close()
+            self._pictures.close()
+
+    def _decide(self) -> None:
+        episode: Episode | None = None
+        try:
+            while (job := self._jobs.take()) is not None:
+                decision = self._judge(job)
+                self._newest = decision
+                self._record(decision)
+                if episode is not None and decision.state is not episode.state:
+                    self._finish(episode, decision.timestamp_s, decision.state, decision)
+                    episode = None
+                if episode is None:
+                    episode = Episode(decision)
+                else:
+                    episode.add(decision)
+            if episode is not None and self._newest is not None:
+                self._finish(episode, episode.end_s, None, self._newest)
+        finally:
+            self._records.put(None)
+
+    def _judge(self, job: _Job) -> Decision:
+        # A window that is still filling has seen the arms in less of its length for no fault of theirs.
+        arms_seen = job.clip.arms >= self._spec.min_arms * job.fill
+        probabilities, logits, encoder_ms = None, None, None
+        if arms_seen and job.clip.data.any():
+            started = time.perf_counter()
+            logits = self._backend.infer(job.clip.data[None])[0][0]
+            encoder_ms = (time.perf_counter() - started) * 1e3
+            self.timings.add("encoder", encoder_ms)
+            probabilities = dict(zip(self._labels, _softmax(logits).tolist(), strict=True))
+        with self.timings.measure("policy"):
+            status = self._policy.update(Observation(job.timestamp_s, job.unseen_s, job.fill, arms_seen, probabilities))
+        age_ms = (time.monotonic() - job.captured_s) * 1e3
+        self.timings.add("frame age", age_ms)
+        return Decision(
+            timestamp_s=job.timestamp_s,
+            wall_s=time.time(),
+            state=status.state,
+            label=status.label,
+            probability=status.probability,
+            distraction=status.distraction,
+            probabilities=probabilities if status.label is not None else None,
+            arms=job.clip.arms,
+            pose_confidence=job.clip.confidence,
+            age_ms=age_ms,
+            encoder_ms=encoder_ms,
+            logits=logits,
+        )
+
+    def _finish(self, episode: Episode, end_s: float, next_state: State | None, newest: Decision) -> None:
+        now = time.time()
+        change = episode.ended(end_s, next_state, now, newest.age_ms + (now - newest.wall_s) * 1e3)
+        self._record(change)
+        seconds = self._summary.states_s
+        seconds[change.state.value] = seconds.get(change.state.value, 0.0) + change.end_s - change.start_s
+
+    def _record(self, record: Decision | StateChange) -> None:
+        if isinstance(record, Decision):
+            self._summary.decisions += 1
+            self._summary.decided[record.state.value] = self._summary.decided.get(record.state.value, 0) + 1
+        self._records.put(record)
+
+    def _output(self) -> None:
+        while (record := self._records.get()) is not None:
+            for sink in self._sinks:
+                if isinstance(record, Decision):
+                    sink.decision(record)
+                else:
+                    sink.state(record)
+
+    def _show(self) -> None:
+        while (frame := self._pictures.take()) is not None:
+            for sink in self._picture_sinks:
+                sink.frame(frame)
+
+
+def _softmax(logits: Array) -> Array:
+    powers = np.exp(logits - logits.max())
+    return powers / powers.sum()

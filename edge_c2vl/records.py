@@ -1,0 +1,139 @@
+"""What the pipeline tells the outside: decisions, state changes, frames. Their JSON is docs/events.md's schema."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from numpy.typing import NDArray
+
+from edge_c2vl.policy import State
+from edge_c2vl.skeleton import Array
+
+# Bumped when a field is renamed, removed or changes its meaning; new fields do not count.
+SCHEMA = 1
+
+
+def _iso(unix_s: float) -> str:
+    return datetime.fromtimestamp(unix_s, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _rounded(value: float | None, digits: int = 4) -> float | None:
+    return None if value is None else round(float(value), digits)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One judgement of the driver. timestamp_s: the newest frame's time in the recording or since the machine's start.
+    wall_s: Unix time at which it was made. age_ms: how old that frame was then; encoder_ms: what the encoder took."""
+
+    timestamp_s: float
+    wall_s: float
+    state: State
+    label: str | None
+    probability: float | None
+    distraction: float | None
+    probabilities: dict[str, float] | None
+    arms: float
+    pose_confidence: float
+    age_ms: float
+    encoder_ms: float | None
+    logits: Array | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        probabilities = self.probabilities and {name: round(p, 4) for name, p in self.probabilities.items()}
+        return {
+            "schema": SCHEMA,
+            "kind": "decision",
+            "time": _iso(self.wall_s),
+            "timestamp_s": _rounded(self.timestamp_s),
+            "state": self.state.value,
+            "label": self.label,
+            "probability": _rounded(self.probability),
+            "distraction": _rounded(self.distraction),
+            "probabilities": probabilities,
+            "arms": _rounded(self.arms, 3),
+            "pose_confidence": _rounded(self.pose_confidence, 3),
+            "age_ms": _rounded(self.age_ms, 1),
+            "encoder_ms": _rounded(self.encoder_ms, 2),
+        }
+
+
+@dataclass(frozen=True)
+class StateChange:
+    """A state has ended (start_s to end_s, in the decisions' timestamps) and the next has begun; `next_state` is None
+    at the end of the run. label, probability and pose_confidence are of the state that has ended: its most frequent
+    label, the mean probability of that label, and the mean over its decisions. latency_ms: from the newest frame's
+    capture to this line."""
+
+    state: State
+    start_s: float
+    end_s: float
+    label: str | None
+    probability: float | None
+    pose_confidence: float
+    next_state: State | None
+    wall_s: float
+    latency_ms: float
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "schema": SCHEMA,
+            "kind": "state",
+            "time": _iso(self.wall_s),
+            "state": self.state.value,
+            "start_s": _rounded(self.start_s),
+            "end_s": _rounded(self.end_s),
+            "label": self.label,
+            "probability": _rounded(self.probability),
+            "pose_confidence": _rounded(self.pose_confidence, 3),
+            "next_state": self.next_state and self.next_state.value,
+            "latency_ms": _rounded(self.latency_ms, 1),
+        }
+
+
+@dataclass(frozen=True)
+class SeenFrame:
+    """A frame and what the pose network found in it: image uint8 BGR (H, W, 3), landmarks (33, 4) or None."""
+
+    image: NDArray[Any]
+    landmarks: Array | None
+    timestamp_s: float
+    decision: Decision | None
+
+
+class Episode:
+    """Gathers the decisions of one state until it ends."""
+
+    def __init__(self, first: Decision) -> None:
+        self.state = first.state
+        self._decisions = 0
+        self._confidence = 0.0
+        self._labels: dict[str, list[float]] = {}
+        self.start_s = self.end_s = first.timestamp_s
+        self.add(first)
+
+    def add(self, decision: Decision) -> None:
+        self._decisions += 1
+        self._confidence += decision.pose_confidence
+        self.end_s = decision.timestamp_s
+        if decision.label is not None and decision.probability is not None:
+            count_and_sum = self._labels.setdefault(decision.label, [0, 0.0])
+            count_and_sum[0] += 1
+            count_and_sum[1] += decision.probability
+
+    def ended(self, end_s: float, next_state: State | None, wall_s: float, latency_ms: float) -> StateChange:
+        label = max(self._labels, key=lambda name: self._labels[name][0], default=None)
+        count, total = self._labels[label] if label is not None else (0, 0.0)
+        return StateChange(
+            state=self.state,
+            start_s=self.start_s,
+            end_s=end_s,
+            label=label,
+            probability=total / count if count else None,
+            pose_confidence=self._confidence / self._decisions,
+            next_state=next_state,
+            wall_s=wall_s,
+            latency_ms=latency_ms,
+        )

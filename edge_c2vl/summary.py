@@ -1,0 +1,43 @@
+"""What a run came to, for people and machines."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass
+class Summary:
+    """`decided`: number of decisions by state. `states_s`: seconds of recording spent in each state. `stages`: latency
+    of each stage in milliseconds (see `timing.Timings.table`). `rss_mb`: the process's memory at the end."""
+
+    frames: int = 0
+    poses: int = 0
+    dropped_frames: int = 0
+    decisions: int = 0
+    decided: dict[str, int] = field(default_factory=dict)
+    states_s: dict[str, float] = field(default_factory=dict)
+    wall_s: float = 0.0
+    stages: dict[str, dict[str, float]] = field(default_factory=dict)
+    rss_mb: float = 0.0
+
+    @property
+    def fps(self) -> float:
+        return self.frames / self.wall_s if self.wall_s else 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"fps": round(self.fps, 2), "wall_s": round(self.wall_s, 3)}
+
+    def to_text(self) -> str:
+        share = f" ({self.poses / self.frames:.0%})" if self.frames else ""
+        dropped = f", {self.dropped_frames} dropped" if self.dropped_frames else ""
+        states = ", ".join(f"{state} {count}" for state, count in self.decided.items()) or "none"
+        lines = [
+            f"frames     {self.frames} in {self.wall_s:.1f} s ({self.fps:.1f} a second{dropped})",
+            f"poses      {self.poses}{share}",
+            f"decisions  {self.decisions}: {states}",
+        ]
+        for stage, row in self.stages.items():
+            lines.append(f"{stage:<10} p50 {row['p50_ms']:8.2f}  p95 {row['p95_ms']:8.2f}  p99 {row['p99_ms']:8.2f} ms")
+        lines.append(f"memory     {self.rss_mb:.0f} MB")
+        return "\n".join(lines)

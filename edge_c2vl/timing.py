@@ -1,0 +1,47 @@
+"""How long each stage takes."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+# Enough for 20 minutes at 30 frames a second; a process that runs for months keeps the newest.
+KEPT = 36_000
+
+
+class Timings:
+    """Durations in milliseconds by stage. Each stage is written by one thread only."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, deque[float]] = {}
+
+    def add(self, stage: str, duration_ms: float) -> None:
+        self._kept.setdefault(stage, deque(maxlen=KEPT)).append(duration_ms)
+
+    @contextmanager
+    def measure(self, stage: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.add(stage, (time.perf_counter() - started) * 1e3)
+
+    def all(self, stage: str) -> list[float]:
+        return list(self._kept.get(stage, ()))
+
+    def table(self) -> dict[str, dict[str, float]]:
+        """stage -> count, p50, p95, p99 and mean in milliseconds."""
+        result = {}
+        for stage, kept in list(self._kept.items()):
+            values = np.array(kept)
+            p50, p95, p99 = np.percentile(values, (50, 95, 99))
+            result[stage] = {
+                "count": len(values),
+                "p50_ms": round(float(p50), 3),
+                "p95_ms": round(float(p95), 3),
+                "p99_ms": round(float(p99), 3),
+                "mean_ms": round(float(values.mean()), 3),
+            }
+        return result
