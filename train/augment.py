@@ -1,0 +1,159 @@
+"""Augmentations of a whole batch of clips at once, on the clips' own device.
+
+A clip is (N, 3, T, 25), normalised to the body; a missing joint is (0, 0, 0) before and stays exactly so. Every clip of
+a batch draws its own parameters. All random numbers come from PyTorch's generator, so a resumed run repeats them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from edge_c2vl.skeleton import NTU25
+from train.settings import setting
+
+_LEG = ("knee", "ankle", "foot")
+LEGS = tuple(NTU25.index(f"{side}_{joint}") for side in ("left", "right") for joint in _LEG)
+LOWER_BODY = (*(NTU25.index(name) for name in ("spine_base", "spine_mid", "left_hip", "right_hip")), *LEGS)
+_ARM = ("elbow", "wrist", "hand", "hand_tip", "thumb")
+ARM = tuple(tuple(NTU25.index(f"{side}_{joint}") for joint in _ARM) for side in ("left", "right"))
+
+
+@dataclass(frozen=True)
+class AugmentSettings:
+    """How strongly clips are varied. 0 switches a variation off."""
+
+    shear: float = setting(0.0, "Largest entry of the shear matrix (0.5 in AimCLR's normal set).")
+    crop: float = setting(1.0, "Shortest temporal crop, as a share of the clip; it is stretched to full length.")
+    rotate: float = setting(0.0, "Largest roll about the viewing axis, degrees.")
+    view: float = setting(0.0, "Largest turn about the vertical axis, degrees; 2-D clips are narrowed accordingly.")
+    mirror: float = setting(0.0, "Probability of the mirror image.")
+    scale: float = setting(0.0, "Largest change of the body's size, as a share of it.")
+    shift: float = setting(0.0, "Standard deviation of a displacement of the whole body, shoulder breadths.")
+    jitter: float = setting(0.0, "Standard deviation of noise on each joint and frame, shoulder breadths.")
+    offset: float = setting(0.0, "Standard deviation of a joint's displacement over the whole clip, shoulder breadths.")
+    mask_joints: float = setting(0.0, "Probability that a joint is hidden throughout.")
+    mask_lower: float = setting(0.0, "Probability that all of hips and legs are hidden, as behind a dashboard.")
+    mask_legs: float = setting(0.0, "Probability that knees, ankles and feet are hidden.")
+    mask_arm: float = setting(0.0, "Probability that one forearm is hidden, as behind the body or outside the picture.")
+    mask_span: float = setting(0.0, "Probability that a joint is hidden for a random part of the clip.")
+
+
+def seen_joints(clip: Tensor) -> Tensor:
+    """(N, 3, T, V) -> (N, 1, T, V) bool: which joints are there."""
+    return clip.abs().sum(dim=1, keepdim=True) > 0
+
+
+class Augment:
+    """Applies AugmentSettings to clips of 2 or 3 dimensions (2: z is 0 and stays so)."""
+
+    def __init__(self, settings: AugmentSettings, dimensions: int) -> None:
+        self.settings = settings
+        self.dimensions = dimensions
+
+    def __call__(self, clip: Tensor) -> Tensor:
+        """(N, 3, T, V) -> (N, 3, T, V), a new tensor."""
+        settings = self.settings
+        if settings.crop < 1:
+            clip = temporal_crop(clip, settings.crop)
+        if settings.mirror:
+            clip = mirror(clip, settings.mirror)
+        seen = seen_joints(clip) & ~self._hidden(clip)
+        clip = torch.einsum("nij,njtv->nitv", self._transform(clip), clip)
+        clip = clip + self._displacement(clip)
+        return clip * seen
+
+    def _transform(self, clip: Tensor) -> Tensor:
+        """(N, 3, 3): shear, view, roll and size in one matrix a clip."""
+        n, settings, device = len(clip), self.settings, clip.device
+        identity = torch.eye(3, device=device)
+        shear = identity + _uniform((n, 3, 3), settings.shear, device) * (1 - identity)
+        yaw = torch.deg2rad(_uniform((n,), settings.view, device))
+        roll = torch.deg2rad(_uniform((n,), settings.rotate, device))
+        turned = identity.repeat(n, 1, 1)
+        turned[:, 0, 0] = turned[:, 2, 2] = yaw.cos()
+        if self.dimensions == 3:
+            turned[:, 0, 2], turned[:, 2, 0] = yaw.sin(), -yaw.sin()
+        else:
+            # Without depth a turn can only narrow the picture; what depth would add to x is not known.
+            shear[:, 2], shear[:, :, 2] = identity[2], identity[:, 2]
+        rolled = identity.repeat(n, 1, 1)
+        rolled[:, 0, 0] = rolled[:, 1, 1] = roll.cos()
+        rolled[:, 0, 1], rolled[:, 1, 0] = -roll.sin(), roll.sin()
+        size = 1 + _uniform((n, 1, 1), settings.scale, device)
+        return size * (rolled @ shear @ turned)
+
+    def _displacement(self, clip: Tensor) -> Tensor:
+        n, _, frames, joints = clip.shape
+        settings, device = self.settings, clip.device
+        total = torch.zeros((n, 3, 1, 1), device=device)
+        for amount, shape in (
+            (settings.shift, (n, 3, 1, 1)),
+            (settings.offset, (n, 3, 1, joints)),
+            (settings.jitter, (n, 3, frames, joints)),
+        ):
+            if amount:
+                noise = amount * torch.randn(shape, device=device)
+                if self.dimensions == 2:
+                    noise[:, 2] = 0
+                total = total + noise
+        return total
+
+    def _hidden(self, clip: Tensor) -> Tensor:
+        """(N, 1, T or 1, V) bool: joints to hide."""
+        n, _, frames, joints = clip.shape
+        settings, device = self.settings, clip.device
+        hidden = torch.rand((n, joints), device=device) < settings.mask_joints
+        for probability, group in ((settings.mask_lower, LOWER_BODY), (settings.mask_legs, LEGS)):
+            hidden[:, group] |= torch.rand((n, 1), device=device) < probability
+        # One forearm or the other, never both: without arms there is nothing to judge by.
+        one_arm = torch.rand((n, 1), device=device) < settings.mask_arm
+        left = torch.rand((n, 1), device=device) < 0.5
+        hidden[:, ARM[0]] |= one_arm & left
+        hidden[:, ARM[1]] |= one_arm & ~left
+        result = hidden[:, None, None, :]
+        if settings.mask_span:
+            chosen = torch.rand((n, 1, 1, joints), device=device) < settings.mask_span
+            ends = torch.rand((2, n, 1, 1, joints), device=device).sort(dim=0).values * frames
+            time = torch.arange(frames, device=device)[None, None, :, None]
+            result = result | (chosen & (time >= ends[0]) & (time < ends[1]))
+        return result
+
+
+def _uniform(shape: tuple[int, ...], limit: float, device: torch.device) -> Tensor:
+    """Uniform in [-limit, limit]."""
+    return (torch.rand(shape, device=device) * 2 - 1) * limit
+
+
+def mirror(clip: Tensor, probability: float) -> Tensor:
+    """Left and right exchanged and x negated, in that share of the clips."""
+    mirrored = clip[..., list(NTU25.mirror)] * torch.tensor([-1.0, 1, 1], device=clip.device)[:, None, None]
+    chosen = torch.rand((len(clip), 1, 1, 1), device=clip.device) < probability
+    return torch.where(chosen, mirrored, clip)
+
+
+def temporal_crop(clip: Tensor, shortest: float) -> Tensor:
+    """A random part of each clip, at least that share of it, stretched linearly to T frames."""
+    n, _, frames, _ = clip.shape
+    length = shortest + (1 - shortest) * torch.rand((n, 1), device=clip.device)
+    start = (1 - length) * torch.rand((n, 1), device=clip.device)
+    share = torch.linspace(0, 1, frames, device=clip.device)[None]
+    return resample(clip, (start + length * share) * (frames - 1))
+
+
+def resample(clip: Tensor, at: Tensor) -> Tensor:
+    """Clips (N, 3, T, V) at fractional frames `at` (N, T'): linear where a joint was seen in both frames around, and
+    the nearer frame (whether the joint is there or not) elsewhere."""
+    n, channels, frames, joints = clip.shape
+    before = at.floor().clamp(0, frames - 1).long()
+    after = (before + 1).clamp(max=frames - 1)
+    weight = (at - before).clamp(0, 1)[:, None, :, None]
+
+    def take(index: Tensor) -> Tensor:
+        return clip.gather(2, index[:, None, :, None].expand(n, channels, at.shape[1], joints))
+
+    a, b = take(before), take(after)
+    both = seen_joints(a) & seen_joints(b)
+    return torch.where(both, a + weight * (b - a), torch.where(weight < 0.5, a, b))

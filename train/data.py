@@ -1,0 +1,247 @@
+"""An archive's recordings -> windows -> clips on disk -> batches.
+
+`whole_clips` and `sliding` say which windows of which recordings are wanted; `ClipStore.open` makes their clips once,
+by the vehicle's own `make_clip`, and keeps them in a cache; `Loader` reads seeded batches from it. Clips are read from
+the file when they are asked for, so memory does not grow with the data set.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from edge_c2vl.archive import Archive
+from edge_c2vl.errors import ArchiveError, UsageError
+from edge_c2vl.folders import put_in_place, temporary_beside
+from edge_c2vl.progress import track
+from edge_c2vl.skeleton import NTU25, Array
+from edge_c2vl.window import Clip, ClipSpec, make_clip
+
+# Raised when clips come out differently for the same windows, so that cached ones are made again.
+CLIP_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Which windows are wanted, parallel arrays (N,): `clip`, a row of the archive; from `start_s` to `end_s` in its
+    timestamps; `label`, -1 for none."""
+
+    clip: NDArray[np.int64]
+    start_s: NDArray[np.float64]
+    end_s: NDArray[np.float64]
+    label: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.clip)
+
+    def __getitem__(self, chosen: Any) -> Windows:
+        return Windows(self.clip[chosen], self.start_s[chosen], self.end_s[chosen], self.label[chosen])
+
+    @classmethod
+    def make(cls, rows: list[tuple[int, float, float, int]]) -> Windows:
+        """From (clip, start_s, end_s, label) tuples."""
+        columns = np.array(rows, np.float64).reshape(-1, 4).T
+        return cls(columns[0].astype(np.int64), columns[1], columns[2], columns[3].astype(np.int64))
+
+
+def whole_clips(archive: Archive, rows: NDArray[np.int64] | None = None) -> Windows:
+    """One window a recording, from its first frame to its last, however long: what action data sets are cut for."""
+    labels = archive.clips["label"].to_numpy()
+    chosen = range(len(archive)) if rows is None else rows
+    spans = ((int(row), archive.timestamps(row)) for row in chosen)
+    return Windows.make([(row, stamps[0], stamps[-1], labels[row]) for row, stamps in spans])
+
+
+def sliding(
+    archive: Archive, rows: NDArray[np.int64] | None = None, seconds: float = 3.0, hop_s: float = 0.5
+) -> Windows:
+    """A window every `hop_s` seconds, the first when `seconds` have passed, each ending at a frame, as in the vehicle.
+
+    The label is the one that most frames of the window carry, of those labelled; without frame labels the recording's.
+    """
+    recorded = archive.clips["label"].to_numpy()
+    windows = []
+    for row in range(len(archive)) if rows is None else rows:
+        stamps, labels = archive.timestamps(row), archive.frame_labels(row)
+        ends = np.arange(stamps[0] + seconds, stamps[-1] + 1e-6, hop_s)
+        # The frame at or before each end; 1e-6 s because 3.0 may be stored as 2.9999999.
+        for last in np.searchsorted(stamps, ends + 1e-6, side="right") - 1:
+            end_s = float(stamps[last])
+            label = int(recorded[row])
+            if labels is not None:
+                inside = labels[np.searchsorted(stamps, end_s - seconds) : last + 1]
+                inside = inside[inside >= 0]
+                label = int(np.bincount(inside).argmax()) if len(inside) else label
+            windows.append((int(row), end_s - seconds, end_s, label))
+    return Windows.make(windows)
+
+
+def clip_of(archive: Archive, row: int, start_s: float, end_s: float, spec: ClipSpec) -> Clip:
+    """The clip of a window, from the frames that a vehicle would have at `end_s`: one before `start_s`, none later."""
+    stamps = archive.timestamps(row)
+    first = max(int(np.searchsorted(stamps, start_s, side="right")) - 1, 0)
+    last = int(np.searchsorted(stamps, end_s, side="right"))
+    window = slice(first, max(last, first + 1))
+    return make_clip(archive.sequence(row)[window], stamps[window], end_s, replace(spec, seconds=end_s - start_s))
+
+
+def default_cache() -> Path:
+    """EDGE_C2VL_CACHE, or edge-c2vl in the user's cache folder."""
+    named = os.environ.get("EDGE_C2VL_CACHE")
+    return Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "edge-c2vl"
+
+
+class ClipStore:
+    """The clips of many windows in one file, read when asked for. `arms` and `confidence` (N,): see window.Clip."""
+
+    def __init__(self, folder: Path, windows: Windows, spec: ClipSpec) -> None:
+        self.folder, self.windows, self.spec = folder, windows, spec
+        clips = np.load(folder / "clips.npy", mmap_mode="r", allow_pickle=False)
+        expected = (len(windows), 3, spec.frames, NTU25.size)
+        if clips.shape != expected or clips.dtype != np.float32:
+            raise ArchiveError(f"the cached clips in {folder} are damaged: remove that folder and try again")
+        self.shape: tuple[int, int, int] = expected[1:]
+        self.arms: Array = np.load(folder / "arms.npy", allow_pickle=False)
+        self.confidence: Array = np.load(folder / "confidence.npy", allow_pickle=False)
+        # Read with pread rather than through the mapping: pages of a mapping that were touched count as this process's
+        # memory, and a shuffled epoch touches all of them.
+        self._offset, self._size = int(clips.offset), int(np.prod(self.shape)) * 4
+        self._file = (folder / "clips.npy").open("rb", buffering=0)
+
+    @classmethod
+    def open(cls, archive: Archive, windows: Windows, spec: ClipSpec, cache: Path | None = None) -> ClipStore:
+        """The store of these windows, made now unless it is in the cache. Raises UsageError on no window."""
+        if not len(windows):
+            raise UsageError(f"no window of {spec.seconds:g} s fits into the recordings chosen from {archive.path}")
+        folder = (cache or default_cache()) / "clips" / _fingerprint(archive, windows, spec)
+        if not folder.is_dir():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            _make(archive, windows, spec, folder)
+        return cls(folder, windows, spec)
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def read(self, indices: NDArray[np.int64]) -> Array:
+        """The clips (B, 3, T, 25) of these rows."""
+        clips = np.empty((len(indices), *self.shape), np.float32)
+        for row, index in zip(clips, indices, strict=True):
+            os.preadv(self._file.fileno(), [row], self._offset + int(index) * self._size)
+        return clips
+
+
+def _fingerprint(archive: Archive, windows: Windows, spec: ClipSpec) -> str:
+    """Changes with the archive, the windows and how clips are made."""
+    frames = (archive.path / "frames.npy").stat()
+    about = [
+        CLIP_VERSION,
+        spec.to_json(),
+        archive.meta,
+        str(archive.path.resolve()),
+        frames.st_size,
+        frames.st_mtime_ns,
+    ]
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    for column in (windows.clip, windows.start_s, windows.end_s):
+        digest.update(np.ascontiguousarray(column).tobytes())
+    return digest.hexdigest()[:24]
+
+
+def _make(archive: Archive, windows: Windows, spec: ClipSpec, folder: Path) -> None:
+    temporary = temporary_beside(folder)
+    arms, confidence = np.zeros(len(windows), np.float32), np.zeros(len(windows), np.float32)
+    header = {"descr": "<f4", "fortran_order": False, "shape": (len(windows), 3, spec.frames, NTU25.size)}
+    with (temporary / "clips.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for index in track(range(len(windows)), "making clips"):
+            clip = clip_of(archive, int(windows.clip[index]), windows.start_s[index], windows.end_s[index], spec)
+            arms[index], confidence[index] = clip.arms, clip.confidence
+            file.write(clip.data.tobytes())
+    np.save(temporary / "arms.npy", arms)
+    np.save(temporary / "confidence.npy", confidence)
+    put_in_place(temporary, folder)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """`clip` (B, 3, T, 25); `label` (B,), -1 for none; `index` (B,), rows of the store."""
+
+    clip: Tensor
+    label: Tensor
+    index: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        return Batch(self.clip.to(device), self.label.to(device), self.index.to(device))
+
+
+class Loader:
+    """Batches of some rows of a store: the same for the same seed and epoch, so that a run can be resumed anywhere.
+
+    weights: rows are drawn with replacement, by weight; without: each once, shuffled. per_epoch: how many rows an epoch
+    has (default: as many as there are). With several processes each takes its share of every epoch.
+    """
+
+    def __init__(
+        self,
+        store: ClipStore,
+        rows: NDArray[np.int64],
+        batch_size: int,
+        seed: int = 0,
+        *,
+        weights: NDArray[np.float64] | None = None,
+        per_epoch: int | None = None,
+        rank: int = 0,
+        processes: int = 1,
+    ) -> None:
+        self.store, self.rows, self.batch_size, self.seed = store, np.asarray(rows, np.int64), batch_size, seed
+        self.weights = None if weights is None else np.asarray(weights, np.float64) / np.sum(weights)
+        self.rank, self.processes = rank, processes
+        self.per_epoch = len(self.rows) if per_epoch is None else per_epoch
+        if self.weights is None:
+            self.per_epoch = min(self.per_epoch, len(self.rows))
+        # The last, smaller batch is dropped: BatchNorm and contrastive losses change with the batch's size.
+        self.steps = self.per_epoch // (batch_size * processes)
+        if self.steps == 0:
+            raise UsageError(f"{self.per_epoch} clips do not fill one batch: lower --batch-size ({batch_size})")
+
+    def __len__(self) -> int:
+        """Batches an epoch."""
+        return self.steps
+
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        """The rows that this process sees in that epoch, in order."""
+        random = np.random.default_rng([self.seed, epoch])
+        if self.weights is None:
+            drawn = random.permutation(self.rows)[: self.per_epoch]
+        else:
+            drawn = random.choice(self.rows, self.per_epoch, p=self.weights)
+        return drawn[self.rank :: self.processes]
+
+    def batches(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """The epoch's batches from number `first` on."""
+        order = self.order(epoch)
+        for step in range(first, self.steps):
+            yield read_batch(self.store, order[step * self.batch_size : (step + 1) * self.batch_size])
+
+
+def read_batch(store: ClipStore, rows: NDArray[np.int64]) -> Batch:
+    rows = np.asarray(rows, np.int64)
+    return Batch(
+        torch.from_numpy(store.read(rows)), torch.from_numpy(store.windows.label[rows]), torch.from_numpy(rows.copy())
+    )
+
+
+def in_order(store: ClipStore, rows: NDArray[np.int64], batch_size: int = 256) -> Iterator[Batch]:
+    """Each of the rows once, in order: for evaluation."""
+    for first in range(0, len(rows), batch_size):
+        yield read_batch(store, rows[first : first + batch_size])
