@@ -23,4 +23,4 @@ def open_backend(bundle: Bundle, name: str = "auto", precision: str = "auto", th
     from edge_c2vl.backends.onnxruntime import OnnxRuntimeBackend
 
     precision = "fp32" if precision == "auto" else precision
-    return OnnxRuntimeBackend(bundle.model(precision), precision, threads=threads)
+    return OnnxRuntimeBackend(bundle.model_path(precision), precision, threads=threads)
