@@ -1,0 +1,312 @@
+"""The skeleton archive: a data set prepared once, opened memory-mapped.
+
+A folder of
+
+    frames.npy        float32 (sum T, 25, 4): the ntu25 frames of all clips, one clip after another
+    clips.parquet     one row a clip: name, start, length, fps, label, subject, camera, group, further columns
+    meta.json         format_version, layout, source_layout, labels, source, licence, dimensions
+    timestamps.npy    float64 (sum T,), seconds; only where frames are not evenly spaced
+    frame_labels.npy  int16 (sum T,), -1 for none; only where frames have labels of their own
+
+100,000 clips open without being loaded: frames are read when a clip is asked for.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from edge_c2vl.errors import ArchiveError
+from edge_c2vl.folders import put_in_place, temporary_beside
+from edge_c2vl.skeleton import NTU25, Array, clean
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMAT_VERSION = 1
+COLUMNS = ("name", "start", "length", "fps", "label", "subject", "camera", "group")
+_META = ("layout", "source_layout", "labels", "source", "licence", "dimensions")
+
+
+class Archive:
+    """A skeleton archive opened for reading. `clips`: a DataFrame, one row a clip; `frames`: (sum T, 25, 4),
+    read-only."""
+
+    def __init__(self, path: Path, meta: dict[str, Any], clips: pd.DataFrame, frames: Array) -> None:
+        self.path = path
+        self.meta = meta
+        self.clips = clips
+        self.frames = frames
+        # Plain arrays: a cell of a DataFrame costs 100 times as much as an element of an array.
+        self._starts = clips["start"].to_numpy(np.int64)
+        self._lengths = clips["length"].to_numpy(np.int64)
+        self._fps = clips["fps"].to_numpy(np.float64)
+        self._timestamps = _load(path / "timestamps.npy", (len(frames),), np.float64, optional=True)
+        self._frame_labels = _load(path / "frame_labels.npy", (len(frames),), np.int16, optional=True)
+
+    @classmethod
+    def open(cls, path: str | Path) -> Archive:
+        """Raises ArchiveError where the folder is not an archive, is damaged, or was made by a newer version."""
+        path = Path(path)
+        if not (path / "meta.json").is_file():
+            what = "is not a skeleton archive (no meta.json)" if path.exists() else "does not exist"
+            raise ArchiveError(f"{path} {what}: make one with edge-c2vl prepare DATASET SOURCE {path}")
+        meta = _read_meta(path)
+        clips = _read_clips(path)
+        frames = _load(path / "frames.npy", (None, NTU25.size, 4), np.float32)
+        assert frames is not None
+        starts, lengths = clips["start"].to_numpy(np.int64), clips["length"].to_numpy(np.int64)
+        if (starts < 0).any() or (lengths < 1).any() or (starts + lengths > len(frames)).any():
+            raise _damaged(path, f"clips.parquet speaks of frames that frames.npy ({len(frames)} frames) does not have")
+        return cls(path, meta, clips, frames)
+
+    @property
+    def labels(self) -> list[str]:
+        """The class names; a clip's label is an index into them, or -1."""
+        return list(self.meta["labels"])
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A worker process opens the files itself: pickling the frames would copy the whole data set.
+        return Archive.open, (self.path,)
+
+    def _frames_of(self, index: int) -> slice:
+        start = int(self._starts[index])
+        return slice(start, start + int(self._lengths[index]))
+
+    def sequence(self, index: int) -> Array:
+        """Clip `index`: a read-only view (T, 25, 4)."""
+        return self.frames[self._frames_of(index)]
+
+    def timestamps(self, index: int) -> NDArray[np.float64]:
+        """The times of the clip's frames in seconds, (T,); from 0 where they are evenly spaced."""
+        if self._timestamps is not None:
+            return self._timestamps[self._frames_of(index)]
+        return np.arange(self._lengths[index]) / self._fps[index]
+
+    def frame_labels(self, index: int) -> NDArray[np.int16] | None:
+        """The label of each frame (T,), -1 for none; None where this archive has labels of clips only."""
+        return None if self._frame_labels is None else self._frame_labels[self._frames_of(index)]
+
+
+class ArchiveWriter:
+    """Writes an archive clip by clip, at constant memory; it appears at `path` only when closed without an error.
+
+    Raises ArchiveError where `path` exists already; with overwrite=True an archive there is replaced at the end.
+    `meta` takes further JSON values to keep, such as how many broken files were skipped.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        labels: list[str],
+        source: str,
+        licence: str,
+        source_layout: str,
+        dimensions: int = 3,
+        overwrite: bool = False,
+    ) -> None:
+        self.path = Path(path)
+        if self.path.exists() and not (overwrite and (self.path / "meta.json").is_file()):
+            raise ArchiveError(f"{self.path} exists already: remove it, or name another folder")
+        self.meta: dict[str, Any] = {
+            "format_version": FORMAT_VERSION,
+            "layout": NTU25.name,
+            "source_layout": source_layout,
+            "labels": list(labels),
+            "source": source,
+            "licence": licence,
+            "dimensions": dimensions,
+        }
+        self._rows: list[dict[str, Any]] = []
+        self._names: set[str] = set()
+        self._has_timestamps = self._has_frame_labels = False
+        self._folder = temporary_beside(self.path)
+        self._frames = _Appender(self._folder / "frames.npy", (NTU25.size, 4), np.float32)
+        self._timestamps = _Appender(self._folder / "timestamps.npy", (), np.float64)
+        self._frame_labels = _Appender(self._folder / "frame_labels.npy", (), np.int16)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def frame_count(self) -> int:
+        return len(self._frames)
+
+    def append(
+        self,
+        name: str,
+        sequence: ArrayLike,
+        fps: float,
+        label: int = -1,
+        subject: str = "",
+        camera: str = "",
+        group: str = "",
+        timestamps: ArrayLike | None = None,
+        frame_labels: ArrayLike | None = None,
+        **columns: str | int | float,
+    ) -> None:
+        """One clip: an ntu25 sequence (T, 25, 4), T >= 1. `group`: clips of one moment, seen by several cameras or of
+        several bodies, share it. `columns`: splits (xsub="train") and other facts. Raises ValueError."""
+        frames = clean(sequence)
+        length = len(frames)
+        if length == 0 or frames.shape[1] != NTU25.size:
+            raise ValueError(f"clip {name}: an archive takes ntu25 sequences (T, 25, 4), not {frames.shape}")
+        if name in self._names:
+            raise ValueError(f"two clips are named {name}")
+        if not -1 <= label < len(self.meta["labels"]):
+            raise ValueError(f"clip {name}: label {label}, but there are {len(self.meta['labels'])} labels")
+        if not fps > 0:
+            raise ValueError(f"clip {name}: {fps} frames a second")
+        stamps = np.arange(length) / fps if timestamps is None else np.asarray(timestamps, np.float64)
+        labels = np.full(length, -1) if frame_labels is None else np.asarray(frame_labels)
+        if stamps.shape != (length,) or labels.shape != (length,):
+            raise ValueError(f"clip {name}: {length} frames need as many timestamps and frame labels")
+        self._has_timestamps |= timestamps is not None
+        self._has_frame_labels |= frame_labels is not None
+        values = (name, len(self._frames), length, float(fps), int(label), subject, camera, group)
+        self._rows.append(dict(zip(COLUMNS, values, strict=True)) | columns)
+        self._names.add(name)
+        self._frames.append(frames)
+        self._timestamps.append(stamps)
+        self._frame_labels.append(labels)
+
+    def close(self) -> None:
+        """Finishes the files and moves the archive to its place. Raises ArchiveError where no clip was written."""
+        import pandas as pd
+
+        for stream in self._streams:
+            stream.close()
+        if not self._rows:
+            self.discard()
+            raise ArchiveError(f"no clip was written, so there is no archive {self.path}")
+        if not self._has_timestamps:
+            self._timestamps.path.unlink()
+        if not self._has_frame_labels:
+            self._frame_labels.path.unlink()
+        clips = pd.DataFrame(self._rows)
+        # A column that only some of the clips have: what the others lack is an empty word, not a float NaN among words.
+        for column in clips.columns[clips.isna().any()]:
+            clips[column] = clips[column].astype(object).where(clips[column].notna(), "").astype(str)
+        clips.to_parquet(self._folder / "clips.parquet", index=False)
+        (self._folder / "meta.json").write_text(json.dumps(self.meta, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        put_in_place(self._folder, self.path)
+
+    def discard(self) -> None:
+        """Leaves nothing behind."""
+        for stream in self._streams:
+            stream.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    @property
+    def _streams(self) -> tuple[_Appender, ...]:
+        return self._frames, self._timestamps, self._frame_labels
+
+    def __enter__(self) -> ArchiveWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self.discard()
+            return
+        try:
+            self.close()
+        except BaseException:
+            self.discard()
+            raise
+
+
+class _Appender:
+    """A .npy file (N, *shape) that grows row by row. NumPy pads the header so that N can be written at the end."""
+
+    def __init__(self, path: Path, shape: tuple[int, ...], dtype: type) -> None:
+        self.path = path
+        self._shape = shape
+        self._dtype = np.dtype(dtype)
+        self._count = 0
+        self._file = path.open("wb")
+        self._header_size = self._write_header()
+
+    def _write_header(self) -> int:
+        descr = np.lib.format.dtype_to_descr(self._dtype)
+        header = {"descr": descr, "fortran_order": False, "shape": (self._count, *self._shape)}
+        np.lib.format.write_array_header_1_0(self._file, header)
+        return self._file.tell()
+
+    def __len__(self) -> int:
+        return self._count
+
+    def append(self, rows: ArrayLike) -> None:
+        array = np.ascontiguousarray(rows, self._dtype)
+        self._file.write(array.data)
+        self._count += len(array)
+
+    def close(self) -> None:
+        if self._file.closed:
+            return
+        self._file.seek(0)
+        if self._write_header() != self._header_size:
+            raise ArchiveError(f"the header of {self.path} grew: NumPy {np.__version__} does not pad it")
+        self._file.close()
+
+
+def _damaged(path: Path, why: str) -> ArchiveError:
+    return ArchiveError(f"archive {path} is damaged ({why}): make it again with edge-c2vl prepare")
+
+
+def _read_meta(path: Path) -> dict[str, Any]:
+    try:
+        meta = json.loads((path / "meta.json").read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise _damaged(path, f"meta.json cannot be read: {error}") from None
+    if not isinstance(meta, dict) or not isinstance(meta.get("format_version"), int):
+        raise _damaged(path, "meta.json names no format version")
+    if meta["format_version"] > FORMAT_VERSION:
+        raise ArchiveError(
+            f"archive {path} has format {meta['format_version']}, this version reads up to {FORMAT_VERSION}: "
+            "upgrade with pip install -U edge-c2vl"
+        )
+    missing = [key for key in _META if key not in meta]
+    if missing:
+        raise _damaged(path, f"meta.json lacks {', '.join(missing)}")
+    if meta["layout"] != NTU25.name:
+        raise ArchiveError(f"archive {path} holds {meta['layout']} skeletons: make it again with edge-c2vl prepare")
+    return meta
+
+
+def _read_clips(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        clips = pd.read_parquet(path / "clips.parquet")
+    except ImportError:
+        raise
+    except Exception as error:
+        raise _damaged(path, f"clips.parquet cannot be read: {str(error).splitlines()[0]}") from None
+    missing = [column for column in COLUMNS if column not in clips.columns]
+    if missing or not len(clips):
+        raise _damaged(path, f"clips.parquet lacks {', '.join(missing) or 'any clip'}")
+    return clips
+
+
+def _load(path: Path, shape: tuple[int | None, ...], dtype: type, optional: bool = False) -> NDArray[Any] | None:
+    """The array memory-mapped, checked for its shape (None: any) and type."""
+    if optional and not path.exists():
+        return None
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise _damaged(path.parent, f"{path.name} cannot be read: {error}") from None
+    fits = len(array.shape) == len(shape) and all(w in (None, g) for w, g in zip(shape, array.shape, strict=True))
+    if not fits or array.dtype != np.dtype(dtype):
+        raise _damaged(path.parent, f"{path.name} holds {array.dtype} {array.shape}")
+    # A plain array over the same mapping: slicing np.memmap, a Python class, takes ten times as long.
+    return np.asarray(array)

@@ -1,0 +1,45 @@
+"""edge-c2vl prepare"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from train.datasets import DATASETS
+
+
+@click.command()
+@click.argument("dataset", type=click.Choice(sorted(DATASETS)))
+@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("archive", type=click.Path(path_type=Path))
+@click.option("--strict", is_flag=True, help="Stop at the first broken file, instead of skipping and listing it.")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes that read files.  [default: one a core]")
+@click.option("--overwrite", is_flag=True, help="Replace an archive that exists.")
+@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
+def prepare(
+    dataset: str, source: Path, archive: Path, strict: bool, workers: int | None, overwrite: bool, as_json: bool
+) -> None:
+    """Write the skeleton ARCHIVE from a data set's own files in SOURCE.
+
+    SOURCE is the folder that the data set unpacks to, or its .zip or .tar.xz. What each data set's files look like
+    stands in docs/data.md.
+
+    \b
+    Example:
+      edge-c2vl prepare sktdd original_sktDD.tar.xz archives/sktdd
+    """
+    import os
+
+    from train.datasets.prepare import prepare as run
+
+    workers = workers or os.cpu_count() or 1
+    report = run(dataset, source, archive, strict=strict, workers=workers, overwrite=overwrite)
+    for line in report.skipped:
+        click.echo(f"skipped: {line}", err=True)
+    if as_json:
+        outcome = {"archive": str(archive), "clips": report.clips, "frames": report.frames, "skipped": report.skipped}
+        click.echo(json.dumps(outcome))
+        return
+    click.echo(f"{archive}: {report.clips} clips, {report.frames} frames, {len(report.skipped)} files skipped")

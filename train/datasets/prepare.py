@@ -1,0 +1,153 @@
+"""Runs a data set's files through worker processes into a skeleton archive; broken ones are listed and skipped."""
+
+from __future__ import annotations
+
+import importlib
+import tarfile
+import tempfile
+import zipfile
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from edge_c2vl.archive import ArchiveWriter
+from edge_c2vl.errors import DatasetError, UsageError
+from edge_c2vl.progress import track
+from train.datasets import DATASETS
+from train.datasets.source import Options, Recording, Source
+
+
+@dataclass(frozen=True)
+class Report:
+    """How it went: clips and frames written, and each item skipped with the reason."""
+
+    clips: int
+    frames: int
+    skipped: list[str] = field(default_factory=list)
+
+
+def prepare(
+    dataset: str,
+    source: Path,
+    target: Path,
+    *,
+    options: Options | None = None,
+    strict: bool = False,
+    workers: int = 1,
+    overwrite: bool = False,
+) -> Report:
+    """Writes the archive `target` from the data set's own files in `source` (a folder, or a .tar.* or .zip of it).
+
+    Broken files are skipped and reported; with strict=True the first one raises DatasetError. Memory stays the same
+    however large the data set is. Raises UsageError for a data set there is no reader of.
+    """
+    if dataset not in DATASETS:
+        raise UsageError(f"no data set {dataset}: there are {', '.join(sorted(DATASETS))}")
+    if not source.exists():
+        raise DatasetError(f"{source} does not exist: name the folder or file that holds {dataset}")
+    module = importlib.import_module(DATASETS[dataset])
+    with unpacked(source, target.parent) as folder:
+        found: Source = module.open_source(folder, options or Options())
+        with ArchiveWriter(
+            target,
+            labels=found.labels,
+            source=found.source,
+            licence=found.licence,
+            source_layout=found.source_layout,
+            dimensions=found.dimensions,
+            overwrite=overwrite,
+        ) as writer:
+            skipped = []
+            results = _read_all(found, workers)
+            for result in track(results, f"preparing {dataset}", found.count):
+                if isinstance(result, str):
+                    if strict:
+                        raise DatasetError(f"{result} (without --strict it is skipped)")
+                    skipped.append(result)
+                    continue
+                for row in result:
+                    _append(writer, row)
+            if skipped and not len(writer):
+                raise DatasetError(f"nothing could be read in {source}; the first error: {skipped[0]}")
+            writer.meta["skipped"] = skipped
+            return Report(len(writer), writer.frame_count, skipped)
+
+
+def _append(writer: ArchiveWriter, row: Recording) -> None:
+    writer.append(
+        row.name,
+        row.sequence,
+        row.fps,
+        row.label,
+        row.subject,
+        row.camera,
+        row.group,
+        row.timestamps,
+        row.frame_labels,
+        **row.columns,
+    )
+
+
+def _read_all(source: Source, workers: int) -> Iterator[list[Recording] | str]:
+    """The items' rows in order; for a broken item why it is broken."""
+    read = _Reader(source.read)
+    if source.in_process or workers <= 1:
+        yield from map(read, source.items)
+    else:
+        yield from _ordered_map(read, source.items, workers)
+
+
+class _Reader:
+    """Turns a DatasetError into its message, so that it comes back from a worker like any result."""
+
+    def __init__(self, read: Callable[[Any], list[Recording]]) -> None:
+        self._read = read
+
+    def __call__(self, item: Any) -> list[Recording] | str:
+        try:
+            return self._read(item)
+        except DatasetError as error:
+            return str(error)
+
+
+def _ordered_map(function: Callable[[Any], Any], items: Iterable[Any], workers: int) -> Iterator[Any]:
+    """map() over processes. At most 4 items a worker are under way, so that results never pile up in memory."""
+    remaining = iter(items)
+    # spawn: forking a process in which a library runs threads (OpenCV, Arrow) can deadlock.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        try:
+            queue: deque[Future[Any]] = deque(pool.submit(function, item) for item in islice(remaining, 4 * workers))
+            while queue:
+                result = queue.popleft().result()
+                queue.extend(pool.submit(function, item) for item in islice(remaining, 1))
+                yield result
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def unpacked(source: Path, beside: Path) -> Iterator[Path]:
+    """The folder itself, or what a .tar.* or .zip holds, unpacked for the time being into a folder in `beside`."""
+    is_zip = source.is_file() and source.suffix == ".zip"
+    if not is_zip and not (source.is_file() and tarfile.is_tarfile(source)):
+        yield source
+        return
+    beside.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".unpacked.", dir=beside) as folder:
+        try:
+            if is_zip:
+                with zipfile.ZipFile(source) as archive:
+                    archive.extractall(folder)  # drops absolute and climbing parts of names
+            else:
+                with tarfile.open(source) as archive:
+                    # "data" refuses links and paths that lead out of the folder, devices, and foreign permissions.
+                    archive.extractall(folder, filter="data")
+        except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile) as error:
+            raise DatasetError(f"{source} cannot be unpacked: {error}; download it again") from None
+        yield Path(folder)
