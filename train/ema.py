@@ -1,0 +1,33 @@
+"""An exponential moving average of a module: the teacher of C2VL, the key encoder of SkeletonCLR."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import nn
+
+from edge_c2vl.errors import UsageError
+
+
+class EmaModel(nn.Module):
+    """A copy of `module` that follows it (He et al., "Momentum Contrast", CVPR 2020) and gets no gradient."""
+
+    def __init__(self, module: nn.Module, momentum: float) -> None:
+        super().__init__()
+        if not 0 <= momentum < 1:
+            raise UsageError(f"--ema-momentum lies in [0, 1), not {momentum}")
+        self.momentum = momentum
+        self.module = copy.deepcopy(module).requires_grad_(False)
+
+    def forward(self, *inputs: Any) -> Any:
+        return self.module(*inputs)
+
+    @torch.no_grad()
+    def update(self, module: nn.Module) -> None:
+        """w' = momentum w' + (1 - momentum) w. Buffers are copied: BatchNorm's statistics are averages already."""
+        for mean, new in zip(self.module.parameters(), module.parameters(), strict=True):
+            mean.lerp_(new.to(mean.dtype), 1 - self.momentum)
+        for mean, new in zip(self.module.buffers(), module.buffers(), strict=True):
+            mean.copy_(new)
