@@ -1,0 +1,82 @@
+"""`edge-c2vl bench`: what each stage costs on this machine."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from edge_c2vl.commands.options import backend_options, crop_option, json_option
+
+
+@click.command()
+@click.argument("bundle", default="default")
+@click.option(
+    "--stage",
+    type=click.Choice(["all", "encoder"]),
+    default="all",
+    show_default=True,
+    help="all: the live pipeline over a recording; encoder: every backend and precision beside each other.",
+)
+@click.option("--camera", default="sample", show_default=True, metavar="URI", help="The recording to run over.")
+@crop_option
+@backend_options
+@click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Clips an inference (encoder).")
+@json_option
+def bench(
+    bundle: str,
+    stage: str,
+    camera: str,
+    crop: str | None,
+    backend: str,
+    precision: str,
+    threads: int,
+    batch: int,
+    as_json: bool,
+) -> None:
+    """Measure latency, frames a second and memory of each stage.
+
+    Every measurement runs in a process of its own. Close other programs first.
+
+    \b
+    edge-c2vl bench --camera drive.mp4
+    edge-c2vl bench my-bundle --stage encoder --threads 2 --json
+    """
+    from edge_c2vl import bench as measurements
+    from edge_c2vl.backends import NAMES
+
+    if stage == "encoder":
+        names = [name for name in NAMES if name != "auto"] if backend == "auto" else [backend]
+        rows = measurements.bench_encoder(bundle, names, threads, batch)
+        click.echo(json.dumps(rows) if as_json else _encoder_text(rows))
+        return
+    result = measurements.bench_pipeline(camera, bundle, backend, precision, threads, crop)
+    click.echo(json.dumps(result) if as_json else _pipeline_text(result))
+
+
+def _encoder_text(rows: list[dict[str, Any]]) -> str:
+    lines = [f"{'backend':<20} {'precision':<10} {'p50 ms':>9} {'p95 ms':>9} {'p99 ms':>9} {'peak MB':>8}"]
+    for row in rows:
+        start = f"{row['backend']:<20} {row['precision']:<10} "
+        if "unavailable" in row:
+            lines.append(start + row["unavailable"])
+        else:
+            figures = " ".join(f"{row[name]:9.3f}" for name in ("p50_ms", "p95_ms", "p99_ms"))
+            lines.append(f"{start}{figures} {row['peak_rss_mb']:8.0f}")
+    return "\n".join(lines)
+
+
+def _pipeline_text(result: dict[str, Any]) -> str:
+    run = result["run"]
+    lines = [f"{'stage':<12} {'p50 ms':>9} {'p95 ms':>9} {'p99 ms':>9} {'count':>8}"]
+    for stage, row in run["stages"].items():
+        figures = " ".join(f"{row[name]:9.3f}" for name in ("p50_ms", "p95_ms", "p99_ms"))
+        lines.append(f"{stage:<12} {figures} {row['count']:8d}")
+    lines += [
+        "",
+        f"frames a second      {run['fps']:.1f} ({run['frames']} frames, poses in {run['poses']})",
+        f"pose network alone   {result['pose_fps']:.1f} (the pipeline reaches {result['of_pose']:.2f} of it)",
+        f"memory               {run['rss_mb']:.0f} MB at the end, {run['peak_rss_mb']:.0f} MB at the peak",
+    ]
+    return "\n".join(lines)
