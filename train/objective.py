@@ -122,8 +122,8 @@ class C2VLObjective(nn.Module):
         """The loss of a batch (a scalar), and what to log.
 
         projections and teacher (z, z') and knowledge (m): name -> (N, D_m), scaled to unit length here. progress: the
-        share of training that is done. valid: (N,) bool, False for a clip to leave out because nothing was seen in it: it is
-        neither row nor candidate. Under torch.distributed the candidates are the batches of all processes, of one
+        share of training that is done. valid: (N,) bool, False for a clip in which nothing was seen: it is left out,
+        as a row and as a candidate. Under torch.distributed the candidates are the batches of all processes, of one
         size each, and the mean of the processes' losses is the loss of the whole. Raises EdgeC2VLError where a shape
         does not fit, knowledge is not finite, or the teacher is missing though the settings need one.
         """
