@@ -1,0 +1,170 @@
+"""Outputs: JSON lines, video, the status line."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from edge_c2vl.draw import COLOURS, draw
+from edge_c2vl.errors import EdgeC2VLError, UsageError
+from edge_c2vl.policy import State
+from edge_c2vl.records import Decision, Episode, SeenFrame
+from edge_c2vl.sinks.display import Display
+from edge_c2vl.sinks.jsonl import JsonLines
+from edge_c2vl.sinks.status import StatusLine
+from edge_c2vl.sinks.video import VideoFile
+
+DECISION = Decision(
+    timestamp_s=12.5,
+    wall_s=1772352000.0,
+    state=State.DISTRACTED,
+    label="distracted",
+    probability=0.93,
+    distraction=0.88,
+    probabilities={"attentive": 0.07, "distracted": 0.93},
+    arms=1.0,
+    pose_confidence=0.91,
+    age_ms=24.1,
+    encoder_ms=4.2,
+)
+NOTHING = replace(
+    DECISION, state=State.NOBODY, label=None, probability=None, distraction=None, probabilities=None, encoder_ms=None
+)
+
+
+def landmarks(confidence=1.0):
+    points = np.zeros((33, 4), np.float32)
+    points[:, 0] = np.linspace(5, 90, 33)
+    points[:, 1] = -np.linspace(20, 60, 33)
+    points[:, 3] = confidence
+    return points
+
+
+def test_decisions_are_one_json_object_a_line_and_readable_at_once(tmp_path):
+    path = tmp_path / "decisions.jsonl"
+    sink = JsonLines(str(path), "decision")
+    sink.decision(DECISION)
+    assert json.loads(path.read_text()) == {
+        "schema": 1,
+        "kind": "decision",
+        "time": "2026-03-01T08:00:00.000Z",
+        "timestamp_s": 12.5,
+        "state": "distracted",
+        "label": "distracted",
+        "probability": 0.93,
+        "distraction": 0.88,
+        "probabilities": {"attentive": 0.07, "distracted": 0.93},
+        "arms": 1.0,
+        "pose_confidence": 0.91,
+        "age_ms": 24.1,
+        "encoder_ms": 4.2,
+    }
+    sink.decision(NOTHING)
+    sink.close()
+    again = JsonLines(str(path), "decision")
+    again.decision(DECISION)
+    again.close()
+    assert [json.loads(line)["state"] for line in path.read_text().splitlines()] == [
+        "distracted",
+        "nobody",
+        "distracted",
+    ]
+
+
+def test_events_hold_what_the_state_was(tmp_path):
+    episode = Episode(DECISION)
+    episode.add(replace(DECISION, timestamp_s=13.0, label="distracted", probability=0.99, pose_confidence=0.81))
+    episode.add(replace(DECISION, timestamp_s=13.5, label="attentive", probability=0.51, pose_confidence=0.71))
+    path = tmp_path / "events.jsonl"
+    sink = JsonLines(str(path), "state")
+    sink.decision(DECISION)
+    sink.state(episode.ended(14.0, State.ATTENTIVE, 1772352001.5, 30.0))
+    sink.close()
+    assert json.loads(path.read_text()) == {
+        "schema": 1,
+        "kind": "state",
+        "time": "2026-03-01T08:00:01.500Z",
+        "state": "distracted",
+        "start_s": 12.5,
+        "end_s": 14.0,
+        "label": "distracted",
+        "probability": 0.96,
+        "pose_confidence": 0.81,
+        "next_state": "attentive",
+        "latency_ms": 30.0,
+    }
+
+
+def test_a_folder_that_is_not_there_is_told():
+    with pytest.raises(EdgeC2VLError, match=r"nowhere/x\.jsonl: cannot write there"):
+        JsonLines("nowhere/x.jsonl", "decision")
+
+
+def test_video_keeps_the_recordings_time_and_appears_when_whole(tmp_path):
+    path = tmp_path / "seen.mp4"
+    sink = VideoFile(str(path), 25.0)
+    image = np.full((120, 160, 3), 90, np.uint8)
+    # 2 s in frames at uneven times: 10 a second at first, then 25.
+    stamps = [*np.arange(0, 1, 0.1), *np.arange(1, 2, 0.04)]
+    for stamp in stamps:
+        sink.frame(SeenFrame(image, landmarks(), float(stamp), DECISION))
+        assert not path.exists()
+    sink.close()
+    video = cv2.VideoCapture(str(path))
+    frames = []
+    while (read := video.read())[0]:
+        frames.append(read[1])
+    assert abs(len(frames) / video.get(cv2.CAP_PROP_FPS) - 2.0) <= 0.05
+    # The skeleton is in the picture, and so is the state's colour in the corner.
+    assert np.abs(frames[0][15:].astype(int) - 90).max() > 60
+    np.testing.assert_allclose(frames[0][5, 1], COLOURS[State.DISTRACTED], atol=12)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["seen.mp4"]
+
+
+def test_a_landmark_that_was_not_seen_is_not_drawn():
+    image = np.full((120, 160, 3), 90, np.uint8)
+    drawn = draw(SeenFrame(image, landmarks(confidence=0.3), 0.0, NOTHING))
+    np.testing.assert_array_equal(drawn[20:], image[20:])
+    assert (image == 90).all()
+
+
+@pytest.mark.parametrize("name", ["seen.avi", "nowhere/seen.mp4"])
+def test_a_video_that_cannot_be_written_is_told_before_the_run(tmp_path, name, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="--output"):
+        VideoFile(name, 30)
+
+
+def test_a_run_without_frames_leaves_no_video(tmp_path):
+    VideoFile(str(tmp_path / "seen.mp4"), 30).close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_status_line_is_rewritten_on_a_terminal_only():
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    terminal, plain = Terminal(), io.StringIO()
+    change = Episode(DECISION).ended(14.0, State.NOBODY, 0.0, 1.0)
+    for stream in (terminal, plain):
+        sink = StatusLine(stream)
+        sink.decision(DECISION)
+        sink.decision(NOTHING)
+        sink.state(change)
+        sink.close()
+    assert terminal.getvalue().count("\r") == 2
+    assert "distracted" in terminal.getvalue()
+    assert plain.getvalue() == "   12.50 to    14.00 s  distracted (distracted 0.93)\n"
+
+
+def test_a_window_needs_a_screen(monkeypatch):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    with pytest.raises(UsageError, match="--show needs a screen"):
+        Display()
