@@ -2,38 +2,69 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_c2vl.policy import Observation, Policy, PolicySettings, State
+from edge_c2vl.policy import Level, Observation, Policy, PolicySettings, Reason, State
+
+HIDDEN_ARMS = {"arms_seen": False, "distracted": 0.99}
+EMPTY_SEAT = {"unseen_s": 3.0}
+LOOKS_AHEAD, ON_THE_PHONE = 0.02, 0.98
 
 
-def timeline(*spans, rate_hz=4.0, settings=None):
-    """Plays spans of (seconds, observation fields) and returns [(time, status)]. A number stands for the probability of
-    distraction of a driver who is well in view."""
-    policy = Policy(["phoning", "drinking"], settings)
-    result, now = [], 0.0
+def play(*spans, rate_hz=20.0, policy_settings=None):
+    """Plays spans of (seconds, what) and returns [(time, status)]. `what` is a probability of distraction of a driver
+    well in view, or a dict of Observation's fields (with `distracted`, `kmh`)."""
+    policy = Policy(["phoning", "drinking"], policy_settings)
+    result = []
+    step = 0
+    end_s = 0.0
     for seconds, what in spans:
-        for _ in range(round(seconds * rate_hz)):
-            fields = {"unseen_s": 0.0, "fill": 1.0, "arms_seen": True, "distracted": 0.0}
+        end_s += seconds
+        while step / rate_hz < end_s - 1e-9:
+            now = step / rate_hz
+            fields = {"unseen_s": 0.0, "fill": 1.0, "arms_seen": True, "distracted": LOOKS_AHEAD, "kmh": 100.0}
             fields |= what if isinstance(what, dict) else {"distracted": what}
-            p = fields.pop("distracted")
+            p, kmh = fields.pop("distracted"), fields.pop("kmh")
             probabilities = {"attentive": 1 - p, "phoning": p * 0.75, "drinking": p * 0.25}
-            result.append((now, policy.update(Observation(now, probabilities=probabilities, **fields))))
-            now += 1 / rate_hz
+            seen = Observation(now, probabilities=probabilities, speed_kmh=kmh, **fields)
+            result.append((now, policy.update(seen)))
+            step += 1
     return result
 
 
+def in_order(values):
+    return [value for value, _ in itertools.groupby(values)]
+
+
 def states(*spans, **how):
-    """The states in order, each once."""
-    seen = []
-    for _, status in timeline(*spans, **how):
-        if not seen or seen[-1] is not status.state:
-            seen.append(status.state)
-    return seen
+    return in_order(status.state for _, status in play(*spans, **how))
+
+
+def alerts(*spans, **how):
+    return in_order((status.level, status.reason) for _, status in play(*spans, **how))
+
+
+def levels(*spans, **how):
+    return [level for level, _ in alerts(*spans, **how)]
+
+
+def first(played, level=Level.WARNING):
+    """When that level was first reached; None: never."""
+    return next((now for now, status in played if status.level >= level), None)
+
+
+NONE = (Level.NONE, None)
+NOTICE, WARNING, CRITICAL = ((level, Reason.LONG) for level in (Level.NOTICE, Level.WARNING, Level.CRITICAL))
+CUMULATIVE = (Level.WARNING, Reason.CUMULATIVE)
+CANNOT_SEE = (Level.NOTICE, Reason.CANNOT_SEE)
+
+
+# States
 
 
 def test_an_attentive_driver_stays_attentive():
@@ -45,7 +76,7 @@ def test_a_driver_takes_a_call_and_hangs_up():
 
 
 def test_one_odd_decision_changes_nothing():
-    assert states((5, 0.05), (0.25, 0.99), (5, 0.05)) == [State.ATTENTIVE]
+    assert states((5, 0.05), (0.25, 0.99), (5, 0.05), rate_hz=4) == [State.ATTENTIVE]
 
 
 def test_a_score_that_wavers_between_the_thresholds_does_not_flicker():
@@ -58,8 +89,8 @@ def test_a_driver_who_gets_in_is_waited_for():
     assert states(*spans) == [State.STARTING, State.ATTENTIVE]
 
 
-def test_an_empty_seat():
-    assert states((2, 0.1), (3, {"unseen_s": 3.0}), (2, 0.1)) == [State.ATTENTIVE, State.NOBODY, State.ATTENTIVE]
+def test_a_driver_who_gets_out_and_in_again():
+    assert states((2, 0.1), (3, EMPTY_SEAT), (2, 0.1)) == [State.ATTENTIVE, State.NOBODY, State.ATTENTIVE]
 
 
 def test_a_camera_on_an_empty_seat_from_the_start():
@@ -71,46 +102,259 @@ def test_losing_the_driver_for_a_moment_is_no_empty_seat():
 
 
 def test_hidden_arms_give_no_class():
-    played = timeline((2, 0.9), (5, {"arms_seen": False, "distracted": 0.99}))
-    assert played[-1][1].state is State.CANNOT_SEE
-    assert played[-1][1].label is None
-    assert played[-1][1].distraction is None
+    _, status = play((2, 0.9), (5, HIDDEN_ARMS))[-1]
+    assert status.state is State.CANNOT_SEE
+    assert (status.label, status.probability, status.distraction) == (None, None, None)
 
 
 def test_after_hidden_arms_the_driver_is_judged_anew():
-    played = states((4, 0.95), (4, {"arms_seen": False}), (4, 0.05))
-    assert played == [State.DISTRACTED, State.CANNOT_SEE, State.ATTENTIVE]
+    assert states((4, 0.95), (4, HIDDEN_ARMS), (4, 0.05)) == [State.DISTRACTED, State.CANNOT_SEE, State.ATTENTIVE]
 
 
 def test_the_label_is_the_most_probable_class_and_distraction_their_sum():
-    status = timeline((5, 0.9))[-1][1]
+    status = play((5, 0.9))[-1][1]
     assert status.label == "phoning"
     assert status.probability == pytest.approx(0.675)
     assert status.distraction == pytest.approx(0.9)
 
 
 def test_the_state_says_since_when():
-    played = timeline((5, 0.05), (5, 0.95))
+    played = play((5, 0.05), (5, 0.95))
     change = next(now for now, status in played if status.state is State.DISTRACTED)
     assert 5 < change < 6.5
     assert {status.since_s for now, status in played if now >= change} == {change}
 
 
-@given(st.floats(2, 30), st.floats(0.7, 1.0))
-def test_the_decision_rate_moves_a_change_by_one_step_at_most(rate, probability):
-    def first_distracted(hertz):
-        played = timeline((5, 0.05), (8, probability), rate_hz=hertz)
-        return next(now for now, status in played if status.state is State.DISTRACTED)
-
-    # 5 s of attention end on a step of either rate, which adds a step of its own to the difference.
-    assert abs(first_distracted(rate) - first_distracted(30.0)) <= 2 / rate + 0.1
+# Long distraction
 
 
-@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 5), st.booleans()), max_size=40))
-def test_the_filtered_probability_stays_a_probability(observations):
-    policy = Policy(["phoning"], PolicySettings())
+def test_a_driver_who_never_puts_the_phone_down_hears_all_three_levels():
+    played = play((20, ON_THE_PHONE))
+    assert in_order((s.level, s.reason) for _, s in played) == [NONE, NOTICE, WARNING, CRITICAL]
+    assert first(played, Level.NOTICE) == pytest.approx(0.6 * 3.5, abs=0.051)
+    assert first(played, Level.WARNING) == pytest.approx(3.5, abs=0.051)
+    assert first(played, Level.CRITICAL) == pytest.approx(7.0, abs=0.051)
+
+
+def test_at_town_speed_the_warning_comes_after_six_seconds():
+    assert first(play((20, {"distracted": ON_THE_PHONE, "kmh": 35}))) == pytest.approx(6.0, abs=0.051)
+
+
+def test_fifty_is_fast_and_just_below_is_not():
+    assert first(play((20, {"distracted": ON_THE_PHONE, "kmh": 50}))) == pytest.approx(3.5, abs=0.051)
+    assert first(play((20, {"distracted": ON_THE_PHONE, "kmh": 49.9}))) == pytest.approx(6.0, abs=0.051)
+
+
+def test_a_driver_on_the_phone_at_the_lights_is_left_alone():
+    played = play((60, {"distracted": ON_THE_PHONE, "kmh": 0}))
+    assert {status.level for _, status in played} == {Level.NONE}
+    assert played[-1][1].paused
+    assert played[-1][1].state is State.DISTRACTED
+
+
+def test_driving_off_with_the_phone_starts_the_count_then():
+    played = play((30, {"distracted": ON_THE_PHONE, "kmh": 0}), (10, {"distracted": ON_THE_PHONE, "kmh": 60}))
+    assert first(played) == pytest.approx(33.5, abs=0.11)
+
+
+def test_stopping_ends_an_alert():
+    phone = {"distracted": ON_THE_PHONE}
+    assert levels((5, phone), (5, phone | {"kmh": 0})) == [Level.NONE, Level.NOTICE, Level.WARNING, Level.NONE]
+
+
+def test_speeding_up_brings_the_warning_nearer():
+    phone = {"distracted": ON_THE_PHONE}
+    # 3 s of 6 are used up at town speed, half; the other half is used up at 1 / 3.5 a second.
+    assert first(play((3, phone | {"kmh": 40}), (9, phone | {"kmh": 90}))) == pytest.approx(3 + 1.75, abs=0.11)
+
+
+def test_without_a_speed_the_strict_limit_holds():
+    assert first(play((20, {"distracted": ON_THE_PHONE, "kmh": None}))) == pytest.approx(3.5, abs=0.051)
+
+
+def test_a_stale_speed_counts_as_unknown():
+    parked = {"distracted": ON_THE_PHONE, "kmh": 0}
+    assert first(play((20, parked | {"speed_age_s": 4.9}))) is None
+    assert first(play((20, parked | {"speed_age_s": 5.1}))) == pytest.approx(3.5, abs=0.051)
+    assert first(play((20, parked | {"speed_age_s": math.nan}))) == pytest.approx(3.5, abs=0.051)
+
+
+def test_looking_up_ends_the_alert_and_awareness_recovers_faster_than_it_fell():
+    played = play((5, ON_THE_PHONE), (10, LOOKS_AHEAD))
+    fell = next(now for now, s in played if s.state is State.ATTENTIVE and now > 4)
+    lowest = min(status.awareness for _, status in played)
+    recovered = next(now for now, s in played if now > fell and s.awareness == 1.0)
+    assert played[-1][1].level is Level.NONE
+    assert (1 - lowest) * 7 / 2 == pytest.approx(recovered - fell, abs=0.11)
+
+
+def test_looking_down_again_too_soon_alerts_sooner():
+    once = first(play((20, ON_THE_PHONE)))
+    spans = play((4, ON_THE_PHONE), (2, LOOKS_AHEAD), (20, ON_THE_PHONE))
+    looked_down = next(now for now, s in spans if now > 5 and s.state is State.DISTRACTED)
+    again = next(now for now, s in spans if now > looked_down and s.level >= Level.WARNING)
+    assert again - looked_down < once - 0.5
+
+
+def test_a_short_glance_at_the_radio_is_no_alert():
+    assert alerts((10, LOOKS_AHEAD), (2, ON_THE_PHONE), (10, LOOKS_AHEAD)) == [NONE]
+
+
+# Cumulative distraction
+
+
+def test_many_short_glances_add_up():
+    glances = [(2.0, ON_THE_PHONE), (2.5, LOOKS_AHEAD)] * 8
+    played = play(*glances)
+    assert Reason.CUMULATIVE in {status.reason for _, status in played}
+    assert first(play(*[(0.8, ON_THE_PHONE), (4, LOOKS_AHEAD)] * 12)) is None
+
+
+def test_glancing_back_does_not_clear_a_cumulative_alert():
+    glances = [(2.0, ON_THE_PHONE), (2.5, LOOKS_AHEAD)] * 8
+    assert alerts(*glances, (2.0, LOOKS_AHEAD))[-1] == CUMULATIVE
+    assert alerts(*glances, (10.0, LOOKS_AHEAD))[-1] == NONE
+
+
+def test_what_was_forgiven_is_not_counted_again():
+    glances = [(2.0, ON_THE_PHONE), (2.5, LOOKS_AHEAD)] * 8
+    played = play(*glances, (12, LOOKS_AHEAD), (1.5, ON_THE_PHONE), (3, LOOKS_AHEAD))
+    assert played[-1][1].level is Level.NONE
+
+
+def test_a_long_distraction_outranks_the_cumulative_one():
+    assert alerts((20, ON_THE_PHONE))[-1] == CRITICAL
+
+
+def test_glances_spread_over_minutes_do_not_add_up():
+    assert alerts(*[(1.5, ON_THE_PHONE), (13, LOOKS_AHEAD)] * 8) == [NONE]
+
+
+# Cannot see
+
+
+def test_hidden_arms_are_told_after_ten_seconds():
+    played = play((30, HIDDEN_ARMS))
+    assert in_order((s.level, s.reason) for _, s in played) == [NONE, CANNOT_SEE]
+    assert first(played, Level.NOTICE) == pytest.approx(10, abs=0.051)
+
+
+def test_an_empty_seat_at_speed_is_told_too_but_not_while_parked():
+    assert alerts((30, EMPTY_SEAT))[-1] == CANNOT_SEE
+    assert alerts((30, EMPTY_SEAT | {"kmh": 0})) == [NONE]
+
+
+def test_a_hand_before_the_camera_for_a_moment_is_nothing():
+    assert alerts((10, LOOKS_AHEAD), (8, HIDDEN_ARMS), (10, LOOKS_AHEAD)) == [NONE]
+
+
+def test_no_distraction_alert_while_the_driver_cannot_be_seen():
+    played = alerts((3, ON_THE_PHONE), (9, HIDDEN_ARMS))
+    assert played == [NONE, NOTICE, NONE]
+
+
+def test_hiding_the_phone_does_not_win_back_awareness():
+    played = play((3, ON_THE_PHONE), (5, HIDDEN_ARMS), (5, ON_THE_PHONE))
+    assert first(played) == pytest.approx(8.5, abs=0.11)
+
+
+def test_hiding_breaks_off_the_attention_that_clears():
+    glances = [(2.0, ON_THE_PHONE), (2.5, LOOKS_AHEAD)] * 8
+    broken = [(3, LOOKS_AHEAD), (0.5, HIDDEN_ARMS), (3, LOOKS_AHEAD)]
+    assert alerts(*glances, *broken)[-1] == CUMULATIVE
+
+
+# Time
+
+
+def test_a_frozen_stretch_counts_as_one_second():
+    policy = Policy(["phoning"])
+    for now in (0.0, 0.5, 60.0):
+        status = policy.update(Observation(now, 0.0, 1.0, True, {"attentive": 0.0, "phoning": 1.0}))
+    assert status.awareness == pytest.approx(1 - 1.5 / 7)
+
+
+def test_a_clock_set_back_lets_no_time_pass():
+    policy = Policy(["phoning"])
+    for now in (100.0, 101.0, 50.0, 50.5):
+        status = policy.update(Observation(now, 0.0, 1.0, True, {"attentive": 0.0, "phoning": 1.0}))
+    assert status.awareness == pytest.approx(1 - 1.5 / 7)
+
+
+# Properties
+
+moments = st.lists(
+    st.tuples(
+        st.floats(0, 1),
+        st.floats(0, 3),
+        st.sampled_from(["seen", "seen", "seen", "hidden", "nobody"]),
+        st.one_of(st.none(), st.floats(0, 200)),
+    ),
+    max_size=60,
+)
+
+
+def run(observations, shift=0.0):
+    policy = Policy(["phoning"])
     now = 0.0
-    for probability, step, arms in observations:
+    for probability, step, view, kmh in observations:
         now += step
-        status = policy.update(Observation(now, 0.0, 1.0, arms, {"phoning": probability, "attentive": 1 - probability}))
+        p = min(1.0, probability + shift)
+        unseen = 2.0 if view == "nobody" else 0.0
+        seen = Observation(now, unseen, 1.0, view == "seen", {"phoning": p, "attentive": 1 - p}, kmh)
+        yield now, policy.update(seen)
+
+
+@given(moments)
+def test_awareness_and_the_filtered_probability_stay_in_range(observations):
+    for _, status in run(observations):
+        assert 0 <= status.awareness <= 1
         assert status.distraction is None or 0 <= status.distraction <= 1
+        assert (status.level is Level.NONE) == (status.reason is None)
+        if status.reason is Reason.LONG:
+            assert status.state is State.DISTRACTED
+
+
+@settings(max_examples=100)
+@given(moments, st.floats(0, 0.6), st.sampled_from([Level.NOTICE, Level.WARNING, Level.CRITICAL]))
+def test_more_distraction_never_means_a_later_alert(observations, more, level):
+    def first_about_distraction(shift):
+        wanted = (Reason.LONG, Reason.CUMULATIVE)
+        reached = (now for now, s in run(observations, shift) if s.level >= level and s.reason in wanted)
+        return next(reached, math.inf)
+
+    assert first_about_distraction(more) <= first_about_distraction(0.0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.floats(2, 30),
+    st.lists(st.tuples(st.floats(1, 6), st.sampled_from([LOOKS_AHEAD, ON_THE_PHONE])), min_size=1, max_size=6),
+)
+def test_the_decision_rate_moves_awareness_by_what_few_steps_hold(rate, spans):
+    # Every change of state may be seen a step later or earlier, by either run.
+    slow, fast = play(*spans, rate_hz=rate)[-1], play(*spans, rate_hz=30.0)[-1]
+    steps = 2 * (len(spans) + 1)
+    assert abs(slow[1].awareness - fast[1].awareness) <= steps * (1 / rate + 1 / 30) * 2 / 7 + 1e-6
+
+
+@pytest.mark.parametrize("level", [Level.NOTICE, Level.WARNING, Level.CRITICAL])
+@given(rate=st.floats(2, 30))
+def test_the_decision_rate_moves_an_alert_by_one_step_at_most(rate, level):
+    spans = ((20, ON_THE_PHONE),)
+    assert abs(first(play(*spans, rate_hz=rate), level) - first(play(*spans, rate_hz=30.0), level)) <= 1 / rate + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"warning_fast_s": 0}, "warning_fast_s is a number above 0"),
+        ({"recovery": "fast"}, "recovery is a number above 0"),
+        ({"attentive_below": 0.7}, "attentive_below is not above"),
+        ({"notice_share": 1.5}, "notice_share"),
+        ({"slow_kmh": 60}, "slow_kmh"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(changed, message):
+    with pytest.raises(ValueError, match=message):
+        PolicySettings(**changed)
