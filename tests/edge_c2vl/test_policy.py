@@ -227,7 +227,7 @@ def test_a_long_distraction_outranks_the_cumulative_one():
 
 
 def test_glances_spread_over_minutes_do_not_add_up():
-    assert alerts(*[(1.5, ON_THE_PHONE), (13, LOOKS_AHEAD)] * 8) == [NONE]
+    assert alerts((5, LOOKS_AHEAD), *[(1.5, ON_THE_PHONE), (13, LOOKS_AHEAD)] * 8) == [NONE]
 
 
 # Cannot see
