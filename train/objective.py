@@ -118,8 +118,8 @@ class C2VLObjective(nn.Module):
         teacher: Mapping[str, Tensor] | None = None,
         progress: float = 0.0,
         valid: Tensor | None = None,
-    ) -> tuple[Tensor, dict[str, float]]:
-        """The loss of a batch (a scalar), and what to log.
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of a batch (a scalar), and what to log (scalars without gradient).
 
         projections and teacher (z, z') and knowledge (m): name -> (N, D_m), scaled to unit length here. progress: the
         share of training that is done. valid: (N,) bool, False for a clip in which nothing was seen: it is left out,
@@ -132,7 +132,7 @@ class C2VLObjective(nn.Module):
         if valid is None:
             valid = torch.ones(len(some), dtype=torch.bool, device=some.device)
         a = self.settings.weight(progress)
-        losses, metrics = [], {"softening": a}
+        losses, metrics = [], {"softening": some.new_tensor(a)}
         # Softmax over similarities in bfloat16 would tell near duplicates no longer apart.
         with torch.autocast(some.device.type, enabled=False):
             for name in self.modalities:
@@ -145,7 +145,7 @@ class C2VLObjective(nn.Module):
 
     def _modality(
         self, name: str, z: Tensor, m: Tensor, z_ema: Tensor | None, valid: Tensor, a: float
-    ) -> tuple[Tensor, dict[str, float]]:
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         settings, queue = self.settings, self.queues[name]
         # Candidates: the batches of all processes, then the queue. Clip i of this process stands in column first + i.
         first = _rank() * len(z)
@@ -181,9 +181,9 @@ class C2VLObjective(nn.Module):
             entropy = -(share * torch.special.xlogy(y_sm, y_sm).sum(dim=1)).sum()
             found = hard.gather(1, log_p_sm.argmax(dim=1, keepdim=True))[:, 0] > 0
         return (loss_sm + loss_ms) / 2, {
-            "temperature": 1 / float(scale.detach()),
-            "target_entropy": float(entropy),
-            "retrieval": float((share * found).sum()),
+            "temperature": 1 / scale.detach(),
+            "target_entropy": entropy,
+            "retrieval": (share * found).sum(),
         }
 
     def _check(self, z: Mapping[str, Tensor], m: Mapping[str, Tensor], teacher: Mapping[str, Tensor] | None) -> None:

@@ -1,0 +1,213 @@
+"""How encoders are judged: linear probes, nearest neighbours, few labels, one class.
+
+The encoder is frozen and in eval mode and its features are computed once: with BatchNorm left in train mode features
+depend on their batch, and published linear evaluations have come out tens of points wrong by it. Whatever is chosen is
+chosen on validation rows; test rows are scored once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from edge_c2vl.errors import UsageError
+from train.data import ClipStore, default_cache, in_order
+from train.encoder import Encoder
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+# The fixed probe's C, and what the tuned one chooses from.
+FIXED_C = 1.0
+C_GRID = (0.001, 0.01, 0.1, 1.0, 10.0)
+# The log-probability of a class that the probe was never shown.
+NEVER = -1e3
+
+
+@dataclass(frozen=True)
+class Scores:
+    """top1 and balanced (the mean of each class's recall, over the classes that occur) as shares; n clips."""
+
+    top1: float
+    balanced: float
+    n: int
+
+    def to_json(self) -> dict[str, float]:
+        return asdict(self)
+
+
+def score(predicted: Ints, labels: Ints) -> Scores:
+    """Raises UsageError where a label is -1: it cannot be right or wrong."""
+    if len(labels) == 0 or (labels < 0).any():
+        raise UsageError("accuracy needs at least one clip, and a label for each")
+    right = predicted == labels
+    recalls = [right[labels == label].mean() for label in np.unique(labels)]
+    return Scores(float(right.mean()), float(np.mean(recalls)), len(labels))
+
+
+def spread(values: list[float]) -> tuple[float, float]:
+    """Mean and sample standard deviation; the latter is NaN for one value: nothing is known of it then."""
+    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+
+
+# Features
+
+
+def extract(
+    encoder: Encoder, store: ClipStore, rows: Ints, batch_size: int = 256, device: str | torch.device = "cpu"
+) -> Floats:
+    """The features (N, F) of these rows of the store, the encoder frozen and in eval mode; its mode is put back."""
+    training = encoder.training
+    encoder.eval().to(device)
+    with torch.no_grad():
+        parts = [encoder.features(batch.clip.to(device)).float().cpu() for batch in in_order(store, rows, batch_size)]
+    encoder.train(training)
+    return torch.cat(parts).numpy() if parts else np.zeros((0, encoder.feature_size), np.float32)
+
+
+def cached_features(encoder: Encoder, store: ClipStore, device: str = "cpu", cache: Path | None = None) -> Floats:
+    """The features of all the store's clips, computed once for these weights and these clips and kept in a file."""
+    digest = hashlib.sha256(repr((encoder.settings, store.folder.name, len(store))).encode())
+    for name, tensor in sorted(encoder.state_dict().items()):
+        digest.update(name.encode() + tensor.detach().cpu().numpy().tobytes())
+    path = (cache or default_cache()) / "features" / f"{digest.hexdigest()[:24]}.npy"
+    if path.is_file():
+        kept: Floats = np.load(path, allow_pickle=False)
+        if kept.shape == (len(store), encoder.feature_size):
+            return kept
+    features = extract(encoder, store, np.arange(len(store)), device=device)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp.npy")
+    np.save(temporary, features)
+    temporary.replace(path)
+    return features
+
+
+# Linear probe and nearest neighbours
+
+
+def probe_scores(train: Floats, labels: Ints, test: Floats, classes: int, c: float = FIXED_C) -> NDArray[np.float64]:
+    """Log-probabilities (N, K) of the test rows by logistic regression on standardised features.
+
+    Mean and standard deviation are those of the training rows. A class without a training row gets -1000. Raises
+    UsageError on fewer than two classes, or features that are not finite.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    if not np.isfinite(train).all() or not np.isfinite(test).all():
+        raise UsageError("the features hold NaN or infinity: the model did not converge, or the clips are broken")
+    if len(np.unique(labels)) < 2 or (labels < 0).any():
+        raise UsageError("a probe needs labelled clips of two classes or more")
+    mean, deviation = train.mean(axis=0), train.std(axis=0)
+    deviation = np.where(deviation > 1e-6, deviation, 1)  # a feature that never varies stays 0
+    model = LogisticRegression(C=c, max_iter=5000).fit((train - mean) / deviation, labels)
+    scores = np.full((len(test), classes), NEVER)
+    if len(test):
+        with np.errstate(divide="ignore"):  # a probability may round to 0
+            scores[:, model.classes_] = np.maximum(model.predict_log_proba((test - mean) / deviation), NEVER)
+    return scores
+
+
+def choose_c(
+    train: Floats, labels: Ints, validation: Floats, validation_labels: Ints, classes: int, by: str = "top1"
+) -> float:
+    """The C of C_GRID with the best `by` (top1 or balanced) on the validation rows; the smaller one of equals."""
+    results = []
+    for c in C_GRID:
+        predicted = probe_scores(train, labels, validation, classes, c).argmax(axis=1)
+        results.append(getattr(score(predicted, validation_labels), by))
+    return C_GRID[int(np.argmax(results))]
+
+
+def knn_predict(train: Floats, labels: Ints, test: Floats, k: int = 1, chunk: int = 4096) -> Ints:
+    """The majority of the k nearest training rows by cosine; of equals the class whose members are nearer in sum."""
+    k = min(k, len(train))
+    if k < 1:
+        raise UsageError("nearest neighbours need at least one training clip, and k of at least 1")
+    unit_train = torch.nn.functional.normalize(torch.from_numpy(train), dim=1)
+    unit_test = torch.nn.functional.normalize(torch.from_numpy(test), dim=1)
+    predicted = []
+    classes = int(labels.max()) + 1
+    for part in unit_test.split(chunk):
+        similarity, nearest = (part @ unit_train.T).topk(k, dim=1)
+        votes = torch.zeros(len(part), classes)
+        # 3 > the largest similarity sum that one more vote could be outweighed by, per vote: votes come first.
+        votes.scatter_add_(1, torch.from_numpy(labels)[nearest], 3 * k + similarity)
+        predicted.append(votes.argmax(dim=1))
+    result: Ints = torch.cat(predicted).numpy() if predicted else np.zeros(0, np.int64)
+    return result
+
+
+# Which rows
+
+
+def few_labels(labels: Ints, *, share: float | None = None, shots: int | None = None, seed: int = 0) -> Ints:
+    """Positions of a random part of the labelled rows: a share of each class (at least one), or `shots` of each.
+
+    Raises UsageError unless exactly one of share (0 to 1] and shots (1 or more) is given.
+    """
+    if (share is None) == (shots is None):
+        raise UsageError("say either which share of the labels is used or how many of each class")
+    if (share is not None and not 0 < share <= 1) or (shots is not None and shots < 1):
+        raise UsageError("the share of labels lies in (0, 1], and the number of each class is at least 1")
+    random = np.random.default_rng(seed)
+    chosen = []
+    for label in np.unique(labels[labels >= 0]):
+        rows = np.flatnonzero(labels == label)
+        count = min(shots, len(rows)) if shots is not None else max(1, round(float(share or 0) * len(rows)))
+        chosen.append(random.choice(rows, count, replace=False))
+    return np.sort(np.concatenate(chosen)) if chosen else np.zeros(0, np.int64)
+
+
+def hold_out(groups: NDArray[np.str_], share: float, seed: int = 0) -> tuple[Ints, Ints]:
+    """Positions (fitting, validation): whole groups (people) are held out, about `share` of the rows.
+
+    Raises UsageError where there is only one group: a person in both parts would flatter the result.
+    """
+    names = np.unique(groups)
+    if len(names) < 2:
+        raise UsageError("holding out for validation needs two subjects or more")
+    held: list[str] = []
+    for name in np.random.default_rng(seed).permutation(names)[:-1]:
+        if held and np.isin(groups, [*held, name]).mean() > share:
+            break
+        held.append(str(name))
+    inside = np.isin(groups, held)
+    return np.flatnonzero(~inside), np.flatnonzero(inside)
+
+
+# One class
+
+
+def one_class_scores(normal: Floats, test: Floats, by: str = "mahalanobis") -> NDArray[np.float64]:
+    """How far each test row (N, F) is from the normal ones (M, F); higher is stranger.
+
+    mahalanobis: by the normal rows' mean and covariance, shrunk as Ledoit & Wolf (2004); cosine: 1 - the cosine to the
+    nearest normal row, both centred on the normal mean.
+    """
+    if len(normal) < 2:
+        raise UsageError("the one-class protocol needs at least two normal clips")
+    mean = normal.mean(axis=0, dtype=np.float64)
+    if by == "mahalanobis":
+        from sklearn.covariance import LedoitWolf
+
+        spread_ = normal.std(axis=0) + 1e-6
+        estimate = LedoitWolf(assume_centered=True).fit((normal - mean) / spread_)
+        return np.sqrt(estimate.mahalanobis((test - mean) / spread_))
+    if by != "cosine":
+        raise UsageError(f"--distance is mahalanobis or cosine, not {by!r}")
+    unit = [torch.nn.functional.normalize(torch.from_numpy(x - mean), dim=1) for x in (normal, test)]
+    nearest = [(part @ unit[0].T).amax(dim=1) for part in unit[1].split(1024)]
+    return 1 - torch.cat(nearest).numpy() if nearest else np.zeros(0)
+
+
+def roc_auc(scores: NDArray[np.float64], strange: NDArray[np.bool_]) -> float:
+    """Area under the ROC curve: how often a strange row scores above a normal one. NaN where either kind is missing."""
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(strange, scores)) if strange.any() and not strange.all() else float("nan")
