@@ -39,7 +39,10 @@ def prepare(
     for line in report.skipped:
         click.echo(f"skipped: {line}", err=True)
     if as_json:
-        outcome = {"archive": str(archive), "clips": report.clips, "frames": report.frames, "skipped": report.skipped}
-        click.echo(json.dumps(outcome))
+        outcome = {"archive": str(archive), "clips": report.clips, "frames": report.frames}
+        click.echo(json.dumps(outcome | {"skipped": report.skipped, "left_out": report.left_out}))
         return
-    click.echo(f"{archive}: {report.clips} clips, {report.frames} frames, {len(report.skipped)} files skipped")
+    left_out = f", {report.left_out} known bad samples left out" if report.left_out else ""
+    click.echo(
+        f"{archive}: {report.clips} clips, {report.frames} frames; {len(report.skipped)} files skipped{left_out}"
+    )

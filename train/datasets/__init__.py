@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-# name -> module. A module has `open_source(folder, options) -> Source`; see train/datasets/source.py.
+# name -> "module:function". The function takes (folder, options) and gives a Source; see train/datasets/source.py.
 DATASETS = {
-    "sktdd": "train.datasets.sktdd",
+    "nw-ucla": "train.datasets.nw_ucla:open_source",
+    "sktdd": "train.datasets.sktdd:open_source",
 }

@@ -25,11 +25,13 @@ from train.datasets.source import Options, Recording, Source
 
 @dataclass(frozen=True)
 class Report:
-    """How it went: clips and frames written, and each item skipped with the reason."""
+    """How it went: clips and frames written, each broken item with the reason, and how many samples were left out
+    because they are known to be unusable."""
 
     clips: int
     frames: int
     skipped: list[str] = field(default_factory=list)
+    left_out: int = 0
 
 
 def prepare(
@@ -51,9 +53,10 @@ def prepare(
         raise UsageError(f"no data set {dataset}: there are {', '.join(sorted(DATASETS))}")
     if not source.exists():
         raise DatasetError(f"{source} does not exist: name the folder or file that holds {dataset}")
-    module = importlib.import_module(DATASETS[dataset])
+    module, function = DATASETS[dataset].split(":")
+    open_source = getattr(importlib.import_module(module), function)
     with unpacked(source, target.parent) as folder:
-        found: Source = module.open_source(folder, options or Options())
+        found: Source = open_source(folder, options or Options())
         with ArchiveWriter(
             target,
             labels=found.labels,
@@ -76,7 +79,7 @@ def prepare(
             if skipped and not len(writer):
                 raise DatasetError(f"nothing could be read in {source}; the first error: {skipped[0]}")
             writer.meta["skipped"] = skipped
-            return Report(len(writer), writer.frame_count, skipped)
+            return Report(len(writer), writer.frame_count, skipped, found.left_out)
 
 
 def _append(writer: ArchiveWriter, row: Recording) -> None:

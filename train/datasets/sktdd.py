@@ -21,11 +21,10 @@ from numpy.typing import NDArray
 
 from edge_c2vl.errors import DatasetError
 from edge_c2vl.skeleton import OPENPOSE25, Array, to_ntu25
-from train.datasets.source import Options, Recording, Source
+from train.datasets.source import MAX_FRAMES, Options, Recording, Source
 
 CAMERAS = ("mirror", "window", "dashboard")
 FPS = 30.0  # not stated by the authors; the recordings' length of about 913 frames speaks for it
-_MAX_FRAMES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,7 @@ def read_csv(path: Path) -> tuple[NDArray[np.int64], int, Array]:
         raise DatasetError(f"{path} cannot be read: {error}") from None
     if table.shape[0] == 0 or table.shape[1] != 2 + 2 * OPENPOSE25.size:
         raise DatasetError(f"{path} has {table.shape[0]} rows of {table.shape[1]} columns, not of 52")
-    if not np.isfinite(table).all() or not ((table[:, 0] >= 0) & (table[:, 0] < _MAX_FRAMES)).all():
+    if not np.isfinite(table).all() or not ((table[:, 0] >= 0) & (table[:, 0] < MAX_FRAMES)).all():
         raise DatasetError(f"{path} has a value that is no number, or a frame number out of range")
     views = np.unique(table[:, 1])
     if len(views) != 1 or views[0] not in range(len(CAMERAS)):
@@ -142,6 +141,6 @@ def _read_mask(path: Path) -> NDArray[np.int16]:
         mask = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise DatasetError(f"{path} cannot be read: {error}") from None
-    if mask.ndim != 1 or not 0 < len(mask) <= _MAX_FRAMES or not np.isin(mask, (0, 1)).all():
+    if mask.ndim != 1 or not 0 < len(mask) <= MAX_FRAMES or not np.isin(mask, (0, 1)).all():
         raise DatasetError(f"{path} holds {mask.dtype} {mask.shape}, not a 0 or 1 for each frame")
     return mask.astype(np.int16)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from edge_c2vl.skeleton import Array
+from edge_c2vl.errors import DatasetError
+from edge_c2vl.skeleton import Array, Layout, to_ntu25
+
+# Longer than any recording of these data sets; a number in a broken file must not make an array of gigabytes.
+MAX_FRAMES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -30,15 +35,18 @@ class Recording:
 
 @dataclass(frozen=True)
 class Options:
-    """What a data set may be asked for beside its folder. `missing`: a file that lists samples to leave out."""
+    """What a data set may be asked for beside its folder. `missing`: a file that lists samples to leave out (NTU, PKU);
+    `level`: midlevel, tasklevel or objectlevel (Drive&Act)."""
 
-    missing: str | None = None
+    missing: Path | None = None
+    level: str = "midlevel"
 
 
 @dataclass(frozen=True)
 class Source:
     """A data set found on disk. `read(item)` gives the rows of one of `items` (one for each body, say) or raises
-    DatasetError where it is broken; both can be pickled unless `in_process`. `count`: how many items, where known."""
+    DatasetError where it is broken; both can be pickled unless `in_process`. `count`: how many items, where known.
+    `left_out`: samples that are known to be unusable and were not looked at."""
 
     labels: list[str]
     source: str
@@ -49,3 +57,51 @@ class Source:
     read: Callable[[Any], list[Recording]]
     count: int | None = None
     in_process: bool = False
+    left_out: int = 0
+
+
+def from_kinect(points: ArrayLike, confidence: ArrayLike, layout: Layout) -> Array:
+    """Kinect camera space (T, V, 3), metres, and confidence (T, V) -> ntu25 (T, 25, 4).
+
+    Kinect's x grows to the sensor's left, so that its space is right-handed; ours, as a picture has it, grows to the
+    right. Without negating it, left and right would be exchanged against every skeleton that comes from a picture.
+    """
+    points = np.asarray(points, np.float32)
+    sequence = np.concatenate([points, np.asarray(confidence, np.float32)[..., None]], axis=2)
+    sequence[..., 0] *= -1
+    return to_ntu25(sequence, layout)
+
+
+def bodies(recording: Recording, sequences: Sequence[Array]) -> list[Recording]:
+    """A row for each of a sample's bodies (ntu25, all (T, 25, 4)) in which a joint was ever seen.
+
+    The first keeps the sample's name; the second is called NAME#1. Column `body` counts them; the group is shared.
+    Raises DatasetError where nobody was seen.
+    """
+    seen = [sequence for sequence in sequences if (sequence[..., 3] > 0).any()]
+    if not seen:
+        raise DatasetError(f"{recording.name} shows nobody")
+    rows = []
+    for index, sequence in enumerate(seen):
+        name = recording.name if index == 0 else f"{recording.name}#{index}"
+        values = {**vars(recording), "name": name, "sequence": sequence, "columns": recording.columns | {"body": index}}
+        rows.append(Recording(**values))
+    return rows
+
+
+def read_lines(path: Path) -> list[str]:
+    """A text file's lines. Raises DatasetError where it cannot be read or is no text."""
+    try:
+        return path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path} cannot be read: {error}") from None
+
+
+def numbers(lines: Sequence[str], columns: Sequence[int] | None, where: str, delimiter: str | None = None) -> Array:
+    """Lines of numbers -> float32 (n, columns). Raises DatasetError, naming the file, where they are anything else."""
+    if not lines:
+        raise DatasetError(f"{where} holds no numbers")
+    try:
+        return np.loadtxt(lines, np.float32, delimiter=delimiter, usecols=columns, ndmin=2, comments=None)
+    except (ValueError, IndexError, OverflowError) as error:
+        raise DatasetError(f"{where} cannot be read: {error}") from None
