@@ -1,7 +1,7 @@
 """The live pipeline: camera -> pose -> window -> encoder -> policy -> sinks, each stage in a thread of its own.
 
-    capture --Slot--> pose --Slot--> decide --Queue--> output (decisions, state changes)
-                        `--Slot--> pictures (only where a sink wants frames)
+    capture --Slot--> pose --Slot--> decide --Outlet--> each sink (decisions, changes of state, alerts)
+                        `-----------------Outlet--> sinks that want frames
 
 A slot holds one item. Live, a newer one replaces it, so that no stage ever works on old frames; from a file the giver
 waits, so that every frame counts and the same file gives the same decisions. This is the only module that knows all
@@ -10,9 +10,9 @@ the parts.
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -21,8 +21,9 @@ import numpy as np
 import psutil
 
 from edge_c2vl.backends.base import Backend
-from edge_c2vl.policy import Observation, Policy, PolicySettings, State
-from edge_c2vl.records import Decision, Episode, SeenFrame, StateChange
+from edge_c2vl.outlet import Outlet, Record
+from edge_c2vl.policy import Level, Observation, Policy, PolicySettings, Reason, State
+from edge_c2vl.records import Alert, Decision, Episode, SeenFrame
 from edge_c2vl.sinks import Sink
 from edge_c2vl.skeleton import Array
 from edge_c2vl.slot import Slot
@@ -90,17 +91,17 @@ class Pipeline:
         self._camera, self._pose, self._backend = camera, pose, backend
         self._labels, self._spec, self._hop_s, self._layout = list(labels), clip, hop_s, layout
         self._policy = Policy(list(distraction), policy)
-        self._sinks = list(sinks)
-        self._picture_sinks = [sink for sink in sinks if sink.wants_frames]
         lossless = not camera.live
+        self._outlets = [Outlet(sink, lossless, self._fail) for sink in sinks]
+        self._picture_outlets = [outlet for outlet in self._outlets if outlet.sink.wants_frames]
         self._frames: Slot[Any] = Slot(lossless)
         self._jobs: Slot[_Job] = Slot(lossless)
-        self._pictures: Slot[SeenFrame] = Slot(lossless)
-        # State changes are few and must all arrive; decisions are few a second. 10 minutes of a blocked output fit.
-        self._records: queue.Queue[Decision | StateChange | None] = queue.Queue(2400)
         self._stopping = threading.Event()
         self._error: BaseException | None = None
         self._newest: Decision | None = None
+        self._alert: tuple[Level, Reason | None] = (Level.NONE, None)
+        self._alert_number = 0
+        self.run_id = uuid.uuid4().hex[:12]
         self._summary = Summary()
         self.timings = Timings()
 
@@ -111,12 +112,12 @@ class Pipeline:
 
     def run(self, duration_s: float | None = None) -> Summary:
         """Runs to the end and returns what it came to; sinks are closed in every case. Raises what a stage raised."""
-        stages = [self._capture, self._see, self._decide, self._output]
-        if self._picture_sinks:
-            stages.append(self._show)
+        stages = (self._capture, self._see, self._decide)
         threads = [threading.Thread(target=self._guard, args=(stage,), name=stage.__name__) for stage in stages]
-        pollers = [sink for sink in self._sinks if sink.on_main_thread]
+        pollers = [outlet.sink for outlet in self._outlets if outlet.sink.on_main_thread]
         started = time.monotonic()
+        for outlet in self._outlets:
+            outlet.start()
         for thread in threads:
             thread.start()
         try:
@@ -129,12 +130,12 @@ class Pipeline:
         finally:
             self.stop()
             # What is in a slot when the run is asked to end is dropped; at a file's end the slots are empty by then.
-            for slot in (self._frames, self._jobs, self._pictures):
-                slot.close(discard=True)
+            self._frames.close(discard=True)
+            self._jobs.close(discard=True)
             for thread in threads:
                 thread.join()
-            for sink in self._sinks:
-                sink.close()
+            for outlet in self._outlets:
+                outlet.close()
         if self._error is not None:
             raise self._error
         self._summary.wall_s = time.monotonic() - started
@@ -147,9 +148,12 @@ class Pipeline:
         try:
             stage()
         except BaseException as error:
-            if self._error is None:
-                self._error = error
-            self.stop()
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        if self._error is None:
+            self._error = error
+        self.stop()
 
     def _capture(self) -> None:
         try:
@@ -185,32 +189,31 @@ class Pipeline:
                         clip = window.clip()
                     fill = min(1.0, (now_s - first_s) / self._spec.seconds)
                     self._jobs.put(_Job(clip, now_s, frame.captured_s, now_s - last_seen_s, fill))
-                if self._picture_sinks:
-                    self._pictures.put(SeenFrame(frame.image, landmarks, now_s, self._newest))
+                for outlet in self._picture_outlets:
+                    outlet.give_frame(SeenFrame(frame.image, landmarks, now_s, self._newest))
         finally:
             self._jobs.close()
-            self._pictures.close()
 
     def _decide(self) -> None:
         episode: Episode | None = None
-        try:
-            while (job := self._jobs.take()) is not None:
-                decision = self._judge(job)
-                self._newest = decision
-                self._record(decision)
-                if episode is not None and decision.state is not episode.state:
-                    self._finish(episode, decision.timestamp_s, decision.state, decision)
-                    episode = None
-                if episode is None:
-                    episode = Episode(decision)
-                else:
-                    episode.add(decision)
-            if episode is not None and self._newest is not None:
-                self._finish(episode, episode.end_s, None, self._newest)
-        finally:
-            self._records.put(None)
+        while (job := self._jobs.take()) is not None:
+            decision, reason = self._judge(job)
+            self._newest = decision
+            self._summary.decisions += 1
+            self._summary.decided[decision.state.value] = self._summary.decided.get(decision.state.value, 0) + 1
+            self._give(decision)
+            self._tell_alert(decision, reason)
+            if episode is not None and decision.state is not episode.state:
+                self._finish(episode, decision.timestamp_s, decision.state, decision)
+                episode = None
+            if episode is None:
+                episode = Episode(decision)
+            else:
+                episode.add(decision)
+        if episode is not None and self._newest is not None:
+            self._finish(episode, episode.end_s, None, self._newest)
 
-    def _judge(self, job: _Job) -> Decision:
+    def _judge(self, job: _Job) -> tuple[Decision, Reason | None]:
         # A window that is still filling has seen the arms in less of its length for no fault of theirs.
         arms_seen = job.clip.arms >= self._spec.min_arms * job.fill
         probabilities, logits, encoder_ms = None, None, None
@@ -224,7 +227,7 @@ class Pipeline:
             status = self._policy.update(Observation(job.timestamp_s, job.unseen_s, job.fill, arms_seen, probabilities))
         age_ms = (time.monotonic() - job.captured_s) * 1e3
         self.timings.add("frame age", age_ms)
-        return Decision(
+        decision = Decision(
             timestamp_s=job.timestamp_s,
             wall_s=time.time(),
             state=status.state,
@@ -236,34 +239,47 @@ class Pipeline:
             pose_confidence=job.clip.confidence,
             age_ms=age_ms,
             encoder_ms=encoder_ms,
+            awareness=status.awareness,
+            level=status.level,
+            speed_kmh=None,
             logits=logits,
+        )
+        return decision, status.reason
+
+    def _tell_alert(self, decision: Decision, reason: Reason | None) -> None:
+        """Gives an alert where level or reason has changed."""
+        if (decision.level, reason) == self._alert:
+            return
+        self._alert = (decision.level, reason)
+        self._summary.alerts += decision.level > Level.NONE
+        self._alert_number += 1
+        now = time.time()
+        self._give(
+            Alert(
+                number=self._alert_number,
+                run=self.run_id,
+                level=decision.level,
+                reason=reason,
+                state=decision.state,
+                label=decision.label,
+                awareness=decision.awareness,
+                speed_kmh=decision.speed_kmh,
+                timestamp_s=decision.timestamp_s,
+                wall_s=now,
+                latency_ms=decision.age_ms + (now - decision.wall_s) * 1e3,
+            )
         )
 
     def _finish(self, episode: Episode, end_s: float, next_state: State | None, newest: Decision) -> None:
         now = time.time()
         change = episode.ended(end_s, next_state, now, newest.age_ms + (now - newest.wall_s) * 1e3)
-        self._record(change)
+        self._give(change)
         seconds = self._summary.states_s
         seconds[change.state.value] = seconds.get(change.state.value, 0.0) + change.end_s - change.start_s
 
-    def _record(self, record: Decision | StateChange) -> None:
-        if isinstance(record, Decision):
-            self._summary.decisions += 1
-            self._summary.decided[record.state.value] = self._summary.decided.get(record.state.value, 0) + 1
-        self._records.put(record)
-
-    def _output(self) -> None:
-        while (record := self._records.get()) is not None:
-            for sink in self._sinks:
-                if isinstance(record, Decision):
-                    sink.decision(record)
-                else:
-                    sink.state(record)
-
-    def _show(self) -> None:
-        while (frame := self._pictures.take()) is not None:
-            for sink in self._picture_sinks:
-                sink.frame(frame)
+    def _give(self, record: Record) -> None:
+        for outlet in self._outlets:
+            outlet.give(record)
 
 
 def _softmax(logits: Array) -> Array:

@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edge_c2vl.policy import State
+from edge_c2vl.policy import Level, Reason, State
 from edge_c2vl.skeleton import Array
 
 # Bumped when a field is renamed, removed or changes its meaning; new fields do not count.
@@ -39,6 +39,9 @@ class Decision:
     pose_confidence: float
     age_ms: float
     encoder_ms: float | None
+    awareness: float = 1.0
+    level: Level = Level.NONE
+    speed_kmh: float | None = None
     logits: Array | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -53,6 +56,9 @@ class Decision:
             "probability": _rounded(self.probability),
             "distraction": _rounded(self.distraction),
             "probabilities": probabilities,
+            "awareness": _rounded(self.awareness, 3),
+            "alert": self.level.name.lower(),
+            "speed_kmh": _rounded(self.speed_kmh, 1),
             "arms": _rounded(self.arms, 3),
             "pose_confidence": _rounded(self.pose_confidence, 3),
             "age_ms": _rounded(self.age_ms, 1),
@@ -89,6 +95,41 @@ class StateChange:
             "probability": _rounded(self.probability),
             "pose_confidence": _rounded(self.pose_confidence, 3),
             "next_state": self.next_state and self.next_state.value,
+            "latency_ms": _rounded(self.latency_ms, 1),
+        }
+
+
+@dataclass(frozen=True)
+class Alert:
+    """The alert has changed: `level` and `reason` are the new ones, level 0 and no reason where it has ended. number:
+    counts the alerts of a run from 1, so that a receiver sees repeats and gaps. run: names the run."""
+
+    number: int
+    run: str
+    level: Level
+    reason: Reason | None
+    state: State
+    label: str | None
+    awareness: float
+    speed_kmh: float | None
+    timestamp_s: float
+    wall_s: float
+    latency_ms: float
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "schema": SCHEMA,
+            "kind": "alert",
+            "time": _iso(self.wall_s),
+            "run": self.run,
+            "number": self.number,
+            "level": self.level.name.lower(),
+            "reason": self.reason and self.reason.value,
+            "state": self.state.value,
+            "label": self.label,
+            "awareness": _rounded(self.awareness, 3),
+            "speed_kmh": _rounded(self.speed_kmh, 1),
+            "timestamp_s": _rounded(self.timestamp_s),
             "latency_ms": _rounded(self.latency_ms, 1),
         }
 

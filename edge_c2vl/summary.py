@@ -15,6 +15,7 @@ class Summary:
     poses: int = 0
     dropped_frames: int = 0
     decisions: int = 0
+    alerts: int = 0
     decided: dict[str, int] = field(default_factory=dict)
     states_s: dict[str, float] = field(default_factory=dict)
     wall_s: float = 0.0
@@ -36,6 +37,7 @@ class Summary:
             f"frames     {self.frames} in {self.wall_s:.1f} s ({self.fps:.1f} a second{dropped})",
             f"poses      {self.poses}{share}",
             f"decisions  {self.decisions}: {states}",
+            f"alerts     {self.alerts}",
         ]
         for stage, row in self.stages.items():
             lines.append(f"{stage:<10} p50 {row['p50_ms']:8.2f}  p95 {row['p95_ms']:8.2f}  p99 {row['p99_ms']:8.2f} ms")

@@ -23,7 +23,7 @@ from edge_c2vl.commands.options import backend_options, bundle_option, camera_op
 @bundle_option
 @backend_options
 @click.option("--hop", default=0.25, show_default=True, type=click.FloatRange(0.02), help="Seconds between decisions.")
-@click.option("--events", metavar="FILE|-", help="Append a JSON line for every change of state.")
+@click.option("--events", metavar="FILE|-", help="Append a JSON line for every change of state and every alert.")
 @click.option("--decisions", metavar="FILE|-", help="Append a JSON line for every decision.")
 @click.option("--output", metavar="FILE.mp4", help="Keep a video with skeleton and state drawn. Stores pictures.")
 @click.option("--show", is_flag=True, help="Show a window with skeleton and state drawn; q ends.")

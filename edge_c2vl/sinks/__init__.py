@@ -1,8 +1,9 @@
-"""Outputs: one file a kind. A sink is given decisions, state changes and frames, and takes those it is for."""
+"""Outputs: one file a kind. A sink is given decisions, changes of state, alerts and frames, and takes those
+it is for. All but `poll` are called from one thread of the sink's own."""
 
 from __future__ import annotations
 
-from edge_c2vl.records import Decision, SeenFrame, StateChange
+from edge_c2vl.records import Alert, Decision, SeenFrame, StateChange
 
 
 class Sink:
@@ -16,6 +17,8 @@ class Sink:
     def decision(self, decision: Decision) -> None: ...
 
     def state(self, change: StateChange) -> None: ...
+
+    def alert(self, alert: Alert) -> None: ...
 
     def frame(self, frame: SeenFrame) -> None: ...
 

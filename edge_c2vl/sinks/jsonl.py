@@ -1,4 +1,4 @@
-"""JSON lines: decisions or state changes, one object a line, to a file or standard output."""
+"""JSON lines: decisions, or state changes and alerts, one object a line, to a file or standard output."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from typing import TextIO
 
 from edge_c2vl.errors import EdgeC2VLError
-from edge_c2vl.records import Decision, StateChange
+from edge_c2vl.records import Alert, Decision, StateChange
 from edge_c2vl.sinks import Sink
 
 
@@ -30,6 +30,10 @@ class JsonLines(Sink):
     def state(self, change: StateChange) -> None:
         if self._kind == "state":
             self._write(change.to_json())
+
+    def alert(self, alert: Alert) -> None:
+        if self._kind == "state":
+            self._write(alert.to_json())
 
     def _write(self, record: dict[str, object]) -> None:
         # One write a line: a line is there whole or not at all, also for a reader that follows the file.

@@ -1,4 +1,4 @@
-"""The threads: order, dropping, ending, failing. Camera, pose and encoder are scripted; the real ones are in test_run."""
+"""The threads: order, dropping, ending, failing. Camera, pose and encoder are scripted; test_run has the real ones."""
 
 from __future__ import annotations
 
@@ -86,13 +86,16 @@ class Kept(Sink):
     wants_frames = True
 
     def __init__(self):
-        self.decisions, self.states, self.frames, self.closed = [], [], [], 0
+        self.decisions, self.states, self.alerts, self.frames, self.closed = [], [], [], [], 0
 
     def decision(self, decision):
         self.decisions.append(decision)
 
     def state(self, change):
         self.states.append(change)
+
+    def alert(self, alert):
+        self.alerts.append(alert)
 
     def frame(self, frame):
         self.frames.append(frame)
@@ -144,6 +147,22 @@ def test_states_and_their_changes():
     assert kept.states[0].end_s == kept.states[1].start_s
     assert sum(summary.decided.values()) == summary.decisions == len(kept.decisions)
     assert kept.closed == 1
+
+
+def test_alerts_are_numbered_and_told_when_they_change():
+    kept = Kept()
+    summary = build(Camera(450), Pose(hidden=range(300, 450)), sinks=[kept]).run()
+    assert [(a.number, a.level.name, a.reason and a.reason.value) for a in kept.alerts] == [
+        (1, "NOTICE", "long distraction"),
+        (2, "WARNING", "long distraction"),
+        (3, "CRITICAL", "long distraction"),
+        (4, "NONE", None),
+    ]
+    # The driver is seen as distracted from 1 s on, and no speed is known.
+    assert kept.alerts[1].timestamp_s == pytest.approx(1 + 3.5, abs=0.3)
+    assert summary.alerts == 3
+    assert {a.run for a in kept.alerts} == {kept.alerts[0].run}
+    assert kept.alerts[0].to_json()["level"] == "notice"
 
 
 def test_hidden_arms_are_never_shown_to_the_encoder():
