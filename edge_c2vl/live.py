@@ -11,6 +11,7 @@ from types import FrameType
 from edge_c2vl.errors import UsageError
 from edge_c2vl.pipeline import Pipeline, Summary
 from edge_c2vl.sinks import Sink
+from edge_c2vl.speed import open_speed
 
 
 def watch(
@@ -36,6 +37,8 @@ def watch(
     show: bool = False,
     duration: float | None = None,
     status: bool = True,
+    speed_kmh: float | None = None,
+    speed: str | None = None,
 ) -> Summary:
     """Runs `edge-c2vl run`; the arguments are its options. Returns what the run came to.
 
@@ -77,6 +80,7 @@ def watch(
             clip=manifest.clip,
             sinks=sinks,
             hop_s=hop,
+            speed=stack.enter_context(open_speed(speed_kmh, speed)),
         )
         with _ended_by_signals(pipeline):
             return pipeline.run(duration)

@@ -27,6 +27,7 @@ from edge_c2vl.records import Alert, Decision, Episode, SeenFrame
 from edge_c2vl.sinks import Sink
 from edge_c2vl.skeleton import Array
 from edge_c2vl.slot import Slot
+from edge_c2vl.speed import Speed
 from edge_c2vl.summary import Summary
 from edge_c2vl.timing import Timings
 from edge_c2vl.window import Clip, ClipSpec, Window
@@ -36,9 +37,16 @@ CLOCK_JUMP_S = 10.0
 
 
 class FrameLike(Protocol):
-    image: Any
-    timestamp_s: float
-    captured_s: float
+    """What the pipeline needs of a frame (edge_c2vl.camera)."""
+
+    @property
+    def image(self) -> Any: ...
+
+    @property
+    def timestamp_s(self) -> float: ...
+
+    @property
+    def captured_s(self) -> float: ...
 
 
 class FrameSource(Protocol):
@@ -47,7 +55,13 @@ class FrameSource(Protocol):
     @property
     def live(self) -> bool: ...
 
+    @property
+    def dropped(self) -> int: ...
+
     def read(self) -> FrameLike | None: ...
+
+    def interrupt(self) -> None:
+        """Wakes a `read` that waits, from another thread."""
 
 
 class SkeletonSource(Protocol):
@@ -86,10 +100,12 @@ class Pipeline:
         sinks: Sequence[Sink] = (),
         hop_s: float = 0.25,
         policy: PolicySettings | None = None,
+        speed: Speed | None = None,
         layout: str = "mediapipe33",
     ) -> None:
         self._camera, self._pose, self._backend = camera, pose, backend
         self._labels, self._spec, self._hop_s, self._layout = list(labels), clip, hop_s, layout
+        self._speed = speed or Speed()
         self._policy = Policy(list(distraction), policy)
         lossless = not camera.live
         self._outlets = [Outlet(sink, lossless, self._fail) for sink in sinks]
@@ -130,6 +146,7 @@ class Pipeline:
         finally:
             self.stop()
             # What is in a slot when the run is asked to end is dropped; at a file's end the slots are empty by then.
+            self._camera.interrupt()
             self._frames.close(discard=True)
             self._jobs.close(discard=True)
             for thread in threads:
@@ -139,7 +156,7 @@ class Pipeline:
         if self._error is not None:
             raise self._error
         self._summary.wall_s = time.monotonic() - started
-        self._summary.dropped_frames = self._frames.dropped + getattr(self._camera, "dropped", 0)
+        self._summary.dropped_frames = self._frames.dropped + self._camera.dropped
         self._summary.stages = self.timings.table()
         self._summary.rss_mb = round(psutil.Process().memory_info().rss / 1e6, 1)
         return self._summary
@@ -223,8 +240,11 @@ class Pipeline:
             encoder_ms = (time.perf_counter() - started) * 1e3
             self.timings.add("encoder", encoder_ms)
             probabilities = dict(zip(self._labels, _softmax(logits).tolist(), strict=True))
+        speed_kmh, speed_age_s = self._speed.latest()
         with self.timings.measure("policy"):
-            status = self._policy.update(Observation(job.timestamp_s, job.unseen_s, job.fill, arms_seen, probabilities))
+            status = self._policy.update(
+                Observation(job.timestamp_s, job.unseen_s, job.fill, arms_seen, probabilities, speed_kmh, speed_age_s)
+            )
         age_ms = (time.monotonic() - job.captured_s) * 1e3
         self.timings.add("frame age", age_ms)
         decision = Decision(
@@ -241,7 +261,7 @@ class Pipeline:
             encoder_ms=encoder_ms,
             awareness=status.awareness,
             level=status.level,
-            speed_kmh=None,
+            speed_kmh=speed_kmh,
             logits=logits,
         )
         return decision, status.reason

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -21,3 +27,55 @@ def data_dir() -> Path:
     if folder is None:
         pytest.skip("needs the shared recordings: set EDGE_C2VL_DATA or put them at ../shared/data")
     return folder
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def needs(program: str, package: str | None = None) -> str:
+    """The program's path, or a skip that names the Debian package."""
+    path = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if path is None:
+        pytest.skip(f"needs {program}: apt install {package or program}")
+    return path
+
+
+@dataclass
+class Mosquitto:
+    """A real broker on 127.0.0.1 that can be killed and started again on the same port."""
+
+    program: str
+    folder: Path
+    port: int
+    process: subprocess.Popen | None = None
+
+    def start(self) -> None:
+        config = self.folder / "mosquitto.conf"
+        config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n")
+        self.process = subprocess.Popen(
+            [self.program, "-c", config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.02)
+        pytest.fail("mosquitto did not start")
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    mosquitto = Mosquitto(needs("mosquitto"), tmp_path, free_port())
+    mosquitto.start()
+    yield mosquitto
+    mosquitto.kill()

@@ -23,6 +23,12 @@ from edge_c2vl.commands.options import backend_options, bundle_option, camera_op
 @bundle_option
 @backend_options
 @click.option("--hop", default=0.25, show_default=True, type=click.FloatRange(0.02), help="Seconds between decisions.")
+@click.option("--speed-kmh", type=click.FloatRange(0, 500), help="The vehicle's speed, where it is always the same.")
+@click.option(
+    "--speed",
+    metavar="URI",
+    help="Where the speed comes from: unix:PATH, mqtt://HOST/TOPIC, can:CHANNEL?dbc=FILE&signal=NAME. Unknown: fast.",
+)
 @click.option("--events", metavar="FILE|-", help="Append a JSON line for every change of state and every alert.")
 @click.option("--decisions", metavar="FILE|-", help="Append a JSON line for every decision.")
 @click.option("--output", metavar="FILE.mp4", help="Keep a video with skeleton and state drawn. Stores pictures.")

@@ -34,6 +34,11 @@ class Camera:
         self.live, self._count, self._next, self._fails_at = live, count, 0, fails_at
         self._started = time.monotonic()
 
+    dropped = 0
+
+    def interrupt(self):
+        pass
+
     def read(self):
         if self._next == self._fails_at:
             raise OSError("unplugged")

@@ -61,7 +61,7 @@ def test_sizes_are_the_published_ones():
 
 
 def test_ntu25_order_is_the_published_one():
-    # Shahroudy et al. (CVPR 2016), counting from 1: base of spine 1, head 4, right shoulder 9, spine 21, right thumb 25.
+    # Shahroudy et al. (CVPR 2016), counting from 1: base of spine 1, head 4, right shoulder 9, thumb 25.
     assert [NTU25.joints[number - 1] for number in (1, 4, 9, 21, 25)] == [
         "spine_base",
         "head",

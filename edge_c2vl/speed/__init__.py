@@ -1,0 +1,91 @@
+"""Where the vehicle's speed comes from: one file a kind, one line here where it is listed."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from types import TracebackType
+
+from edge_c2vl.errors import UsageError
+
+# Beyond it a figure is no speed of a road vehicle but a mistake in unit or scaling.
+MAX_KMH = 500.0
+SCHEMES = ("unix", "mqtt", "mqtts", "can")
+
+
+def parse_kmh(text: bytes | str) -> float | None:
+    """A speed in km/h from text such as "87.5" or "speed 87.5"; None where it is none between 0 and 500."""
+    if isinstance(text, bytes):
+        text = text.decode("ascii", "replace")
+    try:
+        value = float(text.strip().removeprefix("speed").strip())
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and 0 <= value <= MAX_KMH else None
+
+
+class Speed:
+    """The newest speed that is known. A context manager; subclasses call `set` from a thread of their own."""
+
+    def __init__(self, kmh: float | None = None) -> None:
+        self.refused = 0
+        self._lock = threading.Lock()
+        self._kmh = kmh
+        self._set_s = -math.inf
+
+    def latest(self) -> tuple[float | None, float]:
+        """(km/h or None where it was never told, its age in seconds)."""
+        with self._lock:
+            return self._kmh, time.monotonic() - self._set_s
+
+    def set(self, kmh: float | None) -> None:
+        """Takes a reading; None (not a speed) is counted and changes nothing."""
+        with self._lock:
+            if kmh is None:
+                self.refused += 1
+            else:
+                self._kmh, self._set_s = kmh, time.monotonic()
+
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Speed:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class FixedSpeed(Speed):
+    """The same speed for ever, and never stale."""
+
+    def latest(self) -> tuple[float | None, float]:
+        return self._kmh, 0.0
+
+
+def open_speed(kmh: float | None, uri: str | None) -> Speed:
+    """From --speed-kmh or --speed. Without either the speed is unknown, which counts as fast.
+
+    unix:PATH (a socket that takes lines), mqtt://[USER[:PASSWORD]@]HOST[:PORT]/TOPIC (mqtts: with TLS),
+    can:CHANNEL?dbc=FILE&signal=NAME[&interface=socketcan]. Raises UsageError for anything else.
+    """
+    if kmh is not None and uri is not None:
+        raise UsageError("--speed-kmh and --speed exclude each other; give one")
+    if uri is None:
+        return FixedSpeed(kmh)
+    scheme = uri.partition(":")[0]
+    if scheme == "unix":
+        from edge_c2vl.speed.unix import UnixSpeed
+
+        return UnixSpeed(uri.removeprefix("unix:").removeprefix("//"))
+    if scheme in ("mqtt", "mqtts"):
+        from edge_c2vl.speed.mqtt import MqttSpeed
+
+        return MqttSpeed(uri)
+    if scheme == "can":
+        from edge_c2vl.speed.can import CanSpeed
+
+        return CanSpeed(uri)
+    raise UsageError(f"--speed {uri}: it begins with one of {', '.join(name + ':' for name in SCHEMES)}")

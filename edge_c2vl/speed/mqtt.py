@@ -1,0 +1,33 @@
+"""Speed from an MQTT topic: each message is a number in km/h."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edge_c2vl.broker import make_client, parse_broker
+from edge_c2vl.speed import Speed, parse_kmh
+
+
+class MqttSpeed(Speed):
+    """Subscribes; a broker that is away is tried again for ever, during which the speed grows stale."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__()
+        broker = parse_broker(uri)
+        self._client = make_client(broker)
+
+        def connected(client: Any, *_: Any) -> None:
+            client.subscribe(broker.topic)
+
+        def received(_client: Any, _data: Any, message: Any) -> None:
+            # A retained message is as old as nobody knows: a speed must be news.
+            if not message.retain:
+                self.set(parse_kmh(message.payload[:64]))
+
+        self._client.on_connect, self._client.on_message = connected, received
+        self._client.connect_async(broker.host, broker.port)
+        self._client.loop_start()
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
