@@ -245,3 +245,18 @@ def in_order(store: ClipStore, rows: NDArray[np.int64], batch_size: int = 256) -
     """Each of the rows once, in order: for evaluation."""
     for first in range(0, len(rows), batch_size):
         yield read_batch(store, rows[first : first + batch_size])
+
+
+def sample_clips(archive: Archive, spec: ClipSpec, count: int, seed: int = 0) -> Array:
+    """Clips (at most `count`, 3, T, 25) of windows drawn from the whole archive: to compare or calibrate models on.
+
+    Recordings shorter than a window give one clip each, of what they have.
+    """
+    random = np.random.default_rng(seed)
+    rows = random.permutation(len(archive))[:count]
+    clips = []
+    for row in rows:
+        stamps = archive.timestamps(row)
+        end_s = float(random.choice(stamps[stamps >= min(stamps[0] + spec.seconds, stamps[-1])]))
+        clips.append(clip_of(archive, int(row), end_s - spec.seconds, end_s, spec).data)
+    return np.stack(clips)

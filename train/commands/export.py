@@ -1,0 +1,72 @@
+"""edge-c2vl export CHECKPOINT BUNDLE"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option(
+    "--archive",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Skeleton archive whose clips the ONNX model is compared with PyTorch on.",
+)
+@click.option("--clips", type=click.IntRange(1), default=256, show_default=True, help="How many clips to compare on.")
+@click.option("--name", help="The bundle's name.  [default: the folder's]")
+@click.option(
+    "--distraction",
+    metavar="LABEL,...",
+    default="distracted",
+    show_default=True,
+    help="Those of the model's labels that count as distraction; empty: none.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace a bundle that stands there.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+def export(
+    checkpoint: Path,
+    bundle: Path,
+    archive: Path,
+    clips: int,
+    name: str | None,
+    distraction: str,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Write the BUNDLE that a vehicle needs from a trained model.
+
+    CHECKPOINT is the folder of a finished run, or its model.safetensors. The ONNX model in the bundle gives the same
+    logits and embeddings as PyTorch within 1e-4, which is checked on clips of an archive and printed.
+
+    \b
+    Example:
+      edge-c2vl export runs/sktdd my-bundle --archive sktdd.archive
+      edge-c2vl run --camera 0 --bundle my-bundle
+    """
+    from edge_c2vl.archive import Archive
+    from train.checkpoint import load_model
+    from train.data import sample_clips
+    from train.export import export_bundle
+
+    encoder, about = load_model(checkpoint)
+    compared = sample_clips(Archive.open(archive), about.clip, clips)
+    made, difference = export_bundle(
+        encoder,
+        about,
+        bundle,
+        compared,
+        name=name or bundle.name,
+        distraction=[label.strip() for label in distraction.split(",") if label.strip()],
+        overwrite=overwrite,
+    )
+    size = sum(entry["size"] for entry in made.manifest.files.values())
+    if as_json:
+        click.echo(json.dumps({"bundle": str(made.path), "bytes": size, "clips": len(compared), "parity": difference}))
+        return
+    click.echo(f"{made.path}: {', '.join(made.manifest.labels)}; {size / 1e6:.2f} MB")
+    click.echo(f"parity with PyTorch on {len(compared)} clips: largest difference {difference:.1e}")
