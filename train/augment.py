@@ -6,39 +6,17 @@ a batch draws its own parameters. All random numbers come from PyTorch's generat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from edge_c2vl.skeleton import NTU25
-from train.settings import setting
+from train.settings import AugmentSettings
 
 _LEG = ("knee", "ankle", "foot")
 LEGS = tuple(NTU25.index(f"{side}_{joint}") for side in ("left", "right") for joint in _LEG)
 LOWER_BODY = (*(NTU25.index(name) for name in ("spine_base", "spine_mid", "left_hip", "right_hip")), *LEGS)
 _ARM = ("elbow", "wrist", "hand", "hand_tip", "thumb")
 ARM = tuple(tuple(NTU25.index(f"{side}_{joint}") for joint in _ARM) for side in ("left", "right"))
-
-
-@dataclass(frozen=True)
-class AugmentSettings:
-    """How strongly clips are varied. 0 switches a variation off."""
-
-    shear: float = setting(0.0, "Largest entry of the shear matrix (0.5 in AimCLR's normal set).")
-    crop: float = setting(1.0, "Shortest temporal crop, as a share of the clip; it is stretched to full length.")
-    rotate: float = setting(0.0, "Largest roll about the viewing axis, degrees.")
-    view: float = setting(0.0, "Largest turn about the vertical axis, degrees; 2-D clips are narrowed accordingly.")
-    mirror: float = setting(0.0, "Probability of the mirror image.")
-    scale: float = setting(0.0, "Largest change of the body's size, as a share of it.")
-    shift: float = setting(0.0, "Standard deviation of a displacement of the whole body, shoulder breadths.")
-    jitter: float = setting(0.0, "Standard deviation of noise on each joint and frame, shoulder breadths.")
-    offset: float = setting(0.0, "Standard deviation of a joint's displacement over the whole clip, shoulder breadths.")
-    mask_joints: float = setting(0.0, "Probability that a joint is hidden throughout.")
-    mask_lower: float = setting(0.0, "Probability that all of hips and legs are hidden, as behind a dashboard.")
-    mask_legs: float = setting(0.0, "Probability that knees, ankles and feet are hidden.")
-    mask_arm: float = setting(0.0, "Probability that one forearm is hidden, as behind the body or outside the picture.")
-    mask_span: float = setting(0.0, "Probability that a joint is hidden for a random part of the clip.")
 
 
 def seen_joints(clip: Tensor) -> Tensor:

@@ -9,59 +9,12 @@ clips arrive normalised to the body.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from edge_c2vl.errors import UsageError
 from edge_c2vl.skeleton import NTU25, adjacency
-from train.settings import check_choices, setting
-
-STREAMS = ("joint", "bone", "motion")
-POOLINGS = ("mean", "mean_std")
-# The published ten blocks: (channels as multiples of the width, temporal stride).
-_BLOCKS = ((1, 1), (1, 1), (1, 1), (1, 1), (2, 2), (2, 1), (2, 1), (4, 2), (4, 1), (4, 1))
-
-
-@dataclass(frozen=True)
-class EncoderSettings:
-    """The encoder's form; kept in each checkpoint."""
-
-    width: int = setting(16, "Channels of the first stage; doubled twice. 16 or 64 in the literature.")
-    blocks: int = setting(10, "How many of the ten blocks, spread over the three stages.")
-    stride: int = setting(1, "Temporal stride of the first block.")
-    temporal_kernel: int = setting(9, "Frames that a temporal convolution spans.")
-    stream: str = setting(
-        "joint", "What is seen of a clip: positions, bones (joint minus its parent), motion (next minus this).", STREAMS
-    )
-    presence: bool = setting(False, "Add a channel that is 1 where a joint was seen.")
-    pooling: str = setting("mean", "Mean over time and joints, or mean and standard deviation over time.", POOLINGS)
-    features: int = setting(0, "Channels of the last block (256 at width 16 in AimCLR); 0: four times the width.")
-    embedding: int = setting(0, "Size of the unit-length embedding; 0: the features themselves.")
-    dropout: float = setting(0.0, "Share of the features dropped before the classifier.")
-    classes: int = 0  # K; 0: no classifier. Set by the data, so it is no flag.
-
-    def __post_init__(self) -> None:
-        check_choices(self)
-        if not 3 <= self.blocks <= len(_BLOCKS):
-            raise UsageError(f"--blocks is between 3 and {len(_BLOCKS)}, not {self.blocks}")
-        if self.width < 1 or self.stride < 1 or self.temporal_kernel % 2 == 0:
-            raise UsageError("--width and --stride are at least 1, and --temporal-kernel is odd")
-
-    @property
-    def stages(self) -> list[tuple[int, int]]:
-        """(channels, temporal stride) of each block: the first of every stage is kept, later ones are left out."""
-        if self.blocks == len(_BLOCKS):
-            kept = list(range(len(_BLOCKS)))
-        else:
-            order = (0, 4, 7, 1, 5, 8, 2, 6, 9, 3)
-            kept = sorted(order[: self.blocks])
-        stages = [(_BLOCKS[index][0] * self.width, _BLOCKS[index][1]) for index in kept]
-        stages[0] = (stages[0][0], self.stride)
-        stages[-1] = (self.features or stages[-1][0], stages[-1][1])
-        return stages
+from train.settings import EncoderSettings
 
 
 class GraphConvolution(nn.Module):

@@ -1,41 +1,97 @@
-"""Settings of a training run: dataclasses whose every field is also a flag and a key of `--config file.yaml`.
-
-A field made by `setting()` carries its help text and its choices. `settings_options` turns the dataclasses of a command
-into click options; `read_settings` joins the file and the flags (a flag wins) and names what is wrong.
-"""
+"""The settings of training: encoder, augmentation, data, loop. No PyTorch here, so that commands list them fast."""
 
 from __future__ import annotations
 
-import dataclasses
-import typing
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeVar
-
-import click
 
 from edge_c2vl.errors import UsageError
+from train.options import check_choices, flag, setting
 
-S = TypeVar("S")
-
-
-def setting(default: Any, help: str, choices: tuple[str, ...] = ()) -> Any:
-    """A dataclass field with a help text and, for a string, the values it may have."""
-    return dataclasses.field(default=default, metadata={"help": help, "choices": choices})
-
-
-def check_choices(settings: Any) -> None:
-    """Raises UsageError where a field has a value that is not among its choices."""
-    for field in dataclasses.fields(settings):
-        choices = field.metadata.get("choices")
-        value = getattr(settings, field.name)
-        if choices and value not in choices:
-            raise UsageError(f"{flag(field.name)} is one of {', '.join(choices)}, not {value!r}")
+STREAMS = ("joint", "bone", "motion")
+POOLINGS = ("mean", "mean_std")
+# The published ten blocks: (channels as multiples of the width, temporal stride).
+_BLOCKS = ((1, 1), (1, 1), (1, 1), (1, 1), (2, 2), (2, 1), (2, 1), (4, 2), (4, 1), (4, 1))
 
 
-def flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
+@dataclass(frozen=True)
+class EncoderSettings:
+    """The encoder's form; kept in each checkpoint."""
+
+    width: int = setting(16, "Channels of the first stage; doubled twice. 16 or 64 in the literature.")
+    blocks: int = setting(10, "How many of the ten blocks, spread over the three stages.")
+    stride: int = setting(1, "Temporal stride of the first block.")
+    temporal_kernel: int = setting(9, "Frames that a temporal convolution spans.")
+    stream: str = setting(
+        "joint", "What is seen of a clip: positions, bones (joint minus its parent), motion (next minus this).", STREAMS
+    )
+    presence: bool = setting(False, "Add a channel that is 1 where a joint was seen.")
+    pooling: str = setting("mean", "Mean over time and joints, or mean and standard deviation over time.", POOLINGS)
+    features: int = setting(0, "Channels of the last block (256 at width 16 in AimCLR); 0: four times the width.")
+    embedding: int = setting(0, "Size of the unit-length embedding; 0: the features themselves.")
+    dropout: float = setting(0.0, "Share of the features dropped before the classifier.")
+    classes: int = 0  # K; 0: no classifier. Set by the data, so it is no flag.
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        if not 3 <= self.blocks <= len(_BLOCKS):
+            raise UsageError(f"--blocks is between 3 and {len(_BLOCKS)}, not {self.blocks}")
+        if self.width < 1 or self.stride < 1 or self.temporal_kernel % 2 == 0:
+            raise UsageError("--width and --stride are at least 1, and --temporal-kernel is odd")
+
+    @property
+    def stages(self) -> list[tuple[int, int]]:
+        """(channels, temporal stride) of each block: the first of every stage is kept, later ones are left out."""
+        if self.blocks == len(_BLOCKS):
+            kept = list(range(len(_BLOCKS)))
+        else:
+            order = (0, 4, 7, 1, 5, 8, 2, 6, 9, 3)
+            kept = sorted(order[: self.blocks])
+        stages = [(_BLOCKS[index][0] * self.width, _BLOCKS[index][1]) for index in kept]
+        stages[0] = (stages[0][0], self.stride)
+        stages[-1] = (self.features or stages[-1][0], stages[-1][1])
+        return stages
+
+
+@dataclass(frozen=True)
+class AugmentSettings:
+    """How strongly clips are varied. 0 switches a variation off."""
+
+    shear: float = setting(0.0, "Largest entry of the shear matrix (0.5 in AimCLR's normal set).")
+    crop: float = setting(1.0, "Shortest temporal crop, as a share of the clip; it is stretched to full length.")
+    rotate: float = setting(0.0, "Largest roll about the viewing axis, degrees.")
+    view: float = setting(0.0, "Largest turn about the vertical axis, degrees; 2-D clips are narrowed accordingly.")
+    mirror: float = setting(0.0, "Probability of the mirror image.")
+    scale: float = setting(0.0, "Largest change of the body's size, as a share of it.")
+    shift: float = setting(0.0, "Standard deviation of a displacement of the whole body, shoulder breadths.")
+    jitter: float = setting(0.0, "Standard deviation of noise on each joint and frame, shoulder breadths.")
+    offset: float = setting(0.0, "Standard deviation of a joint's displacement over the whole clip, shoulder breadths.")
+    mask_joints: float = setting(0.0, "Probability that a joint is hidden throughout.")
+    mask_lower: float = setting(0.0, "Probability that all of hips and legs are hidden, as behind a dashboard.")
+    mask_legs: float = setting(0.0, "Probability that knees, ankles and feet are hidden.")
+    mask_arm: float = setting(0.0, "Probability that one forearm is hidden, as behind the body or outside the picture.")
+    mask_span: float = setting(0.0, "Probability that a joint is hidden for a random part of the clip.")
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """Which windows of an archive are trained on, and how they become clips."""
+
+    split: str = setting("", "Column of the archive with train / val / test; empty: all is trained on.")
+    frames: int = setting(64, "Frames T of a clip.")
+    seconds: float = setting(0.0, "Length of a window; 0: each recording is one clip, however long.")
+    hop_s: float = setting(1.0, "Seconds between windows.")
+    facing: bool = setting(False, "Turn every body to face the camera (3-D archives).")
+    share: float = setting(
+        1.0, "Share of the training clips of each class that is used (0.01 and 0.1 in the literature)."
+    )
+    balance: bool = setting(False, "Draw every class equally often.")
+    smoothing: float = setting(0.0, "Label smoothing.")
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise UsageError(f"--share lies in (0, 1], not {self.share}")
+        if self.frames < 2 or self.seconds < 0 or self.hop_s <= 0:
+            raise UsageError("--frames is at least 2, --seconds at least 0, --hop-s more than 0")
 
 
 @dataclass(frozen=True)
@@ -68,78 +124,3 @@ class LoopSettings:
                 raise UsageError(f"{flag(name)} is at least 1, not {getattr(self, name)}")
         if not 0 <= self.average < 1:
             raise UsageError(f"--average is a decay in [0, 1), not {self.average}")
-
-
-def settings_options(*classes: type) -> Callable[[Any], Any]:
-    """Decorator: one click option for each field of the dataclasses, and `--config`. An option not given is None."""
-
-    def decorate(command: Any) -> Any:
-        for cls in reversed(classes):
-            hints = typing.get_type_hints(cls)
-            for field in reversed(dataclasses.fields(cls)):
-                if not field.metadata:
-                    continue
-                kind, text = hints[field.name], field.metadata["help"]
-                shown = f"{text}  [default: {field.default}]"
-                if kind is bool:
-                    name = flag(field.name)
-                    option = click.option(f"{name}/--no-{name[2:]}", field.name, default=None, help=shown)
-                else:
-                    choices = field.metadata["choices"]
-                    option = click.option(
-                        flag(field.name), field.name, type=click.Choice(choices) if choices else kind, help=shown
-                    )
-                command = option(command)
-        return click.option(
-            "--config", type=click.Path(dir_okay=False, path_type=Path), help="YAML file: the flags' names and values."
-        )(command)
-
-    return decorate
-
-
-def read_settings(flags: dict[str, Any], config: Path | None, *classes: type[S], **defaults: Any) -> list[Any]:
-    """One instance of each dataclass from the flags that were given, then the file, then `defaults`.
-
-    Raises UsageError: the file cannot be read or is no mapping; a key that no dataclass has; a value of another type.
-    """
-    values = dict(defaults) | (_from_file(config, classes) if config else {})
-    values |= {name: value for name, value in flags.items() if value is not None}
-    made = []
-    for cls in classes:
-        names = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
-        made.append(cls(**{name: value for name, value in values.items() if name in names}))
-    return made
-
-
-def _from_file(path: Path, classes: tuple[type, ...]) -> dict[str, Any]:
-    import yaml
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"--config {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"--config {path} is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise UsageError(f"--config {path} must hold `name: value` lines")
-    kinds = {
-        field.name: typing.get_type_hints(cls)[field.name]
-        for cls in classes
-        for field in dataclasses.fields(cls)
-        if field.metadata
-    }
-    values = {}
-    for key, value in content.items():
-        name = str(key).replace("-", "_")
-        if name not in kinds:
-            raise UsageError(f"--config {path}: there is no setting {key!r}")
-        kind = kinds[name]
-        try:
-            # YAML reads 1e-3 as text, and 1 where 1.0 is meant.
-            right = float(value) if kind is float and not isinstance(value, bool) else value
-        except (TypeError, ValueError):
-            right = value
-        if not isinstance(right, kind) or (kind is int and isinstance(right, bool)):
-            raise UsageError(f"--config {path}: {key} must be {kind.__name__}, not {value!r}")
-        values[name] = right
-    return values

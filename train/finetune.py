@@ -1,0 +1,139 @@
+"""Supervised training of an encoder on a labelled archive: from scratch, or from a pretrained one."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from edge_c2vl.archive import Archive
+from edge_c2vl.errors import UsageError
+from edge_c2vl.skeleton import NTU25
+from edge_c2vl.window import ClipSpec
+from train.augment import Augment
+from train.checkpoint import About, load_model
+from train.data import ClipStore, Loader, Windows, in_order, sliding, whole_clips
+from train.encoder import Encoder
+from train.loop import Loop, make_fabric
+from train.protocols import few_labels, score
+from train.settings import AugmentSettings, DataSettings, EncoderSettings, LoopSettings
+from train.task import Supervised
+
+
+def finetune(
+    archive: Archive,
+    folder: Path,
+    encoder: EncoderSettings,
+    augment: AugmentSettings,
+    data: DataSettings,
+    loop: LoopSettings,
+    *,
+    pretrained: Path | None = None,
+    resume: bool = False,
+    cache: Path | None = None,
+) -> dict[str, float]:
+    """Trains into the run folder; returns the figures of the last epoch, with top-1 and balanced accuracy of val and
+    test where the split has them. pretrained: a model whose encoder is started from (its form wins over `encoder`)."""
+    fabric = make_fabric(loop)
+    torch.manual_seed(loop.seed)
+    encoder = replace(encoder, classes=len(archive.labels))
+    spec = ClipSpec(
+        frames=data.frames,
+        seconds=data.seconds or ClipSpec().seconds,
+        dimensions=archive.meta["dimensions"],
+        facing=data.facing,
+        joints=joints_of(archive),
+    )
+    if pretrained is not None:
+        model, about = load_model(pretrained)
+        encoder = replace(about.encoder, classes=len(archive.labels), dropout=encoder.dropout)
+        spec = replace(about.clip, seconds=data.seconds or about.clip.seconds)
+    windows = make_windows(archive, data)
+    store = ClipStore.open(archive, windows, spec, cache)
+    parts = split_rows(archive, windows, data.split)
+    train = parts["train"]
+    if data.share < 1:
+        train = train[few_labels(windows.label[train], share=data.share, seed=loop.seed)]
+    network = Encoder(encoder)
+    if pretrained is not None:
+        load_backbone(network, model)
+    weights = None
+    if data.balance:
+        counts = np.bincount(windows.label[train], minlength=len(archive.labels))
+        weights = 1.0 / counts[windows.label[train]]
+    loader = Loader(
+        store,
+        train,
+        loop.batch_size,
+        loop.seed,
+        weights=weights,
+        rank=fabric.global_rank,
+        processes=fabric.world_size,
+    )
+
+    def figures(network: Encoder) -> dict[str, float]:
+        values: dict[str, float] = {}
+        for name in ("val", "test"):
+            if len(parts[name]):
+                predicted = predict(network, store, parts[name]).argmax(axis=1)
+                scores = score(predicted, windows.label[parts[name]])
+                values |= {f"{name}_top1": scores.top1, f"{name}_balanced": scores.balanced}
+        return values
+
+    task = Supervised(Augment(augment, spec.dimensions), smoothing=data.smoothing, evaluate=figures)
+    about = About(encoder, spec, archive.labels, archive.meta["source"], [archive.meta["licence"]])
+    recorded = {"augment": asdict(augment), "data": asdict(data), "pretrained": str(pretrained or "")}
+    run = Loop(network, task, loader, loop, folder, about, fabric, recorded)
+    run.run(resume)
+    return run.metrics[-1]
+
+
+def make_windows(archive: Archive, data: DataSettings) -> Windows:
+    """The labelled windows of an archive."""
+    windows = sliding(archive, None, data.seconds, data.hop_s) if data.seconds else whole_clips(archive)
+    windows = windows[windows.label >= 0]
+    if not len(windows):
+        raise UsageError(f"nothing in {archive.path} has a label: pretrain on it, or prepare it with labels")
+    return windows
+
+
+def split_rows(archive: Archive, windows: Windows, split: str) -> dict[str, NDArray[np.int64]]:
+    """Rows of the windows in "train", "val" and "test". Raises UsageError for a split that the archive lacks."""
+    if not split:
+        nothing = np.zeros(0, np.int64)
+        return {"train": np.arange(len(windows)), "val": nothing, "test": nothing}
+    if split not in archive.clips.columns:
+        others = [name for name in archive.clips.columns if (archive.clips[name] == "train").any()]
+        raise UsageError(f"--split {split}: {archive.path} has {', '.join(others) or 'no split'}")
+    part = archive.clips[split].to_numpy()[windows.clip]
+    rows = {name: np.flatnonzero(part == name) for name in ("train", "val", "test")}
+    if not len(rows["train"]):
+        raise UsageError(f"--split {split}: no recording of {archive.path} is in train")
+    return rows
+
+
+def joints_of(archive: Archive, sample: int = 200, least: float = 0.005) -> tuple[str, ...]:
+    """The ntu25 joints that an archive has: seen in at least that share of the frames of recordings spread over it."""
+    rows = np.unique(np.linspace(0, len(archive) - 1, sample).astype(int))
+    seen = sum((archive.sequence(row)[..., 3] > 0).sum(axis=0) for row in rows)
+    frames = sum(len(archive.sequence(row)) for row in rows)
+    return tuple(name for name, count in zip(NTU25.joints, seen, strict=True) if count >= least * frames)
+
+
+def load_backbone(network: Encoder, pretrained: Encoder) -> None:
+    """Copies every weight but the classifier's, which belongs to other classes."""
+    kept = {name: t for name, t in pretrained.state_dict().items() if not name.startswith("classifier.")}
+    missing = network.load_state_dict(kept, strict=False).missing_keys
+    assert all(name.startswith("classifier.") for name in missing), missing
+
+
+def predict(encoder: Encoder, store: ClipStore, rows: NDArray[np.int64]) -> NDArray[Any]:
+    """Class probabilities (len(rows), K), by the encoder as it is (call eval() first)."""
+    device = next(encoder.parameters()).device
+    with torch.no_grad():
+        parts = [encoder(b.clip.to(device))[0].softmax(dim=1).cpu().numpy() for b in in_order(store, rows)]
+    return np.concatenate(parts)
