@@ -1,0 +1,223 @@
+"""Frames with timestamps from a camera, a stream, a video or images, ready for the pose network.
+
+    with open_camera("rtsp://192.168.1.10/stream", CameraOptions(crop=(0.5, 0, 0.5, 1))) as camera:
+        while (frame := camera.read()) is not None:
+            ...
+
+What a URI may be stands in `edge_c2vl/sources`. Each picture is resized, rotated, cropped to the driver's seat,
+brightened if it is a dark infrared one, and mirrored, in this order, and only when it is read: pictures that a live
+source delivers in the meantime cost nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_c2vl.errors import UsageError
+from edge_c2vl.infrared import Brightener
+from edge_c2vl.sources import Source, kind_of, open_source, redact
+
+Crop = tuple[float, float, float, float]
+# A smaller crop is a mistake in its numbers: no pose can be found in it.
+MIN_CROP_PX = 16
+MODES = ("auto", "rgb", "ir")
+
+
+@dataclass(frozen=True)
+class CameraOptions:
+    """Raises UsageError where a value makes no sense.
+
+    width, height: pixels; a camera is asked for them, and pictures of another size are scaled to it (where only one is
+    given, the other follows). fps: frames a second; a camera is asked for it, a folder of images plays at it, and of a
+    video or stream with more the frames between are left out. rotation: clockwise degrees, 0, 90, 180 or 270. crop: (x,
+    y, width, height) of the driver's seat in the upright picture, in pixels, or all as shares of it (none above 1).
+    mirror: flips left and right. mode: "rgb", "ir" (brightened) or "auto" (brightened where gray and dark). realtime:
+    a file plays at its own speed, and whoever reads too slowly misses frames as with a camera.
+    """
+
+    width: int | None = None
+    height: int | None = None
+    fps: float | None = None
+    rotation: int = 0
+    mirror: bool = False
+    crop: Crop | None = None
+    mode: str = "auto"
+    realtime: bool = False
+    open_timeout_s: float = 6.0
+    read_timeout_s: float = 5.0
+
+    def __post_init__(self) -> None:
+        for name in ("width", "height", "fps", "open_timeout_s", "read_timeout_s"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise UsageError(f"camera {name} is {value:g}; it must be above 0")
+        if self.rotation not in (0, 90, 180, 270):
+            raise UsageError(f"camera rotation is {self.rotation}; it must be 0, 90, 180 or 270")
+        if self.mode not in MODES:
+            raise UsageError(f"camera mode is {self.mode!r}; it must be one of {', '.join(MODES)}")
+        if self.crop is not None:
+            check_crop(self.crop)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """image: uint8 BGR (H, W, 3). timestamp_s: time in the recording (files), monotonic capture time (live).
+    captured_s: time.monotonic() when it was captured. index: counts the frames read, from 0."""
+
+    image: NDArray[np.uint8]
+    timestamp_s: float
+    captured_s: float
+    index: int
+
+
+class Camera:
+    """Reads one source. `read` and `reopen` are for one thread; `interrupt` and the counters are for all."""
+
+    def __init__(self, uri: str, options: CameraOptions, source: Source) -> None:
+        self._uri, self._options, self._source = uri, options, source
+        self._brightener = Brightener(options.mode)
+        self._due_s = -math.inf
+        self._index = 0
+        self._size = ""
+
+    @property
+    def live(self) -> bool:
+        """Whether frames come at their own pace, so that a slow reader misses some (cameras, streams, realtime)."""
+        return self._source.live
+
+    @property
+    def fps(self) -> float | None:
+        """Nominal frames a second that `read` gives, where the source tells."""
+        rates = [rate for rate in (self._source.fps, self._options.fps) if rate]
+        return min(rates) if rates else None
+
+    @property
+    def dropped(self) -> int:
+        """Frames of a live source that were never read because newer ones came."""
+        return self._source.dropped
+
+    def read(self) -> Frame | None:
+        """The next frame of a file, or None at its end; of a live source the newest that was not read yet, for which
+        it waits. Raises CameraError when a live source ends, stops delivering, or a file is damaged."""
+        while (picture := self._source.read()) is not None:
+            if self._options.fps is None or self._is_due(picture.timestamp_s, 1 / self._options.fps):
+                image = self._prepare(picture.image, picture.timestamp_s)
+                frame = Frame(image, picture.timestamp_s, picture.captured_s, self._index)
+                self._index += 1
+                return frame
+        return None
+
+    def _is_due(self, timestamp_s: float, period_s: float) -> bool:
+        """Thins a source to one frame a period. A quarter period early counts, because cameras' clocks jitter."""
+        if timestamp_s < self._due_s - 0.25 * period_s and timestamp_s > self._due_s - 2 * period_s:
+            return False
+        late = not self._due_s - period_s < timestamp_s < self._due_s + period_s
+        self._due_s = (timestamp_s if late else self._due_s) + period_s
+        return True
+
+    def _prepare(self, image: NDArray[Any], timestamp_s: float) -> NDArray[np.uint8]:
+        import cv2
+
+        options = self._options
+        image = _scale(image, options.width, options.height)
+        if options.rotation:
+            turn = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
+            image = cv2.rotate(image, turn[options.rotation])
+        if options.crop is not None:
+            left, top, right, bottom = crop_pixels(options.crop, image.shape[1], image.shape[0])
+            image = image[top:bottom, left:right]
+        bgr = self._brightener.apply(image, timestamp_s)
+        if options.mirror:
+            bgr = cv2.flip(bgr, 1).astype(np.uint8, copy=False)
+        self._size = f"{bgr.shape[1]}x{bgr.shape[0]}"
+        return np.ascontiguousarray(bgr)
+
+    def describe(self) -> str:
+        """For a person: the kind, the URI without secrets, and what is known of its pictures."""
+        rate = f"{self.fps:.4g} fps" if self.fps else ""
+        mode = "infrared, brightened" if self._brightener.active else ""
+        details = [part for part in (self._size, rate, mode) if part]
+        return f"{kind_of(self._uri)} {redact(self._uri)}" + (f" ({', '.join(details)})" if details else "")
+
+    def reopen(self) -> None:
+        """Connects to a live source anew, or goes back to a file's beginning. Raises CameraError."""
+        self._source.reopen()
+        self._due_s = -math.inf
+
+    def interrupt(self) -> None:
+        """Makes a `read` that waits for a live source return None at once. Safe from every thread."""
+        self._source.interrupt()
+
+    def close(self) -> None:
+        self._source.close()
+
+    def __enter__(self) -> Camera:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_camera(uri: str, options: CameraOptions | None = None) -> Camera:
+    """Opens what the URI names. Raises UsageError (no camera URI) or CameraError (cannot be opened), within
+    `open_timeout_s` and two seconds."""
+    options = options or CameraOptions()
+    return Camera(uri, options, open_source(uri, options))
+
+
+def parse_crop(text: str) -> Crop:
+    """ "X,Y,W,H" in pixels, or in shares of the picture (none above 1). Raises UsageError."""
+    try:
+        x, y, width, height = (float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"crop {text!r} is not X,Y,W,H, such as 320,0,320,480 or 0.5,0,0.5,1") from None
+    check_crop((x, y, width, height))
+    return x, y, width, height
+
+
+def check_crop(crop: Crop) -> None:
+    """Raises UsageError where a crop cannot lie in any picture."""
+    x, y, width, height = crop
+    shares = max(crop) <= 1
+    if not all(math.isfinite(value) for value in crop) or min(x, y) < 0 or min(width, height) <= 0:
+        raise UsageError(f"crop {_text(crop)} needs x and y of 0 or more, and a width and height above 0")
+    if shares and (x + width > 1 + 1e-6 or y + height > 1 + 1e-6):
+        raise UsageError(f"crop {_text(crop)} reaches beyond the picture: x + width and y + height may be 1 at most")
+
+
+def crop_pixels(crop: Crop, width: int, height: int) -> tuple[int, int, int, int]:
+    """(left, top, right, bottom) of a crop in a picture of that size. Raises UsageError where it does not lie in it."""
+    x, y, w, h = crop
+    if max(crop) <= 1:
+        x, y, w, h = x * width, y * height, w * width, h * height
+    left, top, right, bottom = round(x), round(y), round(x + w), round(y + h)
+    if right > width or bottom > height:
+        raise UsageError(f"crop {_text(crop)} reaches beyond the picture, which is {width}x{height}")
+    if right - left < MIN_CROP_PX or bottom - top < MIN_CROP_PX:
+        raise UsageError(f"crop {_text(crop)} leaves {right - left}x{bottom - top} pixels; {MIN_CROP_PX} are the least")
+    return left, top, right, bottom
+
+
+def _text(crop: Crop) -> str:
+    return ",".join(f"{value:g}" for value in crop)
+
+
+def _scale(image: NDArray[Any], width: int | None, height: int | None) -> NDArray[Any]:
+    """The picture at width x height; where one is None it follows from the picture's own proportions."""
+    rows, columns = image.shape[:2]
+    width = width or (max(1, round(columns * height / rows)) if height else columns)
+    height = height or max(1, round(rows * width / columns))
+    if (width, height) == (columns, rows):
+        return image
+    import cv2
+
+    shrinks = width * height < columns * rows
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)

@@ -1,0 +1,121 @@
+"""Dark infrared pictures, brightened so that the pose network finds the driver in them.
+
+The recipe (3 x 3 blur, stretch between the 1st and 99th percentile, CLAHE) was chosen by measuring: docs/camera.md.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Which pixels count as black and as white, and the least distance between them in shares of full scale: below it there
+# is nothing in the picture but noise, and a stretch would show that.
+BLACK_PERCENTILE, WHITE_PERCENTILE = 1.0, 99.0
+MIN_SPAN = 0.03
+CLAHE_CLIP_LIMIT = 4.0
+CLAHE_TILES = (8, 8)
+# A stretch that followed each frame would flicker, and one that lags seconds would leave a tunnel's exit white.
+SMOOTHING_S = 0.5
+# Dark: the mean as a share of full scale. At 0.12 (a gray clip times 0.3) brightening neither helps nor harms; below,
+# it helps. Gray: the mean spread between the channels, as a share of the mean. Two thresholds each, so that a picture
+# near one of them does not flip to and fro.
+DARK_ENTER, DARK_LEAVE = 0.12, 0.20
+GRAY_ENTER, GRAY_LEAVE = 0.04, 0.08
+
+Picture = NDArray[Any]
+
+
+class _Smoothed:
+    """Exponential mean over time; the first value counts fully."""
+
+    def __init__(self, time_constant_s: float) -> None:
+        self._time_constant_s = time_constant_s
+        self._value: NDArray[np.float64] | None = None
+        self._timestamp_s = 0.0
+
+    def update(self, value: NDArray[np.float64], timestamp_s: float) -> NDArray[np.float64]:
+        if self._value is None:
+            self._value = value
+        else:
+            elapsed_s = max(timestamp_s - self._timestamp_s, 0.0)
+            weight = 1 - math.exp(-elapsed_s / self._time_constant_s)
+            self._value = self._value + weight * (value - self._value)
+        self._timestamp_s = timestamp_s
+        return self._value
+
+
+class Brightener:
+    """mode "ir": every picture is brightened; "rgb": none; "auto": those of a stream that is gray and dark."""
+
+    def __init__(self, mode: str = "auto") -> None:
+        self.mode = mode
+        self.active = mode == "ir"
+        self._look = _Smoothed(SMOOTHING_S)
+        self._range = _Smoothed(SMOOTHING_S)
+        self._full_scale = 255.0
+        self._clahe: Any = None
+
+    def apply(self, image: Picture, timestamp_s: float) -> NDArray[np.uint8]:
+        """A gray (H, W) or BGR (H, W, 3) picture of 8 or 16 bits as BGR uint8 (H, W, 3), brightened where that is due.
+
+        Timestamps rise; they set how fast brightness may change.
+        """
+        self._full_scale = max(self._full_scale, full_scale(image))
+        if self.mode == "auto":
+            self._decide(image, timestamp_s)
+        return self._brighten(image, timestamp_s) if self.active else to_bgr8(image, self._full_scale)
+
+    def _decide(self, image: Picture, timestamp_s: float) -> None:
+        """Sets `active` by how gray and how dark the stream has looked lately."""
+        darkness, colour = self._look.update(np.array(look(image, self._full_scale)), timestamp_s)
+        dark = darkness < (DARK_LEAVE if self.active else DARK_ENTER)
+        gray = colour < (GRAY_LEAVE if self.active else GRAY_ENTER)
+        self.active = bool(dark and gray)
+
+    def _brighten(self, image: Picture, timestamp_s: float) -> NDArray[np.uint8]:
+        import cv2
+
+        gray = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+        # Sensor noise is what hides a person in a dark picture: averaging neighbours brings back more poses than
+        # any way of stretching does.
+        gray = cv2.GaussianBlur(gray, (3, 3), 0)
+        ends = np.percentile(gray[::4, ::4], [BLACK_PERCENTILE, WHITE_PERCENTILE])
+        black, white = self._range.update(ends, timestamp_s)
+        scale = 255.0 / max(white - black, MIN_SPAN * self._full_scale)
+        stretched = np.clip((gray.astype(np.float32) - np.float32(black)) * np.float32(scale), 0, 255).astype(np.uint8)
+        if self._clahe is None:
+            self._clahe = cv2.createCLAHE(CLAHE_CLIP_LIMIT, CLAHE_TILES)
+        brightened: NDArray[np.uint8] = cv2.cvtColor(self._clahe.apply(stretched), cv2.COLOR_GRAY2BGR)
+        return brightened
+
+
+def full_scale(image: Picture) -> float:
+    """The largest value that the sensor behind a picture can give: 255, or for 16-bit pictures that of the fewest bits
+    (10, 12, 14, 16: what sensors have) in which its brightest pixel fits."""
+    if image.dtype == np.uint8:
+        return 255.0
+    brightest = int(image.max(initial=0))
+    return next(float(2**bits - 1) for bits in (10, 12, 14, 16) if brightest < 2**bits)
+
+
+def look(image: Picture, scale: float) -> tuple[float, float]:
+    """(brightness, colour): the mean as a share of full scale; the spread between channels as a share of the mean."""
+    sample = image[::4, ::4].astype(np.float32)
+    if sample.ndim == 2:
+        return float(sample.mean()) / scale, 0.0
+    highest = sample.max(axis=2)
+    mean = float(highest.mean())
+    # One count in 255 is added so that the rounding of an all but black picture does not pass for colour.
+    return mean / scale, float((highest - sample.min(axis=2)).mean()) / (mean + scale / 255)
+
+
+def to_bgr8(image: Picture, scale: float) -> NDArray[np.uint8]:
+    """A gray or BGR picture of 8 or 16 bits, `scale` its white, as BGR uint8 (H, W, 3)."""
+    import cv2
+
+    if image.dtype != np.uint8:
+        image = cv2.convertScaleAbs(image, alpha=255.0 / scale)
+    return image if image.ndim == 3 else cv2.cvtColor(image, cv2.COLOR_GRAY2BGR).astype(np.uint8, copy=False)

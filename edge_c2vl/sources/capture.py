@@ -1,0 +1,84 @@
+"""OpenCV's VideoCapture as a Source of live pictures. It blocks, so it is only used inside `Latest`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from edge_c2vl.errors import CameraError
+from edge_c2vl.quiet import quiet_opencv
+from edge_c2vl.sources.base import Picture, Source
+
+
+class Capture(Source):
+    """target: what VideoCapture opens with backend `api`. settings: CAP_PROP_* to ask for; a device need not obey."""
+
+    live = True
+
+    def __init__(
+        self, name: str, target: str, api: int, parameters: Mapping[int, int], settings: Mapping[int, float], hint: str
+    ) -> None:
+        self._name = name
+        self._capture = open_capture(target, api, parameters)
+        if not self._capture.isOpened():
+            raise CameraError(f"cannot open {name}: {hint}")
+        for key, value in settings.items():
+            self._capture.set(key, value)
+        keep_depth(self._capture)
+        self.fps = nominal_fps(self._capture)
+
+    def read(self) -> Picture:
+        grabbed = self._capture.grab()
+        captured_s = time.monotonic()
+        got, image = self._capture.retrieve() if grabbed else (False, None)
+        if not got or image is None:
+            raise CameraError(f"{self._name} stopped: the stream ended or the camera was unplugged")
+        return Picture(image, captured_s, captured_s)
+
+    def close(self) -> None:
+        self._capture.release()
+
+    def reopen(self) -> None:
+        raise NotImplementedError("Latest opens a new Capture instead")
+
+
+def open_capture(target: str, api: int, parameters: Mapping[int, int]) -> Any:
+    """cv2.VideoCapture, silent. Whether it is opened is for the caller to ask."""
+    quiet_opencv()
+    import cv2
+
+    flat = [number for pair in parameters.items() for number in pair]
+    return cv2.VideoCapture(target, api, flat) if flat else cv2.VideoCapture(target, api)
+
+
+def keep_depth(capture: Any) -> None:
+    """Has 16-bit gray pictures delivered as they are. OpenCV would keep their upper 8 bits only, and in those the
+    picture of a 12-bit sensor is black."""
+    import cv2
+
+    deep = {"Y16 ", "Y12 ", "Y10 ", "Y1\0\x10"}  # V4L2's names, and FFmpeg's for gray16le
+    if {_fourcc(capture, cv2.CAP_PROP_FOURCC), _fourcc(capture, cv2.CAP_PROP_CODEC_PIXEL_FORMAT)} & deep:
+        capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)
+
+
+def _fourcc(capture: Any, key: int) -> str:
+    return (int(capture.get(key)) & 0xFFFFFFFF).to_bytes(4, "little").decode("latin-1")
+
+
+def timeouts(open_timeout_s: float, read_timeout_s: float) -> dict[int, int]:
+    """Parameters that bound how long opening and reading may take (FFmpeg and GStreamer; V4L2 knows them not)."""
+    import cv2
+
+    return {
+        cv2.CAP_PROP_OPEN_TIMEOUT_MSEC: int(open_timeout_s * 1000),
+        cv2.CAP_PROP_READ_TIMEOUT_MSEC: int(read_timeout_s * 1000),
+    }
+
+
+def nominal_fps(capture: Any) -> float | None:
+    """The frame rate that a source states, where it is one (containers without one say 0, 90000 or 1e6)."""
+    import cv2
+
+    fps = float(capture.get(cv2.CAP_PROP_FPS))
+    return fps if 0.1 <= fps <= 480 else None

