@@ -103,7 +103,15 @@ KINECT20 = _layout(
     "spine_shoulder-right_shoulder-right_elbow-right_wrist-right_hand; "
     "spine_base-left_hip-left_knee-left_ankle-left_foot; spine_base-right_hip-right_knee-right_ankle-right_foot",
 )
-LAYOUTS = {layout.name: layout for layout in (NTU25, MEDIAPIPE33, OPENPOSE25, DRIVEACT26, KINECT20)}
+COCO17 = _layout(
+    "coco17",
+    "nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow left_wrist "
+    "right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle",
+    "nose-left_eye-left_ear; nose-right_eye-right_ear; left_shoulder-right_shoulder; left_hip-right_hip; "
+    "left_shoulder-left_elbow-left_wrist; right_shoulder-right_elbow-right_wrist; "
+    "left_shoulder-left_hip-left_knee-left_ankle; right_shoulder-right_hip-right_knee-right_ankle",
+)
+LAYOUTS = {layout.name: layout for layout in (NTU25, MEDIAPIPE33, OPENPOSE25, DRIVEACT26, KINECT20, COCO17)}
 
 ORIGIN = NTU25.index("spine_shoulder")
 # What a driver does is read off elbows and wrists: the joints that decide whether there is anything to judge by.

@@ -57,6 +57,7 @@ def test_sizes_are_the_published_ones():
         "openpose25": 25,
         "driveact26": 26,
         "kinect20": 20,
+        "coco17": 17,
     }
 
 

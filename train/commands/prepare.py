@@ -16,26 +16,45 @@ from train.datasets import DATASETS
 @click.argument("archive", type=click.Path(path_type=Path))
 @click.option("--strict", is_flag=True, help="Stop at the first broken file, instead of skipping and listing it.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes that read files.  [default: one a core]")
+@click.option("--missing", type=click.Path(path_type=Path), help="NTU, PKU-MMD: a file of sample names to leave out.")
+@click.option("--level", default="midlevel", show_default=True, help="Drive&Act: midlevel, tasklevel or objectlevel.")
 @click.option("--overwrite", is_flag=True, help="Replace an archive that exists.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 def prepare(
-    dataset: str, source: Path, archive: Path, strict: bool, workers: int | None, overwrite: bool, as_json: bool
+    dataset: str,
+    source: Path,
+    archive: Path,
+    strict: bool,
+    workers: int | None,
+    missing: Path | None,
+    level: str,
+    overwrite: bool,
+    as_json: bool,
 ) -> None:
     """Write the skeleton ARCHIVE from a data set's own files in SOURCE.
 
-    SOURCE is the folder that the data set unpacks to, or its .zip or .tar.xz. What each data set's files look like
-    stands in docs/data.md.
+    SOURCE is the folder that the data set unpacks to, or its .zip or .tar.xz; for pyskl and ctr-gcn the .pkl or .npz.
+    What each data set's files look like stands in docs/data.md.
 
     \b
     Example:
       edge-c2vl prepare sktdd original_sktDD.tar.xz archives/sktdd
+      edge-c2vl prepare ntu60 nturgb+d_skeletons archives/ntu60 --workers 8
     """
     import os
 
     from train.datasets.prepare import prepare as run
+    from train.datasets.source import Options
 
-    workers = workers or os.cpu_count() or 1
-    report = run(dataset, source, archive, strict=strict, workers=workers, overwrite=overwrite)
+    report = run(
+        dataset,
+        source,
+        archive,
+        options=Options(missing, level),
+        strict=strict,
+        workers=workers or os.cpu_count() or 1,
+        overwrite=overwrite,
+    )
     for line in report.skipped:
         click.echo(f"skipped: {line}", err=True)
     if as_json:

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 # name -> "module:function". The function takes (folder, options) and gives a Source; see train/datasets/source.py.
 DATASETS = {
+    "ctr-gcn": "train.datasets.ctr_gcn:open_source",
+    "drive-act": "train.datasets.drive_act:open_source",
+    "ntu120": "train.datasets.ntu:open_ntu120",
+    "ntu60": "train.datasets.ntu:open_ntu60",
     "nw-ucla": "train.datasets.nw_ucla:open_source",
+    "pku-mmd": "train.datasets.pku_mmd:open_source",
+    "pyskl": "train.datasets.pyskl:open_source",
     "sktdd": "train.datasets.sktdd:open_source",
+    "utd-mhad": "train.datasets.utd_mhad:open_source",
 }

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -69,32 +69,25 @@ def prepare(
             skipped = []
             results = _read_all(found, workers)
             for result in track(results, f"preparing {dataset}", found.count):
-                if isinstance(result, str):
-                    if strict:
-                        raise DatasetError(f"{result} (without --strict it is skipped)")
-                    skipped.append(result)
-                    continue
-                for row in result:
-                    _append(writer, row)
+                problem = result if isinstance(result, str) else _append(writer, result)
+                if problem and strict:
+                    raise DatasetError(f"{problem} (without --strict it is skipped)")
+                skipped += [problem] if problem else []
             if skipped and not len(writer):
                 raise DatasetError(f"nothing could be read in {source}; the first error: {skipped[0]}")
             writer.meta["skipped"] = skipped
             return Report(len(writer), writer.frame_count, skipped, found.left_out)
 
 
-def _append(writer: ArchiveWriter, row: Recording) -> None:
-    writer.append(
-        row.name,
-        row.sequence,
-        row.fps,
-        row.label,
-        row.subject,
-        row.camera,
-        row.group,
-        row.timestamps,
-        row.frame_labels,
-        **row.columns,
-    )
+def _append(writer: ArchiveWriter, rows: list[Recording]) -> str:
+    """Writes an item's rows; what is wrong with one (a name that was there before), or nothing."""
+    try:
+        for row in rows:
+            values = {field.name: getattr(row, field.name) for field in fields(row)}
+            writer.append(**values.pop("columns"), **values)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _read_all(source: Source, workers: int) -> Iterator[list[Recording] | str]:

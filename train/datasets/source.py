@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,7 +69,7 @@ def from_kinect(points: ArrayLike, confidence: ArrayLike, layout: Layout) -> Arr
     """
     points = np.asarray(points, np.float32)
     sequence = np.concatenate([points, np.asarray(confidence, np.float32)[..., None]], axis=2)
-    sequence[..., 0] *= -1
+    sequence[..., 0] = -sequence[..., 0]
     return to_ntu25(sequence, layout)
 
 
@@ -98,10 +99,14 @@ def read_lines(path: Path) -> list[str]:
 
 
 def numbers(lines: Sequence[str], columns: Sequence[int] | None, where: str, delimiter: str | None = None) -> Array:
-    """Lines of numbers -> float32 (n, columns). Raises DatasetError, naming the file, where they are anything else."""
-    if not lines:
-        raise DatasetError(f"{where} holds no numbers")
+    """A row of float32 for each line, of all or some columns. Raises DatasetError, naming the file, where a line holds
+    anything else."""
     try:
-        return np.loadtxt(lines, np.float32, delimiter=delimiter, usecols=columns, ndmin=2, comments=None)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # "input contained no data": said below
+            values = np.loadtxt(lines, np.float32, delimiter=delimiter, usecols=columns, ndmin=2, comments=None)
     except (ValueError, IndexError, OverflowError) as error:
         raise DatasetError(f"{where} cannot be read: {error}") from None
+    if len(lines) == 0 or len(values) != len(lines):
+        raise DatasetError(f"{where} has numbers in {len(values)} of {len(lines)} lines")
+    return values
