@@ -50,9 +50,13 @@ def edge_c2vl(debug: bool) -> None:
     """
 
 
+# The extra that brings a package; the others come with `train`.
+_EXTRAS = {"skvideo": "sample", "paho": "mqtt", "prometheus_client": "metrics", "can": "can", "cantools": "can"}
+
+
 def _needs(error: ModuleNotFoundError) -> str:
     """The extra that brings a missing package."""
-    extra = "sample" if error.name == "skvideo" else "train"
+    extra = _EXTRAS.get((error.name or "").partition(".")[0], "train")
     return f"the package {error.name} is missing here; install it with: pip install 'edge-c2vl[{extra}]'"
 
 

@@ -23,10 +23,10 @@ def measure_run(
     camera: str, bundle: str, backend: str, precision: str, threads: int, crop: str | None
 ) -> dict[str, Any]:
     """The whole live pipeline over a recording, as fast as it goes: the run's summary and the process's memory."""
-    from edge_c2vl.live import watch
+    from edge_c2vl.live import Watch, watch
 
     summary = watch(
-        camera, bundle=bundle, backend=backend, precision=precision, threads=threads, crop=crop, status=False
+        Watch(camera, bundle=bundle, backend=backend, precision=precision, threads=threads, crop=crop, status=False)
     )
     return summary.to_json() | {"peak_rss_mb": _peak_rss_mb()}
 

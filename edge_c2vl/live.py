@@ -2,116 +2,156 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from types import FrameType
 
 from edge_c2vl.errors import UsageError
 from edge_c2vl.pipeline import Pipeline, Summary
+from edge_c2vl.policy import PolicySettings
+from edge_c2vl.settings import read_settings
 from edge_c2vl.sinks import Sink
 from edge_c2vl.speed import open_speed
 
+log = logging.getLogger("edge_c2vl")
 
-def watch(
-    camera: str,
-    *,
-    width: int | None = None,
-    height: int | None = None,
-    fps: float | None = None,
-    rotate: str = "0",
-    mirror: bool = False,
-    crop: str | None = None,
-    camera_mode: str = "auto",
-    realtime: bool = False,
-    pose_model: str | None = None,
-    bundle: str = "default",
-    backend: str = "auto",
-    precision: str = "auto",
-    threads: int = 1,
-    hop: float = 0.25,
-    events: str | None = None,
-    decisions: str | None = None,
-    output: str | None = None,
-    show: bool = False,
-    duration: float | None = None,
-    status: bool = True,
-    speed_kmh: float | None = None,
-    speed: str | None = None,
-) -> Summary:
-    """Runs `edge-c2vl run`; the arguments are its options. Returns what the run came to.
 
-    SIGINT and SIGTERM end it cleanly. Raises UsageError, BundleError or CameraError, after closing what was open.
+@dataclass(frozen=True)
+class Watch:
+    """What `edge-c2vl run` is asked for; each field is an option of the command line."""
+
+    camera: str
+    width: int | None = None
+    height: int | None = None
+    fps: float | None = None
+    rotate: str = "0"
+    mirror: bool = False
+    crop: str | None = None
+    camera_mode: str = "auto"
+    realtime: bool = False
+    pose_model: str | None = None
+    bundle: str = "default"
+    backend: str = "auto"
+    precision: str = "auto"
+    threads: int = 1
+    hop: float = 0.25
+    duration: float | None = None
+    settings: str | None = None
+    speed_kmh: float | None = None
+    speed: str | None = None
+    events: str | None = None
+    decisions: str | None = None
+    rotate_mb: float | None = None
+    output: str | None = None
+    show: bool = False
+    status: bool = True
+    mqtt: str | None = None
+    mqtt_queue: str | None = None
+    home_assistant: bool = False
+    metrics: str | None = None
+    webhook: str | None = None
+    alert_clips: str | None = None
+
+
+def watch(asked: Watch) -> Summary:
+    """Runs the live pipeline to its end and returns what it came to.
+
+    SIGINT and SIGTERM end it cleanly, SIGHUP reads the settings again. Raises UsageError, BundleError or CameraError,
+    after closing what was open.
     """
     from edge_c2vl.backends import open_backend
     from edge_c2vl.bundle import Bundle
     from edge_c2vl.camera import CameraOptions, open_camera, parse_crop
 
     options = CameraOptions(
-        width=width,
-        height=height,
-        fps=fps,
-        rotation=int(rotate),
-        mirror=mirror,
-        crop=parse_crop(crop) if crop else None,
-        mode=camera_mode,
-        realtime=realtime,
+        width=asked.width,
+        height=asked.height,
+        fps=asked.fps,
+        rotation=int(asked.rotate),
+        mirror=asked.mirror,
+        crop=parse_crop(asked.crop) if asked.crop else None,
+        mode=asked.camera_mode,
+        realtime=asked.realtime,
     )
-    if events == "-" and decisions == "-":
+    if asked.events == "-" and asked.decisions == "-":
         raise UsageError("--events - and --decisions - would mix on standard output; give one of them a file")
+    policy = read_settings(asked.settings) if asked.settings else PolicySettings()
     with ExitStack() as stack:
-        model = Bundle.open(bundle)
-        engine = stack.enter_context(open_backend(model, backend, precision, threads))
+        model = Bundle.open(asked.bundle)
+        engine = stack.enter_context(open_backend(model, asked.backend, asked.precision, asked.threads))
         engine.warm_up()
-        source = stack.enter_context(open_camera(camera, options))
+        speed = stack.enter_context(open_speed(asked.speed_kmh, asked.speed))
+        source = stack.enter_context(open_camera(asked.camera, options))
         # Opened before MediaPipe, whose import takes a second, so that a wrong camera is told at once.
-        sinks = _open_sinks(events, decisions, output, show, status, getattr(source, "fps", None) or 30.0)
+        sinks = _open_sinks(asked, source.fps or 30.0)
         from edge_c2vl.pose import PoseEstimator
 
-        pose = stack.enter_context(PoseEstimator(pose_model))
-        manifest = model.manifest
+        pose = stack.enter_context(PoseEstimator(asked.pose_model))
         pipeline = Pipeline(
             source,
             pose,
             engine,
-            labels=manifest.labels,
-            distraction=manifest.distraction,
-            clip=manifest.clip,
+            labels=model.manifest.labels,
+            distraction=model.manifest.distraction,
+            clip=model.manifest.clip,
             sinks=sinks,
-            hop_s=hop,
-            speed=stack.enter_context(open_speed(speed_kmh, speed)),
+            hop_s=asked.hop,
+            policy=policy,
+            speed=speed,
         )
-        with _ended_by_signals(pipeline):
-            return pipeline.run(duration)
+        with _signals(pipeline, asked.settings):
+            return pipeline.run(asked.duration)
 
 
-def _open_sinks(
-    events: str | None, decisions: str | None, output: str | None, show: bool, status: bool, fps: float
-) -> list[Sink]:
-    """One line for each kind of output."""
-    from edge_c2vl.sinks.display import Display
+def _open_sinks(asked: Watch, fps: float) -> list[Sink]:
+    """One line for each kind of output. What a sink needs is imported only where it is asked for."""
     from edge_c2vl.sinks.jsonl import JsonLines
-    from edge_c2vl.sinks.status import StatusLine
-    from edge_c2vl.sinks.video import VideoFile
 
+    rotate_bytes = int(asked.rotate_mb * 1e6) if asked.rotate_mb else None
     sinks: list[Sink] = []
-    if events:
-        sinks.append(JsonLines(events, "state"))
-    if decisions:
-        sinks.append(JsonLines(decisions, "decision"))
-    if output:
-        sinks.append(VideoFile(output, fps))
-    if show:
+    if asked.events:
+        sinks.append(JsonLines(asked.events, "state", rotate_bytes))
+    if asked.decisions:
+        sinks.append(JsonLines(asked.decisions, "decision", rotate_bytes))
+    if asked.output:
+        from edge_c2vl.sinks.video import VideoFile
+
+        sinks.append(VideoFile(asked.output, fps))
+    if asked.show:
+        from edge_c2vl.sinks.display import Display
+
         sinks.append(Display())
-    if status:
+    if asked.mqtt:
+        from edge_c2vl.sinks.mqtt import Mqtt
+
+        sinks.append(Mqtt(asked.mqtt, asked.mqtt_queue, asked.home_assistant))
+    if asked.metrics is not None:
+        from edge_c2vl.sinks.prometheus import Prometheus
+
+        sinks.append(Prometheus(asked.metrics))
+    if asked.webhook:
+        from edge_c2vl.sinks.webhook import Webhook
+
+        sinks.append(Webhook(asked.webhook))
+    if asked.alert_clips:
+        from edge_c2vl.sinks.skeleton_clips import SkeletonClips
+
+        sinks.append(SkeletonClips(asked.alert_clips))
+    if asked.status:
+        from edge_c2vl.sinks.status import StatusLine
+
         sinks.append(StatusLine())
     return sinks
 
 
 @contextmanager
-def _ended_by_signals(pipeline: Pipeline) -> Iterator[None]:
-    """SIGINT and SIGTERM stop the pipeline instead of killing the process. Only a main thread may set handlers."""
+def _signals(pipeline: Pipeline, settings: str | None) -> Iterator[None]:
+    """SIGINT and SIGTERM stop the pipeline instead of killing the process; SIGHUP reads the settings again. Only a main
+    thread may set handlers."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -119,7 +159,18 @@ def _ended_by_signals(pipeline: Pipeline) -> Iterator[None]:
     def stop(_number: int, _frame: FrameType | None) -> None:
         pipeline.stop()
 
-    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    def reload(_number: int, _frame: FrameType | None) -> None:
+        if settings is None:
+            return
+        try:
+            pipeline.set_policy(read_settings(settings))
+            log.warning("settings read again from %s", settings)
+        except UsageError as error:
+            # What runs in a vehicle goes on with the settings that it has.
+            log.warning("settings kept: %s", error)
+
+    handlers = {signal.SIGINT: stop, signal.SIGTERM: stop, signal.SIGHUP: reload}
+    previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:

@@ -8,10 +8,10 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from edge_c2vl.records import Alert, Decision, SeenFrame, StateChange
+from edge_c2vl.records import Alert, Decision, SeenFrame, SeenSkeleton, StateChange
 from edge_c2vl.sinks import Sink
 
-Record = Decision | StateChange | Alert
+Record = Decision | StateChange | Alert | SeenSkeleton
 
 # A blocked sink may hold this many records: 10 minutes of decisions at 4 a second.
 LIMIT = 2400
@@ -69,17 +69,18 @@ class Outlet:
         with self._changed:
             self._closing = True
             self._changed.notify_all()
+        self.sink.interrupt()
         self._thread.join(None if self._lossless else PATIENCE_S)
         if self._thread.is_alive():
-            log.warning("%s did not finish in %.0f s and was given up", self._name, PATIENCE_S)
+            log.warning("%s did not finish in %.0f s and was given up", self.name, PATIENCE_S)
 
     @property
-    def _name(self) -> str:
+    def name(self) -> str:
         return type(self.sink).__name__
 
     def _drop_oldest(self) -> None:
         for index, record in enumerate(self._records):
-            if isinstance(record, Decision):
+            if isinstance(record, (Decision, SeenSkeleton)):
                 del self._records[index]
                 break
         else:
@@ -109,6 +110,8 @@ class Outlet:
             self.sink.decision(record)
         elif isinstance(record, StateChange):
             self.sink.state(record)
+        elif isinstance(record, SeenSkeleton):
+            self.sink.skeleton(record)
         elif record is not None:
             self.sink.alert(record)
 
@@ -126,4 +129,4 @@ class Outlet:
                     self._changed.notify_all()
             elif time.monotonic() - self._complained_s >= COMPLAINT_INTERVAL_S:
                 self._complained_s = time.monotonic()
-                log.warning("%s failed and will be tried again: %s", self._name, error)
+                log.warning("%s failed and will be tried again: %s", self.name, error)

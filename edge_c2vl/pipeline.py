@@ -23,7 +23,7 @@ import psutil
 from edge_c2vl.backends.base import Backend
 from edge_c2vl.outlet import Outlet, Record
 from edge_c2vl.policy import Level, Observation, Policy, PolicySettings, Reason, State
-from edge_c2vl.records import Alert, Decision, Episode, SeenFrame
+from edge_c2vl.records import Alert, Decision, Episode, SeenFrame, SeenSkeleton
 from edge_c2vl.sinks import Sink
 from edge_c2vl.skeleton import Array
 from edge_c2vl.slot import Slot
@@ -110,6 +110,7 @@ class Pipeline:
         lossless = not camera.live
         self._outlets = [Outlet(sink, lossless, self._fail) for sink in sinks]
         self._picture_outlets = [outlet for outlet in self._outlets if outlet.sink.wants_frames]
+        self._skeleton_outlets = [outlet for outlet in self._outlets if outlet.sink.wants_skeletons]
         self._frames: Slot[Any] = Slot(lossless)
         self._jobs: Slot[_Job] = Slot(lossless)
         self._stopping = threading.Event()
@@ -118,8 +119,26 @@ class Pipeline:
         self._alert: tuple[Level, Reason | None] = (Level.NONE, None)
         self._alert_number = 0
         self.run_id = uuid.uuid4().hex[:12]
-        self._summary = Summary()
+        self.summary = Summary()
         self.timings = Timings()
+
+    def set_policy(self, settings: PolicySettings) -> None:
+        """Takes other limits while the run goes on. Safe from every thread: it is one assignment."""
+        self._policy.settings = settings
+
+    @property
+    def dropped_frames(self) -> int:
+        """Frames that came while the pose network was busy."""
+        return self._frames.dropped + self._camera.dropped
+
+    @property
+    def reconnects(self) -> int:
+        """How often the camera was opened anew."""
+        return getattr(self._camera, "reconnects", 0)
+
+    def sink_failures(self) -> dict[str, int]:
+        """Sink -> how many records it failed to take or lost."""
+        return {outlet.name: outlet.failures + outlet.dropped for outlet in self._outlets}
 
     def stop(self) -> None:
         """Ends the run: frames on their way are dropped, decisions already made are written. Safe in a signal handler
@@ -133,6 +152,7 @@ class Pipeline:
         pollers = [outlet.sink for outlet in self._outlets if outlet.sink.on_main_thread]
         started = time.monotonic()
         for outlet in self._outlets:
+            outlet.sink.attach(self)
             outlet.start()
         for thread in threads:
             thread.start()
@@ -155,11 +175,11 @@ class Pipeline:
                 outlet.close()
         if self._error is not None:
             raise self._error
-        self._summary.wall_s = time.monotonic() - started
-        self._summary.dropped_frames = self._frames.dropped + self._camera.dropped
-        self._summary.stages = self.timings.table()
-        self._summary.rss_mb = round(psutil.Process().memory_info().rss / 1e6, 1)
-        return self._summary
+        self.summary.wall_s = time.monotonic() - started
+        self.summary.dropped_frames = self.dropped_frames
+        self.summary.stages = self.timings.table()
+        self.summary.rss_mb = round(psutil.Process().memory_info().rss / 1e6, 1)
+        return self.summary
 
     def _guard(self, stage: Callable[[], None]) -> None:
         try:
@@ -190,8 +210,8 @@ class Pipeline:
             while (frame := self._frames.take()) is not None:
                 with self.timings.measure("pose"):
                     landmarks = self._pose.estimate(frame.image, frame.timestamp_s)
-                self._summary.frames += 1
-                self._summary.poses += landmarks is not None
+                self.summary.frames += 1
+                self.summary.poses += landmarks is not None
                 if not now_s - CLOCK_JUMP_S < frame.timestamp_s < now_s + CLOCK_JUMP_S:
                     # The first frame, or a clock that was set: what the window holds lies at another time.
                     window.clear()
@@ -206,6 +226,8 @@ class Pipeline:
                         clip = window.clip()
                     fill = min(1.0, (now_s - first_s) / self._spec.seconds)
                     self._jobs.put(_Job(clip, now_s, frame.captured_s, now_s - last_seen_s, fill))
+                for outlet in self._skeleton_outlets:
+                    outlet.give(SeenSkeleton(landmarks, now_s))
                 for outlet in self._picture_outlets:
                     outlet.give_frame(SeenFrame(frame.image, landmarks, now_s, self._newest))
         finally:
@@ -216,8 +238,8 @@ class Pipeline:
         while (job := self._jobs.take()) is not None:
             decision, reason = self._judge(job)
             self._newest = decision
-            self._summary.decisions += 1
-            self._summary.decided[decision.state.value] = self._summary.decided.get(decision.state.value, 0) + 1
+            self.summary.decisions += 1
+            self.summary.decided[decision.state.value] = self.summary.decided.get(decision.state.value, 0) + 1
             self._give(decision)
             self._tell_alert(decision, reason)
             if episode is not None and decision.state is not episode.state:
@@ -271,7 +293,7 @@ class Pipeline:
         if (decision.level, reason) == self._alert:
             return
         self._alert = (decision.level, reason)
-        self._summary.alerts += decision.level > Level.NONE
+        self.summary.alerts += decision.level > Level.NONE
         self._alert_number += 1
         now = time.time()
         self._give(
@@ -294,7 +316,7 @@ class Pipeline:
         now = time.time()
         change = episode.ended(end_s, next_state, now, newest.age_ms + (now - newest.wall_s) * 1e3)
         self._give(change)
-        seconds = self._summary.states_s
+        seconds = self.summary.states_s
         seconds[change.state.value] = seconds.get(change.state.value, 0.0) + change.end_s - change.start_s
 
     def _give(self, record: Record) -> None:

@@ -144,6 +144,14 @@ class SeenFrame:
     decision: Decision | None
 
 
+@dataclass(frozen=True)
+class SeenSkeleton:
+    """What the pose network found in a frame, without the frame: landmarks mediapipe33 (33, 4) or None."""
+
+    landmarks: Array | None
+    timestamp_s: float
+
+
 class Episode:
     """Gathers the decisions of one state until it ends."""
 

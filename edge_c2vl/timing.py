@@ -18,9 +18,12 @@ class Timings:
 
     def __init__(self) -> None:
         self._kept: dict[str, deque[float]] = {}
+        self._totals: dict[str, tuple[int, float]] = {}
 
     def add(self, stage: str, duration_ms: float) -> None:
         self._kept.setdefault(stage, deque(maxlen=KEPT)).append(duration_ms)
+        count, total_ms = self._totals.get(stage, (0, 0.0))
+        self._totals[stage] = (count + 1, total_ms + duration_ms)
 
     @contextmanager
     def measure(self, stage: str) -> Iterator[None]:
@@ -30,6 +33,10 @@ class Timings:
 
     def all(self, stage: str) -> list[float]:
         return list(self._kept.get(stage, ()))
+
+    def totals(self) -> dict[str, tuple[int, float]]:
+        """stage -> (count, total in milliseconds) since the start."""
+        return dict(self._totals)
 
     def table(self) -> dict[str, dict[str, float]]:
         """stage -> count, p50, p95, p99 and mean in milliseconds."""

@@ -31,8 +31,16 @@ from edge_c2vl.commands.options import backend_options, bundle_option, camera_op
 )
 @click.option("--events", metavar="FILE|-", help="Append a JSON line for every change of state and every alert.")
 @click.option("--decisions", metavar="FILE|-", help="Append a JSON line for every decision.")
+@click.option("--rotate-mb", type=click.FloatRange(0.01), help="Start a new JSON lines file at this size; keep five.")
 @click.option("--output", metavar="FILE.mp4", help="Keep a video with skeleton and state drawn. Stores pictures.")
 @click.option("--show", is_flag=True, help="Show a window with skeleton and state drawn; q ends.")
+@click.option("--mqtt", metavar="URI", help="Alerts and states to a broker: mqtt[s]://[USER@]HOST[:PORT]/TOPIC.")
+@click.option("--mqtt-queue", metavar="FILE", help="Keep what the broker could not take in this file over a restart.")
+@click.option("--home-assistant", is_flag=True, help="Announce the driver monitor to Home Assistant over MQTT.")
+@click.option("--metrics", metavar="[HOST:]PORT", help="Serve Prometheus metrics at /metrics.")
+@click.option("--webhook", metavar="URL", help="POST every alert there as JSON.")
+@click.option("--alert-clips", metavar="FOLDER", help="Keep the skeletons (never pictures) around each alert.")
+@click.option("--settings", metavar="FILE.yaml", help="Limits of the alert policy; read again on SIGHUP.")
 @click.option("--duration", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="End after this long.")
 @click.option("--quiet", is_flag=True, help="No status line and no summary.")
 @json_option
@@ -46,10 +54,10 @@ def run(**arguments: Any) -> None:
     edge-c2vl run --camera csi://0 --camera-mode ir --events events.jsonl
     edge-c2vl run --camera drive.mp4 --decisions - --output seen.mp4
     """
-    from edge_c2vl.live import watch
+    from edge_c2vl.live import Watch, watch
 
     as_json, quiet = arguments.pop("as_json"), arguments.pop("quiet")
-    summary = watch(**arguments, status=not quiet)
+    summary = watch(Watch(**arguments, status=not quiet))
     if as_json:
         click.echo(json.dumps(summary.to_json()))
     elif not quiet:

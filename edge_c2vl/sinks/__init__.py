@@ -1,18 +1,46 @@
-"""Outputs: one file a kind. A sink is given decisions, changes of state, alerts and frames, and takes those
-it is for. All but `poll` are called from one thread of the sink's own."""
+"""Outputs: one file a kind. A sink is given decisions, changes of state, alerts, frames, and takes those it is for."""
 
 from __future__ import annotations
 
-from edge_c2vl.records import Alert, Decision, SeenFrame, StateChange
+from typing import Protocol
+
+from edge_c2vl.records import Alert, Decision, SeenFrame, SeenSkeleton, StateChange
+from edge_c2vl.summary import Summary
+from edge_c2vl.timing import Timings
+
+
+class Run(Protocol):
+    """What a sink may look at while the run goes on (pipeline.Pipeline). Reading only."""
+
+    @property
+    def summary(self) -> Summary: ...
+
+    @property
+    def timings(self) -> Timings: ...
+
+    @property
+    def dropped_frames(self) -> int: ...
+
+    @property
+    def reconnects(self) -> int: ...
+
+    def sink_failures(self) -> dict[str, int]: ...
 
 
 class Sink:
-    """The interface: each method does nothing unless a sink overrides it. `wants_frames`: whether `frame` is to be
-    called; pictures are handed to nobody else. `on_main_thread`: whether `poll` is to be called from the main thread,
-    which windows need."""
+    """The interface: each method does nothing unless a sink overrides it.
+
+    All are called from one thread of the sink's own, but for `attach` and `poll` (main thread) and `interrupt` (any).
+    wants_frames, wants_skeletons: whether `frame` and `skeleton` are to be called; pictures are handed to nobody else.
+    on_main_thread: whether `poll` is to be called, which windows need.
+    """
 
     wants_frames = False
+    wants_skeletons = False
     on_main_thread = False
+
+    def attach(self, run: Run) -> None:
+        """Before the run starts."""
 
     def decision(self, decision: Decision) -> None: ...
 
@@ -22,8 +50,13 @@ class Sink:
 
     def frame(self, frame: SeenFrame) -> None: ...
 
+    def skeleton(self, skeleton: SeenSkeleton) -> None: ...
+
     def poll(self) -> bool:
-        """Called from the main thread about 30 times a second; False asks the run to end."""
+        """About 30 times a second; False asks the run to end."""
         return True
+
+    def interrupt(self) -> None:
+        """The run is ending: whoever waits for something stops waiting."""
 
     def close(self) -> None: ...

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 import sys
-from typing import TextIO
+from pathlib import Path
 
-from edge_c2vl.errors import EdgeC2VLError
+from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.records import Alert, Decision, StateChange
 from edge_c2vl.sinks import Sink
 
+# A line of ours is shorter; a longer rest without a line end is not a line that was cut off, so it is not ours to mend.
+MAX_LINE = 1 << 16
+
 
 class JsonLines(Sink):
-    """Appends to `target` ("-": standard output); every line is flushed, so that a reader sees it at once and a cut of
-    power loses at most the line being written. kind: "decision" or "state"."""
+    """Appends to `target` ("-": standard output). kind: "decision" or "state".
 
-    def __init__(self, target: str, kind: str) -> None:
-        self._kind = kind
-        self._target = target
-        try:
-            self._file: TextIO = sys.stdout if target == "-" else open(target, "a", encoding="utf-8")  # noqa: SIM115
-        except OSError as error:
-            raise EdgeC2VLError(f"{target}: cannot write there: {error.strerror}") from error
+    A line is written by one call, so that a reader who follows the file sees it whole. An alert is on the disk (fsync)
+    before the next record is taken. A line that a power cut left unfinished is removed when the file is opened again,
+    and one that a full disk cut short at once. With `rotate_bytes` the file moves on to target.1, target.2, ... of
+    which `keep` are kept.
+    """
+
+    def __init__(self, target: str, kind: str, rotate_bytes: int | None = None, keep: int = 5) -> None:
+        self._kind, self._target = kind, target
+        self._rotate_bytes, self._keep = rotate_bytes, keep
+        self._is_stdout = target == "-"
+        self._fd = self._open()
+        self._regular = stat.S_ISREG(os.fstat(self._fd).st_mode)
 
     def decision(self, decision: Decision) -> None:
         if self._kind == "decision":
@@ -34,12 +43,70 @@ class JsonLines(Sink):
     def alert(self, alert: Alert) -> None:
         if self._kind == "state":
             self._write(alert.to_json())
-
-    def _write(self, record: dict[str, object]) -> None:
-        # One write a line: a line is there whole or not at all, also for a reader that follows the file.
-        self._file.write(json.dumps(record, allow_nan=False) + "\n")
-        self._file.flush()
+            if self._regular:
+                os.fsync(self._fd)
 
     def close(self) -> None:
-        if self._target != "-":
-            self._file.close()
+        if not self._is_stdout:
+            os.close(self._fd)
+
+    def _open(self) -> int:
+        if self._is_stdout:
+            sys.stdout.flush()
+            return sys.stdout.fileno()
+        try:
+            descriptor = os.open(self._target, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        except OSError:
+            # A pipe or a device may not let itself be read.
+            try:
+                descriptor = os.open(self._target, os.O_WRONLY | os.O_APPEND)
+            except OSError as error:
+                raise EdgeC2VLError(f"{self._target}: cannot write there: {error.strerror}") from None
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            try:
+                _mend(descriptor, self._target)
+            except BaseException:
+                os.close(descriptor)
+                raise
+        return descriptor
+
+    def _write(self, record: dict[str, object]) -> None:
+        line = json.dumps(record, allow_nan=False).encode() + b"\n"
+        if self._regular and self._rotate_bytes and not self._is_stdout:
+            self._rotate(len(line))
+        size = os.fstat(self._fd).st_size if self._regular else 0
+        written = 0
+        try:
+            while written < len(line):
+                written += os.write(self._fd, line[written:])
+        except OSError:
+            if self._regular and written:
+                os.ftruncate(self._fd, size)
+            raise
+
+    def _rotate(self, coming: int) -> None:
+        assert self._rotate_bytes is not None
+        size = os.fstat(self._fd).st_size
+        if size == 0 or size + coming <= self._rotate_bytes:
+            return
+        os.fsync(self._fd)
+        path = Path(self._target)
+        for number in range(self._keep - 1, 0, -1):
+            older = path.with_name(f"{path.name}.{number}")
+            if older.exists():
+                older.replace(path.with_name(f"{path.name}.{number + 1}"))
+        path.replace(path.with_name(f"{path.name}.1"))
+        os.close(self._fd)
+        self._fd = self._open()
+
+
+def _mend(descriptor: int, name: str) -> None:
+    """Cuts off an unfinished last line. Raises UsageError where the file holds something other than JSON lines."""
+    size = os.fstat(descriptor).st_size
+    if size == 0:
+        return
+    tail = os.pread(descriptor, MAX_LINE, max(0, size - MAX_LINE))
+    if os.pread(descriptor, 1, 0) != b"{" or (b"\n" not in tail and size > MAX_LINE):
+        raise UsageError(f"{name} exists and holds no JSON lines; name another file")
+    if not tail.endswith(b"\n"):
+        os.ftruncate(descriptor, size - len(tail) + tail.rfind(b"\n") + 1)

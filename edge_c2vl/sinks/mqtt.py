@@ -1,0 +1,183 @@
+"""MQTT: alerts and changes of state to a broker, in order, none lost while it is away."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import threading
+from pathlib import Path
+from typing import Any
+
+from edge_c2vl.broker import make_client, parse_broker
+from edge_c2vl.records import Alert, Decision, StateChange
+from edge_c2vl.sinks import Sink
+from edge_c2vl.spool import Message, Spool
+
+log = logging.getLogger("edge_c2vl")
+
+ACKNOWLEDGE_S = 10.0
+BACKOFF_S = (0.5, 30.0)
+# What is left is sent at the end of a run for at most this long; the rest waits on the disk for the next run.
+FAREWELL_S = 2.0
+
+
+class Mqtt(Sink):
+    """Publishes below the topic of `uri` (see `broker.parse_broker`), QoS 1:
+
+    TOPIC/alert, TOPIC/state      one JSON object each (docs/events.md), sent one after another: the next only when the
+                                  broker has acknowledged the one before. What was sent and not acknowledged is sent
+                                  again with "repeated": true.
+    TOPIC/decision                the newest decision, QoS 0, retained; at most one a second, none while away
+    TOPIC/availability            "online" or "offline", retained; the broker says "offline" when the connection breaks
+
+    queue: a file that keeps what could not be sent over a restart. home_assistant: announces state and alert to
+    Home Assistant's MQTT discovery.
+    """
+
+    def __init__(self, uri: str, queue: str | None = None, home_assistant: bool = False) -> None:
+        self._broker = parse_broker(uri, default_topic="edge-c2vl")
+        make_client(self._broker)  # certificates that cannot be used are told of now, not in a thread
+        self._home_assistant = home_assistant
+        self._spool = Spool(Path(queue) if queue else None)
+        self._wake = threading.Event()
+        self._closing = threading.Event()
+        self._lost = threading.Event()
+        self._client: Any = None
+        self._decided_s = 0.0
+        self.connections = 0
+        self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
+        self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Messages that no broker has acknowledged yet."""
+        return len(self._spool)
+
+    def alert(self, alert: Alert) -> None:
+        self._put("alert", alert.to_json())
+
+    def state(self, change: StateChange) -> None:
+        self._put("state", change.to_json())
+
+    def decision(self, decision: Decision) -> None:
+        client = self._client
+        if client is None or abs(decision.wall_s - self._decided_s) < 1:
+            return
+        self._decided_s = decision.wall_s
+        client.publish(f"{self._broker.topic}/decision", json.dumps(decision.to_json()), qos=0, retain=True)
+
+    def close(self) -> None:
+        self._closing.set()
+        self._wake.set()
+        self._thread.join()
+        if self._spool.dropped or len(self._spool):
+            log.warning("MQTT: %d messages not sent, %d dropped", len(self._spool), self._spool.dropped)
+        self._spool.close()
+
+    def _put(self, name: str, record: dict[str, Any]) -> None:
+        self._spool.put(f"{self._broker.topic}/{name}", json.dumps(record))
+        self._wake.set()
+
+    def _run(self) -> None:
+        delay_s = BACKOFF_S[0]
+        complained = False
+        while not self._closing.is_set():
+            # A new client for every connection: paho would send unacknowledged messages again by itself, unmarked.
+            client = self._connect()
+            if client is None:
+                if not complained:
+                    log.warning("MQTT: no connection to %s; trying on", self._broker)
+                    complained = True
+                self._closing.wait(delay_s)
+                delay_s = min(delay_s * 2, BACKOFF_S[1])
+                continue
+            delay_s, complained = BACKOFF_S[0], False
+            self.connections += 1
+            self._client = client
+            self._send(client)
+            self._client = None
+            with contextlib.suppress(Exception):  # whatever is wrong with a connection that is given up
+                client.disconnect()
+                client.loop_stop()
+
+    def _connect(self) -> Any:
+        client = make_client(self._broker)
+        connected = threading.Event()
+        lost = threading.Event()
+        self._lost = lost
+
+        def on_connect(_client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+            if not reason.is_failure:
+                connected.set()
+
+        def on_disconnect(*_: Any) -> None:
+            lost.set()
+            self._wake.set()
+
+        client.on_connect, client.on_disconnect = on_connect, on_disconnect
+        client.will_set(f"{self._broker.topic}/availability", "offline", qos=1, retain=True)
+        try:
+            client.connect(self._broker.host, self._broker.port, keepalive=15)
+        except (OSError, ValueError):
+            return None
+        client.loop_start()
+        if not connected.wait(ACKNOWLEDGE_S):
+            client.loop_stop()
+            return None
+        return client
+
+    def _send(self, client: Any) -> None:
+        """Sends until the connection breaks or the run ends."""
+        for topic, payload in self._greeting():
+            client.publish(topic, payload, qos=1, retain=True)
+        while not self._lost.is_set():
+            message = self._spool.first()
+            if message is not None:
+                if not self._deliver(client, message):
+                    return
+            elif self._closing.is_set():
+                farewell = client.publish(f"{self._broker.topic}/availability", "offline", qos=1, retain=True)
+                self._acknowledged(farewell, FAREWELL_S)
+                return
+            else:
+                self._wake.wait()
+                self._wake.clear()
+
+    def _deliver(self, client: Any, message: Message) -> bool:
+        payload = message.payload
+        if message.attempts:
+            payload = json.dumps(json.loads(payload) | {"repeated": True})
+        self._spool.tried(message)
+        info = client.publish(message.topic, payload, qos=1)
+        if not self._acknowledged(info, FAREWELL_S if self._closing.is_set() else ACKNOWLEDGE_S):
+            return False
+        self._spool.done(message)
+        return True
+
+    def _acknowledged(self, info: Any, patience_s: float) -> bool:
+        waited_s = 0.0
+        while not info.is_published() and not self._lost.is_set() and waited_s < patience_s:
+            with contextlib.suppress(RuntimeError, ValueError):  # paho: the connection broke; `_lost` says so too
+                info.wait_for_publish(0.1)
+            waited_s += 0.1
+        return bool(info.is_published())
+
+    def _greeting(self) -> list[tuple[str, str]]:
+        topic = self._broker.topic
+        greeting = [(f"{topic}/availability", "online")]
+        if self._home_assistant:
+            name = topic.replace("/", "_")
+            device = {"identifiers": [name], "name": "Edge-C2VL driver monitor"}
+            for key, source, field in (("state", "decision", "state"), ("alert", "alert", "level")):
+                about = {
+                    "name": f"Driver {key}",
+                    "unique_id": f"{name}_{key}",
+                    "state_topic": f"{topic}/{source}",
+                    "value_template": f"{{{{ value_json.{field} }}}}",
+                    "json_attributes_topic": f"{topic}/{source}",
+                    "availability_topic": f"{topic}/availability",
+                    "device": device,
+                }
+                greeting.append((f"homeassistant/sensor/{name}/{key}/config", json.dumps(about)))
+        return greeting

@@ -1,0 +1,83 @@
+"""Skeletons around each alert: what the driver did, without a picture."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import deque
+from pathlib import Path
+
+import numpy as np
+
+from edge_c2vl.errors import UsageError
+from edge_c2vl.policy import Level
+from edge_c2vl.records import Alert, SeenSkeleton
+from edge_c2vl.sinks import Sink
+
+
+class SkeletonClips(Sink):
+    """Writes `folder/RUN-NUMBER.npz` for each alert that begins or rises: `skeletons` float32 (T, 33, 4) in mediapipe33
+    (pixels, y = -row; all zeros where nobody was seen), `timestamps_s` (T,), `alert_s`, from before_s before to after_s
+    after the alert. At most `keep` files; the oldest go."""
+
+    wants_skeletons = True
+
+    def __init__(self, folder: str, before_s: float = 10.0, after_s: float = 5.0, keep: int = 1000) -> None:
+        self._folder = Path(folder)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"--alert-clips {folder}: no folder can be made there: {error.strerror}") from None
+        self._before_s, self._after_s, self._keep = before_s, after_s, keep
+        self._recent: deque[SeenSkeleton] = deque()
+        self._due: list[Alert] = []
+        self._level = Level.NONE
+
+    def skeleton(self, skeleton: SeenSkeleton) -> None:
+        if self._recent and skeleton.timestamp_s < self._recent[-1].timestamp_s:
+            # The clock was set back: what lies before belongs to another time.
+            self._write_all()
+            self._recent.clear()
+        self._recent.append(skeleton)
+        while self._recent[0].timestamp_s < skeleton.timestamp_s - self._before_s - self._after_s:
+            self._recent.popleft()
+        while self._due and skeleton.timestamp_s >= self._due[0].timestamp_s + self._after_s:
+            self._write(self._due.pop(0))
+
+    def alert(self, alert: Alert) -> None:
+        if alert.level > self._level:
+            self._due.append(alert)
+        self._level = alert.level
+
+    def close(self) -> None:
+        self._write_all()
+
+    def _write_all(self) -> None:
+        while self._due:
+            self._write(self._due.pop(0))
+
+    def _write(self, alert: Alert) -> None:
+        around = [
+            seen
+            for seen in self._recent
+            if alert.timestamp_s - self._before_s <= seen.timestamp_s <= alert.timestamp_s + self._after_s
+        ]
+        missing = np.zeros((33, 4), np.float32)
+        frames = [missing if seen.landmarks is None else seen.landmarks for seen in around]
+        target = self._folder / f"{alert.run}-{alert.number:06d}.npz"
+        descriptor, part = tempfile.mkstemp(prefix=".", suffix=".npz", dir=self._folder)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                np.savez_compressed(
+                    file,
+                    skeletons=np.stack(frames) if frames else np.zeros((0, 33, 4), np.float32),
+                    timestamps_s=np.array([seen.timestamp_s for seen in around]),
+                    alert_s=alert.timestamp_s,
+                )
+            os.replace(part, target)
+        except BaseException:
+            Path(part).unlink(missing_ok=True)
+            raise
+        files = sorted(self._folder.glob("*-*.npz"), key=lambda file: file.stat().st_mtime)
+        for old in files[: max(0, len(files) - self._keep)]:
+            old.unlink(missing_ok=True)
