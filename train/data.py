@@ -92,7 +92,9 @@ def clip_of(archive: Archive, row: int, start_s: float, end_s: float, spec: Clip
     first = max(int(np.searchsorted(stamps, start_s, side="right")) - 1, 0)
     last = int(np.searchsorted(stamps, end_s, side="right"))
     window = slice(first, max(last, first + 1))
-    return make_clip(archive.sequence(row)[window], stamps[window], end_s, replace(spec, seconds=end_s - start_s))
+    if not np.isclose(end_s - start_s, spec.seconds, rtol=0, atol=1e-6):
+        spec = replace(spec, seconds=end_s - start_s)
+    return make_clip(archive.sequence(row)[window], stamps[window], end_s, spec)
 
 
 def default_cache() -> Path:
