@@ -8,16 +8,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from edge_c2vl.errors import UsageError
-
 
 class EmaModel(nn.Module):
     """A copy of `module` that follows it (He et al., "Momentum Contrast", CVPR 2020) and gets no gradient."""
 
     def __init__(self, module: nn.Module, momentum: float) -> None:
         super().__init__()
-        if not 0 <= momentum < 1:
-            raise UsageError(f"--ema-momentum lies in [0, 1), not {momentum}")
         self.momentum = momentum
         self.module = copy.deepcopy(module).requires_grad_(False)
 

@@ -19,78 +19,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from edge_c2vl.errors import EdgeC2VLError, UsageError
-from train.settings import check_choices, setting
-
-SCHEDULES = ("constant", "linear", "cosine", "step")
-# CLIP's bound on 1 / tau: without it a batch that is told apart perfectly drives the temperature to 0.
-MAX_SCALE = 100.0
-
-
-@dataclass(frozen=True)
-class ObjectiveSettings:
-    """The parts of the objective; each can be switched off."""
-
-    softening: float = setting(0.5, "a at its highest: the share of the soft targets; 0: hard InfoNCE.")
-    schedule: str = setting("linear", "How a rises between soften-from and soften-to.", SCHEDULES)
-    soften_from: float = setting(0.0, "Share of training after which a begins to rise.")
-    soften_to: float = setting(1.0, "Share of training after which a is at its highest (step: all at once).")
-    self_similarity: bool = setting(True, "Soft targets from the knowledge's similarity to itself.")
-    cross_consistency: bool = setting(True, "Soft targets from the EMA student.")
-    balance: float = setting(0.5, "b: the share of self-similarity where both kinds are on.")
-    temperature: float = setting(0.1, "tau of the student, at the start.")
-    learn_temperature: bool = setting(True, "Learn tau.")
-    self_temperature: float = setting(0.1, "tau_a of the self-similarity targets.")
-    cross_temperature: float = setting(0.1, "tau_c of the cross-consistency targets.")
-    queue: int = setting(0, "Past clips that serve as further candidates; 0: the batch alone.")
-    share_duplicates: bool = setting(True, "Clips with the same knowledge share the target instead of being negatives.")
-
-    def __post_init__(self) -> None:
-        check_choices(self)
-        if not 0 <= self.softening <= 1 or not 0 <= self.balance <= 1:
-            raise UsageError("--softening and --balance lie between 0 and 1")
-        if not 0 <= self.soften_from <= self.soften_to <= 1:
-            raise UsageError("--soften-from and --soften-to are shares of training: 0 <= from <= to <= 1")
-        if min(self.self_temperature, self.cross_temperature) <= 0:
-            raise UsageError("--self-temperature and --cross-temperature are positive")
-        if self.temperature < 1 / MAX_SCALE:
-            raise UsageError(f"--temperature is at least {1 / MAX_SCALE}, not {self.temperature}")
-        if self.queue < 0:
-            raise UsageError(f"--queue is 0 or the number of past clips to keep, not {self.queue}")
-
-    @property
-    def self_share(self) -> float:
-        """b, or 1 or 0 where one kind of soft target is switched off."""
-        if self.self_similarity and self.cross_consistency:
-            return self.balance
-        return 1.0 if self.self_similarity else 0.0
-
-    @property
-    def needs_teacher(self) -> bool:
-        """Whether the EMA student is used: for the cross-consistency targets, and for the queue's skeletons."""
-        return self.queue > 0 or (self.softening > 0 and self.cross_consistency and self.self_share < 1)
-
-    def weight(self, progress: float) -> float:
-        """a(e) at `progress`, the share of training that is done, in [0, 1]."""
-        if not (self.self_similarity or self.cross_consistency):
-            return 0.0
-        span = self.soften_to - self.soften_from
-        if self.schedule == "constant":
-            done = 1.0
-        elif self.schedule == "step" or span == 0:
-            done = float(progress >= self.soften_to)
-        else:
-            done = min(max((progress - self.soften_from) / span, 0.0), 1.0)
-        if self.schedule == "cosine":
-            done = (1 - math.cos(math.pi * done)) / 2
-        return self.softening * done
+from edge_c2vl.errors import EdgeC2VLError
+from train.pretrain_settings import MAX_SCALE, ObjectiveSettings
 
 
 class C2VLObjective(nn.Module):

@@ -16,7 +16,8 @@ from hypothesis import settings as hypothesis_settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 from edge_c2vl.errors import EdgeC2VLError, UsageError  # noqa: E402
-from train.objective import C2VLObjective, ObjectiveSettings, identity_targets, mix_targets  # noqa: E402
+from train.objective import C2VLObjective, identity_targets, mix_targets  # noqa: E402
+from train.pretrain_settings import ObjectiveSettings  # noqa: E402
 
 
 def batch(rows: int, size: int, seed: int = 0, dtype: torch.dtype = torch.float32):
@@ -68,7 +69,9 @@ def test_with_weight_0_it_is_symmetric_infonce() -> None:
     logits = unit(z) @ unit(m).T / 0.1
     at = torch.arange(32)
     cross_entropy = torch.nn.functional.cross_entropy
-    assert float(loss) == pytest.approx(float(cross_entropy(logits, at) + cross_entropy(logits.T, at)) / 2, abs=1e-6)
+    assert float(loss.detach()) == pytest.approx(
+        float(cross_entropy(logits, at) + cross_entropy(logits.T, at)) / 2, abs=1e-6
+    )
 
 
 def test_two_modalities_count_equally() -> None:
@@ -263,8 +266,8 @@ def test_bfloat16_projections_are_compared_in_float32() -> None:
         (lambda z, m, t: (z, {"language": m["language"][:2]}, t), r"knowledge for 'language' should be \(4, 3\)"),
         (lambda z, m, t: (z, {"vision": m["language"]}, t), "no knowledge for 'language', only for: vision"),
         (lambda z, m, t: (z, {"language": m["language"] * float("nan")}, t), "NaN"),
-        (lambda z, m, t: (z, m, None), "EMA student"),  # noqa: ARG005
-        (lambda z, m, t: (z, m, {}), "no teacher for 'language', only for: nothing"),  # noqa: ARG005
+        (lambda z, m, t: (z, m, None), "EMA student"),
+        (lambda z, m, t: (z, m, {}), "no teacher for 'language', only for: nothing"),
     ],
 )
 def test_what_does_not_fit_is_named(spoil, message: str) -> None:
