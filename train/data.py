@@ -1,8 +1,8 @@
 """An archive's recordings -> windows -> clips on disk -> batches.
 
-`whole_clips` and `sliding` say which windows of which recordings are wanted; `ClipStore.open` makes their clips once,
-by the vehicle's own `make_clip`, and keeps them in a cache; `Loader` reads seeded batches from it. Clips are read from
-the file when they are asked for, so memory does not grow with the data set.
+`whole_clips` and `sliding` (edge_c2vl.recordings) say which windows of which recordings are wanted; `ClipStore.open`
+makes their clips once, by the vehicle's own `make_clip`, and keeps them in a cache; `Loader` reads seeded batches from
+it. Clips are read from the file when they are asked for, so memory does not grow with the data set.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -24,77 +23,26 @@ from edge_c2vl.archive import Archive
 from edge_c2vl.errors import ArchiveError, UsageError
 from edge_c2vl.folders import put_in_place, temporary_beside
 from edge_c2vl.progress import track
+from edge_c2vl.recordings import Windows, clip_of, sliding, whole_clips
 from edge_c2vl.skeleton import NTU25, Array
-from edge_c2vl.window import Clip, ClipSpec, make_clip
+from edge_c2vl.window import ClipSpec
+
+__all__ = [
+    "Batch",
+    "ClipStore",
+    "Loader",
+    "Windows",
+    "clip_of",
+    "default_cache",
+    "in_order",
+    "read_batch",
+    "sample_clips",
+    "sliding",
+    "whole_clips",
+]
 
 # Raised when clips come out differently for the same windows, so that cached ones are made again.
 CLIP_VERSION = 1
-
-
-@dataclass(frozen=True)
-class Windows:
-    """Which windows are wanted, parallel arrays (N,): `clip`, a row of the archive; from `start_s` to `end_s` in its
-    timestamps; `label`, -1 for none."""
-
-    clip: NDArray[np.int64]
-    start_s: NDArray[np.float64]
-    end_s: NDArray[np.float64]
-    label: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.clip)
-
-    def __getitem__(self, chosen: Any) -> Windows:
-        return Windows(self.clip[chosen], self.start_s[chosen], self.end_s[chosen], self.label[chosen])
-
-    @classmethod
-    def make(cls, rows: list[tuple[int, float, float, int]]) -> Windows:
-        """From (clip, start_s, end_s, label) tuples."""
-        columns = np.array(rows, np.float64).reshape(-1, 4).T
-        return cls(columns[0].astype(np.int64), columns[1], columns[2], columns[3].astype(np.int64))
-
-
-def whole_clips(archive: Archive, rows: NDArray[np.int64] | None = None) -> Windows:
-    """One window a recording, from its first frame to its last, however long: what action data sets are cut for."""
-    labels = archive.clips["label"].to_numpy()
-    chosen = range(len(archive)) if rows is None else rows
-    spans = ((int(row), archive.timestamps(row)) for row in chosen)
-    return Windows.make([(row, stamps[0], stamps[-1], labels[row]) for row, stamps in spans])
-
-
-def sliding(
-    archive: Archive, rows: NDArray[np.int64] | None = None, seconds: float = 3.0, hop_s: float = 0.5
-) -> Windows:
-    """A window every `hop_s` seconds, the first when `seconds` have passed, each ending at a frame, as in the vehicle.
-
-    The label is the one that most frames of the window carry, of those labelled; without frame labels the recording's.
-    """
-    recorded = archive.clips["label"].to_numpy()
-    windows = []
-    for row in range(len(archive)) if rows is None else rows:
-        stamps, labels = archive.timestamps(row), archive.frame_labels(row)
-        ends = np.arange(stamps[0] + seconds, stamps[-1] + 1e-6, hop_s)
-        # The frame at or before each end; 1e-6 s because 3.0 may be stored as 2.9999999.
-        for last in np.searchsorted(stamps, ends + 1e-6, side="right") - 1:
-            end_s = float(stamps[last])
-            label = int(recorded[row])
-            if labels is not None:
-                inside = labels[np.searchsorted(stamps, end_s - seconds) : last + 1]
-                inside = inside[inside >= 0]
-                label = int(np.bincount(inside).argmax()) if len(inside) else label
-            windows.append((int(row), end_s - seconds, end_s, label))
-    return Windows.make(windows)
-
-
-def clip_of(archive: Archive, row: int, start_s: float, end_s: float, spec: ClipSpec) -> Clip:
-    """The clip of a window, from the frames that a vehicle would have at `end_s`: one before `start_s`, none later."""
-    stamps = archive.timestamps(row)
-    first = max(int(np.searchsorted(stamps, start_s, side="right")) - 1, 0)
-    last = int(np.searchsorted(stamps, end_s, side="right"))
-    window = slice(first, max(last, first + 1))
-    if not np.isclose(end_s - start_s, spec.seconds, rtol=0, atol=1e-6):
-        spec = replace(spec, seconds=end_s - start_s)
-    return make_clip(archive.sequence(row)[window], stamps[window], end_s, spec)
 
 
 def default_cache() -> Path:
@@ -174,7 +122,7 @@ def _make(archive: Archive, windows: Windows, spec: ClipSpec, folder: Path) -> N
     put_in_place(temporary, folder)
 
 
-@dataclass(frozen=True)
+@dataclass  # not frozen: Fabric converts the tensors in place where a run has mixed precision
 class Batch:
     """`clip` (B, 3, T, 25); `label` (B,), -1 for none; `index` (B,), rows of the store."""
 
