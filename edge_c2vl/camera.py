@@ -148,6 +148,7 @@ class Camera:
     def reopen(self) -> None:
         """Connects to a live source anew, or goes back to a file's beginning. Raises CameraError."""
         self._source.reopen()
+        self._brightener = Brightener(self._options.mode)
         self._due_s = -math.inf
 
     def interrupt(self) -> None:
