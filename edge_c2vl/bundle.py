@@ -2,8 +2,10 @@
 
 manifest.json                   what the model is, and size + SHA-256 of every other file
 model.fp32.onnx                 input clip (N, 3, T, 25); outputs logits (N, K), embedding (N, D) of unit length
+model.fp16.onnx                 the same network in FP16; optional
 model.int8.onnx                 the same network with explicit Q/DQ; optional
-engines/<device>/model.plan     TensorRT engines, each for one device; optional
+calibration.npz                 some of the clips that INT8 was calibrated on, to check an engine with; optional
+engines/<device>/model.*        engines, each for one device: TensorRT's .plan, ONNX Runtime's .ort; optional
 report.json                     how well it did, on what; optional
 """
 
@@ -13,7 +15,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -24,12 +26,18 @@ from edge_c2vl.window import ClipSpec
 
 FORMAT_VERSION = 1
 DEFAULT = Path(__file__).parent / "bundles" / "default"
-PRECISIONS = ("fp32", "int8")
+PRECISIONS = ("fp32", "fp16", "int8")
 
 
 @dataclass(frozen=True)
 class Engine:
-    """A TensorRT engine: it runs on the GPU kind (`sm`, such as "8.7") and TensorRT version that it was built for."""
+    """A model made ready for one kind of device by one version of an engine library; elsewhere it does not run.
+
+    backend "tensorrt": a plan for the GPU `gpu` of compute capability `sm` (such as "8.7"). backend "onnxruntime": an
+    optimised model for the CPU `device`. model_sha256: the ONNX model that it was made from; it is stale once the
+    bundle's differs. batch: fewest, usual and most clips an inference. measured: how far its outputs are from ONNX
+    Runtime's, and its latency.
+    """
 
     path: str
     device: str
@@ -38,13 +46,23 @@ class Engine:
     tensorrt: str
     precision: str
     sha256: str
+    backend: str = "tensorrt"
+    onnxruntime: str = ""
+    cuda: str = ""
+    model_sha256: str = ""
+    batch: list[int] = field(default_factory=lambda: [1, 1, 1])
+    version_compatible: bool = False
+    hardware_compatible: bool = False
+    dla: int | None = None
+    measured: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Manifest:
     """What manifest.json says. `distraction`: those of `labels` that count as distraction. `files`: path relative to
     the bundle -> {"size": bytes, "sha256": hex}; `write_bundle` fills it. `accuracy`: precision -> data -> figures.
-    `licences`: whose work is in it, each with the attribution that it asks for."""
+    `licences`: whose work is in it, each with the attribution that it asks for. `calibration`: what INT8 was calibrated
+    on and how. `latency`: CPU -> what inference took there, by precision; by it "auto" picks a precision."""
 
     name: str
     labels: list[str]
@@ -56,6 +74,8 @@ class Manifest:
     licences: list[str] = field(default_factory=list)
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
     engines: list[Engine] = field(default_factory=list)
+    calibration: dict[str, Any] = field(default_factory=dict)
+    latency: dict[str, dict[str, Any]] = field(default_factory=dict)
     layout: str = "ntu25"
     format_version: int = FORMAT_VERSION
 
@@ -85,6 +105,10 @@ class Manifest:
         for engine in self.engines:
             if engine.path not in self.files:
                 raise ValueError(f"the engine {engine.path} is not in files")
+            if len(engine.batch) != 3 or not all(isinstance(size, int) and size > 0 for size in engine.batch):
+                raise ValueError(f"the engine {engine.path} has no batch of three numbers")
+        if not isinstance(self.calibration, dict) or not all(isinstance(row, dict) for row in self.latency.values()):
+            raise ValueError("calibration or latency is no mapping")
         if not isinstance(self.embedding_size, int) or self.layout != "ntu25" or self.clip.frames < 1:
             raise ValueError("embedding_size, layout or clip.frames is not what this version knows")
 
@@ -116,16 +140,16 @@ class Bundle:
         return cls(folder, manifest)
 
     def model_path(self, precision: str = "fp32") -> Path:
-        """The ONNX model in "fp32" or "int8". Raises BundleError where the bundle has none of that precision."""
+        """The ONNX model in "fp32", "fp16" or "int8". Raises BundleError where the bundle has none of that precision."""
         name = f"model.{precision}.onnx"
         if name not in self.manifest.files:
-            hint = f": make it with edge-c2vl quantize {self.path}" if precision == "int8" else ""
+            hint = f": make it with edge-c2vl quantize {self.path} --calibration ARCHIVE"
             raise BundleError(f"bundle {self.path} has no {name}{hint}")
         return self.path / name
 
     @property
     def precisions(self) -> list[str]:
-        """Those of "fp32" and "int8" that there is a model of."""
+        """Those of PRECISIONS that there is a model of."""
         return [name for name in PRECISIONS if f"model.{name}.onnx" in self.manifest.files]
 
     @property
@@ -170,6 +194,14 @@ def write_bundle(
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return Bundle(path, verified.manifest)
+
+
+def revise_bundle(bundle: Bundle, files: Mapping[str, Path | bytes | None], **manifest: Any) -> Bundle:
+    """The bundle with these files added, replaced or (None) left out and these fields of its manifest changed, put in
+    the old one's place whole. Raises BundleError where the outcome is no valid bundle; the old one stays then."""
+    kept: dict[str, Path | bytes | None] = {name: bundle.path / name for name in bundle.manifest.files}
+    wanted = {name: content for name, content in (kept | dict(files)).items() if content is not None}
+    return write_bundle(bundle.path, replace(bundle.manifest, **manifest), wanted, overwrite=True)
 
 
 def sha256(path: Path) -> str:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_c2vl import bundle as bundle_module
-from edge_c2vl.bundle import Bundle, Engine, Manifest, sha256, write_bundle
+from edge_c2vl.bundle import Bundle, Engine, Manifest, revise_bundle, sha256, write_bundle
 from edge_c2vl.errors import BundleError
 from edge_c2vl.onnx_files import external_files
 from edge_c2vl.window import ClipSpec
@@ -166,6 +166,8 @@ def test_a_bundle_behind_a_link_opens(bundle: Path, tmp_path: Path) -> None:
         {"files": {"a": 3}},
         {"files": 7},
         {"engines": [{"path": "x"}]},
+        {"latency": {"a CPU": 3}},
+        {"calibration": "yes"},
         {"format_version": "one"},
         {"embedding_size": "4"},
         {"layout": "coco17"},
@@ -216,6 +218,20 @@ def test_existing_is_kept_unless_told(bundle: Path) -> None:
 def test_files_go_nowhere_else(tmp_path: Path, name: str) -> None:
     with pytest.raises(BundleError, match="no path for a file"):
         write_bundle(tmp_path / "b", manifest(), {name: b"x"})
+
+
+def test_revised_whole_or_not_at_all(bundle: Path) -> None:
+    opened = Bundle.open(bundle)
+    with pytest.raises(BundleError, match="the manifest wants"):
+        revise_bundle(opened, {"model.int8.onnx": model(frames=9).SerializeToString()})
+    assert Bundle.open(bundle).manifest == opened.manifest
+    revised = revise_bundle(
+        opened, {"model.int8.onnx": model().SerializeToString(), "report.json": None}, calibration={"method": "mse"}
+    )
+    assert revised.precisions == ["fp32", "int8"]
+    assert Bundle.open(bundle).manifest.calibration == {"method": "mse"}
+    assert sorted(p.name for p in bundle.iterdir()) == ["manifest.json", "model.fp32.onnx", "model.int8.onnx"]
+    assert [p.name for p in bundle.parent.iterdir()] == ["b"]
 
 
 def _with_external_data(folder: Path) -> Path:
