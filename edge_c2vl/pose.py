@@ -152,6 +152,7 @@ class _Bundled(_Network):
                     f"MediaPipe is missing or brings no pose model ({error}); name one with --pose-model FILE.task, "
                     "or install the version that does: pip install mediapipe==0.10.14"
                 ) from None
+        warnings.filterwarnings("ignore", "SymbolDatabase.GetPrototype", UserWarning)
         # Complexity 1 is the one in the wheel; 0 and 2 would be downloaded at run time.
         self._pose: Any = Pose(
             static_image_mode=static,
@@ -164,9 +165,7 @@ class _Bundled(_Network):
         # `process` counts 33.3 ms for each frame, whatever the camera does. Its smoothing would then lag by as much
         # as the frame rate is below 30, so the frame's own time is put in its place.
         self._pose._simulated_timestamp = timestamp_ms * 1000 - 33333
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "SymbolDatabase.GetPrototype", UserWarning)
-            found = self._pose.process(image_rgb).pose_landmarks
+        found = self._pose.process(image_rgb).pose_landmarks
         return None if found is None else _as_array(found.landmark)
 
     def reset(self) -> None:

@@ -1,0 +1,41 @@
+"""`edge-c2vl doctor`: can this machine run it?"""
+
+from __future__ import annotations
+
+import click
+
+from edge_c2vl.commands.options import json_option
+
+
+@click.command()
+@json_option
+def doctor(as_json: bool) -> None:
+    """Check packages, models, cameras, GPU, memory and temperature of this machine, and say what to install.
+
+    Opens each camera for a moment. Exit code 0: `run` can work here; 1: it cannot.
+
+    \b
+    edge-c2vl doctor
+    edge-c2vl doctor --json | jq '.findings[] | select(.advice != "")'
+    """
+    import json
+    from dataclasses import asdict
+
+    from edge_c2vl.doctor import can_run, examine
+
+    findings = examine()
+    fine = can_run(findings)
+    if as_json:
+        click.echo(json.dumps({"can_run": fine, "findings": [asdict(finding) for finding in findings]}, indent=2))
+    else:
+        width = max(len(finding.name) for finding in findings)
+        colours = {"ok": "green", "info": None, "warn": "yellow", "fail": "red"}
+        for finding in findings:
+            state = click.style(f"{finding.state:<4}", fg=colours[finding.state])
+            click.echo(f"{state}  {finding.name:<{width}}  {finding.value}")
+            if finding.advice:
+                click.echo(f"      {'':<{width}}  -> {finding.advice}")
+        click.echo(
+            "`edge-c2vl run` can work here." if fine else "`edge-c2vl run` cannot work here: see the lines with fail."
+        )
+    raise SystemExit(0 if fine else 1)
