@@ -52,6 +52,7 @@ class Watch:
     mqtt: str | None = None
     mqtt_queue: str | None = None
     home_assistant: bool = False
+    reconnect: bool = False
     metrics: str | None = None
     webhook: str | None = None
     alert_clips: str | None = None
@@ -66,6 +67,7 @@ def watch(asked: Watch) -> Summary:
     from edge_c2vl.backends import open_backend
     from edge_c2vl.bundle import Bundle
     from edge_c2vl.camera import CameraOptions, open_camera, parse_crop
+    from edge_c2vl.reconnect import Reconnecting
 
     options = CameraOptions(
         width=asked.width,
@@ -92,7 +94,7 @@ def watch(asked: Watch) -> Summary:
 
         pose = stack.enter_context(PoseEstimator(asked.pose_model))
         pipeline = Pipeline(
-            source,
+            Reconnecting(source, asked.hop) if asked.reconnect and source.live else source,
             pose,
             engine,
             labels=model.manifest.labels,

@@ -22,6 +22,11 @@ class Summary:
     stages: dict[str, dict[str, float]] = field(default_factory=dict)
     rss_mb: float = 0.0
 
+    def count(self, state: str) -> None:
+        """One more decision in that state."""
+        self.decisions += 1
+        self.decided[state] = self.decided.get(state, 0) + 1
+
     @property
     def fps(self) -> float:
         return self.frames / self.wall_s if self.wall_s else 0.0

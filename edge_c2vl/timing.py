@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -31,8 +32,11 @@ class Timings:
         yield
         self.add(stage, (time.perf_counter() - started) * 1e3)
 
-    def all(self, stage: str) -> list[float]:
-        return list(self._kept.get(stage, ()))
+    def newest(self, stage: str, count: int) -> list[float]:
+        """The last `count` durations, newest first."""
+        kept = self._kept.get(stage)
+        # A deque must not grow while it is walked over; a copy is one step of the interpreter.
+        return [] if kept is None else list(itertools.islice(reversed(kept.copy()), count))
 
     def totals(self) -> dict[str, tuple[int, float]]:
         """stage -> (count, total in milliseconds) since the start."""

@@ -41,6 +41,7 @@ from edge_c2vl.commands.options import backend_options, bundle_option, camera_op
 @click.option("--webhook", metavar="URL", help="POST every alert there as JSON.")
 @click.option("--alert-clips", metavar="FOLDER", help="Keep the skeletons (never pictures) around each alert.")
 @click.option("--settings", metavar="FILE.yaml", help="Limits of the alert policy; read again on SIGHUP.")
+@click.option("--reconnect", is_flag=True, help="Open a live camera again and again when it fails, instead of ending.")
 @click.option("--duration", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="End after this long.")
 @click.option("--quiet", is_flag=True, help="No status line and no summary.")
 @json_option

@@ -1,0 +1,151 @@
+"""Clip -> decision, and what follows from it: changes of state and alerts."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge_c2vl.backends.base import Backend
+from edge_c2vl.policy import Level, Observation, Policy, PolicySettings, Reason, State, Status
+from edge_c2vl.records import Alert, Decision, Episode, StateChange
+from edge_c2vl.skeleton import Array
+from edge_c2vl.speed import Speed
+from edge_c2vl.summary import Summary
+from edge_c2vl.timing import Timings
+from edge_c2vl.window import Clip, ClipSpec
+
+
+@dataclass(frozen=True)
+class Job:
+    """A clip to judge, and what was known when it was cut. unseen_s: time since somebody was last in view. fill: how
+    much of the window had passed, 0 to 1. blind: the camera gives no picture, or the same one for ever."""
+
+    clip: Clip
+    timestamp_s: float
+    captured_s: float
+    unseen_s: float
+    fill: float
+    blind: bool = False
+
+
+class Decider:
+    """Runs the encoder and the policy, and keeps the thread of states and alerts. For one thread at a time."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        labels: Sequence[str],
+        distraction: Sequence[str],
+        spec: ClipSpec,
+        policy: PolicySettings | None,
+        speed: Speed,
+        timings: Timings,
+        summary: Summary,
+    ) -> None:
+        self.policy = Policy(list(distraction), policy)
+        self.run_id = uuid.uuid4().hex[:12]
+        self._backend, self._labels, self._spec, self._speed = backend, list(labels), spec, speed
+        self._timings, self._summary = timings, summary
+        self._episode: Episode | None = None
+        self._newest: Decision | None = None
+        self._alert: tuple[Level, Reason | None] = (Level.NONE, None)
+        self._alerts = 0
+
+    def decide(self, job: Job) -> list[Decision | StateChange | Alert]:
+        """The decision first, then what it changes."""
+        # A window that is still filling has seen the arms in less of its length for no fault of theirs.
+        arms_seen = not job.blind and job.clip.arms >= self._spec.min_arms * job.fill
+        logits, encoder_ms = self._encode(job.clip) if arms_seen else (None, None)
+        probabilities = None if logits is None else dict(zip(self._labels, _softmax(logits).tolist(), strict=True))
+        speed_kmh, speed_age_s = self._speed.latest()
+        unseen_s = 0.0 if job.blind else job.unseen_s
+        seen = Observation(job.timestamp_s, unseen_s, job.fill, arms_seen, probabilities, speed_kmh, speed_age_s)
+        with self._timings.measure("policy"):
+            status = self.policy.update(seen)
+        age_ms = (time.monotonic() - job.captured_s) * 1e3
+        self._timings.add("frame age", age_ms)
+        decision = Decision(
+            timestamp_s=job.timestamp_s,
+            wall_s=time.time(),
+            state=status.state,
+            label=status.label,
+            probability=status.probability,
+            distraction=status.distraction,
+            probabilities=probabilities if status.label is not None else None,
+            arms=job.clip.arms,
+            pose_confidence=job.clip.confidence,
+            age_ms=age_ms,
+            encoder_ms=encoder_ms,
+            awareness=status.awareness,
+            level=status.level,
+            speed_kmh=speed_kmh,
+            logits=logits,
+        )
+        self._newest = decision
+        self._summary.count(decision.state.value)
+        return [decision, *self._alerts_of(decision, status), *self._changes_of(decision)]
+
+    def finish(self) -> list[StateChange]:
+        """The last state, at the end of a run."""
+        if self._episode is None or self._newest is None:
+            return []
+        return [self._ended(self._episode, self._episode.end_s, None, self._newest)]
+
+    def _encode(self, clip: Clip) -> tuple[Array | None, float | None]:
+        if not clip.data.any():
+            return None, None
+        started = time.perf_counter()
+        logits = self._backend.infer(clip.data[None])[0][0]
+        encoder_ms = (time.perf_counter() - started) * 1e3
+        self._timings.add("encoder", encoder_ms)
+        return logits, encoder_ms
+
+    def _alerts_of(self, decision: Decision, status: Status) -> list[Alert]:
+        if (status.level, status.reason) == self._alert:
+            return []
+        self._alert = (status.level, status.reason)
+        self._alerts += 1
+        self._summary.alerts += status.level > Level.NONE
+        now = time.time()
+        alert = Alert(
+            number=self._alerts,
+            run=self.run_id,
+            level=status.level,
+            reason=status.reason,
+            state=decision.state,
+            label=decision.label,
+            awareness=decision.awareness,
+            speed_kmh=decision.speed_kmh,
+            timestamp_s=decision.timestamp_s,
+            wall_s=now,
+            latency_ms=decision.age_ms + (now - decision.wall_s) * 1e3,
+        )
+        return [alert]
+
+    def _changes_of(self, decision: Decision) -> list[StateChange]:
+        changes = []
+        if self._episode is not None and decision.state is not self._episode.state:
+            changes.append(self._ended(self._episode, decision.timestamp_s, decision.state, decision))
+            self._episode = None
+        if self._episode is None:
+            self._episode = Episode(decision)
+        else:
+            self._episode.add(decision)
+        return changes
+
+    def _ended(self, episode: Episode, end_s: float, next_state: State | None, newest: Decision) -> StateChange:
+        now = time.time()
+        change = episode.ended(end_s, next_state, now, newest.age_ms + (now - newest.wall_s) * 1e3)
+        seconds = self._summary.states_s
+        # A clock that was set back in between leaves no length that would mean anything.
+        seconds[change.state.value] = seconds.get(change.state.value, 0.0) + max(0.0, change.end_s - change.start_s)
+        return change
+
+
+def _softmax(logits: Array) -> Array:
+    powers = np.exp(logits - logits.max())
+    return powers / powers.sum()

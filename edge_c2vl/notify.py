@@ -1,0 +1,34 @@
+"""Telling systemd how the process does: sd_notify(3), without a library."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+
+class Notifier:
+    """Sends to the socket that NOTIFY_SOCKET names; does nothing where it names none.
+
+    `watchdog_s`: how often systemd wants to hear of progress (WatchdogSec=), None where it does not.
+    """
+
+    def __init__(self) -> None:
+        self._address = os.environ.get("NOTIFY_SOCKET", "")
+        if self._address.startswith("@"):
+            self._address = "\0" + self._address[1:]
+        interval = os.environ.get("WATCHDOG_USEC", "")
+        mine = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+        self.watchdog_s = int(interval) / 1e6 if interval.isdigit() and mine and self._address else None
+
+    def send(self, *lines: str) -> None:
+        """Such as "READY=1", "WATCHDOG=1", "STATUS=...". What cannot be delivered is not worth ending for."""
+        if not self._address:
+            return
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+                # A manager that does not listen must not stop the run that reports to it.
+                channel.setblocking(False)
+                channel.connect(self._address)
+                channel.send("\n".join(lines).encode())
+        except OSError:
+            return
