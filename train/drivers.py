@@ -38,13 +38,15 @@ class Scenes:
         return cls(clips["subject"].to_numpy()[windows.clip], clips["camera"].to_numpy()[windows.clip], moment)
 
 
-def figures(labels: ArrayLike, scores: ArrayLike, scenes: Scenes, threshold: float = 0.5) -> dict[str, Any]:
+def figures(
+    labels: ArrayLike, scores: ArrayLike, scenes: Scenes, threshold: float = 0.5, whole: bool = True
+) -> dict[str, Any]:
     """ROC-AUC and balanced accuracy at `threshold`: of each camera, of all windows pooled, and of moments.
 
     labels: 0 or 1 (N,); scores: probability of 1 (N,). A moment's score is the mean over its views, and its label that
-    of most of them; only moments with a window from every camera count. Beside each figure over all test drivers
-    together stand mean and standard deviation over the drivers ("drivers", "spread"): what a driver can expect, and how
-    much that varies.
+    of most of them; with whole=True only moments with a window from every camera count. Beside each figure over all
+    test drivers together stand mean and standard deviation over the drivers ("drivers", "spread"): what a driver can
+    expect, and how much that varies.
     """
     labels, scores = np.asarray(labels), np.asarray(scores, np.float64)
     cameras = sorted(set(scenes.camera))
@@ -55,11 +57,11 @@ def figures(labels: ArrayLike, scores: ArrayLike, scenes: Scenes, threshold: flo
     }
     result["pooled"] = _figures(labels, scores, scenes.driver, threshold)
     _, first, moment, views = np.unique(scenes.moment, return_index=True, return_inverse=True, return_counts=True)
-    whole = views == len(cameras)
+    kept = views == len(cameras) if whole else views > 0
     mean_score = np.bincount(moment, scores) / views
     mean_label = np.bincount(moment, labels) / views > 0.5
     result["views_together"] = _figures(
-        mean_label[whole].astype(int), mean_score[whole], scenes.driver[first][whole], threshold
+        mean_label[kept].astype(int), mean_score[kept], scenes.driver[first][kept], threshold
     )
     return result
 

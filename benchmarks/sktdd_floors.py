@@ -1,0 +1,73 @@
+"""Floors on sktDD: simple models on mean and spread of each joint, on the windows and folds of the default bundle.
+
+    python benchmarks/sktdd_floors.py sktdd.archive
+
+A network that does not beat these has learnt nothing that posture does not tell.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from edge_c2vl.archive import Archive
+from train.drivers import driver_folds, table
+from train.recipes.sktdd import DRIVERS_A_FOLD, Data, judge
+
+
+def statistics(clips: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N, 3, T, V) -> (N, 5 V): mean and standard deviation over time of x and y, and the share of frames seen; the
+    first four NaN where a joint was never seen. Columns that never vary are left out."""
+    seen = np.abs(clips).sum(axis=1) > 0
+    count = seen.sum(axis=1)[:, None].astype(np.float32)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = clips[:, :2].sum(axis=2) / count
+        spread = np.sqrt(np.maximum((clips[:, :2] ** 2).sum(axis=2) / count - mean**2, 0))
+    table = np.concatenate([mean.reshape(len(clips), -1), spread.reshape(len(clips), -1), seen.mean(axis=1)], axis=1)
+    # A column of which hardly any row is known makes the trees' binning fail, and tells nothing.
+    varies = [len(np.unique(column[np.isfinite(column)])) > 100 for column in table.T]
+    return table[:, varies]
+
+
+def models(seed: int) -> dict[str, Any]:
+    trees = HistGradientBoostingClassifier(max_iter=100, learning_rate=0.1, max_leaf_nodes=15, random_state=seed)
+    linear = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))
+    return {"gradient-boosted trees": trees, "logistic regression": linear}
+
+
+@click.command()
+@click.argument("archive", type=click.Path(path_type=Path))
+@click.option("--output", type=click.Path(path_type=Path), help="JSON file for the figures.")
+@click.option("--seed", type=int, default=0, show_default=True)
+def main(archive: Path, output: Path | None, seed: int) -> None:
+    """Print the floors on the sktDD ARCHIVE."""
+    data = Data.open(Archive.open(archive))
+    features = statistics(data.store.read(np.arange(len(data.labels))))
+    report = {}
+    for name, model in models(seed).items():
+        known = np.nan_to_num(features) if name.startswith("logistic") else features
+        scores = np.full((1, len(data.labels)), np.nan)
+        for drivers in driver_folds(data.scenes.driver.tolist(), DRIVERS_A_FOLD):
+            rows, tested = data.fold(drivers)
+            weight = data.weights(rows) * len(rows)
+            key = "sample_weight" if name.startswith("gradient") else "logisticregression__sample_weight"
+            model.fit(known[rows], data.labels[rows], **{key: weight})
+            scores[0, tested] = model.predict_proba(known[tested])[:, 1]
+        report[name] = judge(data, scores)
+        print(f"\n{name}, all windows\n{table(report[name]['all'])}", flush=True)
+        print(f"\n{name}, windows with arms\n{table(report[name]['answered'])}", flush=True)
+    if output:
+        output.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

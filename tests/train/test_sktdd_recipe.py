@@ -1,0 +1,114 @@
+"""The default bundle's recipe on a small archive of the same form: no driver leaks, an epoch's make-up, the bundle."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_c2vl.archive import Archive, ArchiveWriter
+from edge_c2vl.bundle import Bundle
+from edge_c2vl.errors import DatasetError, EdgeC2VLError
+from tests.train.test_loop import body
+from train.recipes import sktdd
+from train.recipes.sktdd import Data, run_final, run_folds
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
+    """Four drivers, two cameras; a driver raises the hand in the second half of the labelled drive."""
+    random = np.random.default_rng(0)
+    path = tmp_path_factory.mktemp("recipe") / "archive"
+    with ArchiveWriter(
+        path, labels=sktdd.LABELS, source="made up", licence="none", source_layout="openpose25", dimensions=2
+    ) as writer:
+        for driver in "abcd":
+            for camera in ("left", "right"):
+                place = {"subject": driver, "camera": camera}
+                frames = np.concatenate([body(random, 120, False), body(random, 120, True)])
+                mask = np.repeat([0, 1], 120)
+                writer.append(
+                    f"labelled/{driver}-{camera}",
+                    frames,
+                    10.0,
+                    group=driver,
+                    frame_labels=mask,
+                    kind="labelled",
+                    **place,
+                )
+                writer.append(
+                    f"normal/{driver}-{camera}", body(random, 150, False), 10.0, label=0, group=f"n{driver}",
+                    frame_labels=np.zeros(150, int), kind="normal", **place,
+                )  # fmt: skip
+    return Archive.open(path)
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("EDGE_C2VL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(sktdd, "CLIPS_AN_EPOCH", 320)
+    monkeypatch.setattr(sktdd, "LOOP", dataclasses.replace(sktdd.LOOP, epochs=4, batch_size=32, average=0.9))
+    monkeypatch.setattr(sktdd, "ENCODER", dataclasses.replace(sktdd.ENCODER, width=8, blocks=3))
+
+
+def test_no_window_of_a_test_driver_is_trained_on(archive: Archive) -> None:
+    data = Data.open(archive)
+    rows, tested = data.fold(["b", "d"])
+    subject = archive.clips["subject"].to_numpy()
+    kind = archive.clips["kind"].to_numpy()
+    assert set(subject[data.store.windows.clip[rows]]) == {"a", "c"}
+    assert set(subject[data.store.windows.clip[tested]]) == {"b", "d"}
+    assert set(kind[data.store.windows.clip[tested]]) == {"labelled"}
+    assert set(kind[data.store.windows.clip[rows]]) == {"labelled", "normal"}
+
+
+def test_an_epoch_is_made_up_as_stated(archive: Archive) -> None:
+    data = Data.open(archive)
+    rows, _ = data.fold(["a"])
+    weights = data.weights(rows)
+    normal = ~data.labelled[rows]
+    assert weights.sum() == pytest.approx(1)
+    assert weights[normal].sum() == pytest.approx(sktdd.SHARES["normal"])
+    assert weights[data.labels[rows] == 1].sum() == pytest.approx(sktdd.SHARES["distracted"])
+
+
+def test_folds_then_bundle(archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class SameProcess:
+        """The pool's interface in this process: a worker would not see the small settings."""
+
+        def __init__(self, *_: object, **__: object) -> None: ...
+        def __enter__(self) -> SameProcess:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+        def submit(self, function, *arguments):
+            value = function(*arguments)
+            return type("Done", (), {"result": lambda _: value})()
+
+    monkeypatch.setattr(sktdd, "ProcessPoolExecutor", SameProcess)
+    with pytest.raises(EdgeC2VLError, match="--folds first"):
+        run_final(archive, tmp_path / "work", tmp_path / "bundle", overwrite=False)
+    report = run_folds(archive, tmp_path / "work", seeds=1, jobs=1)
+    # A hand at the ear is plain to see: a driver not trained on is told far better than by chance.
+    assert report["all"]["pooled"]["auc"] > 0.9
+    assert report["all"]["views_together"]["windows"] * 2 == report["all"]["pooled"]["windows"]
+    assert report["cannot_see"] == {"left": 0.0, "right": 0.0}
+    made = run_final(archive, tmp_path / "work", tmp_path / "bundle", overwrite=False)
+    bundle = Bundle.open(made.path)
+    assert bundle.manifest.distraction == ["distracted"]
+    assert bundle.manifest.clip == sktdd.SPEC
+    assert bundle.report["figures"] == json.loads((tmp_path / "work" / "folds.json").read_text())
+    assert "MIT License" in (bundle.path / "licences" / "sktDD.txt").read_text()
+    assert sum(entry["size"] for entry in bundle.manifest.files.values()) < 5e6
+
+
+def test_another_archive_is_refused(tmp_path: Path) -> None:
+    with ArchiveWriter(
+        tmp_path / "other", labels=["a"], source="made up", licence="none", source_layout="ntu25"
+    ) as writer:
+        writer.append("one", np.ones((5, 25, 4)), 10.0, label=0)
+    with pytest.raises(DatasetError, match="prepare sktdd"):
+        Data.open(Archive.open(tmp_path / "other"))

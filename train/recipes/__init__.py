@@ -1,0 +1,1 @@
+"""One documented command for each model that the project ships."""

@@ -1,0 +1,252 @@
+"""The default bundle: attentive or distracted, learnt with labels from sktDD, judged on drivers it never saw.
+
+    edge-c2vl prepare sktdd original_sktDD sktdd.archive
+    python -m train.recipes.sktdd sktdd.archive work --folds                    # figures: work/folds.json
+    python -m train.recipes.sktdd sktdd.archive work --final BUNDLE             # trained on all drivers
+
+Each fold keeps two drivers aside altogether. The others' labelled drives are trained on, and their normal driving as
+attentive. Nothing is chosen on the test drivers of a fold: every fold has the same settings and number of epochs, and
+the last moving average of the weights is the model. All scripts that compare something on sktDD share `Task` below.
+"""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from edge_c2vl.archive import Archive
+from edge_c2vl.bundle import Bundle
+from edge_c2vl.errors import DatasetError, EdgeC2VLError
+from edge_c2vl.progress import track
+from edge_c2vl.skeleton import NTU25
+from edge_c2vl.window import ClipSpec
+from train.augment import Augment
+from train.checkpoint import About, load_model
+from train.data import ClipStore, Loader, Windows, sample_clips, sliding
+from train.drivers import Scenes, driver_folds, figures, table
+from train.encoder import Encoder
+from train.environment import describe_environment
+from train.export import export_bundle
+from train.finetune import predict
+from train.loop import CHECKPOINT, MODEL, Loop
+from train.settings import AugmentSettings, EncoderSettings, LoopSettings
+from train.task import Supervised
+
+LABELS = ["attentive", "distracted"]
+# Arms, shoulders, head and trunk. Legs are left out: a dashboard hides them, and MediaPipe guesses where they are.
+JOINTS = tuple(
+    name for name in NTU25.joints if name.rpartition("_")[2] not in ("knee", "ankle", "foot", "hand", "tip", "thumb")
+)
+SPEC = ClipSpec(frames=32, seconds=3.0, dimensions=2, joints=JOINTS)
+ENCODER = EncoderSettings(
+    width=16, blocks=6, stride=4, presence=True, pooling="mean_std", dropout=0.3, classes=len(LABELS)
+)
+AUGMENT = AugmentSettings(
+    shear=0.1, crop=0.8, rotate=8, mirror=0.5, scale=0.1, offset=0.05, jitter=0.01, mask_joints=0.1, mask_lower=0.3,
+    mask_arm=0.1, mask_span=0.1,
+)  # fmt: skip
+LOOP = LoopSettings(
+    epochs=12, batch_size=64, learning_rate=3e-3, weight_decay=0.02, average=0.98, accelerator="cpu", tensorboard=False
+)
+SMOOTHING = 0.1
+CLIPS_AN_EPOCH = 3000
+DRIVERS_A_FOLD = 2
+# How an epoch is made up. Distraction is a third of the labelled frames; windows of one bout are much alike.
+SHARES = {"distracted": 0.5, "attentive": 0.25, "normal": 0.25}
+
+
+@dataclass(frozen=True)
+class Data:
+    """sktDD's windows: clips, scenes, labels (N,), and which of them are from the labelled drives."""
+
+    store: ClipStore
+    scenes: Scenes
+    labels: NDArray[np.int64]
+    labelled: NDArray[np.bool_]
+
+    @classmethod
+    def open(cls, archive: Archive, spec: ClipSpec = SPEC) -> Data:
+        """Windows every 0.5 s of labelled drives, every 2 s of normal driving. Raises DatasetError on others."""
+        clips = archive.clips
+        if "kind" not in clips.columns or archive.labels != LABELS:
+            raise DatasetError(f"{archive.path} is not sktDD: make it with edge-c2vl prepare sktdd")
+        parts = [
+            sliding(archive, np.flatnonzero(clips["kind"] == kind), spec.seconds, hop_s)
+            for kind, hop_s in (("labelled", 0.5), ("normal", 2.0))
+        ]
+        windows = Windows(
+            *(np.concatenate([getattr(part, name) for part in parts]) for name in ("clip", "start_s", "end_s", "label"))
+        )
+        labelled = np.arange(len(windows)) < len(parts[0])
+        store = ClipStore.open(archive, windows, spec)
+        return cls(store, Scenes.of(archive, windows), windows.label, labelled)
+
+    def fold(self, drivers: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Rows to train on (none of these drivers, none without a skeleton) and to test on (their labelled ones)."""
+        theirs = np.isin(self.scenes.driver, drivers)
+        return np.flatnonzero(~theirs & (self.store.confidence > 0)), np.flatnonzero(theirs & self.labelled)
+
+    def weights(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Weights of the rows by which an epoch is made up as SHARES says."""
+        kind = np.where(~self.labelled[rows], "normal", np.array(LABELS)[self.labels[rows]])
+        weights = np.zeros(len(rows))
+        for name, share in SHARES.items():
+            weights[kind == name] = share / (kind == name).sum()
+        return weights
+
+
+def train_on(data: Data, rows: NDArray[np.int64], folder: Path, seed: int) -> Encoder:
+    """The encoder trained on these rows; taken from the run folder where it is finished, gone on with where not."""
+    if (folder / MODEL).is_file():
+        return load_model(folder)[0]
+    torch.manual_seed(seed)
+    task = Supervised(Augment(AUGMENT, SPEC.dimensions), smoothing=SMOOTHING)
+    weights = data.weights(rows)
+    loader = Loader(data.store, rows, LOOP.batch_size, seed, weights=weights, per_epoch=CLIPS_AN_EPOCH)
+    recorded = {"augment": asdict(AUGMENT), "smoothing": SMOOTHING, "shares": SHARES, "clips_an_epoch": CLIPS_AN_EPOCH}
+    loop = Loop(Encoder(ENCODER), task, loader, replace(LOOP, seed=seed), folder, about(), recorded=recorded)
+    return loop.run(resume=(folder / CHECKPOINT).is_file())
+
+
+def about() -> About:
+    return About(ENCODER, SPEC, LABELS, "sktDD: all 11 drivers, labelled and normal driving, with labels", [LICENCE])
+
+
+LICENCE = "Trained on sktDD, MIT License, Copyright (c) 2024 jingyulei: licences/sktDD.txt"
+
+
+def run_folds(archive: Archive, work: Path, seeds: int, jobs: int) -> dict[str, Any]:
+    """Trains and tests every fold, `jobs` at a time; writes work/folds.json and each window's scores beside it."""
+    data = Data.open(archive)
+    folds = driver_folds(data.scenes.driver.tolist(), DRIVERS_A_FOLD)
+    runs = [(seed, number) for seed in range(seeds) for number in range(len(folds))]
+    scores = np.full((seeds, len(data.labels)), np.nan)
+    # spawn: forking a process in which PyTorch runs threads can deadlock.
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        under_way = [pool.submit(run_fold, archive.path, work, *run) for run in runs]
+        for (seed, number), future in zip(runs, track(under_way, "folds"), strict=True):
+            scores[seed, data.fold(folds[number])[1]] = future.result()
+    report = judge(data, scores)
+    work.mkdir(parents=True, exist_ok=True)
+    np.save(work / "scores.npy", scores)
+    (work / "folds.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    return report
+
+
+def run_fold(archive: Path, work: Path, seed: int, number: int) -> NDArray[np.float64]:
+    """Trains without the fold's drivers; the probability of distraction in each of their labelled windows."""
+    torch.set_num_threads(1)
+    data = Data.open(Archive.open(archive))
+    drivers = driver_folds(data.scenes.driver.tolist(), DRIVERS_A_FOLD)[number]
+    rows, tested = data.fold(drivers)
+    encoder = train_on(data, rows, work / f"seed{seed}-fold{number}", seed)
+    scores: NDArray[np.float64] = predict(encoder, data.store, tested)[:, 1]
+    return scores
+
+
+def judge(data: Data, scores: NDArray[np.float64]) -> dict[str, Any]:
+    """Figures of scores (seeds, N), the mean over the seeds of each: over all windows (as the floors have it), and over
+    those that the vehicle answers, with the share of each camera's windows in which it "cannot see"."""
+    test = np.flatnonzero(data.labelled)
+    answered = test[data.store.arms[test] >= SPEC.min_arms]
+    camera = data.scenes.camera
+    shares = {name: float((data.store.arms[test] < SPEC.min_arms)[camera[test] == name].mean()) for name in set(camera)}
+    return {
+        "all": mean_of([figures(data.labels[test], row[test], data.scenes[test]) for row in scores]),
+        "answered": mean_of(
+            [figures(data.labels[answered], row[answered], data.scenes[answered], whole=False) for row in scores]
+        ),
+        "cannot_see": dict(sorted(shares.items())),
+        "drivers": len(set(data.scenes.driver[test])),
+        "drivers_a_fold": DRIVERS_A_FOLD,
+        "seeds": [
+            {name: row["auc"] for name, row in figures(data.labels[test], s[test], data.scenes[test]).items()}
+            for s in scores
+        ],
+    }
+
+
+def mean_of(results: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        name: {
+            key: value if key == "windows" else float(np.mean([result[name][key] for result in results]))
+            for key, value in row.items()
+        }
+        for name, row in results[0].items()
+    }
+
+
+def run_final(archive: Archive, work: Path, bundle: Path, overwrite: bool) -> Bundle:
+    """Trains on all drivers and writes the bundle, with the folds' figures. Raises EdgeC2VLError without those."""
+    if not (work / "folds.json").is_file():
+        raise EdgeC2VLError(f"{work / 'folds.json'} does not exist: a bundle states its accuracy, so run --folds first")
+    folds = json.loads((work / "folds.json").read_text(encoding="utf-8"))
+    data = Data.open(archive)
+    encoder = train_on(data, data.fold([])[0], work / "final", seed=0)
+    clips = sample_clips(archive, SPEC, 256)
+    name = "sktDD, each driver's windows scored by a model that never saw the driver"
+    report = {
+        "data": name,
+        "figures": folds,
+        "commands": [
+            "edge-c2vl prepare sktdd original_sktDD sktdd.archive",
+            f"python -m train.recipes.sktdd sktdd.archive work --folds --seeds {len(folds['seeds'])}",
+            "python -m train.recipes.sktdd sktdd.archive work --final BUNDLE",
+        ],
+        "settings": {
+            "encoder": asdict(ENCODER), "clip": SPEC.to_json(), "augment": asdict(AUGMENT), "loop": asdict(LOOP),
+            "smoothing": SMOOTHING, "shares": SHARES, "clips_an_epoch": CLIPS_AN_EPOCH,
+        },
+        "versions": describe_environment()["versions"],
+    }  # fmt: skip
+    made, difference = export_bundle(
+        encoder,
+        about(),
+        bundle,
+        clips,
+        name="sktdd",
+        distraction=["distracted"],
+        files={
+            "report.json": (json.dumps(report, indent=1) + "\n").encode(),
+            "licences/sktDD.txt": Path(__file__).with_name("sktdd_licence.txt"),
+        },
+        accuracy={"fp32": {name: folds["all"], f"{name}; only windows with arms": folds["answered"]}},
+        overwrite=overwrite,
+    )
+    print(f"{made.path}: parity with PyTorch on {len(clips)} clips: largest difference {difference:.1e}")
+    return made
+
+
+@click.command()
+@click.argument("archive", type=click.Path(path_type=Path))
+@click.argument("work", type=click.Path(path_type=Path))
+@click.option("--folds", is_flag=True, help="Train and test on folds by driver.")
+@click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Repetitions of the folds.")
+@click.option(
+    "--final", type=click.Path(path_type=Path), metavar="BUNDLE", help="Train on all drivers; write a bundle."
+)
+@click.option("--overwrite", is_flag=True, help="Replace a bundle that stands there.")
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Folds trained at the same time.")
+def main(archive: Path, work: Path, folds: bool, seeds: int, final: Path | None, overwrite: bool, jobs: int) -> None:
+    """Make the default bundle from the sktDD ARCHIVE; runs and figures go to the folder WORK."""
+    torch.set_num_threads(1)  # the network is too small for more to help
+    opened = Archive.open(archive)
+    if folds:
+        report = run_folds(opened, work, seeds, jobs)
+        print(f"\nall windows\n{table(report['all'])}\n\nwindows with arms\n{table(report['answered'])}")
+        print("cannot see: " + ", ".join(f"{name} {share:.0%}" for name, share in report["cannot_see"].items()))
+    if final:
+        run_final(opened, work, final, overwrite)
+
+
+if __name__ == "__main__":
+    main()
