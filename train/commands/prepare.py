@@ -42,10 +42,14 @@ def prepare(
       edge-c2vl prepare ntu60 nturgb+d_skeletons archives/ntu60 --workers 8
     """
     import os
+    import signal
+    import sys
 
     from train.datasets.prepare import prepare as run
     from train.datasets.source import Options
 
+    # As Ctrl-C does: leave through the context managers, so that nothing half-written stays.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     report = run(
         dataset,
         source,

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import importlib
+import os
+import signal
 import tarfile
 import tempfile
 import zipfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context, parent_process
+from multiprocessing.connection import wait
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from edge_c2vl.archive import ArchiveWriter
@@ -114,17 +119,46 @@ class _Reader:
 
 def _ordered_map(function: Callable[[Any], Any], items: Iterable[Any], workers: int) -> Iterator[Any]:
     """map() over processes. At most 4 items a worker are under way, so that results never pile up in memory."""
-    remaining = iter(items)
     # spawn: forking a process in which a library runs threads (OpenCV, Arrow) can deadlock.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_start_worker) as pool:
+
+        def submit(item: Any) -> Future[Any]:
+            with _signals_blocked():
+                return pool.submit(function, item)
+
+        remaining = iter(items)
         try:
-            queue: deque[Future[Any]] = deque(pool.submit(function, item) for item in islice(remaining, 4 * workers))
+            queue = deque(submit(item) for item in islice(remaining, 4 * workers))
             while queue:
                 result = queue.popleft().result()
-                queue.extend(pool.submit(function, item) for item in islice(remaining, 1))
+                queue.extend(submit(item) for item in islice(remaining, 1))
                 yield result
+        except BrokenProcessPool:
+            for child in active_children():
+                child.kill()
+            raise DatasetError(
+                "a worker was killed, most likely for want of memory: run with fewer --workers"
+            ) from None
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """A process started meanwhile keeps them blocked. Ctrl-C, and many a SIGTERM, reach every process: the parent alone
+    answers them, and ends its workers; one that died while it hands over a result would leave it waiting for ever."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _start_worker() -> None:
+    """A worker ends when its parent was killed."""
+    parent = parent_process()
+    assert parent is not None
+    Thread(target=lambda: (wait([parent.sentinel]), os._exit(1)), daemon=True).start()
 
 
 @contextmanager
