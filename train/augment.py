@@ -6,8 +6,11 @@ a batch draws its own parameters. All random numbers come from PyTorch's generat
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from edge_c2vl.skeleton import NTU25
 from train.settings import AugmentSettings
@@ -32,16 +35,19 @@ class Augment:
         self.dimensions = dimensions
 
     def __call__(self, clip: Tensor) -> Tensor:
-        """(N, 3, T, V) -> (N, 3, T, V), a new tensor."""
+        """(N, 3, T, V) -> (N, 3, T, V), a new tensor, float32 also where the network runs in half precision."""
+        with torch.autocast(clip.device.type, enabled=False):
+            return self._vary(clip)
+
+    def _vary(self, clip: Tensor) -> Tensor:
         settings = self.settings
         if settings.crop < 1:
             clip = temporal_crop(clip, settings.crop)
         if settings.mirror:
             clip = mirror(clip, settings.mirror)
         seen = seen_joints(clip) & ~self._hidden(clip)
-        clip = torch.einsum("nij,njtv->nitv", self._transform(clip), clip)
-        clip = clip + self._displacement(clip)
-        return clip * seen
+        clip = torch.bmm(self._transform(clip), clip.flatten(2)).view_as(clip)
+        return (clip + self._displacement(clip)) * seen.to(clip.dtype)
 
     def _transform(self, clip: Tensor) -> Tensor:
         """(N, 3, 3): shear, view, roll and size in one matrix a clip."""
@@ -73,7 +79,8 @@ class Augment:
             (settings.jitter, (n, 3, frames, joints)),
         ):
             if amount:
-                noise = amount * torch.randn(shape, device=device)
+                noise = torch.randn(shape, device=device) if shape[2] == 1 else cheap_noise(shape, device)
+                noise *= amount
                 if self.dimensions == 2:
                     noise[:, 2] = 0
                 total = total + noise
@@ -105,11 +112,23 @@ def _uniform(shape: tuple[int, ...], limit: float, device: torch.device) -> Tens
     return (torch.rand(shape, device=device) * 2 - 1) * limit
 
 
+def cheap_noise(shape: tuple[int, ...], device: torch.device) -> Tensor:
+    """Noise of standard deviation 1 from random bytes, so evenly spread: normal numbers for every coordinate would cost
+    as much as all the rest of the augmentation."""
+    count = math.prod(shape)
+    drawn = torch.empty((count + 7) // 8, dtype=torch.int64, device=device).random_(-(2**63), None)
+    values = drawn.view(torch.int8)[:count].view(shape)
+    return (values + 0.5).mul_(math.sqrt(12 / (256**2 - 1)))
+
+
 def mirror(clip: Tensor, probability: float) -> Tensor:
     """Left and right exchanged and x negated, in that share of the clips."""
-    mirrored = clip[..., list(NTU25.mirror)] * torch.tensor([-1.0, 1, 1], device=clip.device)[:, None, None]
-    chosen = torch.rand((len(clip), 1, 1, 1), device=clip.device) < probability
-    return torch.where(chosen, mirrored, clip)
+    chosen = (torch.rand(len(clip), device=clip.device) < probability).nonzero()[:, 0]
+    # The product with a permutation is exact, and faster than indexing the last axis.
+    exchange = torch.eye(clip.shape[3], device=clip.device)[list(NTU25.mirror)].T
+    mirrored = clip.index_select(0, chosen) @ exchange
+    mirrored[:, 0].neg_()
+    return clip.clone().index_copy_(0, chosen, mirrored)
 
 
 def temporal_crop(clip: Tensor, shortest: float) -> Tensor:
@@ -128,10 +147,16 @@ def resample(clip: Tensor, at: Tensor) -> Tensor:
     before = at.floor().clamp(0, frames - 1).long()
     after = (before + 1).clamp(max=frames - 1)
     weight = (at - before).clamp(0, 1)[:, None, :, None]
+    first = torch.arange(0, n * channels * frames, frames, device=clip.device).view(n, channels, 1)
 
     def take(index: Tensor) -> Tensor:
-        return clip.gather(2, index[:, None, :, None].expand(n, channels, at.shape[1], joints))
+        # All frames of all clips and coordinates as rows of one table: several times as fast as `gather`.
+        rows = F.embedding((first + index[:, None]).flatten(), clip.reshape(-1, joints))
+        return rows.view(n, channels, -1, joints)
 
     a, b = take(before), take(after)
+    seen = seen_joints(clip)
+    if torch.equal(seen[:, :, 1:], seen[:, :, :-1]):  # each joint is there throughout or not at all
+        return torch.lerp(a, b, weight)
     both = seen_joints(a) & seen_joints(b)
-    return torch.where(both, a + weight * (b - a), torch.where(weight < 0.5, a, b))
+    return torch.where(both, torch.lerp(a, b, weight), torch.where(weight < 0.5, a, b))
