@@ -137,8 +137,9 @@ class Batch:
 class Loader:
     """Batches of some rows of a store: the same for the same seed and epoch, so that a run can be resumed anywhere.
 
-    weights: rows are drawn with replacement, by weight; without: each once, shuffled. per_epoch: how many rows an epoch
-    has (default: as many as there are). With several processes each takes its share of every epoch.
+    weights: rows are drawn with replacement, by weight; without: each once, shuffled. groups: parallel to rows; an
+    epoch has one row of each group, drawn anew, such as one crop of each recording. per_epoch: how many rows an epoch
+    has (default: as many as there are, or groups). With several processes each takes its share of every epoch.
     """
 
     def __init__(
@@ -149,16 +150,19 @@ class Loader:
         seed: int = 0,
         *,
         weights: NDArray[np.float64] | None = None,
+        groups: NDArray[np.int64] | None = None,
         per_epoch: int | None = None,
         rank: int = 0,
         processes: int = 1,
     ) -> None:
         self.store, self.rows, self.batch_size, self.seed = store, np.asarray(rows, np.int64), batch_size, seed
         self.weights = None if weights is None else np.asarray(weights, np.float64) / np.sum(weights)
+        self.groups = groups
         self.rank, self.processes = rank, processes
-        self.per_epoch = len(self.rows) if per_epoch is None else per_epoch
+        most = len(self.rows) if groups is None else len(np.unique(groups))
+        self.per_epoch = most if per_epoch is None else per_epoch
         if self.weights is None:
-            self.per_epoch = min(self.per_epoch, len(self.rows))
+            self.per_epoch = min(self.per_epoch, most)
         # The last, smaller batch is dropped: BatchNorm and contrastive losses change with the batch's size.
         self.steps = self.per_epoch // (batch_size * processes)
         if self.steps == 0:
@@ -172,7 +176,12 @@ class Loader:
         """The rows that this process sees in that epoch, in order."""
         random = np.random.default_rng([self.seed, epoch])
         if self.weights is None:
-            drawn = random.permutation(self.rows)[: self.per_epoch]
+            shuffled = random.permutation(len(self.rows))
+            if self.groups is not None:
+                # In a shuffled list the first row of each group is a random one of it, and these firsts are shuffled.
+                _, first = np.unique(self.groups[shuffled], return_index=True)
+                shuffled = shuffled[np.sort(first)]
+            drawn = self.rows[shuffled[: self.per_epoch]]
         else:
             drawn = random.choice(self.rows, self.per_epoch, p=self.weights)
         return drawn[self.rank :: self.processes]

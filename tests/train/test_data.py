@@ -131,6 +131,20 @@ def test_weights_balance_classes(archive: Archive, tmp_path: Path) -> None:
     assert windows.label[drawn].mean() == pytest.approx(0.5, abs=0.03)
 
 
+def test_an_epoch_has_one_row_of_each_group(archive: Archive, tmp_path: Path) -> None:
+    store = ClipStore.open(archive, sliding(archive, np.array([0, 1]), 1.0, 0.1)[:12], SPEC, tmp_path)
+    rows = np.arange(12)
+    groups = np.repeat([5, 7, 9, 11], 3)
+    loader = Loader(store, rows, 2, seed=1, groups=groups)
+    assert len(loader) == 2
+    orders = [loader.order(epoch) for epoch in range(60)]
+    assert all(sorted(groups[order]) == [5, 7, 9, 11] for order in orders)
+    assert np.bincount(np.concatenate(orders), minlength=12).min() > 8  # every row comes up, and at every place
+    assert len({int(groups[order[0]]) for order in orders}) == 4
+    shares = [Loader(store, rows, 2, seed=1, groups=groups, rank=rank, processes=2).order(0) for rank in range(2)]
+    assert sorted(groups[np.concatenate(shares)]) == [5, 7, 9, 11]
+
+
 def test_sampled_clips_fit_the_network(archive: Archive) -> None:
     clips = sample_clips(archive, SPEC, 2)
     assert clips.shape == (2, 3, 16, NTU25.size)
