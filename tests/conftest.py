@@ -12,6 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# The same examples in every run, and none fails for being slow on a busy machine. Writing each example over the last
+# one in a test's folder is what is wanted.
+settings.register_profile(
+    "edge-c2vl",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("edge-c2vl")
 
 
 def find_data() -> Path | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_c2vl.archive import Archive
@@ -112,7 +112,7 @@ def test_other_arrays_are_refused(tmp_path: Path, change: dict) -> None:
     assert not (tmp_path / "a").exists()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(max_examples=60)
 @given(st.data())
 def test_junk_is_refused_not_crashed_on(tmp_path: Path, data) -> None:
     content = bytearray(write(tmp_path / "good.npz", compressed=data.draw(st.booleans())).read_bytes())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_c2vl.archive import Archive
@@ -189,7 +189,7 @@ def test_usage(tmp_path: Path) -> None:
         prepare("drive-act", tmp_path, tmp_path / "a")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80)
+@settings(max_examples=80)
 @given(st.one_of(st.binary(max_size=200), st.text('0123456789,"\n\r\0 -nax', max_size=200).map(str.encode)))
 def test_junk_is_refused_not_crashed_on(tmp_path: Path, junk: bytes) -> None:
     header = ",".join(["frame_id"] + [f"{joint}_{axis}" for joint in JOINTS for axis in "xyzp"]).encode()

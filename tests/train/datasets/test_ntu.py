@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_c2vl.archive import Archive
@@ -147,7 +147,7 @@ def test_broken_files_are_refused(tmp_path: Path, edit) -> None:
         ntu.read(path, "xview")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80)
+@settings(max_examples=80)
 @given(
     st.one_of(
         st.binary(max_size=200),

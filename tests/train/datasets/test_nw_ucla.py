@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_c2vl.archive import Archive
@@ -74,7 +74,7 @@ def test_broken_clips_are_refused(tmp_path: Path, change: dict) -> None:
         read(write(tmp_path, **change))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(max_examples=60)
 @given(st.one_of(st.binary(max_size=80), st.text(max_size=60).map(str.encode)))
 def test_junk_is_refused_not_crashed_on(tmp_path: Path, junk: bytes) -> None:
     path = tmp_path / "a01_s01_e00_v01.json"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_c2vl.archive import Archive
@@ -144,7 +144,7 @@ def test_samples_to_leave_out(tmp_path: Path) -> None:
     assert Archive.open(tmp_path / "a").clips["name"].tolist() == ["F002V001C001L001"]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80)
+@settings(max_examples=80)
 @given(
     st.one_of(
         st.binary(max_size=200),

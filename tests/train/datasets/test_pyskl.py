@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_c2vl.archive import Archive
@@ -196,7 +196,7 @@ def test_crafted_programs_are_refused(tmp_path: Path, code: bytes) -> None:
         load(tmp_path / "x.pkl")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(max_examples=60)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary(),
@@ -221,7 +221,7 @@ def test_arrays_come_back(tmp_path: Path, dtype: str, protocol: int) -> None:
     assert load(dump(tmp_path / "x.pkl", scalar, protocol)) == scalar
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@settings(max_examples=150)
 @given(st.data())
 def test_junk_is_refused_not_crashed_on(tmp_path: Path, data) -> None:
     good = bytearray(pickle.dumps(annotations(), data.draw(st.integers(0, 5))))

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_c2vl.archive import Archive
@@ -123,7 +123,7 @@ def test_a_broken_mask_is_skipped(folder: Path, tmp_path: Path) -> None:
     assert len(prepare("sktdd", folder, tmp_path / "a", overwrite=True).skipped) == 1
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(max_examples=60)
 @given(st.one_of(st.binary(max_size=200), st.text('0123456789.,-naief\n\r "#', max_size=400).map(str.encode)))
 def test_junk_is_refused_not_crashed_on(tmp_path: Path, junk: bytes) -> None:
     (tmp_path / "junk.csv").write_bytes(HEADER.encode() + b"\n" + junk)

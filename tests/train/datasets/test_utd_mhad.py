@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.io import savemat
 
@@ -78,7 +78,7 @@ def test_actions_there_are_not(tmp_path: Path, name: str) -> None:
         read(write(tmp_path, name))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(max_examples=60)
 @given(st.binary(max_size=200), st.integers(0, 250))
 def test_junk_is_refused_not_crashed_on(tmp_path: Path, junk: bytes, at: int) -> None:
     good = write(tmp_path).read_bytes()
