@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -156,12 +157,12 @@ class Mqtt(Sink):
         return True
 
     def _acknowledged(self, info: Any, patience_s: float) -> bool:
-        waited_s = 0.0
-        while not info.is_published() and not self._lost.is_set() and waited_s < patience_s:
-            with contextlib.suppress(RuntimeError, ValueError):  # paho: the connection broke; `_lost` says so too
+        end_s = time.monotonic() + patience_s
+        with contextlib.suppress(RuntimeError, ValueError):  # paho's way of saying that the connection is gone
+            while not info.is_published() and not self._lost.is_set() and time.monotonic() < end_s:
                 info.wait_for_publish(0.1)
-            waited_s += 0.1
-        return bool(info.is_published())
+            return bool(info.is_published())
+        return False
 
     def _greeting(self) -> list[tuple[str, str]]:
         topic = self._broker.topic
