@@ -4,7 +4,7 @@
 
 Pictures: a real near-infrared frame of Drive&Act in 72 variants (size, cut, mirrored, gain), and every 8th frame of
 real clips, gray, darkened (gain, photon and read noise, 8 bits; "spot": lit from the camera, with a sunlit window).
-Each picture stands for itself, which is harder than following a person; the second table follows. Takes ten minutes.
+Each picture stands for itself, which is harder than following a person; the second table follows. Takes 20 minutes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,16 @@ from edge_c2vl.skeleton import Array
 Gray = NDArray[np.uint8]
 # Of one picture: gray, and the landmarks (33, 4) of the picture before it was darkened, where known.
 Case = tuple[Gray, Array | None]
-CONDITIONS = [(0.3, False), (0.12, False), (0.06, False), (0.04, False), (0.12, True), (0.06, True)]
+CONDITIONS = [
+    (1.0, False),
+    (0.3, False),
+    (0.2, False),
+    (0.12, False),
+    (0.06, False),
+    (0.04, False),
+    (0.12, True),
+    (0.06, True),
+]
 
 
 def stretch(gray: Gray, low: float = 1, high: float = 99) -> Gray:
@@ -73,7 +82,8 @@ METHODS: dict[str, Callable[[Gray], Gray]] = {
     "blur 3, gamma 0.5": lambda g: gamma(blur(g, 3), 0.5),
     "blur 3, CLAHE 4": lambda g: clahe(blur(g, 3), 4),
     "blur 3, stretch, CLAHE 2": lambda g: clahe(stretch(blur(g, 3)), 2),
-    "blur 3, stretch, CLAHE 4 (used)": lambda g: Brightener("ir").apply(g, 0.0)[..., 0],
+    "blur 3, stretch, CLAHE 4": lambda g: clahe(stretch(blur(g, 3)), 4),
+    "the same, only while dark (used)": lambda g: Brightener("auto").apply(g, 0.0)[..., 0],
     "blur 5, stretch, CLAHE 4": lambda g: clahe(stretch(blur(g, 5)), 4),
     "median 3, stretch, CLAHE 4": lambda g: clahe(stretch(cv2.medianBlur(g, 3).astype(np.uint8)), 4),
 }
@@ -157,7 +167,7 @@ def milliseconds(method: Callable[[Gray], Gray], gray: Gray) -> float:
 def print_followed(clips: dict[str, list[tuple[Gray, float]]]) -> None:
     print("\n| followed | " + " | ".join(f"{gain}{' spot' if s else ''}" for gain, s in CONDITIONS) + " |")
     print("|" + "---|" * (len(CONDITIONS) + 1))
-    for mode in ("rgb", "ir", "auto"):
+    for mode in ("rgb", "auto"):
         shares = []
         for gain, spot in CONDITIONS:
             rng = np.random.default_rng(0)

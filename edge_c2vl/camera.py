@@ -37,8 +37,8 @@ class CameraOptions:
     given, the other follows). fps: frames a second; a camera is asked for it, a folder of images plays at it, and of a
     video or stream with more the frames between are left out. rotation: clockwise degrees, 0, 90, 180 or 270. crop: (x,
     y, width, height) of the driver's seat in the upright picture, in pixels, or all as shares of it (none above 1).
-    mirror: flips left and right. mode: "rgb", "ir" (brightened) or "auto" (brightened where gray and dark). realtime:
-    a file plays at its own speed, and whoever reads too slowly misses frames as with a camera.
+    mirror: flips left and right. mode: "rgb", "ir" (brightened while dark) or "auto" (brightened while dark and gray).
+    realtime: a file plays at its own speed, and whoever reads too slowly misses frames as with a camera.
     """
 
     width: int | None = None

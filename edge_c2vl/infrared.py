@@ -19,10 +19,10 @@ CLAHE_CLIP_LIMIT = 4.0
 CLAHE_TILES = (8, 8)
 # A stretch that followed each frame would flicker, and one that lags seconds would leave a tunnel's exit white.
 SMOOTHING_S = 0.5
-# Dark: the mean as a share of full scale. At 0.12 (a gray clip times 0.3) brightening neither helps nor harms; below,
-# it helps. Gray: the mean spread between the channels, as a share of the mean. Two thresholds each, so that a picture
-# near one of them does not flip to and fro.
-DARK_ENTER, DARK_LEAVE = 0.12, 0.20
+# Dark: the mean as a share of full scale. Around 0.1 brightening neither helps nor harms; below it helps, above it
+# harms (docs/camera.md). Gray: the mean spread between the channels as a share of the mean; colour clips have 0.18 and
+# more. Two thresholds each, so that a picture near one of them does not flip to and fro.
+DARK_ENTER, DARK_LEAVE = 0.10, 0.16
 GRAY_ENTER, GRAY_LEAVE = 0.04, 0.08
 
 Picture = NDArray[Any]
@@ -48,11 +48,11 @@ class _Smoothed:
 
 
 class Brightener:
-    """mode "ir": every picture is brightened; "rgb": none; "auto": those of a stream that is gray and dark."""
+    """mode "ir": brightens a stream while it is dark; "auto": while it is dark and gray; "rgb": never."""
 
     def __init__(self, mode: str = "auto") -> None:
         self.mode = mode
-        self.active = mode == "ir"
+        self.active = False
         self._look = _Smoothed(SMOOTHING_S)
         self._range = _Smoothed(SMOOTHING_S)
         self._full_scale = 255.0
@@ -64,15 +64,15 @@ class Brightener:
         Timestamps rise; they set how fast brightness may change.
         """
         self._full_scale = max(self._full_scale, full_scale(image))
-        if self.mode == "auto":
+        if self.mode != "rgb":
             self._decide(image, timestamp_s)
         return self._brighten(image, timestamp_s) if self.active else to_bgr8(image, self._full_scale)
 
     def _decide(self, image: Picture, timestamp_s: float) -> None:
-        """Sets `active` by how gray and how dark the stream has looked lately."""
+        """Sets `active` by how dark and how gray the stream has looked lately."""
         darkness, colour = self._look.update(np.array(look(image, self._full_scale)), timestamp_s)
         dark = darkness < (DARK_LEAVE if self.active else DARK_ENTER)
-        gray = colour < (GRAY_LEAVE if self.active else GRAY_ENTER)
+        gray = self.mode == "ir" or colour < (GRAY_LEAVE if self.active else GRAY_ENTER)
         self.active = bool(dark and gray)
 
     def _brighten(self, image: Picture, timestamp_s: float) -> NDArray[np.uint8]:
@@ -103,13 +103,15 @@ def full_scale(image: Picture) -> float:
 
 def look(image: Picture, scale: float) -> tuple[float, float]:
     """(brightness, colour): the mean as a share of full scale; the spread between channels as a share of the mean."""
-    sample = image[::4, ::4].astype(np.float32)
+    sample = image[::4, ::4]
     if sample.ndim == 2:
         return float(sample.mean()) / scale, 0.0
-    highest = sample.max(axis=2)
+    blue, green, red = sample[..., 0], sample[..., 1], sample[..., 2]
+    highest = np.maximum(np.maximum(blue, green), red)
+    lowest = np.minimum(np.minimum(blue, green), red)
     mean = float(highest.mean())
     # One count in 255 is added so that the rounding of an all but black picture does not pass for colour.
-    return mean / scale, float((highest - sample.min(axis=2)).mean()) / (mean + scale / 255)
+    return mean / scale, float((highest - lowest).mean()) / (mean + scale / 255)
 
 
 def to_bgr8(image: Picture, scale: float) -> NDArray[np.uint8]:

@@ -73,11 +73,11 @@ class TestBrightening:
     def test_a_lasting_change_is_followed_within_two_seconds(self):
         brightener = Brightener("ir")
         for index in range(30):
-            brightener.apply(scene(0.05), index / 30)
-        at_once = brightener.apply(scene(0.4), 1.0).mean()
+            brightener.apply(scene(0.02), index / 30)
+        at_once = brightener.apply(scene(0.08), 1.0).mean()
         for index in range(60):
-            later = brightener.apply(scene(0.4), 1 + index / 30).mean()
-        alone = Brightener("ir").apply(scene(0.4), 0.0).mean()
+            later = brightener.apply(scene(0.08), 1 + index / 30).mean()
+        alone = Brightener("ir").apply(scene(0.08), 0.0).mean()
         assert abs(later - alone) < 6 < abs(at_once - alone)
 
     @settings(max_examples=60, deadline=None)
@@ -99,6 +99,15 @@ class TestBrightening:
             assert result.shape == (*picture.shape[:2], 3)
 
 
+class TestInfrared:
+    def test_dark_is_brightened_whatever_its_colour(self):
+        """Sensors without an infrared-cut filter see purple."""
+        assert active("ir", [scene(0.06, colour=True)]) == [True]
+
+    def test_bright_is_left_as_it_is(self):
+        assert active("ir", [scene(0.5)]) == [False]
+
+
 class TestAuto:
     @pytest.mark.parametrize(
         ("picture", "expected"),
@@ -114,14 +123,14 @@ class TestAuto:
         deep[0, 0] = 4095
         assert active("auto", [deep]) == [True]
 
-    @pytest.mark.parametrize("between", [0.13, 0.16, 0.19])
+    @pytest.mark.parametrize("between", [0.11, 0.13, 0.15])
     def test_between_the_thresholds_it_stays_as_it_was(self, between):
         assert active("auto", [scene(0.06)] + [scene(between)] * 300)[-1] is True
         assert active("auto", [scene(0.5)] + [scene(between)] * 300)[-1] is False
 
     def test_it_does_not_flip_from_frame_to_frame(self):
         rng = np.random.default_rng(0)
-        states = active("auto", [scene(0.12 + rng.uniform(-0.05, 0.05)) for _ in range(150)])
+        states = active("auto", [scene(0.10 + rng.uniform(-0.05, 0.05)) for _ in range(150)])
         assert sum(a != b for a, b in itertools.pairwise(states)) <= 1
 
     def test_one_black_frame_changes_nothing(self):
