@@ -1,0 +1,82 @@
+"""`edge-c2vl train finetune` and `edge-c2vl export`, as a user calls them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from cli import edge_c2vl
+from edge_c2vl.archive import ArchiveWriter
+from edge_c2vl.bundle import Bundle
+from edge_c2vl.errors import EdgeC2VLError
+from tests.train.test_loop import body
+
+SMALL = (
+    "--epochs", "15", "--batch-size", "8", "--width", "8", "--blocks", "3", "--frames", "16",
+    "--learning-rate", "5e-3", "--accelerator", "cpu",
+)  # fmt: skip
+
+
+def call(*arguments: str | Path) -> Result:
+    result = CliRunner().invoke(edge_c2vl, [str(argument) for argument in arguments], standalone_mode=False)
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    random = np.random.default_rng(0)
+    path = tmp_path_factory.mktemp("commands") / "archive"
+    with ArchiveWriter(
+        path, labels=["attentive", "distracted"], source="made up", licence="CC0", source_layout="ntu25", dimensions=2
+    ) as writer:
+        for index in range(48):
+            frames = body(random, 30, raised=index % 2 == 1)
+            writer.append(f"{index}", frames, 10.0, label=index % 2, xsub="train" if index < 32 else "test")
+    return path
+
+
+def test_train_resume_continue_from_and_export(archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGE_C2VL_CACHE", str(tmp_path / "cache"))
+    result = call("train", "finetune", archive, tmp_path / "run", "--split", "xsub", "--json", *SMALL)
+    figures = json.loads(result.stdout.splitlines()[-1])
+    assert figures["test_top1"] > 0.85
+    assert list(tmp_path.glob("run/events.out.*"))
+    again = call("train", "finetune", archive, tmp_path / "run", "--split", "xsub", "--resume", "--json", *SMALL)
+    assert json.loads(again.stdout.splitlines()[-1])["test_top1"] == figures["test_top1"]
+    few = call(
+        "train", "finetune", archive, tmp_path / "few", "--from", tmp_path / "run", "--split", "xsub", "--share", "0.5",
+        "--epochs", "1", "--batch-size", "8", "--accelerator", "cpu",
+    )  # fmt: skip
+    assert "test_balanced" in few.stdout
+
+    exported = call("export", tmp_path / "run", tmp_path / "bundle", "--archive", archive, "--clips", "20", "--json")
+    values = json.loads(exported.stdout)
+    assert values["clips"] == 20
+    assert values["parity"] <= 1e-4
+    manifest = Bundle.open(tmp_path / "bundle").manifest
+    assert manifest.labels == ["attentive", "distracted"]
+    assert manifest.distraction == ["distracted"]
+    # Joints that the archive never had are masked in the vehicle, too.
+    assert "left_wrist" in manifest.clip.joints
+    assert "left_hand_tip" not in manifest.clip.joints
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (("--split", "xview"), "has xsub"),
+    (("--share", "2"), "--share"),
+    (("--batch-size", "1000"), "--batch-size"),
+    (("--from", "nowhere"), "does not exist"),
+])  # fmt: skip
+def test_wrong_use_is_one_clear_line(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], message: str
+) -> None:
+    monkeypatch.setenv("EDGE_C2VL_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(EdgeC2VLError, match=message):
+        call("train", "finetune", archive, tmp_path / "run", *SMALL, *arguments)
+    assert not (tmp_path / "run").exists()
