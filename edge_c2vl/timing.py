@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import time
-from collections import deque
+from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,17 +13,35 @@ import numpy as np
 KEPT = 36_000
 
 
-class Timings:
-    """Durations in milliseconds by stage. Each stage is written by one thread only."""
+class _Stage:
+    """The newest durations in a ring of fixed size, so that memory does not grow with time."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, deque[float]] = {}
-        self._totals: dict[str, tuple[int, float]] = {}
+        self.ring = array("d", bytes(8 * KEPT))
+        self.count = 0
+        self.total_ms = 0.0
+
+    def add(self, duration_ms: float) -> None:
+        self.ring[self.count % KEPT] = duration_ms
+        self.count += 1
+        self.total_ms += duration_ms
+
+    def newest(self, number: int) -> np.ndarray:
+        number = min(number, self.count, KEPT)
+        return np.array(self.ring)[np.arange(self.count - number, self.count) % KEPT]
+
+
+class Timings:
+    """Durations in milliseconds by stage. Each stage is written by one thread only; every thread may read."""
+
+    def __init__(self) -> None:
+        self._stages: dict[str, _Stage] = {}
 
     def add(self, stage: str, duration_ms: float) -> None:
-        self._kept.setdefault(stage, deque(maxlen=KEPT)).append(duration_ms)
-        count, total_ms = self._totals.get(stage, (0, 0.0))
-        self._totals[stage] = (count + 1, total_ms + duration_ms)
+        kept = self._stages.get(stage)
+        if kept is None:
+            kept = self._stages[stage] = _Stage()
+        kept.add(duration_ms)
 
     @contextmanager
     def measure(self, stage: str) -> Iterator[None]:
@@ -32,24 +49,23 @@ class Timings:
         yield
         self.add(stage, (time.perf_counter() - started) * 1e3)
 
-    def newest(self, stage: str, count: int) -> list[float]:
-        """The last `count` durations, newest first."""
-        kept = self._kept.get(stage)
-        # A deque must not grow while it is walked over; a copy is one step of the interpreter.
-        return [] if kept is None else list(itertools.islice(reversed(kept.copy()), count))
+    def newest(self, stage: str, number: int) -> list[float]:
+        """The last `number` durations, oldest first; fewer where there are no more."""
+        kept = self._stages.get(stage)
+        return [] if kept is None else kept.newest(number).tolist()
 
     def totals(self) -> dict[str, tuple[int, float]]:
         """stage -> (count, total in milliseconds) since the start."""
-        return dict(self._totals)
+        return {stage: (kept.count, kept.total_ms) for stage, kept in list(self._stages.items())}
 
     def table(self) -> dict[str, dict[str, float]]:
-        """stage -> count, p50, p95, p99 and mean in milliseconds."""
+        """stage -> count since the start; p50, p95, p99 and mean of the newest 36,000, in milliseconds."""
         result = {}
-        for stage, kept in list(self._kept.items()):
-            values = np.array(kept)
+        for stage, kept in list(self._stages.items()):
+            values = kept.newest(KEPT)
             p50, p95, p99 = np.percentile(values, (50, 95, 99))
             result[stage] = {
-                "count": len(values),
+                "count": kept.count,
                 "p50_ms": round(float(p50), 3),
                 "p95_ms": round(float(p95), 3),
                 "p99_ms": round(float(p99), 3),

@@ -1,0 +1,179 @@
+"""A long run of the live pipeline: memory, threads, file descriptors and latency over time.
+
+    python benchmarks/soak.py [--frames 100000] [--pose scripted|mediapipe] [--fps 1000]
+
+The source is live (frames that nobody takes are dropped) and paced at --fps; it stops after --frames frames that were
+looked at. With --pose scripted the pose network is replaced by recorded-looking skeletons, so that 100,000 frames take
+minutes; the encoder, the policy and all outputs (JSON lines with rotation, metrics, alert clips) are real. The driver
+picks up the phone every few seconds, so that there are alerts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import threading
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from edge_c2vl.backends import open_backend
+from edge_c2vl.bundle import Bundle
+from edge_c2vl.camera import CameraOptions, open_camera
+from edge_c2vl.pipeline import Pipeline
+from edge_c2vl.records import Decision
+from edge_c2vl.sinks import Sink
+from edge_c2vl.sinks.jsonl import JsonLines
+from edge_c2vl.sinks.prometheus import Prometheus
+from edge_c2vl.sinks.skeleton_clips import SkeletonClips
+from edge_c2vl.skeleton import MEDIAPIPE33, Array
+
+
+@dataclass
+class Frame:
+    image: Any
+    timestamp_s: float
+    captured_s: float
+
+
+class Source:
+    """Live pictures from a video that was decoded beforehand, with noise, so that none repeats. The time that a frame
+    carries runs at 30 a second, however fast they come."""
+
+    live, dropped = True, 0
+
+    def __init__(self, video: str, fps: float) -> None:
+        with open_camera(video, CameraOptions()) as camera:
+            self._images = [frame.image for frame in iter(camera.read, None)]
+        self._period_s, self._count = 1 / fps, 0
+        self._due_s = time.monotonic()
+        self._stopping = threading.Event()
+
+    def read(self) -> Frame | None:
+        self._due_s = max(self._due_s + self._period_s, time.monotonic() - 1)
+        if self._stopping.wait(max(0.0, self._due_s - time.monotonic())):
+            return None
+        self._count += 1
+        image = self._images[self._count % len(self._images)].copy()
+        image[0, 0] = (self._count % 256, self._count // 256 % 256, self._count // 65536)
+        return Frame(image, self._count / 30, time.monotonic())
+
+    def interrupt(self) -> None:
+        self._stopping.set()
+
+
+class ScriptedPose:
+    """A seated driver whose right hand is at the ear for 6 s out of 20."""
+
+    def __init__(self) -> None:
+        body = np.zeros((33, 4), np.float32)
+        for name, x, y in (
+            ("nose", 300, -120), ("left_ear", 330, -115), ("right_ear", 275, -115), ("left_shoulder", 400, -240),
+            ("right_shoulder", 220, -240), ("left_elbow", 420, -350), ("right_elbow", 200, -350),
+            ("left_wrist", 350, -400), ("right_wrist", 270, -400), ("left_hip", 370, -460), ("right_hip", 250, -460),
+        ):  # fmt: skip
+            body[MEDIAPIPE33.index(name)] = (x, y, 0, 0.95)
+        phone = body.copy()
+        phone[MEDIAPIPE33.index("right_elbow"), :2] = (190, -250)
+        phone[MEDIAPIPE33.index("right_wrist"), :2] = (265, -130)
+        self._poses = (body, phone)
+        self._generator = np.random.default_rng(0)
+
+    def estimate(self, image_bgr: Any, timestamp_s: float) -> Array:  # noqa: ARG002
+        pose = self._poses[timestamp_s % 20 < 6].copy()
+        pose[pose[:, 3] > 0, :2] += self._generator.normal(0, 1.5, ((pose[:, 3] > 0).sum(), 2)).astype(np.float32)
+        return pose
+
+
+class Watcher(Sink):
+    """Notes age, memory, threads and descriptors at each decision."""
+
+    def __init__(self, room: int) -> None:
+        # Touched now, so that what is noted does not look like a leak.
+        self._table = np.ones((room, 4))
+        self._count = 0
+        self._process = psutil.Process()
+
+    @property
+    def rows(self) -> np.ndarray:
+        return self._table[: self._count]
+
+    def decision(self, decision: Decision) -> None:
+        threads = threading.active_count()
+        rss_mb = self._process.memory_info().rss / 1e6
+        self._table[self._count] = (decision.age_ms, rss_mb, threads, self._process.num_fds())
+        self._count += 1
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--frames", type=int, default=100_000)
+    parser.add_argument("--pose", choices=["scripted", "mediapipe"], default="scripted")
+    parser.add_argument("--fps", type=float, default=1000)
+    parser.add_argument("--video", default="sample")
+    parser.add_argument("--bundle", default="default")
+    asked = parser.parse_args()
+    watcher = Watcher(asked.frames)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        bundle = Bundle.open(asked.bundle)
+        backend = stack.enter_context(open_backend(bundle))
+        if asked.pose == "mediapipe":
+            from edge_c2vl.pose import PoseEstimator
+
+            pose: Any = stack.enter_context(PoseEstimator())
+        else:
+            pose = ScriptedPose()
+        sinks = [
+            watcher,
+            JsonLines(str(folder / "events.jsonl"), "state", rotate_bytes=1_000_000),
+            JsonLines(str(folder / "decisions.jsonl"), "decision", rotate_bytes=1_000_000),
+            Prometheus("127.0.0.1:0"),
+            SkeletonClips(str(folder / "clips"), keep=20),
+        ]
+        manifest = bundle.manifest
+        pipeline = Pipeline(
+            Source(asked.video, asked.fps),
+            pose,
+            backend,
+            labels=manifest.labels,
+            distraction=manifest.distraction,
+            clip=manifest.clip,
+            sinks=sinks,
+        )
+
+        def stop_when_done() -> None:
+            while pipeline.summary.frames < asked.frames:
+                time.sleep(0.2)
+            pipeline.stop()
+
+        threading.Thread(target=stop_when_done, daemon=True).start()
+        summary = pipeline.run()
+    rows = watcher.rows
+    tenth = len(rows) // 10
+    result = {
+        "pose": asked.pose,
+        "frames": summary.frames,
+        "dropped": summary.dropped_frames,
+        "decisions": len(rows),
+        "alerts": summary.alerts,
+        "seconds": round(summary.wall_s, 1),
+        "rss_mb_by_tenth": [round(float(part[:, 1].mean()), 1) for part in np.array_split(rows, 10)],
+        "rss_growth_mb": round(float(rows[-tenth:, 1].mean() - rows[tenth : 2 * tenth, 1].mean()), 2),
+        "threads_first_last": [int(rows[tenth, 2]), int(rows[-1, 2])],
+        "descriptors_first_last": [int(rows[tenth, 3]), int(rows[-1, 3])],
+        "age_p99_ms_first_last_tenth": [
+            round(float(np.percentile(part[:, 0], 99)), 2) for part in (rows[:tenth], rows[-tenth:])
+        ],
+    }
+    print(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()
