@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -105,6 +106,8 @@ def watch(asked: Watch) -> Summary:
             policy=policy,
             speed=speed,
         )
+        if asked.status:
+            print(f"{source.describe()}, bundle {model.manifest.name} on {engine.name} {engine.precision}", file=sys.stderr)
         with _signals(pipeline, asked.settings):
             return pipeline.run(asked.duration)
 
