@@ -31,6 +31,7 @@ NOISE = (
     "inference_feedback_manager.cc",
     "GPU suport is not available",  # MediaPipe's spelling
     "GL version",
+    "Using NORM_RECT without IMAGE_DIMENSIONS",
 )
 # The smoothing in MediaPipe's graphs goes by timestamps, which must rise: a frame that is not later than the one
 # before it is taken to follow it by this much.
@@ -190,6 +191,7 @@ class _Task(_Network):
 
         self._image = lambda rgb: mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=rgb)
         self._static, self._landmarker_class = static, PoseLandmarker
+        self._anyone_yet = False
         self._options = PoseLandmarkerOptions(
             base_options=BaseOptions(model_asset_path=str(model)),
             running_mode=RunningMode.IMAGE if static else RunningMode.VIDEO,
@@ -199,16 +201,19 @@ class _Task(_Network):
         )
         try:
             self._landmarker: Any = PoseLandmarker.create_from_options(self._options)
-        except (RuntimeError, ValueError) as error:
+        except (RuntimeError, ValueError, OSError) as error:
             reason = " ".join(str(error).split())
             raise UsageError(f"MediaPipe cannot use the pose model {model}: {reason}") from None
 
     def landmarks(self, image_rgb: NDArray[np.uint8], timestamp_ms: int) -> Array | None:
-        image = self._image(image_rgb)
-        if self._static:
-            found = self._landmarker.detect(image).pose_landmarks
-        else:
-            found = self._landmarker.detect_for_video(image, timestamp_ms).pose_landmarks
+        # Newer versions have one more message, when the first person appears.
+        with contextlib.nullcontext() if self._anyone_yet else filtered_stderr(NOISE):
+            image = self._image(image_rgb)
+            if self._static:
+                found = self._landmarker.detect(image).pose_landmarks
+            else:
+                found = self._landmarker.detect_for_video(image, timestamp_ms).pose_landmarks
+        self._anyone_yet |= bool(found)
         return _as_array(found[0]) if found else None
 
     def reset(self) -> None:

@@ -29,16 +29,25 @@ def filtered_stderr(noise: Sequence[str]) -> Iterator[None]:
     For libraries that log past Python and have no switch for it. It is the whole process's descriptor, so keep the
     block short.
     """
-    sys.stderr.flush()
-    original = os.dup(2)
+    try:
+        original = os.dup(2)
+    except OSError:  # closed, as a daemon's may be: nobody reads it
+        yield
+        return
     with tempfile.TemporaryFile() as held:
+        _flush()
         os.dup2(held.fileno(), 2)
         try:
             yield
         finally:
-            sys.stderr.flush()
+            _flush()
             os.dup2(original, 2)
             held.seek(0)
             wanted = [line for line in held.readlines() if not any(word.encode() in line for word in noise)]
             os.write(2, b"".join(wanted))
             os.close(original)
+
+
+def _flush() -> None:
+    if sys.stderr is not None and not sys.stderr.closed:
+        sys.stderr.flush()

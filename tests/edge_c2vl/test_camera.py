@@ -191,6 +191,7 @@ class TestUris:
         [("0", "device"), ("12", "device"), ("/dev/video2", "device"), ("csi://1", "csi"), ("sample", "sample"),
          ("rtsp://user:pw@10.0.0.2:8554/x", "stream"), ("http://host/x.mjpg?a=b", "stream"), ("udp://@:5000", "stream"),
          ("tcp://host:1234?listen=1", "stream"), ("https://host/a/clip.mp4", "video over http"), ("clip.mp4", "file"),
+         ("http://host/a.MP4?t=1", "video over http"),
          ("frames/*.png", "file"), ("file:///tmp/a%20b.mp4", "file"), ("./0", "file"), ("C", "file")],
     )  # fmt: skip
     def test_kinds(self, uri, kind):

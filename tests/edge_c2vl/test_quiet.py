@@ -28,3 +28,9 @@ def test_an_exception_takes_its_messages_along():
     lines = stderr_of(block).splitlines()
     assert lines[0] == "the reason"
     assert lines[-1] == "ValueError: x"
+
+
+def test_a_process_without_stderr_goes_on():
+    program = "from edge_c2vl.quiet import filtered_stderr\nwith filtered_stderr(['x']): print('alive')"
+    done = subprocess.run([f'exec {sys.executable} -c "{program}" 2>&-'], shell=True, capture_output=True, text=True)
+    assert done.stdout == "alive\n"
