@@ -143,7 +143,8 @@ class Camera:
         rate = f"{self.fps:.4g} fps" if self.fps else ""
         mode = "infrared, brightened" if self._brightener.active else ""
         details = [part for part in (self._size, rate, mode) if part]
-        return f"{kind_of(self._uri)} {redact(self._uri)}" + (f" ({', '.join(details)})" if details else "")
+        kind, name = kind_of(self._uri), redact(self._uri)
+        return (kind if name == kind else f"{kind} {name}") + (f" ({', '.join(details)})" if details else "")
 
     def reopen(self) -> None:
         """Connects to a live source anew, or goes back to a file's beginning. Raises CameraError."""

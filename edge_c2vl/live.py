@@ -107,7 +107,8 @@ def watch(asked: Watch) -> Summary:
             speed=speed,
         )
         if asked.status:
-            print(f"{source.describe()}, bundle {model.manifest.name} on {engine.name} {engine.precision}", file=sys.stderr)
+            what = f"{source.describe()}, bundle {model.manifest.name} on {engine.name} {engine.precision}"
+            print(what, file=sys.stderr)
         with _signals(pipeline, asked.settings):
             return pipeline.run(asked.duration)
 
