@@ -26,6 +26,7 @@ from edge_c2vl.progress import track
 from edge_c2vl.recordings import Windows, clip_of, sliding, whole_clips
 from edge_c2vl.skeleton import NTU25, Array
 from edge_c2vl.window import ClipSpec
+from train.cache import default_cache
 
 __all__ = [
     "Batch",
@@ -43,12 +44,6 @@ __all__ = [
 
 # Raised when clips come out differently for the same windows, so that cached ones are made again.
 CLIP_VERSION = 1
-
-
-def default_cache() -> Path:
-    """EDGE_C2VL_CACHE, or edge-c2vl in the user's cache folder."""
-    named = os.environ.get("EDGE_C2VL_CACHE")
-    return Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "edge-c2vl"
 
 
 class ClipStore:

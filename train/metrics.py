@@ -1,0 +1,142 @@
+"""Figures of a classifier: top-1, balanced accuracy, per class, calibration error, confusion matrix.
+
+Balanced accuracy is the mean of the recalls of the classes that occur among the labels: a class without a test row has
+no recall, and is left out rather than counted as 0 or 1. NumPy only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from edge_c2vl.errors import UsageError
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+BINS = 15  # of the calibration error, as in Guo et al.
+
+
+@dataclass(frozen=True)
+class Figures:
+    """top1, balanced, ece: shares of 1. n: rows. classes: how many of the classes occur among the labels."""
+
+    top1: float
+    balanced: float
+    ece: float
+    n: int
+    classes: int
+
+    def to_json(self) -> dict[str, float]:
+        return asdict(self)
+
+
+def figures(labels: ArrayLike, probabilities: ArrayLike) -> Figures:
+    """labels (N,) in [0, K), probabilities (N, K). Raises UsageError on no row, or a label out of range."""
+    labels, probabilities = np.asarray(labels, np.int64), np.asarray(probabilities, np.float64)
+    matrix = confusion(labels, probabilities.argmax(axis=1), probabilities.shape[1])
+    right = probabilities.argmax(axis=1) == labels
+    return Figures(
+        top1=float(right.mean()),
+        balanced=balanced_accuracy(matrix),
+        ece=calibration_error(probabilities.max(axis=1), right),
+        n=len(labels),
+        classes=int((matrix.sum(axis=1) > 0).sum()),
+    )
+
+
+def confusion(labels: ArrayLike, predicted: ArrayLike, classes: int) -> Ints:
+    """Counts (K, K): row = the right class, column = what was predicted."""
+    labels, predicted = np.asarray(labels, np.int64), np.asarray(predicted, np.int64)
+    if labels.shape != predicted.shape or labels.ndim != 1 or len(labels) == 0:
+        raise UsageError("accuracy needs at least one clip, and a label and a prediction for each")
+    if min(labels.min(), predicted.min()) < 0 or max(labels.max(), predicted.max()) >= classes:
+        raise UsageError(f"accuracy needs labels from 0 to {classes - 1}: a clip without a label cannot be right")
+    return np.bincount(labels * classes + predicted, minlength=classes * classes).reshape(classes, classes)
+
+
+def recalls(matrix: Ints) -> Floats:
+    """(K,), NaN for a class that does not occur."""
+    counts = matrix.sum(axis=1)
+    return np.divide(matrix.diagonal(), counts, out=np.full(len(matrix), np.nan), where=counts > 0)
+
+
+def balanced_accuracy(matrix: Ints) -> float:
+    """Mean recall of the classes that occur."""
+    return float(np.nanmean(recalls(matrix)))
+
+
+def per_class(matrix: Ints, names: Sequence[str]) -> list[dict[str, Any]]:
+    """For each class: count (test rows), predicted (how often it was answered), recall, precision, f1.
+
+    None where a figure does not exist: recall without a row, precision without an answer, f1 without either.
+    """
+    rows = []
+    for index, name in enumerate(names):
+        right, count, predicted = (
+            int(matrix[index, index]),
+            int(matrix[index].sum()),
+            int(matrix[:, index].sum()),
+        )
+        rows.append(
+            {
+                "name": name,
+                "count": count,
+                "predicted": predicted,
+                "recall": right / count if count else None,
+                "precision": right / predicted if predicted else None,
+                "f1": 2 * right / (count + predicted) if count + predicted else None,
+            }
+        )
+    return rows
+
+
+def reliability(confidence: ArrayLike, right: ArrayLike, bins: int = BINS) -> list[dict[str, float]]:
+    """The rows in bins of equal width of the predicted probability: from, to, count, mean confidence, accuracy.
+
+    Bins are (from, to]; empty ones are left out.
+    """
+    confidence, right = np.asarray(confidence, np.float64), np.asarray(right, np.float64)
+    edges = np.linspace(0, 1, bins + 1)
+    place = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
+    result = []
+    for index in np.unique(place):
+        inside = place == index
+        result.append(
+            {
+                "from": float(edges[index]),
+                "to": float(edges[index + 1]),
+                "count": int(inside.sum()),
+                "confidence": float(confidence[inside].mean()),
+                "accuracy": float(right[inside].mean()),
+            }
+        )
+    return result
+
+
+def calibration_error(confidence: ArrayLike, right: ArrayLike, bins: int = BINS) -> float:
+    """Expected calibration error of the answered class (Guo et al., "On Calibration of Modern Neural Networks", ICML
+    2017, eq. 5): the mean over rows of |accuracy - confidence| of their bin."""
+    table = reliability(confidence, right, bins)
+    total = sum(row["count"] for row in table)
+    return sum(row["count"] * abs(row["accuracy"] - row["confidence"]) for row in table) / total
+
+
+def mean_and_spread(values: Sequence[float]) -> tuple[float, float | None]:
+    """Mean and sample standard deviation; None of a single value, of which no spread is known."""
+    mean = sum(values) / len(values)
+    if len(values) < 2:
+        return mean, None
+    return mean, math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
+
+
+def softmax(logits: ArrayLike) -> Floats:
+    """(N, K) -> probabilities (N, K)."""
+    logits = np.asarray(logits, np.float64)
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
