@@ -20,31 +20,36 @@ from train.settings import EncoderSettings
 class GraphConvolution(nn.Module):
     """Gathers neighbours by `A * M` (M learnt: "edge importance"), then one 1x1 convolution and BatchNorm.
 
-    (N, C, T, V) -> (N, C', T, V).
+    (N, C, T, V) -> (N, C', T, V). joint_bias: a constant of each joint's own is added. Shared weights tell a left wrist
+    from a right one only by their place in the graph; ST-GCN's BatchNorm on the input did it by a scale and shift of
+    each joint, which does not fold.
     """
 
-    def __init__(self, channels_in: int, channels_out: int) -> None:
+    def __init__(self, channels_in: int, channels_out: int, joint_bias: bool = False) -> None:
         super().__init__()
         graph = torch.from_numpy(adjacency())  # (3, V, V): row i gathers what joint i receives
         self.register_buffer("adjacency", graph, persistent=False)
         self.importance = nn.Parameter(torch.ones_like(graph))
         self.convolution = nn.Conv2d(len(graph) * channels_in, channels_out, 1, bias=False)
         self.norm = nn.BatchNorm2d(channels_out)
+        self.joint_bias = nn.Parameter(torch.zeros(channels_out, 1, NTU25.size)) if joint_bias else None
 
     def forward(self, x: Tensor) -> Tensor:
         weights = (self.adjacency * self.importance).transpose(1, 2)
         # Three MatMuls side by side: 1.5 times as fast as one broadcast MatMul in ONNX Runtime and in PyTorch.
         gathered = torch.cat([torch.matmul(x, part) for part in weights.unbind(0)], dim=1)
         result: Tensor = self.norm(self.convolution(gathered))
-        return result
+        return result if self.joint_bias is None else result + self.joint_bias
 
 
 class Block(nn.Module):
     """Graph convolution, temporal convolution, residual. (N, C, T, V) -> (N, C', ceil(T / stride), V)."""
 
-    def __init__(self, channels_in: int, channels_out: int, stride: int, kernel: int, residual: bool) -> None:
+    def __init__(
+        self, channels_in: int, channels_out: int, stride: int, kernel: int, residual: bool, joint_bias: bool = False
+    ) -> None:
         super().__init__()
-        self.graph = GraphConvolution(channels_in, channels_out)
+        self.graph = GraphConvolution(channels_in, channels_out, joint_bias)
         self.temporal = nn.Sequential(
             nn.Conv2d(channels_out, channels_out, (kernel, 1), (stride, 1), (kernel // 2, 0), bias=False),
             nn.BatchNorm2d(channels_out),
@@ -104,7 +109,9 @@ class Encoder(nn.Module):
         channels, blocks = self.stream.channels, []
         for index, (channels_out, stride) in enumerate(settings.stages):
             # The first block has no residual: three coordinates are no features to add to.
-            blocks.append(Block(channels, channels_out, stride, settings.temporal_kernel, residual=index > 0))
+            first = index == 0
+            kernel, bias = settings.temporal_kernel, first and settings.joint_bias
+            blocks.append(Block(channels, channels_out, stride, kernel, residual=not first, joint_bias=bias))
             channels = channels_out
         self.blocks = nn.Sequential(*blocks)
         self.feature_size = channels * (2 if settings.pooling == "mean_std" else 1)

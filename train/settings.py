@@ -25,6 +25,7 @@ class EncoderSettings:
         "joint", "What is seen of a clip: positions, bones (joint minus its parent), motion (next minus this).", STREAMS
     )
     presence: bool = setting(False, "Add a channel that is 1 where a joint was seen.")
+    joint_bias: bool = setting(False, "Tell the first block which joint is which, by a bias of each joint's own.")
     pooling: str = setting("mean", "Mean over time and joints, or mean and standard deviation over time.", POOLINGS)
     features: int = setting(0, "Channels of the last block (256 at width 16 in AimCLR); 0: four times the width.")
     embedding: int = setting(0, "Size of the unit-length embedding; 0: the features themselves.")
