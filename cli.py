@@ -20,6 +20,8 @@ COMMANDS = {
     "knowledge": "train.commands.knowledge:knowledge",
     "train": "train.commands.train:train",
     "export": "train.commands.export:export",
+    "quantize": "calibration.commands.quantize:quantize",
+    "build-engine": "edge_c2vl.commands.build_engine:build_engine",
 }
 
 

@@ -140,7 +140,7 @@ class Bundle:
         return cls(folder, manifest)
 
     def model_path(self, precision: str = "fp32") -> Path:
-        """The ONNX model in "fp32", "fp16" or "int8". Raises BundleError where the bundle has none of that precision."""
+        """The ONNX model of one of PRECISIONS. Raises BundleError where the bundle has none of that precision."""
         name = f"model.{precision}.onnx"
         if name not in self.manifest.files:
             hint = f": make it with edge-c2vl quantize {self.path} --calibration ARCHIVE"

@@ -108,7 +108,7 @@ def watch(asked: Watch) -> Summary:
         )
         if asked.status:
             what = f"{source.describe()}, bundle {model.manifest.name} on {engine.name} {engine.precision}"
-            print(what, file=sys.stderr)
+            print(f"{what} ({engine.note})" if engine.note else what, file=sys.stderr)
         with _signals(pipeline, asked.settings):
             return pipeline.run(asked.duration)
 

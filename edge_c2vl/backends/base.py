@@ -16,8 +16,11 @@ B = TypeVar("B", bound="Backend")
 class Backend(ABC):
     """An open model: clip in, logits and embedding out. A context manager; closed once, it stays closed.
 
-    `name`: the engine ("onnxruntime:CPU"). `precision`: "fp32", "fp16" or "int8". `clip_shape`: (3, T, 25).
+    `name`: the engine ("onnxruntime:cpu"). `precision`: "fp32", "fp16" or "int8". `clip_shape`: (3, T, 25).
+    `note`: why it was chosen and others were not, where that was left to `open_backend`; else empty.
     """
+
+    note: str = ""
 
     def __init__(self, name: str, precision: str, clip_shape: tuple[int, int, int]) -> None:
         self.name = name

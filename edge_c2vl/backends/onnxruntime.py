@@ -2,34 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge_c2vl.backends.base import Backend
-from edge_c2vl.errors import BundleError
+from edge_c2vl.errors import BundleError, UsageError
 from edge_c2vl.skeleton import Array
+
+if TYPE_CHECKING:
+    from edge_c2vl.bundle import Bundle
+
+# Short name -> what ONNX Runtime calls it, in the order that they are tried in.
+PROVIDERS = {
+    "tensorrt": "TensorrtExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "cpu": "CPUExecutionProvider",
+}
+
+
+def session_options(threads: int) -> Any:
+    """threads: 0 leaves the number to ONNX Runtime."""
+    import onnxruntime
+
+    from edge_c2vl.machine import overflows_int8
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Spinning keeps a core busy between two decisions, which belongs to the pose network.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if overflows_int8():
+        options.add_session_config_entry("session.x64quantprecision", "1")
+    return options
 
 
 class OnnxRuntimeBackend(Backend):
-    """A session over one ONNX file. threads: 0 leaves the number to ONNX Runtime."""
+    """A session over one ONNX model: a file, or its content. providers: short names in the order they are tried in."""
 
-    def __init__(self, model: Path, precision: str, providers: list[str] | None = None, threads: int = 1) -> None:
+    def __init__(
+        self, model: Path | bytes, precision: str, providers: Sequence[str] = ("cpu",), threads: int = 1
+    ) -> None:
         import onnxruntime
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        # Spinning keeps a core busy between two decisions, which belongs to the pose network.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        names = [_with_options(name, precision) for name in chosen_providers(providers)]
+        source = str(model) if isinstance(model, Path) else model
         try:
-            self._session: Any = onnxruntime.InferenceSession(
-                str(model), options, providers=providers or ["CPUExecutionProvider"]
-            )
+            self._session: Any = onnxruntime.InferenceSession(source, session_options(threads), providers=names)
         except Exception as error:  # ONNX Runtime raises a family of its own, none of which is exported
-            raise BundleError(f"{model}: ONNX Runtime cannot open it: {' '.join(str(error).split())}") from error
+            what = model if isinstance(model, Path) else "the model"
+            raise BundleError(f"{what}: ONNX Runtime cannot open it: {' '.join(str(error).split())}") from error
         shape = self._session.get_inputs()[0].shape
-        provider = self._session.get_providers()[0].removesuffix("ExecutionProvider")
+        used = self._session.get_providers()[0]
+        provider = next((short for short, name in PROVIDERS.items() if name == used), used)
         super().__init__(f"onnxruntime:{provider}", precision, (shape[1], shape[2], shape[3]))
 
     def _infer(self, clip: Array) -> tuple[Array, Array]:
@@ -38,3 +64,50 @@ class OnnxRuntimeBackend(Backend):
 
     def _close(self) -> None:
         self._session = None
+
+
+def optimised_model(bundle: Bundle, precision: str, device: str) -> tuple[Path, str]:
+    """The model to open on that CPU: the one optimised for it, if the bundle has it and it is current, else the ONNX.
+    Beside it, why one that is there is not used; empty otherwise."""
+    import onnxruntime
+
+    model = bundle.model_path(precision)
+    for engine in bundle.manifest.engines:
+        if engine.backend != "onnxruntime" or engine.precision != precision or engine.device != device:
+            continue
+        if engine.model_sha256 != bundle.manifest.files[model.name]["sha256"]:
+            why = "was made from another model"
+        elif engine.onnxruntime != onnxruntime.__version__:
+            why = f"was made by ONNX Runtime {engine.onnxruntime}, not {onnxruntime.__version__}"
+        else:
+            return bundle.path / engine.path, ""
+        command = f"edge-c2vl build-engine {bundle.path} --backend onnxruntime --precision {precision}"
+        return model, f"{engine.path} {why}; {command} makes it again"
+    return model, ""
+
+
+def _with_options(provider: str, precision: str) -> tuple[str, dict[str, Any]]:
+    """TensorRT's engine cache stays off: it would load plans that no manifest vouches for."""
+    options = {}
+    if provider == "tensorrt":
+        options = {"trt_fp16_enable": precision != "fp32", "trt_int8_enable": precision == "int8"}
+    return PROVIDERS[provider], options
+
+
+def chosen_providers(wanted: Sequence[str]) -> list[str]:
+    """The wanted ones, in their order; the CPU stands in at the end for operators that the others lack.
+
+    Raises UsageError for one that there is not, BundleError for one that this build of ONNX Runtime lacks.
+    """
+    import onnxruntime
+
+    unknown = [name for name in wanted if name not in PROVIDERS]
+    if unknown:
+        raise UsageError(f"no ONNX Runtime provider {unknown[0]!r}: there are {', '.join(PROVIDERS)}")
+    available = onnxruntime.get_available_providers()
+    for name in wanted:
+        if PROVIDERS[name] not in available:
+            raise BundleError(
+                f"this ONNX Runtime has no {PROVIDERS[name]}: install onnxruntime-gpu, on a Jetson NVIDIA's own wheel"
+            )
+    return [*dict.fromkeys([*wanted, "cpu"])]

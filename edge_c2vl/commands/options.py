@@ -56,7 +56,14 @@ bundle_option = click.option(
 )
 
 backend_options = _all(
-    click.option("--backend", default="auto", show_default=True, help="Inference engine: auto or onnxruntime."),
+    click.option(
+        "--backend",
+        default="auto",
+        show_default=True,
+        metavar="NAME",
+        help="Inference engine: tensorrt, onnxruntime, onnxruntime:PROVIDER,... (of tensorrt, cuda, cpu, tried in that "
+        "order), or auto: the best that opens.",
+    ),
     click.option(
         "--precision",
         type=click.Choice(["auto", "fp32", "fp16", "int8"]),

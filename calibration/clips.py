@@ -1,0 +1,170 @@
+"""Which clips INT8 is calibrated on, which choose the layers that stay in floating point, and which judge the result.
+
+The three never share a recording, nor another camera's recording of the same moment; what judges is the archive's test
+split, or, where it has none, people who are in neither of the others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_c2vl.archive import Archive
+from edge_c2vl.errors import ArchiveError, UsageError
+from edge_c2vl.recordings import Windows, clip_of, sliding, whole_clips
+from edge_c2vl.skeleton import Array
+from edge_c2vl.window import ClipSpec
+
+Ints = NDArray[np.int64]
+
+MIN_SAMPLES = 16
+HOP_S = 1.0  # between windows of a long recording
+
+
+@dataclass(frozen=True)
+class ClipSet:
+    """Clips of an archive that serve one purpose. labels (N,): indices into the model's labels. name: where they come
+    from, in words."""
+
+    archive: Archive
+    windows: Windows
+    labels: Ints
+    spec: ClipSpec
+    name: str
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def batches(self, size: int = 32) -> Iterator[tuple[Array, Ints]]:
+        """(clips (B, 3, T, 25), labels (B,)), read from the archive batch by batch."""
+        for first in range(0, len(self), size):
+            part = range(first, min(first + size, len(self)))
+            yield np.stack([self._clip(index) for index in part]), self.labels[part.start : part.stop]
+
+    def clips(self) -> Array:
+        """All of them, (N, 3, T, 25)."""
+        return np.stack([self._clip(index) for index in range(len(self))])
+
+    def _clip(self, index: int) -> Array:
+        windows = self.windows
+        row, start, end = int(windows.clip[index]), float(windows.start_s[index]), float(windows.end_s[index])
+        return clip_of(self.archive, row, start, end, self.spec).data
+
+
+@dataclass(frozen=True)
+class Sets:
+    calibration: ClipSet
+    selection: ClipSet
+    evaluation: ClipSet
+
+
+def divide(
+    archive: Archive,
+    labels: Sequence[str],
+    spec: ClipSpec,
+    *,
+    samples: int = 512,
+    split: str | None = None,
+    windows: str = "auto",
+    seed: int = 0,
+) -> Sets:
+    """The archive's clips for calibration (`samples`), selection (as many at most) and evaluation (all there are).
+
+    labels: the model's. split: the archive's column of train / val / test; None: its only one, if it has one. windows:
+    "whole" recordings or "sliding" ones of spec.seconds; "auto": sliding where frames are labelled one by one.
+    Raises UsageError for what the archive does not have, ArchiveError where too few clips are left.
+    """
+    if samples < MIN_SAMPLES:
+        raise UsageError(f"--samples is at least {MIN_SAMPLES}, not {samples}: ranges of fewer clips say nothing")
+    found = _windows(archive, spec, windows)
+    # The last entry answers for -1, a window without a label.
+    indices = np.array([labels.index(name) if name in labels else -1 for name in archive.labels] + [-1])
+    own = indices[found.label]
+    found, own = found[own >= 0], own[own >= 0]
+    if not len(found):
+        raise ArchiveError(
+            f"no recording of {archive.path} has one of the model's labels ({', '.join(labels)}): "
+            "calibrate on the data set that the model was trained on"
+        )
+    clips = archive.clips
+    part, name = _parts(archive, found, split)
+    pool, judges = np.flatnonzero(part == "train"), np.flatnonzero(part == "test")
+    choosing = np.flatnonzero(part == "val")
+    if not len(choosing):
+        pool, choosing = _halves(pool, _moments(archive)[found.clip[pool]], seed)
+    cells = np.char.add(own.astype(str), clips["camera"].to_numpy()[found.clip].astype(str))
+    calibration = balanced(pool, cells[pool], samples, seed)
+    selection = balanced(choosing, cells[choosing], samples, seed)
+    for rows, purpose in ((calibration, "calibrate on"), (selection, "choose layers by"), (judges, "evaluate on")):
+        if len(rows) < MIN_SAMPLES:
+            raise ArchiveError(f"{archive.path} has {len(rows)} clips to {purpose}, at least {MIN_SAMPLES} are needed")
+    source = f"{archive.path.name}, {name}"
+
+    def subset(rows: Ints, purpose: str) -> ClipSet:
+        return ClipSet(archive, found[rows], own[rows], spec, f"{source} {purpose}".strip())
+
+    return Sets(subset(calibration, "train"), subset(selection, "held apart"), subset(judges, "test"))
+
+
+def balanced(rows: Ints, cells: NDArray[Any], count: int, seed: int = 0) -> Ints:
+    """`count` of the rows at most, as evenly as can be over the cells (N,) that they lie in: a row of each cell in
+    turn, until no more are wanted. Sorted."""
+    random = np.random.default_rng(seed)
+    shuffled = [random.permutation(rows[cells == cell]) for cell in np.unique(cells)]
+    # Rows by the turn they are taken in; rows of one turn in random order, so that an early end favours no cell.
+    turns = np.concatenate([np.arange(len(cell)) + random.random(len(cell)) * 0.9 for cell in shuffled])
+    order = np.argsort(turns, kind="stable")[:count]
+    return np.sort(np.concatenate(shuffled)[order])
+
+
+def fingerprint(clips: Array) -> str:
+    """SHA-256 of clips (N, 3, T, 25), in hexadecimal."""
+    return hashlib.sha256(np.ascontiguousarray(clips, np.float32).tobytes()).hexdigest()
+
+
+def _windows(archive: Archive, spec: ClipSpec, kind: str) -> Windows:
+    if kind == "auto":
+        kind = "whole" if archive.frame_labels(0) is None else "sliding"
+    return sliding(archive, None, spec.seconds, HOP_S) if kind == "sliding" else whole_clips(archive)
+
+
+def _parts(archive: Archive, windows: Windows, split: str | None) -> tuple[NDArray[Any], str]:
+    """The part ("train", "val", "test") that each window belongs to, and the split's name."""
+    clips = archive.clips
+    splits = [name for name in clips.columns if set(clips[name].unique()) & {"train", "test"}]
+    if split is None and len(splits) > 1:
+        raise UsageError(f"{archive.path} has the splits {', '.join(splits)}: choose one with --split")
+    if split is not None and split not in splits:
+        raise UsageError(f"--split {split}: {archive.path} has {', '.join(splits) or 'no split'}")
+    name = split or (splits[0] if splits else "")
+    if name:
+        part = clips[name].to_numpy().astype(str)[windows.clip]
+        if not (part == "test").any():  # then val judges, and a part of train chooses
+            part = np.where(part == "val", "test", part)
+        return part, name
+    # No split: every second person judges; of one person, every second recording.
+    subjects = clips["subject"].to_numpy().astype(str)
+    for owner, what in ((subjects, "every second subject"), (_moments(archive), "every second recording")):
+        who = owner[windows.clip]
+        names = np.unique(who)
+        if len(names) > 1:
+            return np.where(np.isin(who, names[1::2]), "test", "train"), what
+    raise ArchiveError(f"{archive.path} holds one recording: INT8 needs others to be judged by")
+
+
+def _moments(archive: Archive) -> NDArray[Any]:
+    """What each recording (a row of the archive) is a recording of: its group, or itself where it has none."""
+    group = archive.clips["group"].to_numpy().astype(str)
+    return np.where(group == "", archive.clips["name"].to_numpy().astype(str), group)
+
+
+def _halves(rows: Ints, groups: NDArray[Any], seed: int) -> tuple[Ints, Ints]:
+    """The rows in two halves that share no group."""
+    names = np.random.default_rng(seed).permutation(np.unique(groups))
+    first = np.isin(groups, names[: (len(names) + 1) // 2])
+    return rows[first], rows[~first]

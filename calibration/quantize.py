@@ -1,0 +1,176 @@
+"""An FP32 ONNX model -> the same with explicit Q/DQ, and the same in FP16.
+
+The form is what TensorRT takes from 8.6 to 11 (strongly typed) and ONNX Runtime turns into integer kernels on a CPU:
+
+- symmetric INT8 (zero point 0), one scale a tensor for activations, one a channel for weights;
+- weights stay FP32 in the file and have a Q/DQ pair of their own, because TensorRT before 10 takes no INT8 weights;
+- biases stay FP32: TensorRT takes no INT32 bias behind a DequantizeLinear;
+- a pair has one consumer, or ONNX Runtime leaves the operator behind it in floating point on x86.
+
+Convolutions are quantised, at their inputs, weights and outputs. The MatMuls that gather neighbours stay in floating
+point (25 x 25 is too small: INT8 takes longer), and so do the residual additions and the head. The pair between a
+convolution and its ReLU has the range of what the ReLU lets through: it loses nothing that the pair behind would keep.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from calibration.ranges import LEVELS, CalibrationError
+
+SMALLEST_SCALE = 1e-8  # of a channel whose weights are all 0; TensorRT refuses a scale of 0
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A convolution that can be quantised: its node's name, its input, its output, and the tensor that the output's
+    range is read from (behind the ReLU, where one follows)."""
+
+    node: str
+    input: str
+    output: str
+    ranged: str
+
+
+def load_folded(path: Path) -> Any:
+    """The model (onnx.ModelProto) with constants folded and identities gone, in ONNX's own operators only."""
+    import onnx
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.log_severity_level = 3
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "folded.onnx"
+        options.optimized_model_filepath = str(target)
+        onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        model = onnx.load(str(target))
+    foreign = sorted(
+        {f"{node.op_type} ({node.domain})" for node in model.graph.node if node.domain not in ("", "ai.onnx")}
+    )
+    if foreign:
+        raise CalibrationError(f"{path} holds operators outside ONNX's own: {', '.join(foreign)}; export it again")
+    standard = [entry for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
+    del model.opset_import[:]
+    model.opset_import.extend(standard)
+    return model
+
+
+def layers(model: Any) -> list[Layer]:
+    """The convolutions with constant weights, in the order of the graph."""
+    constants = {tensor.name for tensor in model.graph.initializer}
+    consumers = _consumers(model)
+    found = []
+    for node in model.graph.node:
+        if node.op_type != "Conv" or node.input[1] not in constants:
+            continue
+        output = node.output[0]
+        behind = consumers[output]
+        rectified = len(behind) == 1 and behind[0].op_type == "Relu"
+        found.append(Layer(node.name, node.input[0], output, behind[0].output[0] if rectified else output))
+    if not found:
+        raise CalibrationError("the model has no convolution to quantise: export it again with edge-c2vl export")
+    return found
+
+
+def ranged_tensors(found: list[Layer]) -> list[str]:
+    """The tensors that need a threshold, each once."""
+    return list(dict.fromkeys(name for layer in found for name in (layer.input, layer.ranged)))
+
+
+def insert_qdq(model: Any, thresholds: Mapping[str, float], floating: Collection[str] = ()) -> Any:
+    """A copy of the model with Q/DQ pairs around its convolutions, except around the nodes named in `floating`."""
+    import onnx
+    from onnx import numpy_helper
+
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    graph = result.graph
+    weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    chosen = {layer.node: layer for layer in layers(model) if layer.node not in floating}
+    nodes: list[Any] = []
+    replaced: dict[str, str] = {}  # a convolution's output -> what its consumers read instead
+
+    def pair(tensor: str, tag: str, scale: Any, axis: int | None = None) -> str:
+        """Appends Q and DQ behind the tensor; returns the name of what comes out."""
+        scale = np.asarray(scale, np.float32)
+        name = f"{tensor}/{tag}"
+        graph.initializer.append(numpy_helper.from_array(scale, f"{name}/scale"))
+        graph.initializer.append(numpy_helper.from_array(np.zeros(scale.shape, np.int8), f"{name}/zero"))
+        attributes = {} if axis is None else {"axis": axis}
+        for kind, source, target in (
+            ("QuantizeLinear", tensor, f"{name}/int8"),
+            ("DequantizeLinear", f"{name}/int8", name),
+        ):
+            inputs = [source, f"{name}/scale", f"{name}/zero"]
+            nodes.append(onnx.helper.make_node(kind, inputs, [target], name=f"{name}/{kind}", **attributes))
+        return name
+
+    for node in graph.node:
+        layer = chosen.get(node.name)
+        if layer is not None:
+            node.input[0] = pair(replaced.get(layer.input, layer.input), layer.node, thresholds[layer.input] / LEVELS)
+            weight = weights[node.input[1]]
+            largest = np.abs(weight).max(axis=tuple(range(1, weight.ndim)))
+            node.input[1] = pair(node.input[1], layer.node, np.maximum(largest / LEVELS, SMALLEST_SCALE), axis=0)
+            nodes.append(node)
+            replaced[layer.output] = pair(layer.output, "out", thresholds[layer.ranged] / LEVELS)
+        else:
+            for index, name in enumerate(node.input):
+                node.input[index] = replaced.get(name, name)
+            nodes.append(node)
+    ordered = [_copy(node) for node in nodes]
+    del graph.node[:]
+    graph.node.extend(ordered)
+    del graph.value_info[:]
+    onnx.checker.check_model(result, full_check=True)
+    return result
+
+
+def to_fp16(model: Any) -> Any:
+    """A copy in FP16 that takes and gives FP32. The head stays FP32: a sum over squares overflows at 65,504."""
+    import onnx
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+    from onnxruntime.transformers.onnx_model import OnnxModel
+
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    half = convert_float_to_float16(copy, keep_io_types=True, node_block_list=_head(model))
+    OnnxModel(half).topological_sort()  # the conversion leaves the cast of the input behind its consumers
+    onnx.checker.check_model(half, full_check=True)
+    return half
+
+
+def _head(model: Any) -> list[str]:
+    """The nodes that no convolution comes after."""
+    producers = {output: node for node in model.graph.node for output in node.output}
+    before: set[str] = set()
+    waiting = [node for node in model.graph.node if node.op_type == "Conv"]
+    while waiting:
+        node = waiting.pop()
+        if node.output[0] in before:
+            continue
+        before.add(node.output[0])
+        waiting += [producers[name] for name in node.input if name in producers]
+    return [node.name for node in model.graph.node if node.output[0] not in before]
+
+
+def _consumers(model: Any) -> dict[str, list[Any]]:
+    consumers = defaultdict(list)
+    for node in model.graph.node:
+        for name in node.input:
+            consumers[name].append(node)
+    return consumers
+
+
+def _copy(node: Any) -> Any:
+    copied = type(node)()
+    copied.CopyFrom(node)
+    return copied

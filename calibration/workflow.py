@@ -1,0 +1,223 @@
+"""From a bundle with an FP32 model to the same bundle with INT8 and FP16 beside it, and what that cost and won."""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from calibration import report as reporting
+from calibration import sensitivity
+from calibration.clips import ClipSet, divide, fingerprint
+from calibration.evaluate import Outputs, drop_points, outputs
+from calibration.quantize import Layer, insert_qdq, layers, load_folded, ranged_tensors, to_fp16
+from calibration.ranges import METHODS, CalibrationError, Histogram, observe, thresholds
+from edge_c2vl.archive import Archive
+from edge_c2vl.backends.onnxruntime import session_options
+from edge_c2vl.bundle import Bundle, Manifest, revise_bundle, write_bundle
+from edge_c2vl.latency import cpu_latency
+from edge_c2vl.machine import cpu_name
+from edge_c2vl.progress import track
+from edge_c2vl.skeleton import Array
+
+KEPT_CLIPS = 32  # that go into the bundle, to check an engine with on the device
+BATCH = 16
+
+
+@dataclass(frozen=True)
+class QuantizeOptions:
+    """samples: calibration clips. max_drop: points of balanced accuracy that INT8 may lose. split, windows: see
+    `clips.divide`. threads: of the latency measurement. force: write an INT8 model that loses more, too. compare: try
+    every method, to be seen beside each other. keep_clips: put some calibration clips into the bundle."""
+
+    samples: int = 512
+    method: str = "mse"
+    max_drop: float = 0.5
+    split: str | None = None
+    windows: str = "auto"
+    threads: int = 1
+    seed: int = 0
+    force: bool = False
+    compare: bool = False
+    keep_clips: bool = True
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The revised bundle and its figures (what report.json holds under "quantisation")."""
+
+    bundle: Bundle
+    figures: dict[str, Any]
+    rows: list[sensitivity.Sensitivity] = field(default_factory=list)
+
+
+def quantize_bundle(
+    bundle: Bundle, archive: Archive, options: QuantizeOptions, say: Callable[[str], None] = lambda _: None
+) -> Outcome:
+    """Writes model.int8.onnx, model.fp16.onnx, calibration.npz, report.json and manifest.json into the bundle.
+
+    Which layers stay in floating point is chosen on clips held apart from calibration, and the outcome is judged on
+    the evaluation split. Raises CalibrationError where INT8 loses more than max_drop there and options.force is not
+    set, ArchiveError and UsageError where the archive does not fit; the bundle is as it was then.
+    """
+    manifest = bundle.manifest
+    sets = divide(
+        archive,
+        manifest.labels,
+        manifest.clip,
+        samples=options.samples,
+        split=options.split,
+        windows=options.windows,
+        seed=options.seed,
+    )
+    say(f"calibration: {len(sets.calibration)} clips ({sets.calibration.name})")
+    say(f"selection:   {len(sets.selection)} clips ({sets.selection.name})")
+    say(f"evaluation:  {len(sets.evaluation)} clips ({sets.evaluation.name})")
+    clips = sets.calibration.clips()
+    model = load_folded(bundle.model_path())
+    found = layers(model)
+    histograms = _histograms(model, found, clips)
+
+    chosen = sets.selection.clips(), sets.selection.labels
+    reference = outputs(bundle.model_path(), chosen)
+    ranges = thresholds(histograms, options.method)
+    quantised = outputs(insert_qdq(model, ranges).SerializeToString(), chosen)
+    rows = sensitivity.leave_one_out(model, ranges, chosen, reference, quantised)
+    floating = sensitivity.search(model, ranges, chosen, reference, [row.node for row in rows], options.max_drop)
+
+    int8 = insert_qdq(model, ranges, floating).SerializeToString()
+    fp16 = to_fp16(model).SerializeToString()
+    judged = {
+        "fp32": outputs(bundle.model_path(), sets.evaluation, "evaluating fp32"),
+        "fp16": outputs(fp16, sets.evaluation, "evaluating fp16"),
+        "int8": outputs(int8, sets.evaluation, "evaluating int8"),
+    }
+    drop = drop_points(judged["fp32"], judged["int8"])
+    figures: dict[str, Any] = {
+        "method": options.method,
+        "calibration": {"clips": len(clips), "from": sets.calibration.name, "sha256": fingerprint(clips)},
+        "selection": {"clips": len(sets.selection), "from": sets.selection.name},
+        "evaluation": {"clips": len(sets.evaluation), "from": sets.evaluation.name},
+        "max_drop_points": options.max_drop,
+        "drop_points": round(drop, 4),
+        "layers": len(found),
+        "floating": floating,
+        "sensitivity": [row.to_json() for row in rows],
+    }
+    if options.compare:
+        figures["methods"] = _methods(model, histograms, sets.evaluation, judged["fp32"])
+    if drop > options.max_drop and not options.force:
+        raise CalibrationError(
+            f"INT8 loses {drop:.2f} points of balanced accuracy on {sets.evaluation.name}, more than "
+            f"--max-drop {options.max_drop:g}: bundle {bundle.path} is as it was; try another --method, more "
+            "--samples, or write it all the same with --force"
+        )
+    files: dict[str, bytes | Path | None] = {"model.int8.onnx": int8, "model.fp16.onnx": fp16, "calibration.npz": None}
+    if options.keep_clips:
+        files["calibration.npz"] = _packed(clips)
+    latency = _latency(bundle, files, options.threads)
+    sizes = {"fp32": bundle.model_path().stat().st_size, "fp16": len(fp16), "int8": len(int8)}
+    figures["device"] = cpu_name()
+    figures["threads"] = options.threads
+    figures["models"] = reporting.model_figures(judged, sizes, latency)
+    revised = _write(bundle, files, figures, latency)
+    return Outcome(revised, figures, rows)
+
+
+def _histograms(model: Any, found: list[Layer], clips: Array) -> dict[str, Histogram]:
+    """The model's activations on the calibration clips, tensor by tensor."""
+    import onnx
+    import onnxruntime
+
+    watched = onnx.ModelProto()
+    watched.CopyFrom(model)
+    names = ranged_tensors(found)
+    given = {entry.name for entry in watched.graph.input}
+    for name in names:
+        if name not in given:
+            watched.graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
+    session = onnxruntime.InferenceSession(
+        watched.SerializeToString(), session_options(1), providers=["CPUExecutionProvider"]
+    )
+
+    def run(batch: Array) -> list[Array]:
+        computed = iter(session.run([name for name in names if name not in given], {"clip": batch}))
+        return [batch if name in given else next(computed) for name in names]
+
+    starts = range(0, len(clips), BATCH)
+    return observe(run, names, lambda: track((clips[s : s + BATCH] for s in starts), "calibrating", len(starts)))
+
+
+def _methods(
+    model: Any, histograms: dict[str, Histogram], evaluation: ClipSet, reference: Outputs
+) -> dict[str, dict[str, Any]]:
+    """Every method, with every layer in INT8, on the evaluation clips."""
+    return {
+        method: reporting.method_figures(
+            reference,
+            outputs(
+                insert_qdq(model, thresholds(histograms, method)).SerializeToString(),
+                evaluation,
+                f"evaluating {method}",
+            ),
+        )
+        for method in METHODS
+    }
+
+
+def _packed(clips: Array) -> bytes:
+    """Some of the clips, spread over all, in FP16: 32 of 64 frames take 0.3 MB."""
+    kept = clips[np.linspace(0, len(clips) - 1, min(KEPT_CLIPS, len(clips))).astype(int)]
+    file = io.BytesIO()
+    np.savez_compressed(file, clips=kept.astype(np.float16))
+    return file.getvalue()
+
+
+def _latency(bundle: Bundle, files: dict[str, bytes | Path | None], threads: int) -> dict[str, Any]:
+    """Measured on a copy, for the bundle itself changes only when everything is known."""
+    models: dict[str, bytes | Path] = {"model.fp32.onnx": bundle.model_path()}
+    models |= {name: content for name, content in files.items() if name.endswith(".onnx") and content is not None}
+    with tempfile.TemporaryDirectory() as folder:
+        plain = Manifest(**{**vars(bundle.manifest), "engines": [], "files": {}})
+        return cpu_latency(write_bundle(Path(folder) / "copy", plain, models), threads)
+
+
+def _write(
+    bundle: Bundle, files: dict[str, bytes | Path | None], figures: dict[str, Any], latency: dict[str, Any]
+) -> Bundle:
+    """The bundle with the new models; engines that were made from the ones they replace go."""
+    manifest = bundle.manifest
+    kept = [engine for engine in manifest.engines if engine.precision == "fp32"]
+    changes = dict(files)
+    changes |= {engine.path: None for engine in manifest.engines if engine not in kept}
+    changes["report.json"] = json.dumps(bundle.report | {"quantisation": figures}, indent=1).encode()
+    name = f"{figures['evaluation']['from']} (quantised against fp32)"
+    accuracy = {
+        precision: manifest.accuracy.get(precision, {})
+        | {name: {key: row[key] for key in ("top1", "balanced", "clips")}}
+        for precision, row in figures["models"].items()
+    }
+    return revise_bundle(
+        bundle,
+        changes,
+        accuracy=manifest.accuracy | accuracy,
+        calibration=figures["calibration"] | {"method": figures["method"], "floating": figures["floating"]},
+        latency=manifest.latency | {figures["device"]: latency},
+        engines=kept,
+    )
+
+
+def write_report(outcome: Outcome, folder: Path) -> Path:
+    """report.md and sensitivity.png into the folder; returns it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    floating = outcome.figures["floating"]
+    text = reporting.text(outcome.figures, sensitivity.table(outcome.rows, floating))
+    (folder / "report.md").write_text(text, "utf-8")
+    sensitivity.chart(outcome.rows, floating, folder / "sensitivity.png")
+    return folder

@@ -1,0 +1,89 @@
+"""`edge-c2vl build-engine`: from a bundle's model to an engine for this device."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edge_c2vl.commands.options import json_option
+
+
+@click.command("build-engine")
+@click.argument("bundle")
+@click.option(
+    "--backend",
+    type=click.Choice(["tensorrt", "onnxruntime"]),
+    default="tensorrt",
+    show_default=True,
+    help="onnxruntime: the model as ONNX Runtime optimises it for this CPU.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "int8", "fp16", "fp32"]),
+    default="auto",
+    show_default=True,
+    help="auto: the best that the bundle has a model of.",
+)
+@click.option(
+    "--batch",
+    nargs=3,
+    type=int,
+    default=(1, 1, 1),
+    show_default=True,
+    metavar="MIN OPT MAX",
+    help="Clips an inference.",
+)
+@click.option("--workspace", "workspace_mb", type=click.IntRange(0), default=0, metavar="MB", help="Scratch memory.")
+@click.option(
+    "--timing-cache", type=click.Path(path_type=Path, dir_okay=False), help="Kernel timings, kept and reused."
+)
+@click.option("--dla", type=click.IntRange(0), metavar="N", help="Use this DLA core; the GPU runs what it cannot.")
+@click.option("--version-compatible", is_flag=True, help="Let newer TensorRT of the same major version load it.")
+@click.option("--hardware-compatible", is_flag=True, help="Let every GPU from Ampere on load it.")
+@click.option("--optimization-level", "optimisation_level", type=click.IntRange(0, 5), help="How long to search.")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads (onnxruntime).")
+@json_option
+def build_engine(bundle: str, backend: str, threads: int, as_json: bool, **options: Any) -> None:
+    """Build an engine for this device and put it into the BUNDLE.
+
+    Run it on the device itself: a TensorRT engine runs only on the GPU and the TensorRT that it was built with. It is
+    compared with ONNX Runtime on calibration clips and timed, and both go into the manifest.
+
+    \b
+    edge-c2vl build-engine my-bundle
+    edge-c2vl build-engine my-bundle --precision fp16 --batch 1 4 8
+    edge-c2vl build-engine my-bundle --backend onnxruntime --threads 2
+    """
+    from edge_c2vl import engine as building
+    from edge_c2vl.bundle import Bundle
+
+    def say(line: str) -> None:
+        click.echo(line, err=True)
+
+    settings = building.BuildOptions(**options)
+    opened = Bundle.open(bundle)
+    if backend == "onnxruntime":
+        revised, engine = building.build_optimised(opened, settings.precision, threads, say)
+    else:
+        revised, engine = building.build_engine(opened, settings, say)
+    size = revised.manifest.files[engine.path]["size"]
+    if as_json:
+        click.echo(json.dumps(asdict(engine) | {"bytes": size, "latency": revised.manifest.latency}))
+        return
+    found = engine.measured
+    click.echo(f"{revised.path / engine.path}: {size / 1e6:.2f} MB")
+    click.echo(
+        f"against ONNX Runtime on {found['clips']} clips: logits differ by {found['largest_logit_difference']:.2g} "
+        f"at most (largest logit {found['largest_logit']:.2g}), "
+        f"embeddings by {found['largest_embedding_difference']:.2g}"
+    )
+    click.echo(f"same decision as fp32: {100 * found['same_decision_as_fp32']:.1f} %")
+    click.echo(f"latency: {found['p50_ms']:.3f} ms (p50), {found['p95_ms']:.3f} ms (p95)")
+    if backend == "onnxruntime" and len(revised.precisions) > 1:
+        for precision in revised.precisions:
+            row = revised.manifest.latency[engine.device][precision]
+            click.echo(f"  {precision}: {row['p50_ms']:.3f} ms (p50), {row['p95_ms']:.3f} ms (p95)")
