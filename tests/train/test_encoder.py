@@ -46,7 +46,9 @@ def clips(count: int, frames: int) -> torch.Tensor:
 
 @pytest.mark.parametrize("settings", [
     EncoderSettings(classes=2),
-    EncoderSettings(width=8, blocks=6, stride=4, classes=3, embedding=32, presence=True, pooling="mean_std", joint_bias=True),
+    EncoderSettings(
+        width=8, blocks=6, stride=4, classes=3, embedding=32, presence=True, pooling="mean_std", joint_bias=True
+    ),
     EncoderSettings(width=8, blocks=3, classes=3, stream="bone", features=20),
     EncoderSettings(width=8, blocks=4, classes=3, stream="motion", presence=True, temporal_kernel=5),
 ])  # fmt: skip
