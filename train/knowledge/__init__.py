@@ -1,0 +1,1 @@
+"""Knowledge: captions of skeleton clips, and the bank of their embeddings."""
