@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # name, which URIs belong to it (the first match counts), and the function that opens it
 KINDS = (
     ("sample", r"sample", "video:open_sample"),
+    ("simulated", r"simulated([:?].*)?", "simulated:open_simulated"),
     ("device", r"\d{1,4}|/dev/video\d{1,4}", "device:open_device"),
     ("csi", r"csi://\d{1,2}", "csi:open_csi"),
     ("video over http", r"https?://[^?#]+\.(mp4|mkv|webm|avi|mov|gif|m4v)([?#].*)?", "video:open_video"),
@@ -47,7 +48,7 @@ def _find(uri: str) -> tuple[str, str]:
             return name, opener
     raise UsageError(
         f"{redact(uri)!r} is no camera: use 0, /dev/video0, csi://0, rtsp://, http://, udp://, tcp://, a video file, "
-        "a folder or glob of images, or sample"
+        "a folder or glob of images, sample, or simulated"
     )
 
 
