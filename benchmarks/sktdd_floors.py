@@ -44,13 +44,8 @@ def models(seed: int) -> dict[str, Any]:
     return {"gradient-boosted trees": trees, "logistic regression": linear}
 
 
-@click.command()
-@click.argument("archive", type=click.Path(path_type=Path))
-@click.option("--output", type=click.Path(path_type=Path), help="JSON file for the figures.")
-@click.option("--seed", type=int, default=0, show_default=True)
-def main(archive: Path, output: Path | None, seed: int) -> None:
-    """Print the floors on the sktDD ARCHIVE."""
-    data = Data.open(Archive.open(archive))
+def floors(data: Data, seed: int = 0) -> dict[str, Any]:
+    """Each model's figures on the folds of the default bundle."""
     features = statistics(data.store.read(np.arange(len(data.labels))))
     report = {}
     for name, model in models(seed).items():
@@ -63,8 +58,19 @@ def main(archive: Path, output: Path | None, seed: int) -> None:
             model.fit(known[rows], data.labels[rows], **{key: weight})
             scores[0, tested] = model.predict_proba(known[tested])[:, 1]
         report[name] = judge(data, scores)
-        print(f"\n{name}, all windows\n{table(report[name]['all'])}", flush=True)
-        print(f"\n{name}, windows with arms\n{table(report[name]['answered'])}", flush=True)
+    return report
+
+
+@click.command()
+@click.argument("archive", type=click.Path(path_type=Path))
+@click.option("--output", type=click.Path(path_type=Path), help="JSON file for the figures.")
+@click.option("--seed", type=int, default=0, show_default=True)
+def main(archive: Path, output: Path | None, seed: int) -> None:
+    """Print the floors on the sktDD ARCHIVE."""
+    report = floors(Data.open(Archive.open(archive)), seed)
+    for name, values in report.items():
+        print(f"\n{name}, all windows\n{table(values['all'])}")
+        print(f"\n{name}, windows with arms\n{table(values['answered'])}")
     if output:
         output.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
