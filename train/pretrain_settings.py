@@ -82,12 +82,20 @@ class PretrainSettings:
         "c2vl", "c2vl; skeleton-clr (MoCo on skeletons alone); random: the encoder as it is initialised.", METHODS
     )
     split: str = setting("", "Column of the archive: only its train part is learnt from; empty: everything.")
+    frames: int = setting(64, "Frames T of a clip.")
+    facing: bool = setting(False, "Turn every body to face the camera (3-D archives).")
+    seconds: float = setting(0.0, "Without a bank: length of a window; 0: each recording is one clip, however long.")
+    hop_s: float = setting(1.0, "Without a bank: seconds between windows.")
     prepare: str = setting(
         "centre",
-        "The knowledge's mean taken off; or made white too. Captions of one data set are all alike.",
+        "The knowledge's mean is taken off, or it is made white too: captions of one data set are all alike.",
         PREPARATIONS,
     )
     knowledge_size: int = setting(0, "Principal components of the knowledge that are kept; 0: all.")
+    join: bool = setting(
+        False,
+        "The captions of a window count side by side, as one long embedding, instead of one being drawn each time.",
+    )
     exchange: float = setting(0.0, "Share of the clips whose knowledge is exchanged: 1 is the control of no knowledge.")
     hidden: int = setting(0, "Width of the projectors' hidden layer; 0: linear projectors.")
     projection: int = setting(128, "Size of SkeletonCLR's projections.")
@@ -97,6 +105,8 @@ class PretrainSettings:
 
     def __post_init__(self) -> None:
         check_choices(self)
+        if self.frames < 2 or self.seconds < 0 or self.hop_s <= 0:
+            raise UsageError("--frames is at least 2, --seconds at least 0, --hop-s more than 0")
         if not 0 <= self.exchange <= 1:
             raise UsageError(f"--exchange is a share between 0 and 1, not {self.exchange}")
         if not 0 <= self.ema_momentum < 1:

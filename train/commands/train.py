@@ -8,6 +8,8 @@ import click
 
 # name -> "module:attribute"
 COMMANDS = {
+    "pretrain": "train.commands.pretrain:pretrain",
+    "probe": "train.commands.probe:probe",
     "finetune": "train.commands.finetune:finetune",
 }
 

@@ -1,0 +1,203 @@
+"""train pretrain and train probe from the command line, on a small archive; what does not fit is named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from click.testing import CliRunner  # noqa: E402
+
+from edge_c2vl.archive import Archive, ArchiveWriter  # noqa: E402
+from edge_c2vl.errors import EdgeC2VLError, UsageError  # noqa: E402
+from train.checkpoint import load_model  # noqa: E402
+from train.commands.pretrain import pretrain  # noqa: E402
+from train.commands.probe import probe  # noqa: E402
+from train.knowledge.bank import Bank, BankError, write_bank  # noqa: E402
+from train.pretrain import exchanged, gather_knowledge  # noqa: E402
+from train.pretrain_settings import PretrainSettings  # noqa: E402
+
+CLIPS = 36
+SMALL = ["--width", 4, "--blocks", 3, "--frames", 12, "--batch-size", 8, "--learning-rate", 0.01, "--view", 10]
+FAST = [*SMALL, "--accelerator", "cpu", "--no-tensorboard"]
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGE_C2VL_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three movements by six people before two cameras; the last third of the clips is test."""
+    path = tmp_path_factory.mktemp("pretrain") / "archive"
+    random = np.random.default_rng(0)
+    with ArchiveWriter(
+        path, labels=["up", "out", "fore"], source="made up", licence="none", source_layout="ntu25", dimensions=3
+    ) as writer:
+        body = random.normal(size=(25, 3))
+        for number in range(CLIPS):
+            frames = np.ones((20, 25, 4), np.float32)
+            frames[..., :3] = body + random.normal(0, 0.05, (1, 25, 3)) + random.normal(0, 0.02, (20, 25, 3))
+            frames[:, 5:8, number % 3] += np.linspace(0, 3, 20)[:, None]
+            writer.append(
+                f"clip{number}", frames, fps=10, label=number % 3, subject=f"s{number % 6}",
+                camera=f"v{number // 3 % 2}", fold="train" if number < 24 else "test",
+            )  # fmt: skip
+    return path
+
+
+def make_bank(
+    path: Path, archive: Path, kind: str = "language", crops: bool = True, size: int = 5, skip: int = 0
+) -> Path:
+    """Two captions a window, alike within a movement; of each clip the whole and its second half."""
+    random = np.random.default_rng(1)
+    concepts = random.normal(size=(3, size))
+    names, spans, embeddings = [], [], []
+    for number in range(skip, CLIPS):
+        for span in [(0, 1.9), (0.9, 1.9)][: 1 + crops]:
+            names.append(f"clip{number}")
+            spans.append(span)
+            embeddings.append(concepts[number % 3] + 0.1 * random.normal(size=(2, size)))
+    said = [["a caption", "another"]] * len(names)
+    write_bank(path, names, spans, np.array(embeddings), said, kind=kind, encoder="none", source="test")
+    return path
+
+
+def run(command, *arguments: object) -> str:
+    result = CliRunner().invoke(command, [str(argument) for argument in arguments], catch_exceptions=True)
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_c2vl_learns_from_a_bank_and_is_probed(archive: Path, tmp_path: Path) -> None:
+    bank = make_bank(tmp_path / "bank", archive)
+    trained = [archive, tmp_path / "runs", "--knowledge", bank, "--split", "fold", "--epochs", 8, "--seeds", 2, *FAST]
+    figures = json.loads(run(pretrain, *trained, "--json"))
+    assert sorted(Path(folder).name for folder in figures) == ["seed0", "seed1"]
+    for values in figures.values():
+        assert values["softening"] > 0
+        assert np.isfinite(values["loss"])
+    run(pretrain, archive, tmp_path / "random", "--method", "random", *FAST)
+    result = json.loads(run(probe, archive, tmp_path / "runs", "--split", "fold", "--json"))
+    assert [entry["n"] for entry in result["runs"]] == [12, 12]
+    assert result["mean"]["top1"] > 0.8
+    assert set(result["spread"]) == {"top1", "balanced"}
+    # The embedding lies in the knowledge's space, and labels were kept out of the model.
+    encoder, about = load_model(tmp_path / "runs" / "seed0")
+    assert encoder.embedding_size == 5
+    assert about.labels == []
+    assert encoder.classifier is None
+    settings = json.loads((tmp_path / "runs" / "seed1" / "settings.json").read_text())
+    assert settings["loop"]["seed"] == 1
+    assert settings["objective"]["softening"] == 0.5
+    # Run again: finished seeds are left as they are.
+    assert json.loads(run(pretrain, *trained, "--json")) == {}
+
+
+def test_every_protocol(archive: Path, tmp_path: Path) -> None:
+    for stream in ("joint", "bone", "motion"):
+        run(pretrain, archive, tmp_path / stream, "--method", "random", "--stream", stream, *FAST)
+    joint = tmp_path / "joint"
+
+    def judged(*arguments: object) -> dict:
+        return json.loads(run(probe, archive, joint, "--split", "fold", "--json", *arguments))
+
+    assert "C_joint" in judged("--protocol", "linear")["runs"][0]
+    assert judged("--protocol", "knn", "--k", 3)["mean"]["top1"] > 0.5
+    few = judged("--shots", 1, "--draws", 4)
+    assert [entry["draw"] for entry in few["runs"]] == [0, 1, 2, 3]
+    assert len({entry["top1"] for entry in judged("--share", "0.15", "--draws", 6)["runs"]}) > 1
+    strange = judged("--protocol", "one-class", "--normal", "up")
+    assert set(strange["mean"]) == {"auc_v0", "auc_v1", "auc"}
+    assert strange["mean"]["auc"] > 0.6
+    streams = [tmp_path / stream for stream in ("joint", "bone", "motion")]
+    fused = json.loads(run(probe, archive, *streams, "--split", "fold", "--json"))
+    assert fused["runs"][0]["n"] == 12
+    with pytest.raises(UsageError, match="same stream"):
+        run(probe, archive, joint, joint, "--split", "fold")
+    with pytest.raises(UsageError, match="nothing|has fold"):
+        run(probe, archive, joint, "--split", "nonsense")
+    with pytest.raises(UsageError, match="--normal"):
+        run(probe, archive, joint, "--split", "fold", "--protocol", "one-class", "--normal", "asleep")
+    with pytest.raises(EdgeC2VLError, match="no finished run"):
+        run(probe, archive, tmp_path, "--split", "fold")
+
+
+def test_skeleton_clr_from_the_command_line(archive: Path, tmp_path: Path) -> None:
+    said = run(pretrain, archive, tmp_path / "run", "--method", "skeleton-clr", "--epochs", 2, "--key-queue", 16, *FAST)
+    assert "retrieval" in said
+    with pytest.raises(UsageError, match="already"):
+        run(pretrain, archive, tmp_path / "run", "--method", "skeleton-clr", *FAST)
+
+
+def test_banks_that_do_not_fit_are_named(archive: Path, tmp_path: Path) -> None:
+    opened, rows, settings = Archive.open(archive), np.arange(CLIPS), PretrainSettings()
+    language = Bank.open(make_bank(tmp_path / "language", archive))
+    lacking = Bank.open(make_bank(tmp_path / "lacking", archive, skip=3))
+    with pytest.raises(BankError, match=r"lacks 3 of 36 samples, the first clip0"):
+        gather_knowledge(opened, rows, [lacking], settings, 0)
+    assert len(gather_knowledge(opened, rows[3:], [lacking], settings, 0)[0]) == 66  # what is asked for is there
+    with pytest.raises(UsageError, match="--knowledge"):
+        gather_knowledge(opened, rows, [], settings, 0)
+    with pytest.raises(UsageError, match="more than one bank"):
+        gather_knowledge(opened, rows, [language, lacking], settings, 0)
+    with pytest.raises(BankError, match="--knowledge-size"):
+        gather_knowledge(opened, rows, [language], PretrainSettings(knowledge_size=99), 0)
+    with pytest.raises(UsageError, match="no use"):
+        run(pretrain, archive, tmp_path / "run", "--method", "skeleton-clr", "--knowledge", language.path, *FAST)
+    # A run that was begun with one bank is not resumed with one of another dimension.
+    start = [archive, tmp_path / "run", "--epochs", 1, *FAST]
+    run(pretrain, *start, "--knowledge", language.path)
+    wider = make_bank(tmp_path / "wider", archive, size=9)
+    (tmp_path / "run" / "model.safetensors").unlink()
+    with pytest.raises(EdgeC2VLError, match="another encoder or task"):
+        run(pretrain, *start, "--knowledge", wider, "--resume")
+
+
+def test_vision_of_whole_recordings_joins_the_words_of_crops(archive: Path, tmp_path: Path) -> None:
+    opened, rows = Archive.open(archive), np.arange(CLIPS)
+    language = Bank.open(make_bank(tmp_path / "language", archive))
+    vision = Bank.open(make_bank(tmp_path / "vision", archive, kind="vision", crops=False, size=4))
+    windows, knowledge = gather_knowledge(opened, rows, [vision, language], PretrainSettings(prepare="none"), 0)
+    assert len(windows) == 2 * CLIPS
+    assert knowledge["language"].shape == (72, 2, 5)
+    assert knowledge["vision"].shape == (72, 2, 4)
+    for index in range(len(windows)):
+        expected = vision.embeddings[vision.rows_of(f"clip{windows.clip[index]}")[0]]
+        np.testing.assert_allclose(knowledge["vision"][index], expected, atol=1e-6)
+    other = Bank.open(make_bank(tmp_path / "other", archive, kind="vision"))
+    other.spans = other.spans * 0.9
+    with pytest.raises(BankError, match="other windows"):
+        gather_knowledge(opened, rows, [language, other], PretrainSettings(), 0)
+
+
+def test_joined_captions_stand_side_by_side(archive: Path, tmp_path: Path) -> None:
+    opened = Archive.open(archive)
+    bank = Bank.open(make_bank(tmp_path / "bank", archive))
+    _, knowledge = gather_knowledge(opened, np.arange(CLIPS), [bank], PretrainSettings(join=True), 0)
+    joined = bank.embeddings - bank.embeddings.mean(axis=0)
+    joined = joined.reshape(72, 10)
+    joined /= np.linalg.norm(joined, axis=1, keepdims=True)
+    assert knowledge["language"].shape == (72, 1, 10)
+    np.testing.assert_allclose(knowledge["language"][:, 0], joined, atol=1e-4)
+
+
+def test_knowledge_is_exchanged_between_recordings() -> None:
+    clips = np.repeat(np.arange(50), 3)
+    for share in (0.0, 0.2, 1.0):
+        rows = exchanged(clips, share, seed=0)
+        moved = clips[rows] != clips
+        assert moved.sum() == 3 * round(share * 50)
+        assert sorted(rows) == list(range(150))  # nobody's knowledge is lost or doubled
+        assert (rows % 3 == np.arange(150) % 3).all()  # crops get the crop of their number
+    assert exchanged(clips, 0.4, 0).tolist() == exchanged(clips, 0.4, 0).tolist()
+    assert exchanged(clips, 0.4, 0).tolist() != exchanged(clips, 0.4, 1).tolist()
+    uneven = np.array([0, 0, 0, 1])
+    assert exchanged(uneven, 1.0, 0).tolist() == [3, 3, 3, 0]

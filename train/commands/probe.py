@@ -1,0 +1,57 @@
+"""edge-c2vl train probe ARCHIVE MODEL..."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from train.options import read_settings, settings_options
+from train.probe_settings import ProbeSettings
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("archive", type=_PATH)
+@click.argument("models", nargs=-1, required=True, type=_PATH)
+@click.option("--device", default="cpu", show_default=True, help="Where features are computed: cpu, cuda.")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+@settings_options(ProbeSettings)
+def probe(
+    archive: Path, models: tuple[Path, ...], device: str, as_json: bool, config: Path | None, **flags: Any
+) -> None:
+    """Judge frozen encoders: linear probe, nearest neighbours, few labels, one class.
+
+    MODELS are models or run folders; one that holds seed0, seed1, ... is judged seed by seed, and mean and spread
+    (sample standard deviation) are printed. Several MODELS are streams (joint, bone, motion) whose scores are fused
+    with weights 0.6, 0.6 and 0.4. The encoder stays as it is, in eval mode; nothing is chosen on test clips. An archive
+    other than the one a model was pretrained on makes it a transfer.
+
+    \b
+    Example:
+      edge-c2vl train probe nw-ucla.archive runs/c2vl --split xview
+      edge-c2vl train probe nw-ucla.archive runs/joint runs/bone runs/motion --split xview
+      edge-c2vl train probe nw-ucla.archive runs/c2vl --split xview --shots 5 --draws 10
+      edge-c2vl train probe sktdd.archive runs/sktdd --split split0 --protocol one-class --seconds 3
+    """
+    (settings,) = read_settings(flags, config, ProbeSettings)
+
+    from edge_c2vl.archive import Archive
+    from train.probe import probe as judge
+
+    result = judge(Archive.open(archive), models, settings, device)
+    if as_json:
+        click.echo(json.dumps(result))
+        return
+    for run in result["runs"]:
+        click.echo("  ".join(f"{name} {_shown(value)}" for name, value in run.items()))
+    if len(result["runs"]) > 1:
+        for name, mean in result["mean"].items():
+            click.echo(f"{name:10} {_shown(mean)} +- {_shown(result['spread'][name])} ({len(result['runs'])} runs)")
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
