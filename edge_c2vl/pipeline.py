@@ -228,11 +228,13 @@ class Pipeline:
     def _see(self) -> None:
         window = Window(self._spec, self._layout)
         freeze = FreezeDetector()
+        started = None
         now_s = -float("inf")
         first_s = due_s = last_seen_s = 0.0
         count = 0
         try:
             while (frame := self._frames.take()) is not None:
+                started = started or time.monotonic()
                 count += 1
                 if count % self.governor.stride:
                     self._skipped += 1
@@ -256,6 +258,7 @@ class Pipeline:
                     self._jobs.put(Job(clip, now_s, frame.captured_s, now_s - last_seen_s, fill, blind))
                 self._show(frame, landmarks)
                 self._progress_s = time.monotonic()
+                self.summary.seeing_s = self._progress_s - started
         finally:
             self._jobs.close()
 
@@ -267,9 +270,10 @@ class Pipeline:
         return landmarks
 
     def _show(self, frame: FrameLike, landmarks: Array | None) -> None:
+        size = None if frame.image is None else (frame.image.shape[1], frame.image.shape[0])
         for outlet in self._outlets:
             if outlet.sink.wants_skeletons:
-                outlet.give(SeenSkeleton(landmarks, frame.timestamp_s))
+                outlet.give(SeenSkeleton(landmarks, frame.timestamp_s, size))
             if outlet.sink.wants_frames and frame.image is not None:
                 outlet.give_frame(SeenFrame(frame.image, landmarks, frame.timestamp_s, self._newest))
 

@@ -9,7 +9,8 @@ from typing import Any
 @dataclass
 class Summary:
     """`decided`: number of decisions by state. `states_s`: seconds of recording spent in each state. `stages`: latency
-    of each stage in milliseconds (see `timing.Timings.table`). `rss_mb`: the process's memory at the end."""
+    of each stage in milliseconds (see `timing.Timings.table`). `wall_s`: the whole run;
+    `seeing_s`: from the first frame to the last. `rss_mb`: the process's memory at the end."""
 
     frames: int = 0
     poses: int = 0
@@ -19,6 +20,7 @@ class Summary:
     decided: dict[str, int] = field(default_factory=dict)
     states_s: dict[str, float] = field(default_factory=dict)
     wall_s: float = 0.0
+    seeing_s: float = 0.0
     stages: dict[str, dict[str, float]] = field(default_factory=dict)
     rss_mb: float = 0.0
 
@@ -29,10 +31,15 @@ class Summary:
 
     @property
     def fps(self) -> float:
-        return self.frames / self.wall_s if self.wall_s else 0.0
+        """Frames looked at a second, from the first one on to the last: without start and end."""
+        return self.frames / self.seeing_s if self.seeing_s else 0.0
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self) | {"fps": round(self.fps, 2), "wall_s": round(self.wall_s, 3)}
+        return asdict(self) | {
+            "fps": round(self.fps, 2),
+            "wall_s": round(self.wall_s, 3),
+            "seeing_s": round(self.seeing_s, 3),
+        }
 
     def to_text(self) -> str:
         share = f" ({self.poses / self.frames:.0%})" if self.frames else ""

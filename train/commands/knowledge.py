@@ -1,0 +1,171 @@
+"""edge-c2vl knowledge caption | encode | show"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edge_c2vl.commands.options import json_option
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.group()
+def knowledge() -> None:
+    """What is known of each clip in words or pictures, and the bank of its embeddings.
+
+    \b
+    edge-c2vl knowledge show ARCHIVE CLIP                the kinematic captions of a clip
+    edge-c2vl knowledge encode ARCHIVE BANK --crops 8    captions of all clips and their crops -> a bank
+    edge-c2vl knowledge show ARCHIVE --bank BANK         how much the bank tells apart
+    """
+
+
+@knowledge.command()
+@click.argument("videos", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("captions", type=_PATH)
+@click.option("--endpoint", metavar="URL", help="An OpenAI-compatible server, such as http://127.0.0.1:8000/v1.")
+@click.option("--model", required=True, help="The model's name on that server; without --endpoint a local folder.")
+@click.option("--archive", type=_PATH, help="Caption this archive's clips.  [default: every video]")
+@click.option("--prompt", help="What the model is asked.  [default: what the body does]")
+@click.option("--frames", type=click.IntRange(1), default=16, show_default=True, help="Pictures of a clip.")
+@click.option("--per-frame", is_flag=True, help="A caption of each picture (as C2VL's 16) instead of one of all.")
+@click.option("--key-variable", default="OPENAI_API_KEY", show_default=True, help="Environment variable with the key.")
+@click.option("--timeout-s", type=click.FloatRange(1), default=120.0, show_default=True, help="For one request.")
+@click.option("--retries", type=click.IntRange(0), default=4, show_default=True, help="Of a busy or silent server.")
+@click.option("--workers", type=click.IntRange(1), default=4, show_default=True, help="Requests at once.")
+@json_option
+def caption(
+    videos: Path,
+    captions: Path,
+    endpoint: str | None,
+    model: str,
+    archive: Path | None,
+    prompt: str | None,
+    frames: int,
+    per_frame: bool,
+    key_variable: str,
+    timeout_s: float,
+    retries: int,
+    workers: int,
+    as_json: bool,
+) -> None:
+    """Caption VIDEOS by a large multimodal model; the result, CAPTIONS, is JSON {name: [captions]}.
+
+    The model sees a prompt and pictures, never a name. Interrupted work goes on where it was: run the same again.
+
+    \b
+    edge-c2vl knowledge caption videos/ captions.json --endpoint http://127.0.0.1:8000/v1 --model llava-1.5-7b
+    edge-c2vl knowledge caption videos/ captions.json --model models/llava-1.5-7b
+    """
+    from edge_c2vl.archive import Archive
+    from train.knowledge.caption import PROMPT, VIDEO_SUFFIXES, Captioner, Endpoint, Pipeline, find_video, sample_frames
+    from train.knowledge.collect import collect
+
+    asked = prompt or PROMPT
+    if endpoint:
+        captioner: Captioner = Endpoint(endpoint, model, asked, key_variable, timeout_s, retries)
+    else:
+        captioner, workers = Pipeline(model, asked), 1  # one model, one clip at a time
+    if archive:
+        names = sorted({name.partition("#")[0] for name in Archive.open(archive).clips["name"].astype(str)})
+    else:
+        names = sorted(path.stem for path in videos.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
+    if not names:
+        raise click.UsageError(f"no video in {videos}")
+
+    def make(name: str) -> list[str]:
+        return captioner.captions(sample_frames(find_video(videos, name), frames), per_frame)
+
+    settings = captioner.settings | {"frames": frames, "per_frame": per_frame}
+    made, failed = collect(names, make, captions, settings, workers)
+    if as_json:
+        click.echo(json.dumps({"captioned": len(made), "failed": failed}, indent=2))
+    else:
+        for name, why in failed.items():
+            click.echo(f"left out {name}: {why}", err=True)
+        click.echo(f"{captions}: captions of {len(made)} clips; {len(failed)} left out")
+    if failed:
+        raise SystemExit(1)
+
+
+@knowledge.command()
+@click.argument("archive", type=_PATH)
+@click.argument("bank", type=_PATH)
+@click.option("--source", default="kinematic", show_default=True, metavar="kinematic|FILE|video:FOLDER",
+              help="Rules on the skeletons, a file of captions, or the pictures of videos (CLIP).")  # fmt: skip
+@click.option("--encoder", default="minilm", show_default=True, metavar="minilm|clip:MODEL",
+              help="MODEL: a folder or hub name of a CLIP.")  # fmt: skip
+@click.option("--crops", type=click.IntRange(0), default=0, show_default=True,
+              help="Temporal crops of each clip, beside the whole, each with captions of its own.")  # fmt: skip
+@click.option("--seconds", type=click.FloatRange(0), default=0.0, help="Windows of this length instead (long drives).")
+@click.option("--hop-s", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True,
+              help="Seconds between such windows.")  # fmt: skip
+@click.option("--parts", is_flag=True, help="Also a caption of each part of the body: seven a window.")
+@click.option("--facts", type=click.IntRange(1), default=20, show_default=True, help="Most facts of a caption.")
+@click.option("--pool", type=click.Choice(["caption", "clauses"]), default="caption", show_default=True,
+              help="Encode captions whole, or each distinct clause once and take their mean: far quicker.")  # fmt: skip
+@click.option("--frames", type=click.IntRange(1), default=16, show_default=True, help="Pictures of a video.")
+@click.option("--skip-missing", is_flag=True, help="Leave out samples without captions or video.")
+@click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True, help="Texts at once.")
+@click.option("--overwrite", is_flag=True, help="Replace a bank that exists.")
+@json_option
+def encode(
+    archive: Path, bank: Path, encoder: str, batch_size: int, overwrite: bool, as_json: bool, **recipe: Any
+) -> None:
+    """Make BANK: the embeddings of what is known of each clip of ARCHIVE.
+
+    \b
+    edge-c2vl knowledge encode nw-ucla bank --crops 8 --pool clauses --facts 60
+    edge-c2vl knowledge encode pku bank --source pkuv2_language.json --encoder clip:models/clip-vit-base-patch32
+    edge-c2vl knowledge encode drives bank --seconds 3 --hop-s 1
+    """
+    from edge_c2vl.archive import Archive
+    from train.data import default_cache
+    from train.knowledge.make import Recipe, make_bank
+    from train.knowledge.text import open_encoder
+
+    plan = Recipe(**recipe)
+    opened = Archive.open(archive)
+    facts = make_bank(opened, bank, plan, open_encoder(encoder), batch_size, default_cache() / "text", overwrite)
+    if as_json:
+        click.echo(json.dumps(facts, indent=2))
+    else:
+        rows, count, size = facts["rows"], facts["per_row"], facts["dimension"]
+        click.echo(f"{bank}: {rows} windows of {len(opened)} clips, {count} embedding(s) each, {size} dimensions")
+
+
+@knowledge.command()
+@click.argument("archive", type=_PATH)
+@click.argument("clip", required=False)
+@click.option("--bank", type=_PATH, help="Print what this bank says of the clip, and its statistics.")
+@click.option("--output", type=_PATH, help="Draw the clip as a film strip into this picture (.png, .pdf, .svg).")
+@click.option("--parts", is_flag=True, help="Also the captions of each part of the body.")
+@click.option("--size", type=click.IntRange(1), default=64, show_default=True, help="Dimensions to whiten to.")
+@json_option
+def show(
+    archive: Path, clip: str | None, bank: Path | None, output: Path | None, parts: bool, size: int, as_json: bool
+) -> None:
+    """Show what is known of CLIP (its name or number) of ARCHIVE beside its picture, and how much a bank tells apart.
+
+    \b
+    edge-c2vl knowledge show nw-ucla a01_s01_e00_v01 --output clip.png
+    edge-c2vl knowledge show nw-ucla --bank bank
+    """
+    from train.knowledge.show import clip_facts, print_clip, print_statistics
+
+    if clip is None and bank is None:
+        raise click.UsageError("name a CLIP to see it, or a --bank to see its statistics")
+    shown = clip_facts(archive, clip, bank, output, parts, size)
+    if as_json:
+        click.echo(json.dumps(shown, indent=2))
+        return
+    if clip is not None:
+        click.echo(print_clip(shown))
+    if "statistics" in shown:
+        click.echo(print_statistics(shown))
+    if output:
+        click.echo(f"drawn: {output}")

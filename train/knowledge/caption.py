@@ -1,0 +1,235 @@
+"""Captions by a large multimodal model: from an OpenAI-compatible endpoint, or a local transformers model.
+
+What the model is sent: a prompt, and pictures without names. The sample's name can hold its class, so it never leaves
+this file except into the file of results.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import os
+import time
+import urllib.error
+import urllib.request
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_c2vl.errors import DatasetError, UsageError
+from train.knowledge.text import KnowledgeError
+
+Picture = NDArray[np.uint8]  # (H, W, 3), RGB
+
+FRAMES = 16
+PROMPT = (
+    "These pictures are taken in order from one short video of a person. In one or two sentences say what the body "
+    "does: which parts move, how, in which order, and what they touch. Do not describe the room or the clothes."
+)
+VIDEO_SUFFIXES = (".avi", ".mp4", ".mkv", ".mov", ".webm", ".m4v", ".gif")
+
+
+def find_video(folder: Path, name: str) -> Path:
+    """The video of a sample: `name` plus a suffix or `_rgb` and a suffix (NTU RGB+D), at any depth.
+
+    Raises DatasetError where there is none, or more than one.
+    """
+    stems = {name, name.rsplit("/", 1)[-1]}
+    wanted = {f"{stem}{tail}" for stem in stems for tail in ("", "_rgb")}
+    found = [path for path in _videos(folder) if path.stem in wanted]
+    if len(found) != 1:
+        what = "no video" if not found else f"{len(found)} videos ({found[0]}, {found[1]})"
+        raise DatasetError(f"{what} of {name} in {folder}: expected one file such as {name}.mp4")
+    return found[0]
+
+
+_listed: dict[Path, list[Path]] = {}
+
+
+def _videos(folder: Path) -> list[Path]:
+    # Listed once: walking a folder of 100,000 files for each of them would take days.
+    if folder not in _listed:
+        if not folder.is_dir():
+            raise DatasetError(f"{folder} is not a folder of videos")
+        _listed[folder] = sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
+    return _listed[folder]
+
+
+def sample_frames(video: Path, count: int = FRAMES, longest_side: int = 512) -> list[Picture]:
+    """`count` pictures evenly spread over a video, RGB, no side longer than `longest_side`; a video of fewer frames
+    repeats some. Raises DatasetError where nothing comes out of it."""
+    import cv2
+
+    # Counted by reading: what a container says of its length is often wrong, and seeking by it lands elsewhere.
+    reader = cv2.VideoCapture(str(video))
+    total = 0
+    while reader.grab():
+        total += 1
+    reader.release()
+    wanted = np.linspace(0, max(total - 1, 0), count).round().astype(int).tolist()
+    pictures: dict[int, Picture] = {}
+    reader = cv2.VideoCapture(str(video))
+    for index in range(total):
+        if not reader.grab():
+            break
+        if index in wanted:
+            ok, image = reader.retrieve()
+            if ok:
+                pictures[index] = _shrunk(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), longest_side)
+    reader.release()
+    if not pictures:
+        raise DatasetError(f"{video} cannot be read as a video: no frame came out of it")
+    # A frame that would not decode is stood in for by its nearest neighbour.
+    return [pictures[min(pictures, key=lambda known: abs(known - index))] for index in wanted]
+
+
+def _shrunk(image: Picture, longest_side: int) -> Picture:
+    import cv2
+
+    share = longest_side / max(image.shape[:2])
+    if share >= 1:
+        return image
+    size = (max(round(image.shape[1] * share), 1), max(round(image.shape[0] * share), 1))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+
+
+class Captioner(ABC):
+    """Pictures -> one caption. `settings`: all that a caption depends on; kept beside it in the cache."""
+
+    settings: dict[str, Any]
+
+    @abstractmethod
+    def caption(self, pictures: Sequence[Picture]) -> str:
+        """One caption of the pictures, which belong together, in order. Raises KnowledgeError."""
+
+    def captions(self, pictures: Sequence[Picture], per_frame: bool = False) -> list[str]:
+        """One caption of all pictures, or one of each of them (as C2VL's 16 are)."""
+        groups = [[picture] for picture in pictures] if per_frame else [pictures]
+        return [self.caption(group) for group in groups]
+
+
+@dataclass
+class Endpoint(Captioner):
+    """An OpenAI-compatible server (vLLM, Ollama, llama.cpp, a hosted one): POST {base_url}/chat/completions.
+
+    key_variable: the environment variable that holds the key; without it no key is sent. A busy server (429), a fault
+    of its own (5xx) and a broken connection are tried again, `retries` times, after 1, 2, 4 ... seconds or what its
+    Retry-After says; any other answer is an error at once.
+    """
+
+    base_url: str
+    model: str
+    prompt: str = PROMPT
+    key_variable: str = "OPENAI_API_KEY"
+    timeout_s: float = 120.0
+    retries: int = 4
+    max_tokens: int = 200
+    temperature: float = 0.0
+    first_wait_s: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.base_url.startswith(("http://", "https://")):
+            raise UsageError(f"an endpoint begins with http:// or https://, not {self.base_url!r}")
+        self.base_url = self.base_url.rstrip("/")
+        self.settings = {"model": self.model, "prompt": self.prompt, "max_tokens": self.max_tokens}
+        self.settings["temperature"] = self.temperature
+
+    def caption(self, pictures: Sequence[Picture]) -> str:
+        content: list[dict[str, Any]] = [{"type": "text", "text": self.prompt}]
+        content += [{"type": "image_url", "image_url": {"url": data_url(picture)}} for picture in pictures]
+        body = {
+            "model": self.model,
+            "messages": [{"role": "user", "content": content}],
+            "max_tokens": self.max_tokens,
+            "temperature": self.temperature,
+        }
+        answer = self._post(json.dumps(body).encode())
+        try:
+            text = json.loads(answer)["choices"][0]["message"]["content"]
+            return _tidy(text)
+        except (ValueError, LookupError, TypeError, AttributeError):
+            raise KnowledgeError(
+                f"{self.base_url} answered something else than a chat completion: {answer[:200]!r}"
+            ) from None
+
+    def _post(self, body: bytes) -> bytes:
+        headers = {"Content-Type": "application/json"}
+        key = os.environ.get(self.key_variable, "")
+        if key:
+            headers["Authorization"] = f"Bearer {key}"
+        request = urllib.request.Request(f"{self.base_url}/chat/completions", body, headers)
+        problem, wait_s = "", self.first_wait_s
+        for attempt in range(self.retries + 1):
+            try:
+                with urllib.request.urlopen(request, timeout=self.timeout_s) as response:
+                    answer: bytes = response.read()
+                    return answer
+            except urllib.error.HTTPError as error:
+                problem = f"{error.code} {error.reason}: {error.read(300).decode(errors='replace').strip()}"
+                if error.code not in (408, 409, 429) and error.code < 500:
+                    advice = f"; is {self.key_variable} set?" if error.code in (401, 403) else ""
+                    raise KnowledgeError(f"{self.base_url} refused the request ({problem}){advice}") from None
+                wait_s = max(wait_s, _retry_after(error.headers.get("Retry-After")))
+            except (OSError, http.client.HTTPException) as error:  # no connection, broken connection, time-out
+                problem = str(getattr(error, "reason", error)) or type(error).__name__
+            if attempt < self.retries:
+                time.sleep(wait_s)
+                wait_s *= 2
+        raise KnowledgeError(f"{self.base_url} did not answer in {self.retries + 1} attempts ({problem})")
+
+
+def _retry_after(value: str | None) -> float:
+    return min(float(value), 60.0) if value and value.isdigit() else 0.0
+
+
+def data_url(picture: Picture) -> str:
+    """A JPEG as a data URL: no file name, no metadata."""
+    import cv2
+
+    ok, data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 90])
+    if not ok:
+        raise KnowledgeError(f"a picture of shape {picture.shape} cannot be encoded as JPEG")
+    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
+
+
+class Pipeline(Captioner):
+    """A local image-text-to-text model through transformers, from a folder or a hub name."""
+
+    def __init__(self, model: str, prompt: str = PROMPT, max_tokens: int = 200) -> None:
+        import torch
+        from transformers import pipeline
+
+        try:
+            self._pipe: Any = pipeline(
+                "image-text-to-text", model=model, device="cuda" if torch.cuda.is_available() else "cpu"
+            )
+        except Exception as error:
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
+            raise KnowledgeError(f"no image-text-to-text model could be loaded from {model}: {reason}") from None
+        self.settings = {"model": model, "prompt": prompt, "max_tokens": max_tokens, "temperature": 0.0}
+
+    def caption(self, pictures: Sequence[Picture]) -> str:
+        from PIL import Image
+
+        content: list[dict[str, Any]] = [{"type": "image", "image": Image.fromarray(picture)} for picture in pictures]
+        content.append({"type": "text", "text": self.settings["prompt"]})
+        answer = self._pipe(
+            text=[{"role": "user", "content": content}],
+            max_new_tokens=self.settings["max_tokens"],
+            generate_kwargs={"do_sample": False},
+            return_full_text=False,
+        )
+        return _tidy(answer[0]["generated_text"])
+
+
+def _tidy(text: str) -> str:
+    tidy = " ".join(text.split())
+    if not tidy:
+        raise KnowledgeError("the model answered with an empty caption")
+    return tidy

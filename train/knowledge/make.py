@@ -1,0 +1,144 @@
+"""Knowledge of an archive -> a bank: which windows, what is said of each, and how that is encoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_c2vl.archive import Archive
+from edge_c2vl.errors import UsageError
+from edge_c2vl.progress import track
+from edge_c2vl.recordings import Windows, sliding, whole_clips
+from edge_c2vl.skeleton import Array
+from train.knowledge.bank import BankError, read_captions, write_bank
+from train.knowledge.encode import encode_captions
+from train.knowledge.kinematics import Describer, crop_spans
+from train.knowledge.sentences import FACTS
+from train.knowledge.text import Encoder
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """source: `kinematic`, a file of captions, or `video:FOLDER` (pictures, encoded by a CLIP). crops: random temporal
+    crops of each clip beside the whole of it, each with its own captions. seconds: windows of that length every hop_s
+    instead (long recordings). parts: also a caption of each part of the body. facts: most clauses of a caption."""
+
+    source: str = "kinematic"
+    crops: int = 0
+    seconds: float = 0.0
+    hop_s: float = 1.0
+    parts: bool = False
+    facts: int = FACTS
+    pool: str = "caption"
+    frames: int = 16
+    skip_missing: bool = False
+
+    def __post_init__(self) -> None:
+        if self.source != "kinematic" and (self.crops or self.seconds or self.parts):
+            raise UsageError("--crops, --seconds and --parts need captions of each window: --source kinematic")
+        if self.crops and self.seconds:
+            raise UsageError("--crops cuts recordings of one action, --seconds long drives: say one of them")
+
+
+def choose_windows(archive: Archive, recipe: Recipe) -> Windows:
+    """The windows that become the bank's rows, clip by clip: the whole clip first, then its crops."""
+    if recipe.seconds:
+        windows = sliding(archive, None, recipe.seconds, recipe.hop_s)
+        if not len(windows):
+            raise UsageError(f"no recording of {archive.path} lasts {recipe.seconds:g} s")
+        return windows
+    whole = whole_clips(archive)
+    if not recipe.crops:
+        return whole
+    names = archive.clips["name"].astype(str).to_numpy()
+    rows = []
+    for row in range(len(whole)):
+        start_s, end_s = whole.start_s[row], whole.end_s[row]
+        spans = [(start_s, end_s), *crop_spans(names[row], start_s, end_s, recipe.crops).tolist()]
+        rows += [(int(whole.clip[row]), *span, int(whole.label[row])) for span in spans]
+    return Windows.make(rows)
+
+
+def make_bank(
+    archive: Archive,
+    path: Path,
+    recipe: Recipe,
+    encoder: Encoder,
+    batch_size: int = 64,
+    cache: Path | None = None,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Writes the bank; returns its facts. Raises UsageError and BankError before anything slow begins where it can."""
+    if path.exists() and not overwrite:
+        raise BankError(f"{path} exists already: remove it, name another folder, or say --overwrite")
+    windows = choose_windows(archive, recipe)
+    facts: dict[str, Any] = {}
+    if recipe.source.startswith("video:"):
+        windows, embeddings, captions = _from_videos(archive, windows, recipe, encoder)
+        kind, facts["frames"] = "vision", recipe.frames
+    else:
+        windows, captions = _captions(archive, windows, recipe)
+        embeddings = encode_captions(encoder, captions, recipe.pool, batch_size, cache)
+        kind, facts["pool"] = "language", recipe.pool
+    if recipe.source == "kinematic":
+        facts |= {"crops": recipe.crops, "seconds": recipe.seconds, "hop_s": recipe.hop_s, "facts": recipe.facts}
+        facts |= {"parts": recipe.parts}
+    names = archive.clips["name"].astype(str).to_numpy()[windows.clip].tolist()
+    spans = np.stack([windows.start_s, windows.end_s], axis=1)
+    about = {"encoder": encoder.name, "fingerprint": encoder.fingerprint}
+    source = recipe.source if recipe.source == "kinematic" else Path(recipe.source.removeprefix("video:")).name
+    write_bank(
+        path, names, spans, embeddings, captions, kind=kind, source=source, overwrite=overwrite, **about, **facts
+    )
+    return {"rows": len(names), "per_row": embeddings.shape[1], "dimension": encoder.dimension, "kind": kind, **about}
+
+
+def _captions(archive: Archive, windows: Windows, recipe: Recipe) -> tuple[Windows, list[list[str]]]:
+    if recipe.source == "kinematic":
+        described = Describer(archive).captions(windows, recipe.parts, recipe.facts)
+        return windows, list(track(described, "describing", len(windows)))
+    known = read_captions(recipe.source)
+    names = archive.clips["name"].astype(str).to_numpy()[windows.clip]
+    # Two bodies of one sample (NAME and NAME#1) were in one video, so they share its captions.
+    found = [known.get(name) or known.get(name.partition("#")[0]) for name in names]
+    kept = _kept([said is not None for said in found], names.tolist(), recipe)
+    rows = [said for said in found if said is not None]
+    least = min(map(len, rows))
+    return windows[kept], [said[:least] for said in rows]
+
+
+def _from_videos(
+    archive: Archive, windows: Windows, recipe: Recipe, encoder: Encoder
+) -> tuple[Windows, Array, list[list[str]]]:
+    from edge_c2vl.errors import DatasetError
+    from train.knowledge.caption import find_video, sample_frames
+
+    folder = Path(recipe.source.removeprefix("video:"))
+    names = archive.clips["name"].astype(str).to_numpy()[windows.clip].tolist()
+    encoded: list[Array | None] = []
+    for name in track(names, "encoding videos"):
+        try:
+            pictures = sample_frames(find_video(folder, name.partition("#")[0]), recipe.frames)
+            encoded.append(encoder.encode_images(pictures))
+        except DatasetError:
+            if not recipe.skip_missing:
+                raise
+            encoded.append(None)
+    kept = _kept([vectors is not None for vectors in encoded], names, recipe)
+    rows = [vectors for vectors in encoded if vectors is not None]
+    said = [f"frame {index + 1} of {recipe.frames}" for index in range(recipe.frames)]
+    return windows[kept], np.stack(rows), [said] * len(rows)
+
+
+def _kept(there: list[bool], names: list[str], recipe: Recipe) -> np.ndarray:
+    """Which rows are kept. Raises BankError where samples are lacking and that was not allowed."""
+    lacking = [name for name, known in zip(names, there, strict=True) if not known]
+    if len(lacking) == len(names) or (lacking and not recipe.skip_missing):
+        raise BankError(
+            f"{recipe.source} lacks {len(lacking)} of {len(names)} samples, the first {lacking[0]}"
+            + ("" if len(lacking) == len(names) else "; --skip-missing leaves them out")
+        )
+    return np.array(there)
