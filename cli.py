@@ -17,6 +17,8 @@ COMMANDS = {
     "bench": "edge_c2vl.commands.bench:bench",
     "doctor": "edge_c2vl.commands.doctor:doctor",
     "prepare": "train.commands.prepare:prepare",
+    "extract": "train.commands.extract:extract",
+    "eval": "train.commands.eval:evaluate",
     "knowledge": "train.commands.knowledge:knowledge",
     "train": "train.commands.train:train",
     "export": "train.commands.export:export",
@@ -53,7 +55,15 @@ def edge_c2vl(debug: bool) -> None:
 
 
 # The extra that brings a package; the others come with `train`.
-_EXTRAS = {"skvideo": "sample", "paho": "mqtt", "prometheus_client": "metrics", "can": "can", "cantools": "can"}
+_EXTRAS = {
+    "skvideo": "sample",
+    "paho": "mqtt",
+    "prometheus_client": "metrics",
+    "can": "can",
+    "cantools": "can",
+    "ray": "cluster",
+}
+_EXTRAS |= dict.fromkeys(("sentence_transformers", "transformers", "PIL"), "knowledge")
 
 
 def _needs(error: ModuleNotFoundError) -> str:

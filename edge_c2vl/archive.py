@@ -14,6 +14,7 @@ A folder of
 from __future__ import annotations
 
 import json
+import mmap
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,6 +91,14 @@ class Archive:
         if self._timestamps is not None:
             return self._timestamps[self._frames_of(index)]
         return np.arange(self._lengths[index]) / self._fps[index]
+
+    def release(self) -> None:
+        """Gives back the memory that frames read so far take up: the pages of a mapping that were touched count as the
+        process's own. What is still needed is read from the file again."""
+        for array in (self.frames, self._timestamps, self._frame_labels):
+            mapping = getattr(getattr(array, "base", None), "_mmap", None)
+            if mapping is not None and hasattr(mmap, "MADV_DONTNEED"):
+                mapping.madvise(mmap.MADV_DONTNEED)
 
     def frame_labels(self, index: int) -> NDArray[np.int16] | None:
         """The label of each frame (T,), -1 for none; None where this archive has labels of clips only."""

@@ -98,6 +98,11 @@ class Camera:
         return min(rates) if rates else None
 
     @property
+    def frame_count(self) -> int | None:
+        """About how many pictures a file has, before any are left out; None where it does not tell."""
+        return self._source.frame_count
+
+    @property
     def dropped(self) -> int:
         """Frames of a live source that were never read because newer ones came."""
         return self._source.dropped

@@ -27,7 +27,7 @@ def crop_option(function: F) -> F:
     )(function)
 
 
-camera_options = _all(
+picture_options = _all(
     click.option("--width", type=click.IntRange(1), help="Width to ask the camera for."),
     click.option("--height", type=click.IntRange(1), help="Height to ask the camera for."),
     click.option("--fps", type=click.FloatRange(1, 1000), help="Frames a second to ask the camera for."),
@@ -41,6 +41,10 @@ camera_options = _all(
         show_default=True,
         help="ir brightens dark infrared pictures before the pose; auto decides by the picture.",
     ),
+)
+
+camera_options = _all(
+    picture_options,
     click.option("--realtime", is_flag=True, help="Play a file at its own speed instead of as fast as it goes."),
 )
 

@@ -29,6 +29,8 @@ class Source(ABC):
     """Whether pictures come at a pace of their own, so that whoever is slow misses some."""
     fps: float | None = None
     """Nominal frames a second, where the source tells."""
+    frame_count: int | None = None
+    """About how many pictures a file has, where it tells."""
 
     @abstractmethod
     def read(self) -> Picture | None:

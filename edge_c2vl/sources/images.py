@@ -40,6 +40,7 @@ class Images(Source):
         quiet_opencv()
         self._paths, self._period_s = paths, 1 / (fps or DEFAULT_FPS)
         self.fps = fps or DEFAULT_FPS
+        self.frame_count = len(paths)
         self._index = 0
         self._next: Picture | None = None
         self.reopen()

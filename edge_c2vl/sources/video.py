@@ -54,6 +54,8 @@ class VideoFile(Source):
             raise CameraError(f"cannot read {redact(self._path)}: {self._reason()}")
         keep_depth(self._capture)
         self.fps = nominal_fps(self._capture)
+        count = float(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        self.frame_count = int(count) if 0 < count < 1e9 else None
         self._last_s = -math.inf
         # Many a broken file opens; whether it holds pictures shows with the first.
         self._next = self._decode()

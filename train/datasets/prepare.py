@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import signal
 import tarfile
 import tempfile
@@ -15,10 +14,8 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from itertools import islice
-from multiprocessing import active_children, get_context, parent_process
-from multiprocessing.connection import wait
+from multiprocessing import active_children, get_context
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 from edge_c2vl.archive import ArchiveWriter
@@ -26,6 +23,7 @@ from edge_c2vl.errors import DatasetError, UsageError
 from edge_c2vl.progress import track
 from train.datasets import DATASETS
 from train.datasets.source import Options, Recording, Source
+from train.workers import end_with_parent
 
 
 @dataclass(frozen=True)
@@ -120,7 +118,7 @@ class _Reader:
 def _ordered_map(function: Callable[[Any], Any], items: Iterable[Any], workers: int) -> Iterator[Any]:
     """map() over processes. At most 4 items a worker are under way, so that results never pile up in memory."""
     # spawn: forking a process in which a library runs threads (OpenCV, Arrow) can deadlock.
-    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_start_worker) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=end_with_parent) as pool:
 
         def submit(item: Any) -> Future[Any]:
             with _signals_blocked():
@@ -152,13 +150,6 @@ def _signals_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _start_worker() -> None:
-    """A worker ends when its parent was killed."""
-    parent = parent_process()
-    assert parent is not None
-    Thread(target=lambda: (wait([parent.sentinel]), os._exit(1)), daemon=True).start()
 
 
 @contextmanager

@@ -1,0 +1,323 @@
+"""Videos -> a skeleton archive, by the live pipeline's own camera and pose code.
+
+Each finished video is kept as a part beside the archive until all are done; only then is the archive written, by this
+one process, in the order of the videos, and renamed to its place. So a run that was killed goes on where it was, and
+ends with the same bytes as one that was not. A video is followed from its first frame to its last by one pose network,
+as in the vehicle; what a kill loses is the videos under way.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import shutil
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_c2vl.archive import Archive, ArchiveWriter
+from edge_c2vl.camera import CameraOptions
+from edge_c2vl.errors import ArchiveError, EdgeC2VLError, UsageError
+from edge_c2vl.folders import put_in_place
+from edge_c2vl.skeleton import MEDIAPIPE33, Array, to_ntu25
+from edge_c2vl.sources.images import images_in, is_image
+from train.remaining import Progress, Remaining
+from train.workers import Done, Event, Failed, Job, Moved, run_local
+
+SUFFIXES = frozenset([".mp4", ".mkv", ".avi", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".gif", ".wmv", ".flv"])
+# Raised when the same video gives other skeletons than before.
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Video:
+    """`name`: the clip's in the archive. `path`: a video, or a folder of images. `bytes`: its size; `stamp`: changes
+    when the file does."""
+
+    name: str
+    path: str
+    bytes: int
+    stamp: int
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How skeletons are made of videos. pose_model: see pose.PoseEstimator."""
+
+    camera: CameraOptions = field(default_factory=CameraOptions)
+    pose_model: str | None = None
+
+
+@dataclass(frozen=True)
+class Skeletons:
+    """What a video gave: ntu25 frames (T, 25, 4), all zeros where nobody was seen; seconds (T,); frames a second; in
+    how many frames somebody was seen."""
+
+    frames: Array
+    timestamps: NDArray[np.float64]
+    fps: float
+    poses: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """clips, frames, poses: what the archive holds. kept: how many videos an earlier run had finished. failed: each
+    video that could not be read, with the reason."""
+
+    clips: int
+    frames: int
+    poses: int
+    kept: int
+    failed: list[str] = field(default_factory=list)
+
+
+# What there is to do
+
+
+def find_videos(paths: Sequence[Path]) -> list[Video]:
+    """The videos named, and those in the folders named, at any depth, by name. A folder of images is one video.
+
+    Raises UsageError where there is none, or where two would have one name.
+    """
+    found = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+            found += [_video(file, file.relative_to(path).as_posix()) for file in inside]
+            if not inside and images_in(path):
+                found.append(_video(path, path.resolve().name))
+            elif not inside:
+                raise UsageError(f"the folder {path} holds no video ({', '.join(sorted(SUFFIXES))}) and no image")
+        elif path.exists():
+            found.append(_video(path, path.name))
+        else:
+            raise UsageError(f"there is no video or folder {path}")
+    names: dict[str, str] = {}
+    for video in found:
+        if names.setdefault(video.name, video.path) != video.path:
+            raise UsageError(f"{names[video.name]} and {video.path} would both be called {video.name}")
+    return sorted({video.name: video for video in found}.values(), key=lambda video: video.name)
+
+
+def _video(path: Path, name: str) -> Video:
+    files = [file for file in path.iterdir() if is_image(file)] if path.is_dir() else [path]
+    stats = [file.stat() for file in files]
+    return Video(
+        name, str(path.resolve()), sum(stat.st_size for stat in stats), max(stat.st_mtime_ns for stat in stats)
+    )
+
+
+def fingerprint(videos: Sequence[Video], recipe: Recipe) -> str:
+    """Changes with the videos, their content as far as size and time tell, and how skeletons are made of them."""
+    about = [VERSION, asdict(recipe), [asdict(video) for video in videos]]
+    if recipe.pose_model:
+        model = Path(recipe.pose_model).stat()
+        about += [model.st_size, model.st_mtime_ns]
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:24]
+
+
+# One video
+
+
+def read_video(path: str, recipe: Recipe, tell: Callable[[float], None]) -> Skeletons:
+    """Follows the driver from the first frame to the last. tell: is given the share that is done, now and then.
+
+    Raises CameraError, UsageError.
+    """
+    from edge_c2vl.camera import open_camera
+    from edge_c2vl.pose import PoseEstimator
+
+    frames: list[Array] = []
+    stamps: list[float] = []
+    nobody = np.zeros((MEDIAPIPE33.size, 4), np.float32)
+    poses = 0
+    with open_camera(path, recipe.camera) as camera, PoseEstimator(recipe.pose_model) as pose:
+        total, rate = camera.frame_count, camera.fps
+        while (frame := camera.read()) is not None:
+            landmarks = pose.estimate(frame.image, frame.timestamp_s)
+            # As the window of the live pipeline does: a frame that is not later than the last is dropped.
+            if stamps and frame.timestamp_s <= stamps[-1]:
+                continue
+            poses += landmarks is not None
+            frames.append(nobody if landmarks is None else landmarks)
+            stamps.append(frame.timestamp_s)
+            if total and len(frames) % 30 == 0:
+                tell(min(1.0, len(frames) / total))
+    timestamps = np.array(stamps, np.float64)
+    if len(stamps) > 1:
+        rate = (len(stamps) - 1) / (stamps[-1] - stamps[0])
+    return Skeletons(to_ntu25(np.stack(frames), MEDIAPIPE33), timestamps, float(rate or 30.0), poses)
+
+
+# All of them
+
+Runner = Callable[["deque[Job]", Recipe], Generator[Event, None, None]]
+
+
+def extract(
+    videos: Sequence[Video],
+    target: Path,
+    recipe: Recipe,
+    *,
+    runner: Runner | None = None,
+    workers: int = 1,
+    retries: int = 1,
+    skip_failed: bool = False,
+    overwrite: bool = False,
+    source: str = "own videos",
+    licence: str = "own",
+    description: str = "extracting",
+) -> Report:
+    """Writes the archive `target`; goes on with what an earlier run of the same kind has left beside it.
+
+    runner: where the videos are read; by default `workers` processes on this machine. A video that fails is tried
+    again `retries` times, after the others. Raises ArchiveError where videos have failed for good (the others are kept
+    for the next run; with skip_failed=True the archive is written without them), where `target` is another archive, or
+    where another process is writing it.
+    """
+    identity = fingerprint(videos, recipe)
+    if target.exists() and not overwrite:
+        return _already(target, identity)
+    with _work_folder(target) as work:
+        parts = {video.name: work / f"{fingerprint([video], recipe)}.npz" for video in videos}
+        todo = [video for video in videos if not parts[video.name].is_file()]
+        run = runner or (lambda queue, how: run_local(queue, how, workers))
+        failed = _read_all(todo, recipe, run, retries, parts, len(videos), description)
+        if failed and (len(failed) == len(videos) or not skip_failed):
+            raise ArchiveError(
+                f"{len(failed)} of {len(videos)} videos failed, first {failed[0]}: "
+                "run the same command to try them again, or with --skip-failed to leave them out"
+            )
+        done = [video for video in videos if parts[video.name].is_file()]
+        report = _write(work / "archive", done, parts, failed, identity, source, licence, len(videos) - len(todo))
+        put_in_place(work / "archive", target)
+        shutil.rmtree(work)
+    return report
+
+
+def _already(target: Path, identity: str) -> Report:
+    """The report of an archive that is there, if it is what was asked for."""
+    archive = Archive.open(target)
+    if archive.meta.get("extracted") != identity:
+        raise ArchiveError(f"{target} holds other skeletons: remove it, name another folder, or give --overwrite")
+    poses = int(archive.clips["poses"].sum())
+    return Report(len(archive), len(archive.frames), poses, len(archive), archive.meta["skipped"])
+
+
+@contextmanager
+def _work_folder(target: Path) -> Iterator[Path]:
+    """The folder of parts beside the archive, for this process alone. What a killed writer left in it is removed."""
+    work = target.parent / f".{target.name}.extracting"
+    work.mkdir(parents=True, exist_ok=True)
+    with (work / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ArchiveError(f"another extract is writing {target}: wait for it, or end it") from None
+        for left in work.glob("*archive*"):
+            shutil.rmtree(left)
+        for left in work.glob("*.tmp"):
+            left.unlink()
+        try:
+            yield work
+        finally:
+            if not any(work.glob("*.npz")):
+                shutil.rmtree(work, ignore_errors=True)
+
+
+def _read_all(
+    todo: Sequence[Video],
+    recipe: Recipe,
+    run: Runner,
+    retries: int,
+    parts: dict[str, Path],
+    total: int,
+    description: str,
+) -> list[str]:
+    """Reads the videos and keeps each as a part; what failed for good."""
+    # Longest first: a long video that comes last would leave all but one process idle.
+    order = sorted(range(len(todo)), key=lambda index: -todo[index].bytes)
+    queue = deque(Job(index, todo[index].path) for index in order)
+    attempts = dict.fromkeys(order, 0)
+    failed: dict[int, str] = {}
+    remaining = Remaining([video.bytes for video in todo])
+    with Progress(description, total, total - len(todo), remaining) as progress, closing(run(queue, recipe)) as events:
+        for event in events:
+            video = todo[event.index]
+            if isinstance(event, Moved):
+                remaining.move(event.index, event.share)
+            elif isinstance(event, Done):
+                _keep(parts[video.name], event.result)
+                remaining.finish(event.index)
+                progress.finished(video.name)
+            elif isinstance(event, Failed):
+                attempts[event.index] += 1
+                again = attempts[event.index] <= retries
+                progress.say(f"{video.path}: {event.reason}" + ("; it will be tried again" if again else ""))
+                if again:
+                    remaining.move(event.index, 0.0)
+                    queue.append(Job(event.index, video.path))
+                else:
+                    remaining.finish(event.index)
+                    failed[event.index] = f"{video.path}: {event.reason}"
+            progress.show()
+    return [failed[index] for index in sorted(failed)]
+
+
+def _keep(path: Path, skeletons: Skeletons) -> None:
+    """One part; it appears whole or not at all."""
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("wb") as file:
+        np.savez(
+            file,
+            frames=skeletons.frames,
+            timestamps=skeletons.timestamps,
+            about=np.array([skeletons.fps, skeletons.poses]),
+        )
+    temporary.replace(path)
+
+
+def _load(path: Path) -> Skeletons:
+    try:
+        with np.load(path, allow_pickle=False) as part:
+            fps, poses = part["about"]
+            return Skeletons(part["frames"], part["timestamps"], float(fps), int(poses))
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        path.unlink(missing_ok=True)
+        raise EdgeC2VLError(f"{path} was damaged ({error}) and is removed: run the same command again") from None
+
+
+def _write(
+    path: Path,
+    videos: Sequence[Video],
+    parts: dict[str, Path],
+    failed: list[str],
+    identity: str,
+    source: str,
+    licence: str,
+    kept: int,
+) -> Report:
+    poses = 0
+    with ArchiveWriter(
+        path, labels=[], source=source, licence=licence, source_layout=MEDIAPIPE33.name, dimensions=2
+    ) as writer:
+        for video in videos:
+            skeletons = _load(parts[video.name])
+            poses += skeletons.poses
+            writer.append(
+                video.name,
+                skeletons.frames,
+                skeletons.fps,
+                group=video.name,
+                timestamps=skeletons.timestamps,
+                poses=skeletons.poses,
+            )
+        writer.meta["extracted"] = identity
+        writer.meta["skipped"] = failed
+        return Report(len(writer), writer.frame_count, poses, kept, failed)
