@@ -17,6 +17,7 @@ COMMANDS = {
     "bench": "edge_c2vl.commands.bench:bench",
     "doctor": "edge_c2vl.commands.doctor:doctor",
     "prepare": "train.commands.prepare:prepare",
+    "simulate": "train.commands.simulate:simulate",
     "extract": "train.commands.extract:extract",
     "eval": "train.commands.eval:evaluate",
     "knowledge": "train.commands.knowledge:knowledge",

@@ -62,7 +62,7 @@ def caption(
     edge-c2vl knowledge caption videos/ captions.json --model models/llava-1.5-7b
     """
     from edge_c2vl.archive import Archive
-    from train.knowledge.caption import PROMPT, VIDEO_SUFFIXES, Captioner, Endpoint, Pipeline, find_video, sample_frames
+    from train.knowledge.caption import PROMPT, Captioner, Endpoint, Pipeline, Videos, sample_frames
     from train.knowledge.collect import collect
 
     asked = prompt or PROMPT
@@ -70,15 +70,13 @@ def caption(
         captioner: Captioner = Endpoint(endpoint, model, asked, key_variable, timeout_s, retries)
     else:
         captioner, workers = Pipeline(model, asked), 1  # one model, one clip at a time
+    folder = Videos(videos)
+    names = folder.names
     if archive:
         names = sorted({name.partition("#")[0] for name in Archive.open(archive).clips["name"].astype(str)})
-    else:
-        names = sorted(path.stem for path in videos.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
-    if not names:
-        raise click.UsageError(f"no video in {videos}")
 
     def make(name: str) -> list[str]:
-        return captioner.captions(sample_frames(find_video(videos, name), frames), per_frame)
+        return captioner.captions(sample_frames(folder.find(name), frames), per_frame)
 
     settings = captioner.settings | {"frames": frames, "per_frame": per_frame}
     made, failed = collect(names, make, captions, settings, workers)

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.errors import DatasetError, UsageError
-from train.knowledge.text import KnowledgeError
+from train.knowledge.text import KnowledgeError, quieten
 
 Picture = NDArray[np.uint8]  # (H, W, 3), RGB
 
@@ -35,30 +35,30 @@ PROMPT = (
 VIDEO_SUFFIXES = (".avi", ".mp4", ".mkv", ".mov", ".webm", ".m4v", ".gif")
 
 
-def find_video(folder: Path, name: str) -> Path:
-    """The video of a sample: `name` plus a suffix or `_rgb` and a suffix (NTU RGB+D), at any depth.
+class Videos:
+    """A folder of videos, listed once. A sample's is called by its name, or its name and `_rgb` (NTU RGB+D)."""
 
-    Raises DatasetError where there is none, or more than one.
-    """
-    stems = {name, name.rsplit("/", 1)[-1]}
-    wanted = {f"{stem}{tail}" for stem in stems for tail in ("", "_rgb")}
-    found = [path for path in _videos(folder) if path.stem in wanted]
-    if len(found) != 1:
-        what = "no video" if not found else f"{len(found)} videos ({found[0]}, {found[1]})"
-        raise DatasetError(f"{what} of {name} in {folder}: expected one file such as {name}.mp4")
-    return found[0]
+    def __init__(self, folder: Path) -> None:
+        """Raises DatasetError where there is no such folder, or no video in it, at any depth."""
+        self.folder = folder
+        self._paths: dict[str, list[Path]] = {}
+        for path in sorted(folder.rglob("*")):
+            if path.suffix.lower() in VIDEO_SUFFIXES:
+                self._paths.setdefault(path.stem.removesuffix("_rgb"), []).append(path)
+        if not self._paths:
+            raise DatasetError(f"{folder} is not a folder with videos ({', '.join(VIDEO_SUFFIXES)})")
 
+    @property
+    def names(self) -> list[str]:
+        return sorted(self._paths)
 
-_listed: dict[Path, list[Path]] = {}
-
-
-def _videos(folder: Path) -> list[Path]:
-    # Listed once: walking a folder of 100,000 files for each of them would take days.
-    if folder not in _listed:
-        if not folder.is_dir():
-            raise DatasetError(f"{folder} is not a folder of videos")
-        _listed[folder] = sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
-    return _listed[folder]
+    def find(self, name: str) -> Path:
+        """Raises DatasetError where there is none of that name, or more than one."""
+        found = self._paths.get(name) or self._paths.get(name.rpartition("/")[2], [])
+        if len(found) != 1:
+            what = "no video" if not found else f"{len(found)} videos ({found[0]}, {found[1]})"
+            raise DatasetError(f"{what} of {name} in {self.folder}: expected one file such as {name}.mp4")
+        return found[0]
 
 
 def sample_frames(video: Path, count: int = FRAMES, longest_side: int = 512) -> list[Picture]:
@@ -205,6 +205,7 @@ class Pipeline(Captioner):
         import torch
         from transformers import pipeline
 
+        quieten()
         try:
             self._pipe: Any = pipeline(
                 "image-text-to-text", model=model, device="cuda" if torch.cuda.is_available() else "cpu"

