@@ -24,6 +24,7 @@ METHODS = ("minmax", "entropy", "percentile", "mse")
 BINS = 2048
 LEVELS = 127  # of a symmetric INT8 number, on either side of 0
 PERCENTILE = 99.99
+SMALLEST = 1e-6  # threshold: of a tensor that is always 0
 VALUES = 1 << 17  # of a tensor that are counted in a batch, about
 STEPS = (1, 3, 7, 13, 29, 59, 127, 251, 509, 1021)
 
@@ -71,7 +72,7 @@ def observe(
 def thresholds(histograms: Mapping[str, Histogram], method: str) -> dict[str, float]:
     """The threshold of each tensor by one of METHODS; a tensor that is always 0 gets a tiny one."""
     choose = {"minmax": _minmax, "percentile": _percentile, "entropy": _entropy, "mse": _mse}[method]
-    return {name: max(choose(histogram), 1e-6) for name, histogram in histograms.items()}
+    return {name: max(choose(found), SMALLEST) if found.largest else SMALLEST for name, found in histograms.items()}
 
 
 def _minmax(histogram: Histogram) -> float:
@@ -113,13 +114,12 @@ def _entropy(histogram: Histogram) -> float:
 
 
 def _divergence(reference: NDArray[np.float64], candidate: NDArray[np.float64]) -> float:
-    """KL(reference || candidate), both normalised; infinite where the candidate rules out what happens."""
+    """KL(reference || candidate), both normalised. What the candidate rules out counts as all but impossible: where an
+    outlier stands alone, the threshold's own bin is empty, and the divergence would be infinite."""
     if not candidate.any():
         return np.inf
     happens = reference > 0
-    p, q = reference[happens] / reference.sum(), candidate[happens] / candidate.sum()
-    if (q == 0).any():
-        return np.inf
+    p, q = reference[happens] / reference.sum(), np.maximum(candidate[happens] / candidate.sum(), 1e-9)
     return float((p * np.log(p / q)).sum())
 
 

@@ -1,0 +1,112 @@
+"""A small archive with four movements that can be told apart, and a small encoder that has learnt to."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from edge_c2vl.archive import Archive, ArchiveWriter
+from edge_c2vl.recordings import clip_of, whole_clips
+from edge_c2vl.skeleton import NTU25
+from edge_c2vl.window import ClipSpec
+
+LABELS = ["raise left", "raise right", "raise both", "rest"]
+SPEC = ClipSpec(frames=16, seconds=1.0, dimensions=3)
+CAMERAS = ("front", "side")
+
+
+def body(random: np.random.Generator, label: int, length: int = 24) -> np.ndarray:
+    """(length, 25, 4): a standing person who moves as the label says, metres, in a size and pace of their own."""
+    frames = np.zeros((length, NTU25.size, 4), np.float32)
+    frames[..., 3] = 1
+    spine, sides = (
+        {"hip_centre": 0.0, "spine_middle": 0.3, "spine_shoulder": 0.6, "head": 0.9},
+        {"left": 1, "right": -1},
+    )
+    for index, name in enumerate(NTU25.joints):
+        side = next((sign for word, sign in sides.items() if word in name), 0)
+        frames[:, index, 0] = 0.2 * side
+        frames[:, index, 1] = spine.get(name, 0.5 if "shoulder" in name else 0.3 if side else 0.45)
+        arm = any(word in name for word in ("elbow", "wrist", "hand", "thumb", "tip"))
+        moves = (side == 1 and label in (0, 2)) or (side == -1 and label in (1, 2))
+        if arm and moves:
+            frames[:, index, 1] += 0.5 * np.sin(np.linspace(0, np.pi, length) * random.uniform(0.8, 1.2))
+    frames[..., :3] *= random.uniform(0.9, 1.1)
+    frames[..., :3] += random.normal(0, 0.02, frames[..., :3].shape)
+    return frames
+
+
+@pytest.fixture(scope="session")
+def archive_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six subjects, two cameras; subjects 0 to 3 train, 4 and 5 test. `whose` is a second split."""
+    path = tmp_path_factory.mktemp("data") / "movements"
+    random = np.random.default_rng(0)
+    with ArchiveWriter(path, labels=LABELS, source="made up", licence="CC0", source_layout="ntu25") as writer:
+        for subject in range(6):
+            for label in range(len(LABELS)):
+                for take in range(4):
+                    moment = f"s{subject}-a{label}-t{take}"
+                    for camera in CAMERAS:
+                        writer.append(
+                            f"{moment}-{camera}",
+                            body(random, label),
+                            24.0,
+                            label,
+                            subject=f"s{subject}",
+                            camera=camera,
+                            group=moment,
+                            xsub="train" if subject < 4 else "test",
+                        )
+    return path
+
+
+@pytest.fixture(scope="session")
+def archive(archive_path: Path) -> Archive:
+    return Archive.open(archive_path)
+
+
+@pytest.fixture(scope="session")
+def trained_bundle(tmp_path_factory: pytest.TempPathFactory, archive: Archive) -> Path:
+    """The bundle of a three-block encoder after 60 steps; more than 95 % of the test subjects' clips come out right."""
+    import torch
+    from torch.nn import functional as F
+
+    from train.checkpoint import About
+    from train.encoder import Encoder
+    from train.export import export_bundle
+    from train.settings import EncoderSettings
+
+    windows = whole_clips(archive)
+    clips = np.stack(
+        [
+            clip_of(archive, int(windows.clip[i]), windows.start_s[i], windows.end_s[i], SPEC).data
+            for i in range(len(windows))
+        ]
+    )
+    rows = np.flatnonzero(archive.clips["xsub"] == "train")
+    torch.manual_seed(0)
+    settings = EncoderSettings(width=8, blocks=3, classes=len(LABELS))
+    encoder = Encoder(settings)
+    optimiser = torch.optim.Adam(encoder.parameters(), 0.01)
+    random = np.random.default_rng(0)
+    for _ in range(60):
+        chosen = random.choice(rows, 32, replace=False)
+        loss = F.cross_entropy(encoder(torch.from_numpy(clips[chosen]))[0], torch.from_numpy(windows.label[chosen]))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    path = tmp_path_factory.mktemp("bundles") / "movements"
+    about = About(settings, SPEC, LABELS, "made-up movements", ["CC0"])
+    export_bundle(encoder.eval(), about, path, clips[:16], name="movements", distraction=[])
+    return path
+
+
+@pytest.fixture
+def bundle_path(trained_bundle: Path, tmp_path: Path) -> Path:
+    """A copy that a test may change."""
+    return Path(shutil.copytree(trained_bundle, tmp_path / "movements"))

@@ -1,0 +1,204 @@
+"""The quantised file itself: what TensorRT takes, and what ONNX Runtime makes of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import numpy_helper
+
+from calibration.evaluate import sqnr_db
+from calibration.quantize import insert_qdq, layers, load_folded, ranged_tensors, to_fp16
+from calibration.ranges import CalibrationError
+from edge_c2vl.backends.onnxruntime import OnnxRuntimeBackend, session_options
+
+CLIPS = np.random.default_rng(0).normal(size=(8, 3, 16, 25)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def folded(trained_bundle: Path) -> Any:
+    return load_folded(trained_bundle / "model.fp32.onnx")
+
+
+@pytest.fixture(scope="module")
+def ranges(folded: Any) -> dict[str, float]:
+    """The largest magnitude of each tensor on CLIPS, computed here without the calibrator."""
+    watched = onnx.ModelProto()
+    watched.CopyFrom(folded)
+    names = [name for name in ranged_tensors(layers(folded)) if name != "clip"]
+    for name in names:
+        watched.graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
+    session = onnxruntime.InferenceSession(watched.SerializeToString(), providers=["CPUExecutionProvider"])
+    values = session.run(names, {"clip": CLIPS})
+    return {name: float(np.abs(value).max()) for name, value in zip(names, values, strict=True)}
+
+
+@pytest.fixture(scope="module")
+def quantised(folded: Any, ranges: dict[str, float]) -> Any:
+    return insert_qdq(folded, ranges)
+
+
+def constants(model: Any) -> dict[str, np.ndarray]:
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+
+
+def pairs(model: Any) -> list[Any]:
+    return [node for node in model.graph.node if node.op_type in ("QuantizeLinear", "DequantizeLinear")]
+
+
+def both(model: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Logits and embeddings of CLIPS."""
+    with OnnxRuntimeBackend(model.SerializeToString(), "") as backend:
+        return backend.infer(CLIPS)
+
+
+def test_every_pair_is_symmetric_int8(quantised: Any) -> None:
+    values = constants(quantised)
+    assert len(pairs(quantised)) == 2 * 3 * len(convolutions(quantised)) > 0
+    for node in pairs(quantised):
+        zero, scale = values[node.input[2]], values[node.input[1]]
+        assert zero.dtype == np.int8
+        assert not zero.any()
+        assert (scale > 0).all()
+        assert scale.dtype == np.float32
+
+
+def convolutions(model: Any) -> list[Any]:
+    return [node for node in model.graph.node if node.op_type == "Conv"]
+
+
+def test_weights_have_a_scale_a_channel_and_a_pair_of_their_own(quantised: Any) -> None:
+    values = constants(quantised)
+    producers = {node.output[0]: node for node in quantised.graph.node}
+    for node in convolutions(quantised):
+        dequantize = producers[node.input[1]]
+        quantize = producers[dequantize.input[0]]
+        assert (dequantize.op_type, quantize.op_type) == ("DequantizeLinear", "QuantizeLinear")
+        weight = values[quantize.input[0]]  # FP32 in the file: TensorRT before 10 takes no INT8 weights
+        assert weight.dtype == np.float32
+        for part in (quantize, dequantize):
+            assert [attribute.i for attribute in part.attribute if attribute.name == "axis"] == [0]
+            np.testing.assert_allclose(values[part.input[1]], np.abs(weight).max(axis=(1, 2, 3)) / 127, rtol=1e-6)
+
+
+def test_biases_stay_float_and_nothing_is_int32(quantised: Any) -> None:
+    values = constants(quantised)
+    for node in convolutions(quantised):
+        assert values[node.input[2]].dtype == np.float32
+    kinds = {tensor.data_type for tensor in quantised.graph.initializer}
+    assert onnx.TensorProto.INT32 not in kinds
+
+
+def test_standard_operators_only(quantised: Any) -> None:
+    assert {node.domain for node in quantised.graph.node} <= {"", "ai.onnx"}
+    assert [entry.domain for entry in quantised.opset_import] == [""]
+    assert quantised.opset_import[0].version >= 17
+    assert "Einsum" not in {node.op_type for node in quantised.graph.node}
+    onnx.checker.check_model(quantised, full_check=True)
+
+
+def test_every_pair_has_one_consumer(quantised: Any) -> None:
+    uses = Counter(name for node in quantised.graph.node for name in node.input)
+    assert all(uses[node.output[0]] == 1 for node in pairs(quantised))
+
+
+def test_a_layer_can_stay_in_floating_point(folded: Any, ranges: dict[str, float]) -> None:
+    kept = layers(folded)[1].node
+    model = insert_qdq(folded, ranges, [kept])
+    producers = {node.output[0]: node for node in model.graph.node}
+    for node in convolutions(model):
+        assert (node.input[1] in producers) == (node.name != kept)
+
+
+def test_all_layers_in_floating_point_is_the_model(folded: Any, ranges: dict[str, float]) -> None:
+    model = insert_qdq(folded, ranges, [layer.node for layer in layers(folded)])
+    assert not pairs(model)
+    np.testing.assert_array_equal(both(model)[0], both(folded)[0])
+
+
+def test_onnxruntime_turns_every_layer_into_an_integer_convolution(quantised: Any, tmp_path: Path) -> None:
+    options = session_options(1)
+    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+    onnxruntime.InferenceSession(quantised.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    kinds = Counter(node.op_type for node in onnx.load(tmp_path / "optimised.onnx").graph.node)
+    assert kinds["QLinearConv"] == len(convolutions(quantised))
+    assert kinds["Conv"] == kinds["FusedConv"] == 0
+
+
+def fake_quantised(folded: Any, ranges: dict[str, float]) -> np.ndarray:
+    """The logits of the INT8 model by PyTorch: every tensor rounded to its grid, written without ONNX's Q/DQ."""
+    import torch
+    from torch.nn import functional as F
+
+    values = {name: torch.from_numpy(value.copy()) for name, value in constants(folded).items()}
+    values["clip"] = torch.from_numpy(CLIPS)
+    found = {layer.node: layer for layer in layers(folded)}
+
+    def on_grid(x: torch.Tensor, limit: torch.Tensor | float) -> torch.Tensor:
+        step = torch.as_tensor(limit, dtype=torch.float32) / 127
+        return torch.clamp(torch.round(x / step), -128, 127) * step
+
+    for node in folded.graph.node:
+        if node.op_type in ("Mul", "ReduceSum", "Sqrt", "Div") or not all(name in values for name in node.input):
+            continue  # the embedding's length, which the logits do not need
+        x = [values[name] for name in node.input]
+        attributes = {entry.name: onnx.helper.get_attribute_value(entry) for entry in node.attribute}
+        if node.op_type == "Conv":
+            layer = found[node.name]
+            weight = on_grid(x[1], x[1].abs().amax(dim=(1, 2, 3), keepdim=True))
+            top, left, bottom, right = attributes["pads"]
+            padded = F.pad(on_grid(x[0], ranges[layer.input]), (left, right, top, bottom))
+            y = on_grid(F.conv2d(padded, weight, x[2], attributes["strides"]), ranges[layer.ranged])
+        elif node.op_type == "MatMul":
+            y = x[0] @ x[1]
+        elif node.op_type == "Concat":
+            y = torch.cat(x, attributes["axis"])
+        elif node.op_type == "Relu":
+            y = x[0].relu()
+        elif node.op_type == "Add":
+            y = x[0] + x[1]
+        elif node.op_type == "ReduceMean":
+            y = x[0].mean(dim=tuple(attributes["axes"]))
+        elif node.op_type == "Gemm":
+            assert attributes["transB"] == 1
+            return (x[0] @ x[1].T + x[2]).numpy()
+        else:
+            raise AssertionError(f"this reference does not know {node.op_type}")
+        values[node.output[0]] = y
+    raise AssertionError("no Gemm")
+
+
+def test_int8_computes_what_its_scales_say(folded: Any, ranges: dict[str, float], quantised: Any) -> None:
+    reference = fake_quantised(folded, ranges)
+    found, embedding = both(quantised)
+    # Integer kernels round elsewhere than floating point does, now and then by one step: far below the INT8 noise.
+    assert sqnr_db(reference, found) > 35
+    np.testing.assert_allclose(np.linalg.norm(embedding, axis=1), 1, atol=1e-5)
+
+
+def test_fp16_takes_and_gives_fp32_and_keeps_the_head(folded: Any) -> None:
+    model = to_fp16(folded)
+    kinds = {entry.type.tensor_type.elem_type for entry in (*model.graph.input, *model.graph.output)}
+    assert kinds == {onnx.TensorProto.FLOAT}
+    values = constants(model)
+    for node in model.graph.node:
+        if node.op_type == "Conv":
+            assert values[node.input[1]].dtype == np.float16
+        if node.op_type == "Gemm":
+            assert values[node.input[1]].dtype == np.float32
+    for whole, half in zip(both(folded), both(model), strict=True):
+        assert sqnr_db(whole, half) > 45
+
+
+def test_a_model_without_convolutions_is_refused(tmp_path: Path) -> None:
+    helper = onnx.helper
+    clip = helper.make_tensor_value_info("clip", onnx.TensorProto.FLOAT, ["N", 3, 16, 25])
+    logits = helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["N", 3, 16, 25])
+    graph = helper.make_graph([helper.make_node("Relu", ["clip"], ["logits"])], "g", [clip], [logits])
+    with pytest.raises(CalibrationError, match="no convolution"):
+        layers(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]))
