@@ -102,10 +102,12 @@ def caption(
 @click.option("--seconds", type=click.FloatRange(0), default=0.0, help="Windows of this length instead (long drives).")
 @click.option("--hop-s", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True,
               help="Seconds between such windows.")  # fmt: skip
-@click.option("--parts", is_flag=True, help="Also a caption of each part of the body: seven a window.")
+@click.option("--parts", is_flag=True, help="Also a caption of each part of the body: six more a window.")
+@click.option("--quarters", is_flag=True, help="Also a caption of each quarter of the window: four more.")
 @click.option("--facts", type=click.IntRange(1), default=20, show_default=True, help="Most facts of a caption.")
-@click.option("--pool", type=click.Choice(["caption", "clauses"]), default="caption", show_default=True,
-              help="Encode captions whole, or each distinct clause once and take their mean: far quicker.")  # fmt: skip
+@click.option("--pool", type=click.Choice(["caption", "clauses", "whitened"]), default="caption", show_default=True,
+              help="Encode captions whole, or each distinct clause once and take their mean (far quicker); whitened: "
+              "of clauses made unlike each other before, which tells clips apart best.")  # fmt: skip
 @click.option("--frames", type=click.IntRange(1), default=16, show_default=True, help="Pictures of a video.")
 @click.option("--skip-missing", is_flag=True, help="Leave out samples without captions or video.")
 @click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True, help="Texts at once.")

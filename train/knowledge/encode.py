@@ -18,9 +18,10 @@ from edge_c2vl.errors import UsageError
 from edge_c2vl.progress import track
 from edge_c2vl.skeleton import Array
 from train.knowledge.sentences import WHEN
+from train.knowledge.spectrum import Preparation
 from train.knowledge.text import Encoder
 
-POOLS = ("caption", "clauses")
+POOLS = ("caption", "clauses", "whitened")
 _CLAUSE_END = re.compile(r"(?<=[.;!?])\s+")
 
 
@@ -46,7 +47,9 @@ def encode_captions(
     """N lists of K captions -> (N, K, D) float32, unit length.
 
     pool: `caption` encodes every caption as one text; `clauses` encodes each distinct clause and takes their mean,
-    which costs a data set of any size little more than its vocabulary. cache: the folder for encoded texts; None:
+    which costs a data set of any size little more than its vocabulary; `whitened` does so with clauses whitened over
+    that vocabulary: sentence encoders find "the right hand rises" and "the left hand rises" all but the same, and a mean
+    of such tells little. cache: the folder for encoded texts; None:
     nothing is kept. Raises UsageError where samples have unlike numbers of captions.
     """
     if pool not in POOLS:
@@ -55,13 +58,18 @@ def encode_captions(
     counts = {len(row) for row in rows}
     if len(counts) != 1 or 0 in counts:
         raise UsageError(f"every sample needs equally many captions, at least one; here they have {sorted(counts)}")
-    pieces = [[clauses(text) if pool == "clauses" else [text] for text in row] for row in rows]
+    pieces = [[[text] if pool == "caption" else clauses(text) for text in row] for row in rows]
     index: dict[str, int] = {}
     for row in pieces:
         for texts in row:
             for text in texts:
                 index.setdefault(text, len(index))
     vectors = encode_texts(encoder, list(index), batch_size, cache)
+    if pool == "whitened" and len(index) > 2:
+        whitened = Preparation.fit(vectors, "whiten").apply(vectors)
+        # Few clauses span fewer dimensions: the rest stay as good as 0, and not 0, so that no mean of clauses is.
+        vectors = np.full_like(vectors, 1e-3)
+        vectors[:, : whitened.shape[1]] += whitened
     result = np.empty((len(rows), counts.pop(), encoder.dimension), np.float32)
     for n, row in enumerate(pieces):
         for k, texts in enumerate(row):

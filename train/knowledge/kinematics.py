@@ -21,7 +21,7 @@ from edge_c2vl.recordings import Windows
 from edge_c2vl.skeleton import Array, clean, normalise, resample
 from train.knowledge.axes import camera_axes
 from train.knowledge.posecodes import FRAMES, Posecodes, posecodes
-from train.knowledge.sentences import FACTS, caption, facts, part_captions
+from train.knowledge.sentences import FACTS, caption, facts, part_captions, quarter_captions
 
 BLOCK = 256
 MAX_GAP_S = 0.5
@@ -78,16 +78,19 @@ def captions(
     axes: Array | None = None,
     parts: bool = False,
     most: int = FACTS,
+    quarters: bool = False,
 ) -> list[list[str]]:
-    """The captions of each span: of the whole body, of at most `most` facts; with `parts` also one of each part."""
-    return _words(describe(sequence, timestamps_s, spans, dimensions, axes), parts, most)
+    """The captions of each span: of the whole body, of at most `most` facts; with `parts` also one of each part, with
+    `quarters` also one of each quarter of the span."""
+    return _words(describe(sequence, timestamps_s, spans, dimensions, axes), parts, most, quarters)
 
 
-def _words(codes: Posecodes, parts: bool, most: int) -> list[list[str]]:
+def _words(codes: Posecodes, parts: bool, most: int, quarters: bool) -> list[list[str]]:
     result = []
     for index in range(len(codes.spans)):
         found = facts(codes, index)
-        result.append([caption(found, most), *(part_captions(found) if parts else [])])
+        more = (part_captions(found) if parts else []) + (quarter_captions(found) if quarters else [])
+        result.append([caption(found, most), *more])
     return result
 
 
@@ -125,10 +128,12 @@ class Describer:
         if pending:
             yield posecodes(np.concatenate(pending), np.concatenate(seconds), self.dimensions)
 
-    def captions(self, windows: Windows, parts: bool = False, most: int = FACTS) -> Iterator[list[str]]:
-        """The captions of each window: one, or with `parts` seven."""
+    def captions(
+        self, windows: Windows, parts: bool = False, most: int = FACTS, quarters: bool = False
+    ) -> Iterator[list[str]]:
+        """The captions of each window: one, with `parts` six more, with `quarters` four more."""
         for block in self.codes(windows):
-            yield from _words(block, parts, most)
+            yield from _words(block, parts, most, quarters)
 
     def bits(self, windows: Windows) -> NDArray[np.float32]:
         """(N, bits) zeros and ones: see Posecodes.bits."""

@@ -24,21 +24,25 @@ from train.knowledge.text import Encoder
 class Recipe:
     """source: `kinematic`, a file of captions, or `video:FOLDER` (pictures, encoded by a CLIP). crops: random temporal
     crops of each clip beside the whole of it, each with its own captions. seconds: windows of that length every hop_s
-    instead (long recordings). parts: also a caption of each part of the body. facts: most clauses of a caption."""
+    instead (long recordings). parts: also a caption of each part of the body. quarters: also one of each quarter of the
+    window. facts: most clauses of a caption."""
 
     source: str = "kinematic"
     crops: int = 0
     seconds: float = 0.0
     hop_s: float = 1.0
     parts: bool = False
+    quarters: bool = False
     facts: int = FACTS
     pool: str = "caption"
     frames: int = 16
     skip_missing: bool = False
 
     def __post_init__(self) -> None:
-        if self.source != "kinematic" and (self.crops or self.seconds or self.parts):
-            raise UsageError("--crops, --seconds and --parts need captions of each window: --source kinematic")
+        if self.source != "kinematic" and (self.crops or self.seconds or self.parts or self.quarters):
+            raise UsageError(
+                "--crops, --seconds, --parts and --quarters need captions of each window: --source kinematic"
+            )
         if self.crops and self.seconds:
             raise UsageError("--crops cuts recordings of one action, --seconds long drives: say one of them")
 
@@ -85,7 +89,7 @@ def make_bank(
         kind, facts["pool"] = "language", recipe.pool
     if recipe.source == "kinematic":
         facts |= {"crops": recipe.crops, "seconds": recipe.seconds, "hop_s": recipe.hop_s, "facts": recipe.facts}
-        facts |= {"parts": recipe.parts}
+        facts |= {"parts": recipe.parts, "quarters": recipe.quarters}
     names = archive.clips["name"].astype(str).to_numpy()[windows.clip].tolist()
     spans = np.stack([windows.start_s, windows.end_s], axis=1)
     about = {"encoder": encoder.name, "fingerprint": encoder.fingerprint}
@@ -98,7 +102,7 @@ def make_bank(
 
 def _captions(archive: Archive, windows: Windows, recipe: Recipe) -> tuple[Windows, list[list[str]]]:
     if recipe.source == "kinematic":
-        described = Describer(archive).captions(windows, recipe.parts, recipe.facts)
+        described = Describer(archive).captions(windows, recipe.parts, recipe.facts, recipe.quarters)
         return windows, list(track(described, "describing", len(windows)))
     known = read_captions(recipe.source)
     names = archive.clips["name"].astype(str).to_numpy()[windows.clip]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from train.knowledge.posecodes import SEGMENT_FAMILIES, SPAN_FAMILIES, Posecodes, say
+from train.knowledge.posecodes import SEGMENT_FAMILIES, SEGMENTS, SPAN_FAMILIES, Posecodes, say
 from train.knowledge.vocabulary import PARTS, Family
 
 FACTS = 20
@@ -107,6 +107,12 @@ def part_captions(found: list[Fact]) -> list[str]:
     """A caption of all that is known of each of PARTS, in that order."""
     parts = {part: [fact for fact in found if fact.part == part] for part in PARTS}
     return [_narrate(known) or NOTHING_OF_PART.format(part=part) for part, known in parts.items()]
+
+
+def quarter_captions(found: list[Fact]) -> list[str]:
+    """A caption of all that holds in each of the four segments, so that their order is not lost when clauses are
+    pooled."""
+    return [_sentence("", [fact for fact in found if fact.when and fact.when[at]]) or NOTHING for at in range(SEGMENTS)]
 
 
 def _narrate(told: list[Fact]) -> str:

@@ -84,6 +84,17 @@ def test_encode_windows_parts_and_clauses(archive, clip_model, tmp_path):
     np.testing.assert_allclose(np.diff(bank.spans, axis=1), 1, atol=1e-6)
 
 
+def test_each_quarter_has_a_caption_of_its_own(archive, clip_model, tmp_path):
+    options = ("--encoder", f"clip:{clip_model}", "--quarters", "--pool", "whitened")
+    assert run("encode", archive, tmp_path / "bank", *options).exit_code == 0
+    bank = Bank.open(tmp_path / "bank")
+    assert bank.embeddings.shape == (3, 5, 16)
+    whole, *quarters = next(bank.captions())
+    assert "At the end" in whole
+    assert not any("At the end" in quarter for quarter in quarters)
+    assert len(set(quarters)) > 1  # the man bends down and comes up again
+
+
 def test_encode_released_captions(archive, clip_model, tmp_path):
     captions = {name: [f"{index} man" for index in range(16)] for name in CLIPS}
     file = tmp_path / "pkuv2_language.json"

@@ -85,6 +85,20 @@ def test_clauses_are_pooled_by_their_mean():
     np.testing.assert_allclose(result[2, 0, :2], [1, 0], atol=1e-6)
 
 
+def test_whitened_clauses_are_unlike_each_other():
+    """Texts that share most letters are all but the same to the encoder; whitened, each stands for itself."""
+    same = "a" * 12
+    texts = [f"{same} {letter}." for letter in "bcdef"]
+    captions = [[texts[0] + " " + texts[1]], [texts[0] + " " + texts[2]], [texts[3]], [texts[4]], [" ".join(texts)]]
+    plain, whitened = (encode_captions(Letters(), captions, pool=pool)[:, 0] for pool in ("clauses", "whitened"))
+    assert (plain @ plain.T).min() > 0.9
+    alike = whitened @ whitened.T
+    # Five points as far from each other as can be: cosine -1/4. (b + c) (b + d) = 1 - 3/4, |b + c|^2 = 3/2.
+    assert alike[2, 3] == pytest.approx(-1 / 4, abs=0.01)
+    assert alike[0, 1] == pytest.approx(1 / 6, abs=0.01)
+    np.testing.assert_allclose(np.diag(alike), 1, atol=1e-5)  # also of the caption with every clause, whose mean is 0
+
+
 def test_captions_that_do_not_fit_together_are_refused():
     with pytest.raises(UsageError, match=r"\[1, 2\]"):
         encode_captions(Letters(), [["a"], ["a", "b"]])
