@@ -14,6 +14,7 @@ from edge_c2vl.errors import EdgeC2VLError
 # name -> "module:attribute". A command's module imports only click at the top, so that this list costs nothing.
 COMMANDS = {
     "run": "edge_c2vl.commands.run:run",
+    "replay": "edge_c2vl.commands.replay:replay",
     "bench": "edge_c2vl.commands.bench:bench",
     "doctor": "edge_c2vl.commands.doctor:doctor",
     "prepare": "train.commands.prepare:prepare",
@@ -63,7 +64,9 @@ _EXTRAS = {
     "can": "can",
     "cantools": "can",
     "ray": "cluster",
+    "rerun": "rerun",
 }
+_EXTRAS |= dict.fromkeys(("fastapi", "starlette", "uvicorn", "websockets"), "web")
 _EXTRAS |= dict.fromkeys(("sentence_transformers", "transformers", "PIL"), "knowledge")
 
 

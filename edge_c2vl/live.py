@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from edge_c2vl.errors import UsageError
 from edge_c2vl.pipeline import Pipeline, Summary
@@ -17,6 +18,11 @@ from edge_c2vl.policy import PolicySettings
 from edge_c2vl.settings import read_settings
 from edge_c2vl.sinks import Sink
 from edge_c2vl.speed import open_speed
+
+if TYPE_CHECKING:
+    from edge_c2vl.backends.base import Backend
+    from edge_c2vl.bundle import Bundle
+    from edge_c2vl.camera import Camera
 
 log = logging.getLogger("edge_c2vl")
 
@@ -57,6 +63,8 @@ class Watch:
     metrics: str | None = None
     webhook: str | None = None
     alert_clips: str | None = None
+    serve: str | None = None
+    serve_video: bool = False
 
 
 def watch(asked: Watch) -> Summary:
@@ -82,6 +90,8 @@ def watch(asked: Watch) -> Summary:
     )
     if asked.events == "-" and asked.decisions == "-":
         raise UsageError("--events - and --decisions - would mix on standard output; give one of them a file")
+    if asked.serve_video and asked.serve is None:
+        raise UsageError("--serve-video shows pictures on the live page; add --serve")
     policy = read_settings(asked.settings) if asked.settings else PolicySettings()
     with ExitStack() as stack:
         model = Bundle.open(asked.bundle)
@@ -90,7 +100,7 @@ def watch(asked: Watch) -> Summary:
         speed = stack.enter_context(open_speed(asked.speed_kmh, asked.speed))
         source = stack.enter_context(open_camera(asked.camera, options))
         # Opened before MediaPipe, whose import takes a second, so that a wrong camera is told at once.
-        sinks = _open_sinks(asked, source.fps or 30.0)
+        sinks = _open_sinks(asked, source, model, engine)
         from edge_c2vl.pose import PoseEstimator
 
         pose = stack.enter_context(PoseEstimator(asked.pose_model))
@@ -113,7 +123,7 @@ def watch(asked: Watch) -> Summary:
             return pipeline.run(asked.duration)
 
 
-def _open_sinks(asked: Watch, fps: float) -> list[Sink]:
+def _open_sinks(asked: Watch, source: Camera, model: Bundle, engine: Backend) -> list[Sink]:
     """One line for each kind of output. What a sink needs is imported only where it is asked for."""
     from edge_c2vl.sinks.jsonl import JsonLines
 
@@ -126,7 +136,7 @@ def _open_sinks(asked: Watch, fps: float) -> list[Sink]:
     if asked.output:
         from edge_c2vl.sinks.video import VideoFile
 
-        sinks.append(VideoFile(asked.output, fps))
+        sinks.append(VideoFile(asked.output, source.fps or 30.0))
     if asked.show:
         from edge_c2vl.sinks.display import Display
 
@@ -147,11 +157,32 @@ def _open_sinks(asked: Watch, fps: float) -> list[Sink]:
         from edge_c2vl.sinks.skeleton_clips import SkeletonClips
 
         sinks.append(SkeletonClips(asked.alert_clips))
+    if asked.serve is not None:
+        sinks.append(_open_page(asked, source, model, engine))
     if asked.status:
         from edge_c2vl.sinks.status import StatusLine
 
         sinks.append(StatusLine())
     return sinks
+
+
+def _open_page(asked: Watch, source: Camera, model: Bundle, engine: Backend) -> Sink:
+    from edge_c2vl.sinks.page import About, Page
+
+    manifest = model.manifest
+    about = About(
+        camera=source.describe,
+        backend=engine.name,
+        precision=engine.precision,
+        bundle=manifest.name,
+        labels=manifest.labels,
+        distraction=manifest.distraction,
+        min_confidence=manifest.clip.min_confidence,
+    )
+    page = Page(asked.serve or "", about, asked.serve_video)
+    if asked.status:
+        print(page.invitation, file=sys.stderr)
+    return page
 
 
 @contextmanager

@@ -146,10 +146,12 @@ class SeenFrame:
 
 @dataclass(frozen=True)
 class SeenSkeleton:
-    """What the pose network found in a frame, without the frame: landmarks mediapipe33 (33, 4) or None."""
+    """What the pose network found in a frame, without the frame: landmarks mediapipe33 (33, 4) or None. size: the
+    frame's (width, height) in pixels, None where the camera gave no picture."""
 
     landmarks: Array | None
     timestamp_s: float
+    size: tuple[int, int] | None = None
 
 
 class Episode:

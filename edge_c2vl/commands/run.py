@@ -40,6 +40,14 @@ from edge_c2vl.commands.options import backend_options, bundle_option, camera_op
 @click.option("--metrics", metavar="[HOST:]PORT", help="Serve Prometheus metrics at /metrics.")
 @click.option("--webhook", metavar="URL", help="POST every alert there as JSON.")
 @click.option("--alert-clips", metavar="FOLDER", help="Keep the skeletons (never pictures) around each alert.")
+@click.option(
+    "--serve",
+    is_flag=False,
+    flag_value="",
+    metavar="[HOST:PORT]",
+    help="Serve the live page, at http://127.0.0.1:8480/ unless told otherwise. It shows skeletons, not pictures.",
+)
+@click.option("--serve-video", is_flag=True, help="Show the camera's pictures on the live page as well.")
 @click.option("--settings", metavar="FILE.yaml", help="Limits of the alert policy; read again on SIGHUP.")
 @click.option("--reconnect", is_flag=True, help="Open a live camera again and again when it fails, instead of ending.")
 @click.option("--duration", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="End after this long.")
@@ -48,10 +56,11 @@ from edge_c2vl.commands.options import backend_options, bundle_option, camera_op
 def run(**arguments: Any) -> None:
     """Watch a driver through a camera and say what the driver is doing.
 
-    No picture leaves the machine or is kept, unless --output is given. Ctrl-C ends cleanly.
+    No picture leaves the machine or is kept, unless --output or --serve-video is given. Ctrl-C ends cleanly.
 
     \b
     edge-c2vl run --camera 0 --show                        a webcam, with a window
+    edge-c2vl run --camera 0 --serve                       a webcam, with a page in the browser
     edge-c2vl run --camera csi://0 --camera-mode ir --events events.jsonl
     edge-c2vl run --camera drive.mp4 --decisions - --output seen.mp4
     """

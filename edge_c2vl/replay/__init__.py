@@ -1,0 +1,1 @@
+"""A past drive, from decisions or from skeletons, shown on the live page."""

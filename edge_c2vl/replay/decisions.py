@@ -1,0 +1,162 @@
+"""Recordings from the JSON lines that `edge-c2vl run --decisions` and `--events` wrote."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_c2vl.errors import EdgeC2VLError, UsageError
+from edge_c2vl.policy import Level, State
+from edge_c2vl.records import SCHEMA
+from edge_c2vl.replay.recording import Recording, spans_of
+
+# Decisions farther apart than this, or that go back in time, belong to different runs, which share a file.
+NEW_RUN_S = 10.0
+# How far an alert may lie outside its run's decisions by the wall clock: it is made just after its decision.
+CLOCK_SLACK_S = 2.0
+
+
+class DecisionFile:
+    """Every run that was appended to `path` is one recording. Alerts come from `events`; without it they are read off
+    the decisions, which name the level and no reason. Raises EdgeC2VLError."""
+
+    def __init__(self, path: Path, events: str | None = None) -> None:
+        self.title = path.name
+        decisions = _read(path, "decision")
+        if not decisions:
+            raise UsageError(f"{path} holds no decisions; write some with edge-c2vl run --decisions FILE")
+        alerts = None if events is None else [record for _, record in _read(Path(events), "alert")]
+        self._recordings = [_recording(run, alerts) for run in _runs(decisions)]
+
+    def __len__(self) -> int:
+        return len(self._recordings)
+
+    def recording(self, index: int) -> Recording:
+        return self._recordings[index]
+
+    def find(self, name: str) -> int | None:
+        return next((index for index, one in enumerate(self._recordings) if one.name == name), None)
+
+
+Line = tuple[str, dict[str, Any]]
+
+
+def _read(path: Path, kind: str) -> list[Line]:
+    """The lines of that kind, each as text and parsed. A last line that a power cut left unfinished is left out."""
+    try:
+        lines = path.read_text("utf-8").split("\n")
+    except OSError as error:
+        raise EdgeC2VLError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} holds no JSON lines of edge-c2vl run") from None
+    found = []
+    for number, text in enumerate(lines, 1):
+        if not text.strip():
+            continue
+        try:
+            record = json.loads(text, parse_constant=_refuse)
+            _check(record)
+        except (ValueError, RecursionError) as error:
+            if number == len(lines):
+                break
+            raise EdgeC2VLError(f"{path} line {number} is no record of edge-c2vl run: {error}") from None
+        if record["kind"] == kind:
+            found.append((text.strip(), record))
+    return found
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number")
+
+
+def _check(record: Any) -> None:
+    """Raises ValueError where what the page and the time line read is not there."""
+    if not isinstance(record, dict) or record.get("kind") not in ("decision", "state", "alert"):
+        raise ValueError("not a decision, state or alert")
+    if record.get("schema") != SCHEMA:
+        raise ValueError(f"schema {record.get('schema')}, but this version reads {SCHEMA}")
+    if record["kind"] == "state":
+        return
+    level = record.get("alert" if record["kind"] == "decision" else "level")
+    if record.get("state") not in {state.value for state in State} or level not in {one.name.lower() for one in Level}:
+        raise ValueError("an unknown state or level")
+    numbers = [record.get("timestamp_s"), record.get("awareness")]
+    probabilities = record.get("probabilities")
+    if probabilities is not None:
+        if not isinstance(probabilities, dict):
+            raise ValueError("probabilities are no object")
+        numbers += probabilities.values()
+    if any(isinstance(value, bool) or not isinstance(value, (int, float)) for value in numbers):
+        raise ValueError("a number is missing")
+    if not all(math.isfinite(value) for value in numbers if value is not None):
+        raise ValueError("a number is out of range")
+    _unix_s(record)
+
+
+def _unix_s(record: dict[str, Any]) -> float:
+    time = record.get("time")
+    if not isinstance(time, str):
+        raise ValueError("no time")
+    # Python 3.10 does not read the Z of RFC 3339.
+    return datetime.fromisoformat(time.replace("Z", "+00:00")).timestamp()
+
+
+def _runs(decisions: list[Line]) -> list[list[Line]]:
+    runs: list[list[Line]] = []
+    before = None
+    for line in decisions:
+        now = line[1]["timestamp_s"]
+        if before is None or not before <= now <= before + NEW_RUN_S:
+            runs.append([])
+        runs[-1].append(line)
+        before = now
+    return runs
+
+
+def _recording(run: list[Line], alerts: list[dict[str, Any]] | None) -> Recording:
+    records = [record for _, record in run]
+    times_s = np.array([record["timestamp_s"] for record in records], np.float64)
+    if alerts is None:
+        mine = _alerts_of(records)
+    else:
+        first, last = _unix_s(records[0]) - CLOCK_SLACK_S, _unix_s(records[-1]) + CLOCK_SLACK_S
+        within = [alert for alert in alerts if first <= _unix_s(alert) <= last]
+        mine = [alert for alert in within if times_s[0] <= alert["timestamp_s"] <= times_s[-1]]
+    labels, distraction = _labels_of(records)
+    return Recording(
+        name=records[0]["time"],
+        start_s=float(times_s[0]),
+        end_s=float(times_s[-1]),
+        decisions=[text for text, _ in run],
+        times_s=times_s,
+        alerts=sorted(mine, key=lambda alert: alert["timestamp_s"]),
+        spans=spans_of(times_s, [record["state"] for record in records], float(times_s[-1])),
+        labels=labels,
+        distraction=distraction,
+    )
+
+
+def _alerts_of(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A change of the alert level in the decisions is an alert."""
+    alerts: list[dict[str, Any]] = []
+    level = "none"
+    for record in records:
+        if record["alert"] != level:
+            level = record["alert"]
+            kept = {key: record.get(key) for key in ("time", "state", "label", "awareness", "timestamp_s")}
+            alerts.append({"kind": "alert", "number": len(alerts) + 1, "level": level, "reason": None} | kept)
+    return alerts
+
+
+def _labels_of(records: list[dict[str, Any]]) -> tuple[list[str], list[str]]:
+    """The classes, and those that were named more often while the driver was distracted than while attentive: the file
+    does not say which count as distraction."""
+    labels = list(dict.fromkeys(label for record in records for label in record.get("probabilities") or ()))
+    named = Counter((record.get("label"), record["state"]) for record in records)
+    return labels, [one for one in labels if named[one, "distracted"] > named[one, "attentive"]]

@@ -1,0 +1,152 @@
+// Class probabilities over the last minute, with a strip of states below.
+
+import { colour, drawing, stateColour } from "./canvas.js";
+
+const SPAN_S = 60;
+// More lines than these cannot be told apart; of many classes those are drawn that mattered most in this minute.
+const MOST = 5;
+// A pause between two decisions that is longer than this is a gap, not a line.
+const GAP_S = 3;
+const CALM = ["green", "blue", "sky"];
+const DISTRACTING = ["vermillion", "purple", "orange"];
+const DASHES = [[], [7, 5], [2, 4]];
+
+export class Chart {
+  #decisions = [];
+  #styles = new Map();
+  #shown = [];
+  #legend;
+  #redraw;
+
+  constructor(canvas, legend) {
+    this.#legend = legend;
+    this.#redraw = drawing(canvas, (context, width, height) => this.#draw(context, width, height));
+    document.documentElement.addEventListener("themechange", () => this.#tell());
+  }
+
+  // labels: all classes; distraction: those that count as distraction.
+  setLabels(labels, distraction) {
+    const used = { calm: 0, distracting: 0 };
+    this.#styles = new Map(
+      labels.map((label) => {
+        const kind = distraction.includes(label) ? "distracting" : "calm";
+        const names = kind === "calm" ? CALM : DISTRACTING;
+        const index = used[kind]++;
+        return [label, { colour: names[index % 3], dash: DASHES[Math.floor(index / 3) % 3] }];
+      }),
+    );
+    this.set([]);
+  }
+
+  set(decisions) {
+    this.#decisions = decisions.slice();
+    this.#update();
+  }
+
+  add(decision) {
+    if (this.#decisions.length && decision.timestamp_s < this.#decisions.at(-1).timestamp_s) this.#decisions = [];
+    this.#decisions.push(decision);
+    this.#update();
+  }
+
+  #update() {
+    const newest = this.#decisions.at(-1)?.timestamp_s ?? 0;
+    while (this.#decisions.length && this.#decisions[0].timestamp_s < newest - SPAN_S - 1) this.#decisions.shift();
+    const peaks = new Map();
+    for (const { probabilities } of this.#decisions) {
+      for (const [label, p] of Object.entries(probabilities ?? {})) peaks.set(label, Math.max(p, peaks.get(label) ?? 0));
+    }
+    const labels = [...this.#styles.keys()].filter((label) => peaks.has(label));
+    const most = new Set([...labels].sort((a, b) => peaks.get(b) - peaks.get(a)).slice(0, MOST));
+    this.#shown = labels.filter((label) => most.has(label));
+    this.#tell();
+    this.#redraw();
+  }
+
+  #tell() {
+    const now = this.#decisions.at(-1)?.probabilities;
+    const names = this.#shown.length ? this.#shown : [...this.#styles.keys()].slice(0, MOST);
+    const rows = names.map((label) => {
+      const row = document.createElement("li");
+      const swatch = document.createElement("span");
+      const style = this.#styles.get(label);
+      swatch.className = "swatch";
+      swatch.style.borderTop = `3px ${["solid", "dashed", "dotted"][DASHES.indexOf(style.dash)]} ${colour(style.colour)}`;
+      const name = document.createElement("span");
+      name.textContent = label;
+      const value = document.createElement("span");
+      value.className = "value";
+      value.textContent = now ? `${Math.round(100 * (now[label] ?? 0))} %` : "–";
+      row.append(swatch, name, value);
+      return row;
+    });
+    this.#legend.replaceChildren(...rows);
+  }
+
+  #draw(context, width, height) {
+    const [left, right, top, bottom] = [34, 8, 8, 34];
+    const [plotWidth, plotHeight] = [width - left - right, height - top - bottom];
+    const end = this.#decisions.at(-1)?.timestamp_s ?? 0;
+    const x = (time) => left + plotWidth * (1 - (end - time) / SPAN_S);
+    const y = (p) => top + plotHeight * (1 - p);
+    context.font = `12px ${getComputedStyle(document.body).fontFamily}`;
+    context.fillStyle = colour("muted");
+    context.strokeStyle = colour("line");
+    context.lineWidth = 1;
+    context.textBaseline = "middle";
+    context.textAlign = "right";
+    for (const p of [0, 0.5, 1]) {
+      context.beginPath();
+      context.moveTo(left, Math.round(y(p)) + 0.5);
+      context.lineTo(width - right, Math.round(y(p)) + 0.5);
+      context.stroke();
+      context.fillText(`${100 * p}`, left - 7, y(p));
+    }
+    context.textBaseline = "alphabetic";
+    for (const [text, time, align] of [["−60 s", end - 60, "left"], ["−30 s", end - 30, "center"], ["now", end, "right"]]) {
+      context.textAlign = align;
+      context.fillText(text, x(time), height - 3);
+    }
+    context.save();
+    context.beginPath();
+    context.rect(left, 0, plotWidth + 1, height);
+    context.clip();
+    this.#drawStrip(context, x, top + plotHeight + 6);
+    context.lineWidth = 2.5;
+    context.lineJoin = "round";
+    for (const label of [...this.#shown].reverse()) this.#drawLine(context, label, x, y);
+    context.restore();
+  }
+
+  #drawLine(context, label, x, y) {
+    const style = this.#styles.get(label);
+    context.strokeStyle = colour(style.colour);
+    context.setLineDash(style.dash);
+    context.beginPath();
+    let before = null;
+    for (const { timestamp_s: time, probabilities } of this.#decisions) {
+      const p = probabilities?.[label];
+      if (p === undefined) {
+        before = null;
+        continue;
+      }
+      if (before === null || time - before > GAP_S) context.moveTo(x(time), y(p));
+      context.lineTo(x(time), y(p));
+      before = time;
+    }
+    context.stroke();
+    context.setLineDash([]);
+  }
+
+  #drawStrip(context, x, y) {
+    let from = 0;
+    for (let index = 1; index <= this.#decisions.length; index++) {
+      const [first, last, next] = [this.#decisions[from], this.#decisions[index - 1], this.#decisions[index]];
+      if (next && next.state === first.state && next.timestamp_s - last.timestamp_s <= GAP_S) continue;
+      const end = next ? Math.min(next.timestamp_s, last.timestamp_s + GAP_S) : last.timestamp_s;
+      context.fillStyle = stateColour(first.state);
+      context.fillRect(x(first.timestamp_s), y, x(end) - x(first.timestamp_s), 6);
+      from = index;
+    }
+  }
+}

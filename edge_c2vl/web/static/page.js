@@ -1,0 +1,298 @@
+// Joins the connection to what is shown. What each message holds stands in docs/page.md.
+
+import { Alerts, levelWord } from "./alerts.js";
+import { Chart } from "./chart.js";
+import { Connection } from "./connection.js";
+import { Skeleton } from "./skeleton.js";
+import { Timeline, clock } from "./timeline.js";
+
+const VERSION = 1;
+// A state that is older than this is no longer the driver's state.
+const STALE_MS = 3000;
+
+const find = (id) => document.getElementById(id);
+const connection = new Connection(new URL("live", location.href.replace(/^http/, "ws")).href);
+const skeleton = new Skeleton(find("skeleton"));
+const chart = new Chart(find("chart"), find("legend"));
+const timeline = new Timeline((message) => connection.send(message));
+
+let hello = null;
+let recording = null;
+let alerts = null;
+let decidedMs = null;
+let ended = false;
+
+const STATES = {
+  starting: ["Starting", "watching the first seconds"],
+  nobody: ["Nobody in view", "no driver in the picture"],
+  "cannot see": ["Cannot see", "no arms in the picture"],
+  attentive: ["Attentive", ""],
+  distracted: ["Distracted", ""],
+};
+const STAGES = {
+  capture: "Frame wait",
+  pose: "Pose",
+  window: "Window",
+  encoder: "Encoder",
+  policy: "Policy",
+  "frame age": "Camera to decision",
+};
+
+const handlers = {
+  hello(message) {
+    const restarted = hello !== null && message.boot !== hello.boot;
+    if (message.version !== VERSION) return location.reload();
+    hello = message;
+    ended = false;
+    decidedMs = null;
+    document.body.dataset.mode = message.mode;
+    document.title = message.mode === "replay" ? `Replay of ${message.source} · Edge-C2VL` : "Edge-C2VL";
+    find("source").textContent = message.mode === "replay" ? message.source : message.camera;
+    find("privacy").textContent = message.video ? "Pictures are sent to this page." : "Landmarks only. No picture is sent.";
+    timeline.hidden = message.mode !== "replay";
+    const live = message.mode === "live";
+    const when = live
+      ? (alert) => new Date(alert.time).toLocaleTimeString([], { hour12: false })
+      : (alert) => clock(alert.timestamp_s - recording.start_s);
+    alerts = new Alerts(find("alert-list"), find("alerts-none"), when, live ? null : (time) => timeline.seek(time));
+    if (message.layout) skeleton.layout = message.layout;
+    chart.setLabels(message.labels, message.distraction);
+    find("facts").replaceChildren();
+    if (live) showFacts({ Encoder: message.backend, Model: message.bundle });
+    showWaiting();
+    if (restarted) showBanner("Connected again. The run was started anew.", { passing: true });
+    else if (find("banner").dataset.lost) showBanner("Connected again.", { passing: true });
+  },
+  history(message) {
+    chart.set(message.decisions);
+    alerts.set(message.alerts);
+    if (message.decisions.length) showDecision(message.decisions.at(-1));
+    else showWaiting();
+  },
+  decision(message) {
+    chart.add(message);
+    showDecision(message);
+  },
+  alert(message) {
+    alerts.add(message);
+    announce(message);
+    // For whoever measures how far the page is behind: the time from the alert to the frame that shows it.
+    requestAnimationFrame(() =>
+      performance.mark("alert", { detail: { number: message.number, behind_ms: Date.now() - Date.parse(message.time) } }),
+    );
+  },
+  skeleton(message) {
+    showSkeleton(message);
+    skeleton.show(message);
+  },
+  status(message) {
+    find("source").textContent = message.camera;
+    showFacts({
+      Temperature: message.temperature_c === null ? null : `${Math.round(message.temperature_c)} °C`,
+      "Frames left out": share(message.dropped_frames, message.frames),
+      "Camera reopened": message.reconnects ? `${message.reconnects} ×` : null,
+    });
+    showStages(message.stages ?? {});
+  },
+  recording(message) {
+    recording = timeline.recording = message;
+    skeleton.layout = message.layout ?? { joints: [], bones: [], min_confidence: 0.5 };
+    chart.setLabels(message.labels, message.distraction);
+    showFacts({ Recording: message.name, Length: clock(message.end_s - message.start_s), Label: message.label });
+    document.body.dataset.skeleton = message.layout ? "yes" : "no";
+    find("privacy").textContent = message.layout ? "Landmarks only." : "This file holds decisions, and no skeletons.";
+    showWaiting();
+  },
+  position(message) {
+    timeline.position = message;
+  },
+  ended() {
+    ended = true;
+    showSilence();
+  },
+};
+
+connection.addEventListener("message", ({ detail }) => handlers[detail.kind]?.(detail));
+connection.addEventListener("picture", ({ detail }) => {
+  showSkeleton(detail.skeleton);
+  skeleton.showPicture(detail.skeleton, detail.jpeg);
+});
+
+// The driver's state
+
+function showDecision(decision) {
+  decidedMs = performance.now();
+  const [word, more] = STATES[decision.state];
+  const label = decision.label === decision.state ? null : decision.label;
+  const alert = decision.alert !== "none" ? levelWord[decision.alert] : null;
+  const sure = decision.probability === null ? null : `${Math.round(100 * decision.probability)} %`;
+  const told = [alert, label, alert || label || !sure ? sure : `${sure} sure`].filter(Boolean);
+  showState(decision.state, decision.alert, word, told.join(" · ") || more);
+  showAwareness(decision.awareness);
+  if (hello.mode === "live") {
+    showFacts({ Speed: decision.speed_kmh === null ? "unknown" : `${Math.round(decision.speed_kmh)} km/h` });
+  }
+}
+
+function showState(state, level, word, more) {
+  const section = find("state");
+  section.dataset.state = state;
+  section.dataset.level = level;
+  const icon = { label: "label", unknown: "starting" }[state] ?? state.replace(" ", "-");
+  find("state-icon").setAttribute("href", `#icon-${icon}`);
+  find("state-word").textContent = word;
+  find("state-more").textContent = more;
+  skeleton.state = state;
+}
+
+function showAwareness(awareness) {
+  const percent = awareness === null ? null : Math.round(100 * awareness);
+  find("awareness-text").textContent = percent === null ? "–" : `${percent} %`;
+  find("awareness").setAttribute("aria-valuenow", percent ?? 0);
+  find("awareness").firstElementChild.style.width = `${percent ?? 0}%`;
+}
+
+function showWaiting() {
+  decidedMs = null;
+  const label = recording?.label;
+  if (hello?.mode === "replay" && label) showState("label", "none", label, "the recording's label; nothing was decided here");
+  else if (hello?.mode === "replay") showState("starting", "none", "Before the first decision", "");
+  else showState("starting", "none", "Waiting", "for the first decision");
+  showAwareness(null);
+}
+
+function showSkeleton(message) {
+  let note = "";
+  if (message.view === null) note = "No picture from the camera";
+  else if (message.points === null) note = "Nobody in view";
+  if (find("stage-note").textContent !== note) find("stage-note").textContent = note;
+  if (message.label !== undefined) showState("label", "none", message.label || "No label", "the recording's label at this moment");
+}
+
+// A state that nobody confirms must not go on looking like one.
+function showSilence() {
+  const silentMs = decidedMs === null ? 0 : performance.now() - decidedMs;
+  const lost = document.body.dataset.link !== "open";
+  if (hello?.mode !== "live" || (silentMs < STALE_MS && !lost && !ended)) return;
+  const since = silentMs < 1000 ? "" : ` for ${Math.round(silentMs / 1000)} s`;
+  if (ended) showState("unknown", "none", "Ended", "the run has ended");
+  else showState("unknown", "none", "No news", `nothing is known of the driver${since}`);
+  showAwareness(null);
+  skeleton.clear();
+}
+setInterval(showSilence, 500);
+
+function announce(alert) {
+  if (hello.mode !== "live") return;
+  const urgent = alert.level === "warning" || alert.level === "critical";
+  const text = alert.level === "none" ? "Alert ended" : [levelWord[alert.level], alert.reason].filter(Boolean).join(": ");
+  find(urgent ? "say-now" : "say").textContent = text;
+}
+
+// Facts and latency
+
+function showFacts(facts) {
+  const list = find("facts");
+  for (const [name, value] of Object.entries(facts)) {
+    let row = [...list.children].find((candidate) => candidate.dataset.name === name);
+    if (value === null || value === undefined || value === "") {
+      row?.remove();
+      continue;
+    }
+    if (!row) {
+      row = document.createElement("div");
+      row.dataset.name = name;
+      row.append(document.createElement("dt"), document.createElement("dd"));
+      row.firstChild.textContent = name;
+      list.append(row);
+    }
+    if (row.lastChild.textContent !== value) row.lastChild.textContent = value;
+  }
+}
+
+const share = (dropped, seen) => (dropped === undefined ? null : `${Math.round((100 * dropped) / Math.max(1, dropped + seen))} %`);
+
+function showStages(stages) {
+  const rows = Object.keys(STAGES)
+    .filter((stage) => stages[stage])
+    .map((stage) => {
+      const row = document.createElement("tr");
+      const name = document.createElement("th");
+      name.scope = "row";
+      name.textContent = STAGES[stage];
+      row.append(name);
+      for (const duration of stages[stage]) {
+        const cell = document.createElement("td");
+        cell.textContent = duration < 10 ? duration.toFixed(1) : duration.toFixed(0);
+        row.append(cell);
+      }
+      return row;
+    });
+  find("stages").replaceChildren(...rows);
+}
+
+// The connection
+
+let passing = 0;
+let counting = 0;
+
+connection.addEventListener("link", ({ detail }) => {
+  document.body.dataset.link = detail.link;
+  clearInterval(counting);
+  if (detail.link === "open") {
+    find("link-text").textContent = "Connected";
+    find("token-dialog").close();
+  } else if (detail.link === "connecting") {
+    find("link-text").textContent = "Connecting";
+  } else if (detail.link === "waiting") {
+    find("link-text").textContent = "Not connected";
+    const tell = () => {
+      const seconds = Math.max(1, Math.ceil((detail.atMs - performance.now()) / 1000));
+      showBanner(`${ended ? "The run has ended" : "Connection lost"}. Trying again in ${seconds} s.`, { lost: true });
+    };
+    tell();
+    counting = setInterval(tell, 1000);
+    showSilence();
+  } else if (detail.link === "token") {
+    find("link-text").textContent = "Needs a token";
+    find("token-wrong").hidden = !detail.wrong;
+    if (!find("token-dialog").open) find("token-dialog").showModal();
+    find("token").select();
+  }
+});
+
+function showBanner(text, { lost = false, passing: goes = false }) {
+  clearTimeout(passing);
+  const banner = find("banner");
+  banner.hidden = false;
+  find("banner-now").hidden = !lost;
+  if (lost) banner.dataset.lost = "yes";
+  else delete banner.dataset.lost;
+  find("banner-text").textContent = text;
+  if (goes) passing = setTimeout(() => (banner.hidden = true), 6000);
+}
+
+find("banner-now").addEventListener("click", () => connection.tryNow());
+find("token-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  connection.use(find("token").value);
+});
+find("token-dialog").addEventListener("cancel", (event) => event.preventDefault());
+
+// The theme
+
+const root = document.documentElement;
+const showTheme = () => {
+  const text = `Theme: ${root.dataset.themeChoice}`;
+  find("theme").querySelector("span").textContent = text;
+  find("theme").setAttribute("aria-label", text);
+};
+find("theme").addEventListener("click", () => {
+  const order = ["auto", "light", "dark"];
+  localStorage.setItem("theme", order[(order.indexOf(root.dataset.themeChoice) + 1) % order.length]);
+  root.dispatchEvent(new Event("themechosen"));
+  showTheme();
+});
+showTheme();
+
+connection.open();
