@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,7 @@ def _read(path: Path, kind: str) -> list[Line]:
             continue
         try:
             record = json.loads(text, parse_constant=_refuse)
-            _check(record)
+            check_record(record)
         except (ValueError, RecursionError) as error:
             if number == len(lines):
                 break
@@ -75,7 +75,7 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no number")
 
 
-def _check(record: Any) -> None:
+def check_record(record: Any) -> None:
     """Raises ValueError where what the page and the time line read is not there."""
     if not isinstance(record, dict) or record.get("kind") not in ("decision", "state", "alert"):
         raise ValueError("not a decision, state or alert")
@@ -130,7 +130,7 @@ def _recording(run: list[Line], alerts: list[dict[str, Any]] | None) -> Recordin
         mine = [alert for alert in within if times_s[0] <= alert["timestamp_s"] <= times_s[-1]]
     labels, distraction = _labels_of(records)
     return Recording(
-        name=records[0]["time"],
+        name=f"{datetime.fromtimestamp(_unix_s(records[0]), timezone.utc):%Y-%m-%d %H:%M:%S} UTC",
         start_s=float(times_s[0]),
         end_s=float(times_s[-1]),
         decisions=[text for text, _ in run],

@@ -111,6 +111,7 @@ class Player:
             "end_s": recording.end_s,
             "spans": recording.spans,
             "marks": marks,
+            "decisions": bool(recording.decisions),
             "labels": recording.labels,
             "distraction": recording.distraction,
             "layout": layout,

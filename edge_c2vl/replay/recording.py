@@ -34,7 +34,9 @@ class Skeletons:
         points = seen[:, :2].astype(np.float64) * (1, -1)
         # A joint that was mistaken once must not make the driver small.
         low, high = np.percentile(points, (0.5, 99.5), axis=0)
-        size = np.maximum(high - low, 1e-3) * 1.2
+        # The head reaches beyond its landmarks.
+        low = low - (0, 0.12 * (high[1] - low[1]))
+        size = np.maximum(high - low, 1e-3) * 1.15
         # Not narrower than 3:4 and not wider than 16:9.
         size = np.maximum(size, (size[1] * 3 / 4, size[0] * 9 / 16))
         left, top = (low + high - size) / 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import zipfile
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from edge_c2vl.archive import Archive
 from edge_c2vl.errors import EdgeC2VLError
 from edge_c2vl.pipeline import Pipeline
 from edge_c2vl.records import Alert, Decision
+from edge_c2vl.replay.decisions import check_record
 from edge_c2vl.replay.recording import Recording, Skeletons, spans_of
 from edge_c2vl.sinks import Sink
 from edge_c2vl.skeleton import MEDIAPIPE33, NTU25, Array, clean
@@ -80,20 +82,19 @@ class AlertClips:
             with np.load(path, allow_pickle=False) as kept:
                 frames = clean(kept["skeletons"])
                 times_s = np.asarray(kept["timestamps_s"], np.float64)
-                alert_s = float(kept["alert_s"])
+                alert = json.loads(str(kept["alert"]))
             if frames.shape[1:] != (MEDIAPIPE33.size, 4) or times_s.shape != (len(frames),) or len(frames) == 0:
                 raise ValueError("arrays of other shapes")
             if not np.isfinite(times_s).all() or (np.diff(times_s) < 0).any():
                 raise ValueError("times that do not rise")
-        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+            check_record(alert)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, zipfile.BadZipFile) as error:
             raise EdgeC2VLError(f"{path} is no alert clip of edge-c2vl run --alert-clips: {error}") from None
-        # The file does not say how urgent the alert was.
-        alert = {"kind": "alert", "number": 1, "level": "warning", "reason": None, "state": "distracted", "label": None}
         return Recording(
             name=path.stem,
             start_s=float(times_s[0]),
             end_s=float(times_s[-1]),
-            alerts=[alert | {"timestamp_s": alert_s}],
+            alerts=[alert],
             skeletons=Skeletons(MEDIAPIPE33, frames, times_s, min_confidence=0.5),
         )
 

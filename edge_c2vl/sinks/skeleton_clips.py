@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections import deque
@@ -17,8 +18,8 @@ from edge_c2vl.sinks import Sink
 
 class SkeletonClips(Sink):
     """Writes `folder/RUN-NUMBER.npz` for each alert that begins or rises: `skeletons` float32 (T, 33, 4) in mediapipe33
-    (pixels, y = -row; all zeros where nobody was seen), `timestamps_s` (T,), `alert_s`, from before_s before to after_s
-    after the alert. At most `keep` files; the oldest go."""
+    (pixels, y = -row; all zeros where nobody was seen), `timestamps_s` (T,), `alert_s` and `alert` (docs/events.md's
+    JSON, as text), from before_s before to after_s after the alert. At most `keep` files; the oldest go."""
 
     wants_skeletons = True
 
@@ -73,6 +74,7 @@ class SkeletonClips(Sink):
                     skeletons=np.stack(frames) if frames else np.zeros((0, 33, 4), np.float32),
                     timestamps_s=np.array([seen.timestamp_s for seen in around]),
                     alert_s=alert.timestamp_s,
+                    alert=json.dumps(alert.to_json()),
                 )
             os.replace(part, target)
         except BaseException:

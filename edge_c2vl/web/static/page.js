@@ -43,6 +43,7 @@ const handlers = {
     const restarted = hello !== null && message.boot !== hello.boot;
     if (message.version !== VERSION) return location.reload();
     hello = message;
+    recording = null;
     ended = false;
     decidedMs = null;
     document.body.dataset.mode = message.mode;
@@ -58,6 +59,7 @@ const handlers = {
     if (message.layout) skeleton.layout = message.layout;
     chart.setLabels(message.labels, message.distraction);
     find("facts").replaceChildren();
+    find("system-title").textContent = live ? "System" : "Recording";
     if (live) showFacts({ Encoder: message.backend, Model: message.bundle });
     showWaiting();
     if (restarted) showBanner("Connected again. The run was started anew.", { passing: true });
@@ -68,6 +70,7 @@ const handlers = {
     alerts.set(message.alerts);
     if (message.decisions.length) showDecision(message.decisions.at(-1));
     else showWaiting();
+    if (recording && !recording.decisions && message.alerts.length) showAlertAlone(message.alerts.at(-1));
   },
   decision(message) {
     chart.add(message);
@@ -76,6 +79,7 @@ const handlers = {
   alert(message) {
     alerts.add(message);
     announce(message);
+    if (recording && !recording.decisions) showAlertAlone(message);
     // For whoever measures how far the page is behind: the time from the alert to the frame that shows it.
     requestAnimationFrame(() =>
       performance.mark("alert", { detail: { number: message.number, behind_ms: Date.now() - Date.parse(message.time) } }),
@@ -98,9 +102,11 @@ const handlers = {
     recording = timeline.recording = message;
     skeleton.layout = message.layout ?? { joints: [], bones: [], min_confidence: 0.5 };
     chart.setLabels(message.labels, message.distraction);
-    showFacts({ Recording: message.name, Length: clock(message.end_s - message.start_s), Label: message.label });
+    const length = message.end_s - message.start_s;
+    showFacts({ Name: message.name, Length: clock(length, length < 60), Label: message.label });
     document.body.dataset.skeleton = message.layout ? "yes" : "no";
-    find("privacy").textContent = message.layout ? "Landmarks only." : "This file holds decisions, and no skeletons.";
+    document.body.dataset.decisions = message.decisions ? "yes" : "no";
+    find("privacy").textContent = "Landmarks only. No picture was kept.";
     showWaiting();
   },
   position(message) {
@@ -134,6 +140,13 @@ function showDecision(decision) {
   }
 }
 
+// An alert whose decisions were not kept.
+function showAlertAlone(alert) {
+  const [word, more] = STATES[alert.state] ?? ["Alert", ""];
+  const told = [levelWord[alert.level], alert.reason, alert.label].filter(Boolean);
+  showState(alert.state ?? "label", alert.level, word, told.join(" · ") || more);
+}
+
 function showState(state, level, word, more) {
   const section = find("state");
   section.dataset.state = state;
@@ -154,10 +167,9 @@ function showAwareness(awareness) {
 
 function showWaiting() {
   decidedMs = null;
-  const label = recording?.label;
-  if (hello?.mode === "replay" && label) showState("label", "none", label, "the recording's label; nothing was decided here");
-  else if (hello?.mode === "replay") showState("starting", "none", "Before the first decision", "");
-  else showState("starting", "none", "Waiting", "for the first decision");
+  if (hello?.mode === "live" || recording?.decisions) showState("starting", "none", "Waiting", "for the first decision");
+  else if (recording?.label) showState("label", "none", recording.label, "the recording's label");
+  else showState("label", "none", "Skeletons", "no decision was kept with them");
   showAwareness(null);
 }
 

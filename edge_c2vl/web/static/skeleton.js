@@ -20,7 +20,8 @@ export class Skeleton {
     const face = new Set();
     layout.joints.forEach((name, index) => /eye|ear|mouth|nose/.test(name) && face.add(index));
     const hands = layout.joints.flatMap((name, index) => (/wrist/.test(name) ? [index] : []));
-    this.#layout = { ...layout, face, hands };
+    const [head, neck] = ["head", "neck"].map((name) => layout.joints.indexOf(name));
+    this.#layout = { ...layout, face, hands, head, neck };
     this.clear();
   }
 
@@ -78,7 +79,7 @@ export class Skeleton {
   }
 
   #drawBones(context, points, at, size) {
-    const { bones, face, hands, min_confidence: least, joints } = this.#layout;
+    const { bones, face, hands, head, neck, min_confidence: least, joints } = this.#layout;
     const seen = (joint) => points[3 * joint + 2] >= least;
     const thick = Math.max(2.5, size / 75);
     context.lineCap = context.lineJoin = "round";
@@ -99,7 +100,8 @@ export class Skeleton {
     lines(inBody, thick + 4, colour("field"));
     lines(inBody, thick, stateColour(this.#state));
     lines(inFace, thick / 3, stateColour(this.#state));
-    this.#drawHead(context, [...face].filter(seen).map(at), thick / 2);
+    if (face.size) this.#drawHead(context, [...face].filter(seen).map(at), thick / 2);
+    else if (head >= 0 && neck >= 0 && seen(head) && seen(neck)) this.#drawHeadOf(context, at(head), at(neck), thick / 2);
     const dots = (chosen, radius) => {
       context.beginPath();
       for (const joint of chosen) {
@@ -123,6 +125,16 @@ export class Skeleton {
     const radius = Math.max(...face.map((point) => Math.hypot(point[0] - x, point[1] - y)));
     context.beginPath();
     context.ellipse(x, y - 0.15 * radius, 1.1 * radius, 1.4 * radius, 0, 0, 7);
+    context.lineWidth = thick;
+    context.stroke();
+  }
+
+  // A layout without a face has one joint for the head.
+  #drawHeadOf(context, [x, y], [neckX, neckY], thick) {
+    context.beginPath();
+    context.arc(x, y, 0.55 * Math.hypot(x - neckX, y - neckY), 0, 7);
+    context.fillStyle = colour("field");
+    context.fill();
     context.lineWidth = thick;
     context.stroke();
   }

@@ -6,17 +6,24 @@ const TALLNESS = { notice: 0.5, warning: 0.75, critical: 1 };
 
 const find = (id) => document.getElementById(id);
 
-export const clock = (seconds) => {
-  const whole = Math.max(0, Math.floor(seconds));
+// 1:02:03, 2:03, or with `tenths` 2:03.4.
+export const clock = (seconds, tenths = false) => {
+  const whole = Math.max(0, Math.floor(seconds + 1e-6));
   const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, String(whole % 60).padStart(2, "0")];
-  return h ? `${h}:${String(m).padStart(2, "0")}:${s}` : `${m}:${s}`;
+  const tenth = tenths ? `.${Math.floor(10 * (Math.max(0, seconds) - whole) + 1e-6)}` : "";
+  return h ? `${h}:${String(m).padStart(2, "0")}:${s}${tenth}` : `${m}:${s}${tenth}`;
 };
+
+// Recordings that are shorter than this are told in tenths of a second.
+const SHORT_S = 60;
+// After the thumb was moved, positions that the server tells are older than what was asked for.
+const SETTLE_MS = 400;
 
 export class Timeline {
   #send;
   #recording = { start_s: 0, end_s: 1, spans: [], marks: [], index: 0, count: 1 };
   #playing = false;
-  #scrubbing = false;
+  #scrubbedMs = -Infinity;
   #sent = 0;
   #redraw;
 
@@ -24,13 +31,14 @@ export class Timeline {
     this.#send = send;
     this.#redraw = drawing(find("strip"), (context, width, height) => this.#draw(context, width, height));
     const position = find("position");
-    position.addEventListener("pointerdown", () => (this.#scrubbing = true));
-    for (const type of ["pointerup", "pointercancel"]) position.addEventListener(type, () => (this.#scrubbing = false));
     position.addEventListener("input", () => {
+      this.#scrubbedMs = performance.now();
       this.#showTime(Number(position.value));
       // While the thumb is dragged, twenty positions a second are enough; the last one always counts.
-      clearTimeout(this.#sent);
-      this.#sent = setTimeout(() => this.seek(this.#recording.start_s + Number(position.value)), 50);
+      this.#sent ||= setTimeout(() => {
+        this.#sent = 0;
+        this.seek(this.#recording.start_s + Number(position.value));
+      }, 50);
     });
     find("play").addEventListener("click", () => this.toggle());
     find("speed").addEventListener("change", (event) => send({ kind: "speed", value: Number(event.target.value) }));
@@ -69,7 +77,8 @@ export class Timeline {
     this.#recording = recording;
     const length = Math.max(0.05, recording.end_s - recording.start_s);
     find("position").max = length;
-    find("clock-all").textContent = clock(length);
+    this.#scrubbedMs = -Infinity;
+    find("clock-all").textContent = this.#clock(length);
     find("recording-name").textContent = recording.name;
     find("chooser").hidden = recording.count < 2;
     find("recording").max = recording.count;
@@ -84,15 +93,18 @@ export class Timeline {
     this.#playing = playing;
     find("play").textContent = playing ? "Pause" : "Play";
     if (Number(find("speed").value) !== speed) find("speed").value = String(speed);
-    if (this.#scrubbing) return;
+    if (performance.now() - this.#scrubbedMs < SETTLE_MS) return;
     find("position").value = time_s - this.#recording.start_s;
     this.#showTime(time_s - this.#recording.start_s);
   }
 
   #showTime(seconds) {
-    find("clock-now").textContent = clock(seconds);
-    const all = clock(this.#recording.end_s - this.#recording.start_s);
-    find("position").setAttribute("aria-valuetext", `${clock(seconds)} of ${all}`);
+    find("clock-now").textContent = this.#clock(seconds);
+    find("position").setAttribute("aria-valuetext", `${this.#clock(seconds)} of ${find("clock-all").textContent}`);
+  }
+
+  #clock(seconds) {
+    return clock(seconds, this.#recording.end_s - this.#recording.start_s < SHORT_S);
   }
 
   #draw(context, width, height) {
