@@ -4,7 +4,7 @@
 
 Pictures: a real near-infrared frame of Drive&Act in 72 variants (size, cut, mirrored, gain), and every 8th frame of
 real clips, gray, darkened (gain, photon and read noise, 8 bits; "spot": lit from the camera, with a sunlit window).
-Each picture stands for itself, which is harder than following a person; the second table follows. Takes 20 minutes.
+Each picture stands for itself, which is harder than following a person; the second table follows. Takes 10 minutes.
 """
 
 from __future__ import annotations
@@ -138,7 +138,9 @@ def print_still(clips: dict[str, list[tuple[Gray, float]]], infrared: Path) -> N
         print("|" + "---|" * (len(cases) + 2))
         for name, method in METHODS.items():
             cells = [cell([(pose.estimate(three(method(g)), 0.0), ref) for g, ref in rows]) for rows in cases.values()]
-            print(f"| {name} | " + " | ".join(cells) + f" | {milliseconds(method, stills[0]):.1f} |", flush=True)
+            print(
+                f"| {name} | " + " | ".join(cells) + f" | {milliseconds(method, cases['0.12'][0][0]):.1f} |", flush=True
+            )
 
 
 def cell(found: list[tuple[Array | None, Array | None]]) -> str:
@@ -155,12 +157,13 @@ def cell(found: list[tuple[Array | None, Array | None]]) -> str:
 
 
 def milliseconds(method: Callable[[Gray], Gray], gray: Gray) -> float:
+    """Processor time of one thread, which other programs do not change much."""
     picture = cv2.resize(gray, (640, 480)).astype(np.uint8)
     times = []
     for _ in range(30):
-        started = time.perf_counter()
+        started = time.thread_time()
         method(picture)
-        times.append(time.perf_counter() - started)
+        times.append(time.thread_time() - started)
     return float(np.median(times)) * 1e3
 
 
