@@ -41,8 +41,8 @@ CONDITIONS = [
 
 
 def stretch(gray: Gray, low: float = 1, high: float = 99) -> Gray:
-    black, white = np.percentile(gray[::4, ::4], [low, high])
-    scaled = (gray.astype(np.float32) - black) * (255 / max(white - black, 0.03 * 255))
+    black, white = np.percentile(gray[::4, ::4], [low, high]).astype(np.float32)
+    scaled = (gray.astype(np.float32) - black) * np.float32(255 / max(white - black, 0.03 * 255))
     return np.clip(scaled, 0, 255).astype(np.uint8)
 
 
