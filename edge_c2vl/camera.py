@@ -98,6 +98,11 @@ class Camera:
         return min(rates) if rates else None
 
     @property
+    def source_fps(self) -> float | None:
+        """Nominal frames a second of the source itself, where it tells."""
+        return self._source.fps
+
+    @property
     def frame_count(self) -> int | None:
         """About how many pictures a file has, before any are left out; None where it does not tell."""
         return self._source.frame_count

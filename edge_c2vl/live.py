@@ -6,13 +6,14 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from edge_c2vl.errors import UsageError
+from edge_c2vl.personal import Personaliser
 from edge_c2vl.pipeline import Pipeline, Summary
 from edge_c2vl.policy import PolicySettings
 from edge_c2vl.settings import read_settings
@@ -48,6 +49,9 @@ class Watch:
     hop: float = 0.25
     duration: float | None = None
     settings: str | None = None
+    normal: str | None = None
+    learn_normal: float | None = None
+    forget_normal: bool = False
     speed_kmh: float | None = None
     speed: str | None = None
     events: str | None = None
@@ -67,11 +71,11 @@ class Watch:
     serve_video: bool = False
 
 
-def watch(asked: Watch) -> Summary:
-    """Runs the live pipeline to its end and returns what it came to.
+def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: bool = True) -> Summary:
+    """Runs the live pipeline to its end and returns what it came to. sinks: further ones, beside those asked for.
 
-    SIGINT and SIGTERM end it cleanly, SIGHUP reads the settings again. Raises UsageError, BundleError or CameraError,
-    after closing what was open.
+    SIGINT and SIGTERM end it cleanly, SIGHUP reads the settings again; with signals=False they are left alone. Raises
+    UsageError, BundleError or CameraError, after closing what was open.
     """
     from edge_c2vl.backends import open_backend
     from edge_c2vl.bundle import Bundle
@@ -93,6 +97,7 @@ def watch(asked: Watch) -> Summary:
     if asked.serve_video and asked.serve is None:
         raise UsageError("--serve-video shows pictures on the live page; add --serve")
     policy = read_settings(asked.settings) if asked.settings else PolicySettings()
+    personaliser = Personaliser(asked.normal, asked.learn_normal, asked.forget_normal)
     with ExitStack() as stack:
         model = Bundle.open(asked.bundle)
         engine = stack.enter_context(open_backend(model, asked.backend, asked.precision, asked.threads))
@@ -100,7 +105,7 @@ def watch(asked: Watch) -> Summary:
         speed = stack.enter_context(open_speed(asked.speed_kmh, asked.speed))
         source = stack.enter_context(open_camera(asked.camera, options))
         # Opened before MediaPipe, whose import takes a second, so that a wrong camera is told at once.
-        sinks = _open_sinks(asked, source, model, engine)
+        outputs = [*_open_sinks(asked, source, model, engine), *sinks]
         from edge_c2vl.pose import PoseEstimator
 
         pose = stack.enter_context(PoseEstimator(asked.pose_model))
@@ -111,15 +116,16 @@ def watch(asked: Watch) -> Summary:
             labels=model.manifest.labels,
             distraction=model.manifest.distraction,
             clip=model.manifest.clip,
-            sinks=sinks,
+            sinks=outputs,
             hop_s=asked.hop,
             policy=policy,
             speed=speed,
+            personaliser=personaliser,
         )
         if asked.status:
             what = f"{source.describe()}, bundle {model.manifest.name} on {engine.name} {engine.precision}"
             print(f"{what} ({engine.note})" if engine.note else what, file=sys.stderr)
-        with _signals(pipeline, asked.settings):
+        with _signals(pipeline, asked.settings) if signals else nullcontext():
             return pipeline.run(asked.duration)
 
 

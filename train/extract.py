@@ -89,13 +89,13 @@ def find_videos(paths: Sequence[Path]) -> list[Video]:
     for path in paths:
         if path.is_dir():
             inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
-            found += [_video(file, file.relative_to(path).as_posix()) for file in inside]
+            found += [video_at(file, file.relative_to(path).as_posix()) for file in inside]
             if not inside and images_in(path):
-                found.append(_video(path, path.resolve().name))
+                found.append(video_at(path, path.resolve().name))
             elif not inside:
                 raise UsageError(f"the folder {path} holds no video ({', '.join(sorted(SUFFIXES))}) and no image")
         elif path.exists():
-            found.append(_video(path, path.name))
+            found.append(video_at(path, path.name))
         else:
             raise UsageError(f"there is no video or folder {path}")
     names: dict[str, str] = {}
@@ -105,7 +105,8 @@ def find_videos(paths: Sequence[Path]) -> list[Video]:
     return sorted({video.name: video for video in found}.values(), key=lambda video: video.name)
 
 
-def _video(path: Path, name: str) -> Video:
+def video_at(path: Path, name: str) -> Video:
+    """A video, or a folder of images, under that name."""
     files = [file for file in path.iterdir() if is_image(file)] if path.is_dir() else [path]
     stats = [file.stat() for file in files]
     return Video(

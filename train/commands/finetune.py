@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from train.commands.eval_drive_act import drive_act_options
+from train.datasets import DATASETS
 from train.options import read_settings, settings_options
 from train.settings import AugmentSettings, DataSettings, EncoderSettings, LoopSettings
 
@@ -20,6 +22,12 @@ SETTINGS = (EncoderSettings, AugmentSettings, DataSettings, LoopSettings)
 @click.option("--from", "pretrained", type=click.Path(path_type=Path), help="Pretrained model, or its run's folder.")
 @click.option("--resume", is_flag=True, help="Go on with the run in that folder, with the same settings.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as a JSON object.")
+@click.option(
+    "--dataset",
+    type=click.Choice(sorted(DATASETS)),
+    help="ARCHIVE is the folder of this data set's own files; they are prepared once and kept.",
+)
+@drive_act_options
 @settings_options(*SETTINGS)
 def finetune(
     archive: Path,
@@ -27,6 +35,10 @@ def finetune(
     pretrained: Path | None,
     resume: bool,
     as_json: bool,
+    dataset: str | None,
+    level: str,
+    camera: str,
+    input: str,
     config: Path | None,
     **flags: Any,
 ) -> None:
@@ -41,18 +53,32 @@ def finetune(
       edge-c2vl prepare nw-ucla all_sqe nw-ucla.archive
       edge-c2vl train finetune nw-ucla.archive runs/supervised --split xview --width 16 --epochs 60
       edge-c2vl train finetune nw-ucla.archive runs/few --split xview --share 0.1 --from runs/pretrained
+      edge-c2vl train finetune drive_and_act runs/da-0 --dataset drive-act --split split_0
     """
     encoder, augment, data, loop = read_settings(flags, config, *SETTINGS)
+
+    from lightning_fabric.utilities.rank_zero import rank_zero_only
 
     from edge_c2vl.archive import Archive
     from train.finetune import finetune as train
     from train.loop import Interrupted
 
+    if dataset:
+        import os
+
+        from train.datasets.opened import open_dataset
+        from train.datasets.source import Options
+
+        data_set = open_dataset(dataset, archive, Options(None, level, camera, input, os.cpu_count() or 1))
+    else:
+        data_set = Archive.open(archive)
     try:
-        figures = train(Archive.open(archive), run, encoder, augment, data, loop, pretrained=pretrained, resume=resume)
+        figures = train(data_set, run, encoder, augment, data, loop, pretrained=pretrained, resume=resume)
     except Interrupted:
         click.echo("interrupted; the checkpoint is written: go on with --resume", err=True)
         raise SystemExit(130) from None
+    if rank_zero_only.rank:
+        return  # one of several processes speaks
     if as_json:
         click.echo(json.dumps({"run": str(run)} | figures))
         return

@@ -3,7 +3,9 @@
     openpose_3d/vpN/<run>.ids_1.openpose.3d.csv
         frame_id, timestamp, then x y z in metres and p, the confidence, of 26 joints; z points away from the inner
         mirror's camera (ids_1) and y down, as OpenCV has it
-    activities_3s/inner_mirror/<level>.chunks_90[.split_S.PART].csv
+    <camera>/vpN/<run>.<suffix>.mp4
+        what the camera saw (drive_act_pose.py)
+    activities_3s/<camera>/<level>.chunks_90[.split_S.PART].csv
         participant_id, file_id, annotation_id, frame_start, frame_end (exclusive), activity, chunk_id
 
 Clips are the labels' chunks of at most three seconds. Frames are looked up by frame_id. Each camera numbers its frames
@@ -28,9 +30,22 @@ from train.datasets.source import MAX_FRAMES, Options, Recording, Source, number
 
 FPS = 30.0  # the infrared cameras'
 LEVELS = ("midlevel", "tasklevel", "objectlevel")
+INPUTS = ("skeleton", "pose")
+# A camera's folder and the suffix by which its files are named.
+CAMERAS = {
+    "inner_mirror": "ids_1",
+    "a_column_co_driver": "ids_2",
+    "ceiling": "ids_3",
+    "steering_wheel": "ids_4",
+    "a_column_driver": "ids_5",
+    "kinect_color": "kinect_color",
+    "kinect_ir": "kinect_ir",
+    "kinect_depth": "kinect_depth",
+}
+SKELETON_CAMERA = "inner_mirror"  # whose frames openpose_3d numbers
 # The joints of driveact26 as the files call them, in their order.
 # fmt: off
-_JOINTS = (
+JOINTS = (
     "nose", "lElbow", "lWrist", "rHeel", "rHip", "rSmallToe", "neck", "lSmallToe", "rWrist", "rAnkle", "lHip", "lHeel",
     "lKnee", "lEye", "midHip", "background", "lEar", "rElbow", "rShoulder", "rKnee", "lShoulder", "lBigToe", "rEye",
     "rEar", "rBigToe", "lAnkle",
@@ -39,12 +54,15 @@ _JOINTS = (
 _LABEL_FILE = re.compile(r"(\w+)\.chunks_90(?:\.split_(\d)\.(train|val|test))?(?:\.\w+)?\.csv")
 _SKELETON_FILE = re.compile(r"(.+)\.openpose\.3d\.csv")
 _COLUMNS = ("participant_id", "file_id", "annotation_id", "frame_start", "frame_end", "chunk_id")
+# What a label consists of; the last two at objectlevel only.
+PARTS = ("activity", "object", "location")
 _MAX_CHUNK = 3_000  # frames; chunks have at most 90
 
 
 @dataclass
 class Chunk:
-    """A labelled stretch of frames [start, end) of one run; `splits`: split_0 -> train, val or test."""
+    """A labelled stretch of frames [start, end) of one run. parts: the activity, and at objectlevel the object and the
+    location. splits: split_0 -> train, val or test. where: the file and line that say so."""
 
     participant: int
     file_id: str
@@ -52,18 +70,51 @@ class Chunk:
     chunk: int
     start: int
     end: int
-    activity: str
+    parts: tuple[str, ...]
+    where: str
     splits: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def activity(self) -> str:
+        """The label's name."""
+        return " ".join(self.parts)
 
     @property
     def name(self) -> str:
         return f"{self.file_id}/{self.annotation:04d}-{self.chunk:02d}"
 
+    def recording(self, sequence: Array, labels: list[str], camera: str, fps: float) -> Recording:
+        """The archive's row of this chunk. sequence: ntu25 (T, 25, 4)."""
+        parts = dict(zip(("action", *PARTS[1:]), self.parts, strict=False)) if len(self.parts) > 1 else {}
+        return Recording(
+            name=self.name,
+            sequence=sequence,
+            fps=fps,
+            label=labels.index(self.activity) if self.activity in labels else -1,
+            subject=f"vp{self.participant}",
+            camera=camera,
+            group=f"{self.file_id}/{self.annotation:04d}",
+            columns={"where": self.where, **self.splits, **parts},
+        )
+
 
 def open_source(folder: Path, options: Options) -> Source:
-    """`folder` holds openpose_3d and activities_3s, at any depth. Raises DatasetError, UsageError."""
+    """`folder` holds openpose_3d (or a camera's videos) and activities_3s, at any depth. Raises DatasetError,
+    UsageError."""
     if options.level not in LEVELS:
         raise UsageError(f"no level {options.level} in Drive&Act: there are {', '.join(LEVELS)}")
+    if options.camera not in CAMERAS:
+        raise UsageError(f"no camera {options.camera} in Drive&Act: there are {', '.join(CAMERAS)}")
+    if options.input == "pose":
+        from train.datasets.drive_act_pose import open_pose_source
+
+        return open_pose_source(folder, options)
+    if options.input != "skeleton":
+        raise UsageError(f"no input {options.input} in Drive&Act: there are {', '.join(INPUTS)}")
+    if options.camera != SKELETON_CAMERA:
+        raise UsageError(
+            f"openpose_3d numbers the frames of {SKELETON_CAMERA}, not of {options.camera}: choose --input pose"
+        )
     skeletons = {
         f"{path.parent.name}/{match[1]}": path
         for path in folder.rglob("*.openpose.3d.csv")
@@ -71,15 +122,12 @@ def open_source(folder: Path, options: Options) -> Source:
     }
     if not skeletons:
         raise DatasetError(f"no Drive&Act skeleton in {folder}: expected openpose_3d/vp1/<run>.ids_1.openpose.3d.csv")
-    chunks = _chunks(folder, options.level, cameras={camera_of(file_id) for file_id in skeletons})
-    labels = sorted({chunk.activity for chunk in chunks})
-    runs: dict[str, list[Chunk]] = defaultdict(list)
-    for chunk in chunks:
-        runs[chunk.file_id].append(chunk)
-    items = [(file_id, skeletons.get(file_id), runs[file_id]) for file_id in sorted(runs)]
+    chunks = chunks_of(folder, options.level, SKELETON_CAMERA)
+    labels = labels_of(chunks)
+    items = [(file_id, skeletons.get(file_id), own) for file_id, own in by_run(chunks).items()]
     return Source(
         labels=labels,
-        source=f"Drive&Act {options.level} (https://driveandact.com)",
+        source=f"Drive&Act {options.level}, openpose_3d (https://driveandact.com)",
         licence="CC BY-NC-SA 4.0",
         source_layout=DRIVEACT26.name,
         dimensions=3,
@@ -94,29 +142,47 @@ def camera_of(file_id: str) -> str:
     return file_id.rpartition(".")[2]
 
 
-def _chunks(folder: Path, level: str, cameras: set[str]) -> list[Chunk]:
-    """The chunks of all label files of a level and of these cameras, each once, with the splits it belongs to."""
+def by_run(chunks: list[Chunk]) -> dict[str, list[Chunk]]:
+    """The chunks of each run (file_id), runs by name."""
+    runs: dict[str, list[Chunk]] = defaultdict(list)
+    for chunk in chunks:
+        runs[chunk.file_id].append(chunk)
+    return {file_id: runs[file_id] for file_id in sorted(runs)}
+
+
+def labels_of(chunks: list[Chunk]) -> list[str]:
+    """The class names: activities that a split has. The label files of all chunks know more, such as
+    standing_by_the_door, which the protocol leaves out."""
+    within = [chunk for chunk in chunks if chunk.splits] or chunks
+    return sorted({chunk.activity for chunk in within})
+
+
+def chunks_of(folder: Path, level: str, camera: str) -> list[Chunk]:
+    """The chunks of all label files of a level and a camera, each once, with the splits it belongs to."""
     found: dict[str, Chunk] = {}
     others = set()
+    suffix = CAMERAS[camera]
     for path in sorted(folder.rglob(f"{level}.chunks_90*.csv")):
-        match = _LABEL_FILE.fullmatch(path.name)
-        if match is None or match[1] != level:
+        match, place = _LABEL_FILE.fullmatch(path.name), path.parent.name
+        if match is None or match[1] != level or (place in CAMERAS and place != camera):
             continue
         for chunk in read_labels(path):
-            if camera_of(chunk.file_id) not in cameras:
+            if camera_of(chunk.file_id) != suffix:
+                if place == camera:
+                    raise DatasetError(
+                        f"{chunk.where} lies among the labels of {camera}, but those there number the frames of "
+                        f"{camera_of(chunk.file_id)}: each camera numbers its frames itself"
+                    )
                 others.add(camera_of(chunk.file_id))
                 continue
             kept = found.setdefault(chunk.name, chunk)
-            if (kept.start, kept.end, kept.activity) != (chunk.start, chunk.end, chunk.activity):
-                raise DatasetError(f"{path} says otherwise about {chunk.name} than another label file")
+            if (kept.start, kept.end, kept.parts) != (chunk.start, chunk.end, chunk.parts):
+                raise DatasetError(f"{chunk.where} says otherwise about {chunk.name} than {kept.where}")
             if match[2]:
                 kept.splits[f"split_{match[2]}"] = match[3]
     if not found:
         where = f"; those there number the frames of {', '.join(sorted(others))}" if others else ""
-        raise DatasetError(
-            f"no {level} labels for the skeletons' camera ({', '.join(sorted(cameras))}) in {folder}{where}: "
-            "put activities_3s/inner_mirror there"
-        )
+        raise DatasetError(f"no {level} labels of {camera} in {folder}{where}: put activities_3s/{camera} there")
     return list(found.values())
 
 
@@ -125,7 +191,7 @@ def read_labels(path: Path) -> list[Chunk]:
     rows = csv.DictReader(read_lines(path), strict=True)
     try:
         header = rows.fieldnames or []
-        parts = [name for name in ("activity", "object", "location") if name in header]
+        parts = [name for name in PARTS if name in header]
         missing = [name for name in _COLUMNS if name not in header] + ([] if "activity" in header else ["activity"])
         if missing:
             raise DatasetError(f"{path} lacks the columns {', '.join(missing)}")
@@ -139,8 +205,11 @@ def read_labels(path: Path) -> list[Chunk]:
                 chunk=numbers["chunk_id"],
                 start=numbers["frame_start"],
                 end=numbers["frame_end"],
-                activity=" ".join(row[name].strip() for name in parts),
+                parts=tuple(row[name].strip() for name in parts),
+                where=f"{path}, line {rows.line_num}",
             )
+            if not chunk.parts[0]:
+                raise DatasetError(f"{chunk.where}: no activity")
             if not 0 <= chunk.start < chunk.end <= MAX_FRAMES or chunk.end - chunk.start > _MAX_CHUNK:
                 raise DatasetError(f"{path}, line {rows.line_num}: frames {chunk.start} to {chunk.end}")
             chunks.append(chunk)
@@ -153,36 +222,29 @@ def read(item: tuple[str, Path | None, list[Chunk]], labels: list[str]) -> list[
     """A run's chunks. Frames that the skeleton file leaves out are missing. Raises DatasetError."""
     file_id, path, chunks = item
     if path is None:
-        raise DatasetError(f"{file_id} is labelled, but has no skeleton file {file_id}.openpose.3d.csv")
+        raise DatasetError(f"{chunks[0].where}: {file_id} has no skeleton file {file_id}.openpose.3d.csv")
     frames, joints = read_skeletons(path)
     recordings = []
     for chunk in chunks:
         first, last = np.searchsorted(frames, (chunk.start, chunk.end))
         sequence = np.zeros((chunk.end - chunk.start, DRIVEACT26.size, 4), np.float32)
         sequence[frames[first:last] - chunk.start] = joints[first:last]
-        recordings.append(
-            Recording(
-                name=chunk.name,
-                sequence=to_ntu25(sequence, DRIVEACT26),
-                fps=FPS,
-                label=labels.index(chunk.activity),
-                subject=f"vp{chunk.participant}",
-                camera="inner_mirror" if camera_of(file_id) == "ids_1" else camera_of(file_id),
-                group=f"{file_id}/{chunk.annotation:04d}",
-                columns=dict(chunk.splits),
-            )
-        )
+        recordings.append(chunk.recording(to_ntu25(sequence, DRIVEACT26), labels, SKELETON_CAMERA, FPS))
     return recordings
 
 
 def read_skeletons(path: Path) -> tuple[NDArray[np.int64], Array]:
     """Frame numbers (n,), rising, and driveact26 joints (n, 26, 4), y up. Raises DatasetError."""
     lines = read_lines(path)
-    header = [name.strip() for name in lines[0].split(",")] if lines else []
-    wanted = ["frame_id"] + [f"{joint}_{axis}" for joint in _JOINTS for axis in "xyzp"]
+    if not lines:
+        raise DatasetError(f"{path}, line 1: no header, the skeleton file is empty; copy it again")
+    header = [name.strip() for name in lines[0].split(",")]
+    wanted = ["frame_id"] + [f"{joint}_{axis}" for joint in JOINTS for axis in "xyzp"]
     missing = [name for name in wanted if name not in header]
     if missing:
         raise DatasetError(f"{path} lacks {len(missing)} columns of 105, {missing[0]} first")
+    if len(lines) < 2:
+        raise DatasetError(f"{path}, line 2: no frame, the skeleton file is empty; copy it again")
     values = numbers(lines[1:], [header.index(name) for name in wanted], str(path), delimiter=",")
     if not ((values[:, 0] >= 0) & (values[:, 0] < MAX_FRAMES)).all():
         raise DatasetError(f"{path} has a frame_id that is out of range")

@@ -36,11 +36,16 @@ class Recording:
 
 @dataclass(frozen=True)
 class Options:
-    """What a data set may be asked for beside its folder. `missing`: a file that lists samples to leave out (NTU, PKU);
-    `level`: midlevel, tasklevel or objectlevel (Drive&Act)."""
+    """What a data set may be asked for beside its folder. `missing`: a file that lists samples to leave out (NTU, PKU).
+    Drive&Act: `level`: midlevel, tasklevel or objectlevel; `camera`; `input`: skeleton (openpose_3d) or pose (MediaPipe
+    on that camera's videos, by `workers` processes, kept in the folder `cache`)."""
 
     missing: Path | None = None
     level: str = "midlevel"
+    camera: str = "inner_mirror"
+    input: str = "skeleton"
+    workers: int = 1
+    cache: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,114 @@
+"""edge-c2vl eval ntu60|ntu120|pku-mmd|nw-ucla|utd-mhad"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from train.commands.eval_options import data_options, report_options, tell, training_settings
+
+_SPLITS = {
+    "ntu60": ("xsub", "xview"),
+    "ntu120": ("xsub", "xset"),
+    "pku-mmd": ("xsub", "xview"),
+    "nw-ucla": ("xview",),
+    "utd-mhad": ("xsub",),
+}
+_PROTOCOLS = ("linear", "knn", "finetune", "semi", "one-class", "classifier")
+
+
+def protocol_options(function: Any) -> Any:
+    """--checkpoint, --bundle, --protocol and what the protocols take."""
+    for option in (
+        click.option(
+            "--config", type=click.Path(path_type=Path), help="finetune, semi: YAML of train finetune's flags."
+        ),
+        click.option("--epochs", type=click.IntRange(1), help="finetune, semi: epochs."),
+        click.option("--work", type=click.Path(path_type=Path), help="finetune, semi: folder of the training runs."),
+        click.option(
+            "--share", default=0.1, show_default=True, type=float, help="semi: share of the labels; 0.01, 0.1."
+        ),
+        click.option("--choose-c", is_flag=True, help="linear: choose C on held-out subjects instead of C = 1."),
+        click.option("-k", default=1, show_default=True, type=click.IntRange(1), help="knn: neighbours."),
+        click.option("--protocol", type=click.Choice(_PROTOCOLS), default="linear", show_default=True),
+        click.option("--device", default="cpu", show_default=True, help="Where PyTorch runs: cpu or cuda."),
+        click.option("--precision", type=click.Choice(["auto", "fp32", "fp16", "int8"]), default="auto"),
+        click.option("--backend", default="auto", show_default=True, help="The bundle's inference engine."),
+        click.option("--bundle", metavar="FOLDER", help="What runs in the vehicle; its embeddings are the features."),
+        click.option(
+            "--checkpoint",
+            "checkpoints",
+            multiple=True,
+            metavar="RUN",
+            help="A trained model, or a folder of seed0, seed1, ...; several are the streams of a fusion.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def _command(dataset: str) -> click.Command:
+    splits = _SPLITS[dataset]
+
+    @click.command(name=dataset, help=_HELP.format(dataset=dataset, split=splits[0]))
+    @data_options
+    @click.option("--split", type=click.Choice(splits), default=splits[0], show_default=True)
+    @protocol_options
+    @report_options
+    def run(**arguments: Any) -> None:
+        _run(dataset, **arguments)
+
+    if dataset == "pku-mmd":
+        part = click.option("--part", type=click.Choice(["1", "2"]), required=True, help="Part I or II of PKU-MMD.")
+        run = part(run)
+    return run
+
+
+_HELP = """The {dataset} benchmark on its official split, by one of the protocols of the literature.
+
+C2VL's own figures and others stand beside. Two people in a recording are one sample: the mean of both counts.
+
+\b
+Example:
+  edge-c2vl eval {dataset} --root FOLDER --split {split} --checkpoint runs/c2vl --protocol linear --report report
+  edge-c2vl eval {dataset} --archive ARCHIVE --checkpoint runs/c2vl --protocol semi --share 0.01 --work runs/semi
+"""
+
+
+def _run(
+    dataset: str,
+    root: Path | None,
+    archive: Path | None,
+    workers: int | None,
+    split: str,
+    checkpoints: tuple[str, ...],
+    bundle: str | None,
+    backend: str,
+    precision: str,
+    device: str,
+    report: Path | None,
+    as_json: bool,
+    config: Path | None,
+    epochs: int | None,
+    part: str | None = None,
+    **asked: Any,
+) -> None:
+    import numpy as np
+
+    from train.commands.eval_options import open_archive
+    from train.evaluation.benchmark import Asked, evaluate
+    from train.evaluation.models import open_seeds
+
+    training = training_settings(config, epochs)
+    data = open_archive(dataset, root, archive, workers)
+    if part is not None:
+        # The parts of PKU-MMD are two data sets: a split of one leaves the other's clips out.
+        whole, split = split, f"{split}_part{part}"
+        data.clips[split] = np.where(data.clips["part"].astype(str) == part, data.clips[whole], "")
+    seeds = open_seeds(checkpoints, bundle, backend=backend, precision=precision, device=device)
+    tell(evaluate(data, dataset, split, seeds, Asked(training=training, **asked)), report, as_json)
+
+
+ntu60, ntu120, pku_mmd, nw_ucla, utd_mhad = (_command(name) for name in _SPLITS)

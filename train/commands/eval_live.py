@@ -1,0 +1,39 @@
+"""edge-c2vl eval FILE... --live"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edge_c2vl.commands.options import backend_options, bundle_option, picture_options, pose_model_option
+from train.commands.eval_options import report_options, tell
+
+
+@click.command(name="FILE... --live")
+@click.argument("videos", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
+@bundle_option
+@backend_options
+@picture_options
+@pose_model_option
+@click.option("--hop", default=0.25, show_default=True, type=click.FloatRange(0.02), help="Seconds between decisions.")
+@click.option("--speed-kmh", type=click.FloatRange(0, 500), help="The vehicle's speed, which alerts depend on.")
+@click.option("--settings", metavar="FILE.yaml", help="Limits of the alert policy.")
+@click.option("--iou", default=0.5, show_default=True, type=click.FloatRange(0, 1), help="From which events match.")
+@report_options
+def live(videos: tuple[Path, ...], iou: float, report: Path | None, as_json: bool, **asked: Any) -> None:
+    """Labelled recordings through the whole live pipeline: events found, delay to detection, false alerts an hour.
+
+    Beside drive.mp4 stands drive.csv with the columns start,end,label: seconds of the video, and labels of the bundle;
+    what no row covers is attentive driving.
+
+    \b
+    Example:
+      edge-c2vl eval drive1.mp4 drive2.mp4 --live --report report
+      edge-c2vl eval night.mkv --live --bundle my-bundle --camera-mode ir --precision int8
+    """
+    from edge_c2vl.live import Watch
+    from train.evaluation.live import evaluate
+
+    tell(evaluate(videos, Watch(camera="", **asked), iou), report, as_json)

@@ -1,0 +1,228 @@
+"""The skeleton benchmarks by the protocols of the self-supervised literature, on their official splits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_c2vl.archive import Archive
+from edge_c2vl.errors import DatasetError, UsageError
+from edge_c2vl.recordings import whole_clips
+from train.environment import describe_environment
+from train.evaluation.classified import Classified, Scored
+from train.evaluation.drive_act import published_table
+from train.evaluation.models import CheckpointModel, Model, matching
+from train.evaluation.predictions import first_of_samples, mean_of_samples, samples_of, through
+from train.evaluation.published import Row, rows_for
+from train.evaluation.report import Report, Table, Text, percent
+from train.metrics import mean_and_spread, softmax
+
+Ints = NDArray[np.int64]
+
+PROTOCOLS = ("linear", "knn", "finetune", "semi", "one-class", "classifier")
+# Data set -> the split columns of its archive that its authors define.
+SPLITS = {
+    "ntu60": ("xsub", "xview"),
+    "ntu120": ("xsub", "xset"),
+    "pku-mmd": ("xsub", "xview"),
+    "nw-ucla": ("xview",),
+    "utd-mhad": ("xsub",),
+}
+_WORDS = {
+    "linear": "logistic regression (C = {c}) on the frozen encoder's standardised features",
+    "knn": "{k} nearest neighbours by cosine among the frozen encoder's features",
+    "finetune": "the whole encoder trained on with all training labels",
+    "semi": "the whole encoder trained on with {share:.0%} of each class's training labels",
+    "one-class": "each class in turn is normal: ROC-AUC of the distance (Mahalanobis) from its training clips",
+    "classifier": "the model's own classifier, as it is",
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """protocol: one of PROTOCOLS. k: neighbours. choose_c: C of the linear probe by held-out subjects, instead of 1.
+    share: of each class's labels (semi). work, training: the folder of the runs and the settings of finetune and semi:
+    (AugmentSettings, DataSettings, LoopSettings)."""
+
+    protocol: str
+    k: int = 1
+    choose_c: bool = False
+    share: float = 0.1
+    work: Path | None = None
+    training: Sequence[Any] = ()
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The samples of a split: `rows` (N,) of the archive, training ones first; `sample` (N,), which sample each row is
+    of; then, parallel to the samples (S,): label, subject, and whether it is a test sample."""
+
+    rows: Ints
+    sample: Ints
+    label: Ints
+    subject: NDArray[Any]
+    test: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, archive: Archive, split: str) -> Samples:
+        """Raises DatasetError where the archive lacks the split or one of its parts."""
+        if split not in archive.clips.columns:
+            raise DatasetError(f"{archive.path} has no split {split}: prepare it again from the data set's own files")
+        part = archive.clips[split].to_numpy().astype(str)
+        rows = np.concatenate([np.flatnonzero(np.isin(part, ("train", "val"))), np.flatnonzero(part == "test")])
+        sample = samples_of(archive, rows)
+        first = np.unique(sample, return_index=True)[1]
+        label = first_of_samples(archive.clips["label"].to_numpy(np.int64)[rows], sample)
+        test = part[rows][first] == "test"
+        if not test.any() or test.all() or (label < 0).any():
+            raise DatasetError(f"{archive.path}: {split} needs labelled clips in train and in test")
+        return cls(rows, sample, label, archive.clips["subject"].to_numpy().astype(str)[rows][first], test)
+
+    @property
+    def train(self) -> NDArray[np.bool_]:
+        return ~self.test
+
+    def values(self, function: Any, archive: Archive, model: Model, words: str) -> NDArray[np.float32]:
+        """What a function of clips gives for each sample (S, D): the mean over the people in it."""
+        windows = whole_clips(archive, self.rows)
+        return mean_of_samples(through(function, archive, windows, model.spec, words), self.sample)
+
+
+def evaluate(archive: Archive, dataset: str, split: str, seeds: Sequence[Sequence[Model]], asked: Asked) -> Report:
+    """The report. seeds: the models of each seed: one, or one of each stream for fusion (linear only)."""
+    if any(len(streams) > 1 for streams in seeds) and asked.protocol != "linear":
+        raise UsageError("several --checkpoint are the streams of a fusion, which --protocol linear alone has")
+    samples = Samples.of(archive, split)
+    names = [", ".join(model.description for model in streams) for streams in seeds]
+    keys = ["test"] if len(seeds) == 1 else [f"seed {index}" for index in range(len(seeds))]
+    words = _WORDS[asked.protocol].format(k=asked.k, share=asked.share, c="chosen" if asked.choose_c else "1")
+    published = rows_for(dataset, split)
+    values: dict[str, Any] = {
+        "dataset": dataset,
+        "data": archive.meta["source"],
+        "split": split,
+        "protocol": asked.protocol,
+        "how": words,
+        "models": dict(zip(keys, names, strict=True)),
+        "published": [row.to_json() for row in published],
+        "environment": describe_environment(),
+    }
+    report = Report(f"{dataset}, {split}, {asked.protocol}", values)
+    report.parts.append(Text(f"{archive.meta['source']}. Protocol: {words}."))
+    report.parts.append(Table("Models", ("", "model"), list(map(list, zip(keys, names, strict=True))), words=2))
+    if asked.protocol == "one-class":
+        _one_class(report, archive, samples, [streams[0] for streams in seeds], keys)
+    else:
+        sets = {key: _scored(archive, samples, split, streams, asked) for key, streams in zip(keys, seeds, strict=True)}
+        _classified(report, archive, split, sets, asked, published)
+    return report
+
+
+def _classified(
+    report: Report, archive: Archive, split: str, sets: dict[str, Scored], asked: Asked, published: list[Row]
+) -> None:
+    judged = Classified(split, archive.labels, sets, pooled=False, probabilistic=asked.protocol != "knn")
+    report.values |= judged.to_json()
+    parts, report.files = judged.parts()
+    report.parts += parts[:1] + ([published_table(published)] if published else []) + parts[1:]
+
+
+def _scored(archive: Archive, samples: Samples, split: str, streams: Sequence[Model], asked: Asked) -> Scored:
+    """The test samples' probabilities by the protocol."""
+    classes, test, train = len(archive.labels), samples.test, samples.train
+    labels = samples.label
+    if asked.protocol in ("finetune", "semi"):
+        streams = [_trained(archive, split, streams[0], asked)]
+    if asked.protocol in ("finetune", "semi", "classifier"):
+        model = streams[0]
+        place = matching(model, archive.labels)
+        unknown = [name for name, index in zip(archive.labels, place, strict=True) if index < 0]
+        if unknown:
+            raise UsageError(f"{model.name} does not know {unknown[0]!r}: choose --protocol linear, knn or finetune")
+        found = samples.values(lambda clips: softmax(model.logits(clips)), archive, model, "clips")
+        own = found[test][:, place].astype(np.float64)
+        return Scored(labels[test], own / own.sum(axis=1, keepdims=True))
+    features = {_stream(model): samples.values(model.features, archive, model, "features") for model in streams}
+    if len(features) < len(streams):
+        raise UsageError("two models see the same stream: fusion takes one model a stream")
+    if asked.protocol == "knn":
+        from train.protocols import knn_predict
+
+        (values,) = features.values()
+        answered = knn_predict(values[train], labels[train], values[test], asked.k)
+        return Scored(labels[test], np.eye(classes)[answered])
+    return Scored(labels[test], _linear(features, samples, classes, asked.choose_c))
+
+
+def _stream(model: Model) -> str:
+    return model.encoder.settings.stream if isinstance(model, CheckpointModel) else "joint"
+
+
+def _linear(
+    features: dict[str, NDArray[np.float32]], samples: Samples, classes: int, chosen: bool
+) -> NDArray[np.float64]:
+    from train.protocols import FIXED_C, choose_c, hold_out, probe_scores
+    from train.streams import fuse
+
+    labels, test, train = samples.label, samples.test, samples.train
+    scores = {}
+    for stream, values in features.items():
+        c = FIXED_C
+        if chosen:
+            fitting, held = hold_out(samples.subject[train], 0.2)
+            own, right = values[train], labels[train]
+            c = choose_c(own[fitting], right[fitting], own[held], right[held], classes)
+        scores[stream] = probe_scores(values[train], labels[train], values[test], classes, c)
+    return softmax(fuse(scores) if len(scores) > 1 else next(iter(scores.values())))
+
+
+def _trained(archive: Archive, split: str, model: Model, asked: Asked) -> Model:
+    """The model trained on with labels; taken from its run where that is finished, gone on with where it is not."""
+    from train.finetune import finetune
+    from train.loop import CHECKPOINT, MODEL
+    from train.settings import EncoderSettings
+
+    if not isinstance(model, CheckpointModel) or asked.work is None:
+        raise UsageError(f"--protocol {asked.protocol} trains: it needs --checkpoint, and --work FOLDER for its runs")
+    augment, data, loop = asked.training
+    share = asked.share if asked.protocol == "semi" else 1.0
+    run = asked.work / f"{split}-{asked.protocol}-{share:g}-{model.path.name or 'model'}"
+    if not (run / MODEL).is_file():
+        finetune(
+            archive,
+            run,
+            EncoderSettings(),
+            augment,
+            replace(data, split=split, share=share),
+            loop,
+            pretrained=model.path,
+            resume=(run / CHECKPOINT).is_file(),
+        )
+    return CheckpointModel(run)
+
+
+def _one_class(report: Report, archive: Archive, samples: Samples, models: Sequence[Model], keys: list[str]) -> None:
+    from train.protocols import one_class_scores, roc_auc
+
+    aucs: dict[str, dict[str, float | None]] = {}
+    for key, model in zip(keys, models, strict=True):
+        values = samples.values(model.features, archive, model, "features")
+        aucs[key] = {}
+        for label, name in enumerate(archive.labels):
+            normal = values[samples.train & (samples.label == label)]
+            strange = samples.label[samples.test] != label
+            # A class without training or without test clips has no figure.
+            known = len(normal) >= 2 and strange.any() and not strange.all()
+            aucs[key][name] = roc_auc(one_class_scores(normal, values[samples.test]), strange) if known else None
+    means = {key: float(np.mean([auc for auc in row.values() if auc is not None])) for key, row in aucs.items()}
+    mean, spread = mean_and_spread(list(means.values()))
+    report.values |= {"auc": aucs, "auc_of_models": means, "mean": {"auc": mean}, "spread": {"auc": spread}}
+    rows = [[name, *(percent(aucs[key][name]) for key in keys)] for name in archive.labels]
+    header = ("ROC-AUC, per cent", *keys)
+    report.parts.append(Table("Mean over the classes", header, [["mean", *(percent(means[key]) for key in keys)]]))
+    report.parts.append(Table("one-class: each class", header, rows))

@@ -1,0 +1,250 @@
+"""Labelled recordings through the whole live pipeline: what a driver would have been told, and when.
+
+A recording is a video and, beside it under the same name, a CSV of start,end,label in seconds of the video; what no row
+covers is attentive driving. It is played through `edge-c2vl run`'s own camera, pose, window, encoder and policy.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from edge_c2vl.bundle import Bundle
+from edge_c2vl.errors import DatasetError, UsageError
+from edge_c2vl.live import Watch, watch
+from edge_c2vl.policy import Level, Reason, State
+from edge_c2vl.records import Alert, Decision, SeenSkeleton, StateChange
+from edge_c2vl.sinks import Sink
+from train.environment import describe_environment
+from train.evaluation.events import Counted, Span, count, merged
+from train.evaluation.report import Picture, Report, Table, Text, percent
+from train.plots import timeline_png
+
+COLUMNS = ("start", "end", "label")
+# A label may end so much later than its video: containers round, and lose a frame at their end.
+SLACK_S = 0.5
+
+
+def read_truth(path: Path, labels: Sequence[str], duration_s: float = math.inf) -> list[Span]:
+    """The rows of a CSV. Raises DatasetError, naming file and line: no such file or column, no number, an end that is
+    not after the start or lies beyond the video's, a label that the bundle does not have."""
+    try:
+        text = path.read_text("utf-8-sig")
+    except FileNotFoundError:
+        raise DatasetError(f"{path} does not exist: the labels of a video stand beside it, start,end,label") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path} cannot be read: {error}") from None
+    rows = csv.DictReader(text.splitlines(), strict=True, skipinitialspace=True)
+    try:
+        missing = [name for name in COLUMNS if name not in (rows.fieldnames or [])]
+        if missing:
+            raise DatasetError(f"{path}, line 1 lacks the columns {', '.join(missing)}: it should read start,end,label")
+        return [_span(row, f"{path}, line {rows.line_num}", labels, duration_s) for row in rows]
+    except csv.Error as error:
+        raise DatasetError(f"{path}, line {rows.line_num}: {error}") from None
+
+
+def _span(row: dict[str, str | None], where: str, labels: Sequence[str], duration_s: float) -> Span:
+    try:
+        start_s, end_s = float(row["start"] or ""), float(row["end"] or "")
+    except ValueError:
+        raise DatasetError(f"{where}: {row['start']!r} and {row['end']!r} should be seconds") from None
+    label = (row["label"] or "").strip()
+    if label not in labels:
+        raise DatasetError(f"{where}: the label {label!r} is unknown to the bundle, which has {', '.join(labels)}")
+    if not 0 <= start_s < end_s < math.inf:
+        raise DatasetError(f"{where}: from {start_s:g} to {end_s:g} s is no span of time")
+    if end_s > duration_s + SLACK_S:
+        raise DatasetError(f"{where}: {end_s:g} s lies beyond the video's end at {duration_s:.2f} s")
+    return Span(start_s, end_s, label)
+
+
+@dataclass
+class Recorder(Sink):
+    """Keeps what the pipeline says. Only times, no pictures."""
+
+    wants_skeletons = True
+    decisions: list[Decision] = field(default_factory=list)
+    changes: list[StateChange] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
+    first_s: float | None = None
+    last_s: float = 0.0
+
+    def decision(self, decision: Decision) -> None:
+        self.decisions.append(replace(decision, logits=None, probabilities=None))
+
+    def state(self, change: StateChange) -> None:
+        self.changes.append(change)
+
+    def alert(self, alert: Alert) -> None:
+        self.alerts.append(alert)
+
+    def skeleton(self, skeleton: SeenSkeleton) -> None:
+        self.first_s = skeleton.timestamp_s if self.first_s is None else self.first_s
+        self.last_s = skeleton.timestamp_s
+
+    @property
+    def seconds(self) -> float:
+        return self.last_s - (self.first_s or 0.0)
+
+    def distracted(self) -> list[Span]:
+        """The spans in the state "distracted", as `--events` tells them."""
+        return [Span(change.start_s, change.end_s) for change in self.changes if change.state is State.DISTRACTED]
+
+    def labelled(self) -> list[Span]:
+        """The spans in which, within the state "distracted", one label was the most probable."""
+        spans: list[Span] = []
+        before: Decision | None = None
+        for decision in self.decisions:
+            label = decision.label if decision.state is State.DISTRACTED else None
+            if before is not None and spans and before.state is State.DISTRACTED:
+                spans[-1] = replace(spans[-1], end_s=decision.timestamp_s)
+            if label is not None and (before is None or before.state is not State.DISTRACTED or before.label != label):
+                spans.append(Span(decision.timestamp_s, decision.timestamp_s, label))
+            before = decision
+        return spans
+
+    def alert_times(self) -> list[float]:
+        """When an alert for distraction arose; that one grew more urgent counts as the same."""
+        times, before = [], Level.NONE
+        for alert in self.alerts:
+            if before is Level.NONE and alert.level > Level.NONE and alert.reason is not Reason.CANNOT_SEE:
+                times.append(alert.timestamp_s)
+            before = alert.level
+        return times
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One recording: its truth, what was recorded, and the counts: of distraction as such, and of each label."""
+
+    video: Path
+    truth: list[Span]
+    recorder: Recorder
+    detection: Counted
+    labels: dict[str, Counted]
+
+
+def evaluate(videos: Sequence[Path], asked: Watch, least_iou: float = 0.5) -> Report:
+    """Plays the videos and reports. asked: as for `run`; its camera is replaced by each video.
+
+    Raises DatasetError, UsageError, CameraError, BundleError; labels are checked before anything is played.
+    """
+    manifest = Bundle.open(asked.bundle).manifest
+    if not manifest.distraction:
+        raise UsageError(f"bundle {asked.bundle} counts none of its labels as distraction: there are no events to find")
+    truths = [read_truth(video.with_suffix(".csv"), manifest.labels, nominal_s(video, asked)) for video in videos]
+    judged = [
+        judge(video, truth, manifest.distraction, asked, least_iou, manifest.clip.seconds)
+        for video, truth in zip(videos, truths, strict=True)
+    ]
+    return _report(judged, manifest.distraction, asked, least_iou)
+
+
+def nominal_s(video: Path, asked: Watch) -> float:
+    """The video's length as its container tells it; infinite where it does not. Raises CameraError."""
+    from edge_c2vl.camera import CameraOptions, open_camera
+
+    with open_camera(str(video), CameraOptions(fps=asked.fps)) as camera:
+        if camera.live:
+            raise UsageError(f"{video} is a live source: --live plays recordings")
+        count, rate = camera.frame_count, camera.source_fps
+    return count / rate if count and rate else math.inf
+
+
+def judge(
+    video: Path, truth: list[Span], distraction: Sequence[str], asked: Watch, least_iou: float, window_s: float
+) -> Judged:
+    recorder = Recorder()
+    watch(replace(asked, camera=str(video), realtime=False, status=False), [recorder], signals=False)
+    beyond = [span for span in truth if span.end_s > recorder.last_s + SLACK_S]
+    if beyond:
+        line = truth.index(beyond[0]) + 2
+        raise DatasetError(
+            f"{video.with_suffix('.csv')}, line {line}: {beyond[0].end_s:g} s lies beyond the video's end at "
+            f"{recorder.last_s:.2f} s"
+        )
+    events = [span for span in truth if span.label in distraction]
+    options: dict[str, Any] = {"least_iou": least_iou, "grace_s": window_s, "seconds": recorder.seconds}
+    found = recorder.labelled()
+    labels = {
+        label: count(
+            [span for span in events if span.label == label], [span for span in found if span.label == label], **options
+        )
+        for label in distraction
+    }
+    detection = count(merged(events), recorder.distracted(), alerts_s=recorder.alert_times(), **options)
+    return Judged(video, truth, recorder, detection, labels)
+
+
+NOTE = (
+    "An event is a span in which the driver is distracted; one that was found is a span in the state distracted, from "
+    "the first decision that says so. A pair matches from an intersection over union of {iou:g} on. Delay: from an "
+    "event's start to the first decision in the state distracted while it lasts. False: where no event is under way, "
+    "nor ended within the last {window:g} s, which the window still shows. An alert that grows more urgent counts once."
+)
+
+
+def _report(judged: Sequence[Judged], distraction: Sequence[str], asked: Watch, least_iou: float) -> Report:
+    total = sum((one.detection for one in judged), Counted())
+    labels = {label: sum((one.labels[label] for one in judged), Counted()) for label in distraction}
+    note = NOTE.format(iou=least_iou, window=Bundle.open(asked.bundle).manifest.clip.seconds)
+    values = {
+        "bundle": asked.bundle,
+        "precision": asked.precision,
+        "backend": asked.backend,
+        "hop_s": asked.hop,
+        "least_iou": least_iou,
+        "events": total.to_json(),
+        "labels": {label: counted.to_json() for label, counted in labels.items()},
+        "recordings": {
+            str(one.video): one.detection.to_json()
+            | {"labels": {label: counted.to_json() for label, counted in one.labels.items()}}
+            for one in judged
+        },
+        "note": note,
+        "environment": describe_environment(),
+    }
+    report = Report("Live pipeline on labelled recordings", values, [Text(f"Bundle {asked.bundle}. {note}")])
+    rows = [_row("all", total)] + ([_row(one.video.name, one.detection) for one in judged] if len(judged) > 1 else [])
+    report.parts.append(Table("Distraction", _HEADER, rows))
+    if len(distraction) > 1:
+        report.parts.append(Table("Each label", _HEADER, [_row(label, found) for label, found in labels.items()]))
+    for number, one in enumerate(judged):
+        spans = {
+            "is": [(span.start_s, span.end_s) for span in one.truth if span.label in distraction],
+            "found": [(span.start_s, span.end_s) for span in one.recorder.distracted()],
+            "alerts": [(time_s, time_s + 0.3) for time_s in one.recorder.alert_times()],
+        }
+        png = timeline_png(list(spans.items()), max(one.recorder.last_s, 1.0), one.video.name)
+        report.parts.append(Picture(f"{one.video.name}: when", png, f"timeline_{number}"))
+    return report
+
+
+_HEADER = (
+    "", "events", "found", "matched", "precision %", "recall %", "F1 %", "noticed", "delay p50 s", "delay p95 s",
+    "alerts", "false alerts/h", "false events/h",
+)  # fmt: skip
+
+
+def _row(name: str, counted: Counted) -> list[str]:
+    values = counted.to_json()
+
+    def number(value: float | None, digits: int = 2) -> str:
+        return "–" if value is None else f"{value:.{digits}f}"
+
+    return [
+        name,
+        *(str(values[key]) for key in ("truth", "found", "matched")),
+        *(percent(values[key], 1) for key in ("precision", "recall", "f1")),
+        str(values["noticed"]),
+        number(values["delay_median_s"]),
+        number(values["delay_p95_s"]),
+        str(values["alerts"]),
+        number(values["false_alerts_an_hour"], 1),
+        number(values["false_events_an_hour"], 1),
+    ]
