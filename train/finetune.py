@@ -53,7 +53,8 @@ def finetune(
         encoder = replace(about.encoder, classes=len(archive.labels), dropout=encoder.dropout)
         spec = replace(about.clip, seconds=data.seconds or about.clip.seconds)
     windows = make_windows(archive, data)
-    store = ClipStore.open(archive, windows, spec, cache)
+    with fabric.rank_zero_first():
+        store = ClipStore.open(archive, windows, spec, cache)
     parts = split_rows(archive, windows, data.split)
     train = parts["train"]
     if data.share < 1:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import signal
 import threading
 import time
@@ -185,7 +186,7 @@ class Loop:
 
     def save(self) -> None:
         """Writes the checkpoint. With several processes, all of them call it: each adds its random state."""
-        random = self.fabric.all_gather(torch.get_rng_state().to(self.fabric.device)).reshape(-1, _RNG_SIZE)
+        random = _gather(torch.get_rng_state(), self.fabric.device)
         if not self.folder or not self.fabric.is_global_zero:
             return
         tensors = {f"encoder.{name}": tensor for name, tensor in self.encoder.state_dict().items()}
@@ -235,9 +236,10 @@ class Loop:
             if name in gradients:
                 parameter.grad = gradients[name].to(parameter.device)
         self.step, self.metrics, self._sums = about["step"], about["metrics"], about["sums"]
-        torch.set_rng_state(tensors["random.cpu"][self.fabric.global_rank])
+        # clone: PyTorch misreads a state that is not aligned in memory, as a row of the file need not be.
+        torch.set_rng_state(tensors["random.cpu"][self.fabric.global_rank].clone())
         if "random.cuda" in tensors and self.fabric.device.type == "cuda":
-            torch.cuda.set_rng_state(tensors["random.cuda"], self.fabric.device)
+            torch.cuda.set_rng_state(tensors["random.cuda"].clone(), self.fabric.device)
 
     def _open_folder(self, resume: bool) -> None:
         if self.folder is None:
@@ -297,9 +299,18 @@ class Loop:
                 signal.signal(number, handler)
 
 
-_RNG_SIZE = torch.get_rng_state().numel()
 # What does not change the result, or only where the run ends up being written.
 _MAY_CHANGE = ("checkpoint_every", "evaluate_every", "tensorboard", "threads")
+
+
+def _gather(state: Tensor, device: torch.device) -> Tensor:
+    """(S,) of each process -> (processes, S)."""
+    if not torch.distributed.is_initialized():
+        return state[None]
+    mine = state.to(device)
+    parts = [torch.empty_like(mine) for _ in range(torch.distributed.get_world_size())]
+    torch.distributed.all_gather(parts, mine)
+    return torch.stack(parts).cpu()
 
 
 def make_fabric(settings: LoopSettings) -> Any:
@@ -308,11 +319,16 @@ def make_fabric(settings: LoopSettings) -> Any:
 
     if settings.threads:
         torch.set_num_threads(settings.threads)
+    # torchrun has started the processes already and says how many.
+    devices = int(os.environ.get("LOCAL_WORLD_SIZE", settings.devices))
+    nodes = int(os.environ.get("GROUP_WORLD_SIZE", settings.nodes))
     fabric = Fabric(
         accelerator=settings.accelerator,
-        devices=settings.devices,
-        num_nodes=settings.nodes,
+        devices=devices,
+        num_nodes=nodes,
         precision=settings.precision,
+        # Not every task uses every head of the encoder.
+        strategy="ddp_find_unused_parameters_true" if devices * nodes > 1 else "auto",
     )
     fabric.launch()
     return fabric

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -80,3 +83,20 @@ def test_wrong_use_is_one_clear_line(
     with pytest.raises(EdgeC2VLError, match=message):
         call("train", "finetune", archive, tmp_path / "run", *SMALL, *arguments)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_model(archive: Path, tmp_path: Path) -> None:
+    """torchrun on the CPU: both processes take part, and stopping, writing and resuming work as with one."""
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+        str(Path(__file__).resolve().parents[2] / "cli.py"), "train", "finetune", str(archive), str(tmp_path / "run"),
+        "--split", "xsub", *SMALL, "--epochs", "8", "--embedding", "8", "--json",
+    ]  # fmt: skip
+    environment = os.environ | {"EDGE_C2VL_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
+    for arguments in (command, [*command, "--resume"]):
+        done = subprocess.run(arguments, capture_output=True, text=True, env=environment, timeout=200)
+        assert done.returncode == 0, done.stderr[:3000]
+    metrics = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in metrics] == list(range(1, 9))
+    assert metrics[-1]["step"] == 8 * (32 // 16)  # 32 clips an epoch, 8 a step from each of two processes

@@ -48,14 +48,14 @@ JOINTS = tuple(
 )
 SPEC = ClipSpec(frames=32, seconds=3.0, dimensions=2, joints=JOINTS)
 ENCODER = EncoderSettings(
-    width=16, blocks=6, stride=4, presence=True, pooling="mean_std", dropout=0.3, classes=len(LABELS)
+    width=16, blocks=6, stride=4, presence=True, joint_bias=True, pooling="mean_std", dropout=0.3, classes=len(LABELS)
 )
 AUGMENT = AugmentSettings(
     shear=0.1, crop=0.8, rotate=8, mirror=0.5, scale=0.1, offset=0.05, jitter=0.01, mask_joints=0.1, mask_lower=0.3,
     mask_arm=0.1, mask_span=0.1,
 )  # fmt: skip
 LOOP = LoopSettings(
-    epochs=12, batch_size=64, learning_rate=3e-3, weight_decay=0.02, average=0.98, accelerator="cpu", tensorboard=False
+    epochs=16, batch_size=64, learning_rate=3e-3, weight_decay=0.02, average=0.98, accelerator="cpu", tensorboard=False
 )
 SMOOTHING = 0.1
 CLIPS_AN_EPOCH = 3000
