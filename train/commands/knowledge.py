@@ -103,7 +103,7 @@ def caption(
 @click.option("--hop-s", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True,
               help="Seconds between such windows.")  # fmt: skip
 @click.option("--parts", is_flag=True, help="Also a caption of each part of the body: six more a window.")
-@click.option("--quarters", is_flag=True, help="Also a caption of each quarter of the window: four more.")
+@click.option("--quarters", is_flag=True, help="Also all that holds in each quarter, and over the window: five more.")
 @click.option("--facts", type=click.IntRange(1), default=20, show_default=True, help="Most facts of a caption.")
 @click.option("--pool", type=click.Choice(["caption", "clauses", "whitened"]), default="caption", show_default=True,
               help="Encode captions whole, or each distinct clause once and take their mean (far quicker); whitened: "

@@ -48,8 +48,8 @@ def encode_captions(
 
     pool: `caption` encodes every caption as one text; `clauses` encodes each distinct clause and takes their mean,
     which costs a data set of any size little more than its vocabulary; `whitened` does so with clauses whitened over
-    that vocabulary: sentence encoders find "the right hand rises" and "the left hand rises" all but the same, and a mean
-    of such tells little. cache: the folder for encoded texts; None:
+    that vocabulary: sentence encoders find "the right hand rises" and "the left hand rises" all but the same, and a
+    mean of such tells little. cache: the folder for encoded texts; None:
     nothing is kept. Raises UsageError where samples have unlike numbers of captions.
     """
     if pool not in POOLS:

@@ -81,7 +81,7 @@ def captions(
     quarters: bool = False,
 ) -> list[list[str]]:
     """The captions of each span: of the whole body, of at most `most` facts; with `parts` also one of each part, with
-    `quarters` also one of each quarter of the span."""
+    `quarters` also all that holds in each quarter of the span, and in the span as such."""
     return _words(describe(sequence, timestamps_s, spans, dimensions, axes), parts, most, quarters)
 
 
@@ -89,7 +89,7 @@ def _words(codes: Posecodes, parts: bool, most: int, quarters: bool) -> list[lis
     result = []
     for index in range(len(codes.spans)):
         found = facts(codes, index)
-        more = (part_captions(found) if parts else []) + (quarter_captions(found) if quarters else [])
+        more = (part_captions(found) if parts else []) + (quarter_captions(codes, index) if quarters else [])
         result.append([caption(found, most), *more])
     return result
 
@@ -131,7 +131,7 @@ class Describer:
     def captions(
         self, windows: Windows, parts: bool = False, most: int = FACTS, quarters: bool = False
     ) -> Iterator[list[str]]:
-        """The captions of each window: one, with `parts` six more, with `quarters` four more."""
+        """The captions of each window: one, with `parts` six more, with `quarters` five more."""
         for block in self.codes(windows):
             yield from _words(block, parts, most, quarters)
 

@@ -24,8 +24,8 @@ from train.knowledge.text import Encoder
 class Recipe:
     """source: `kinematic`, a file of captions, or `video:FOLDER` (pictures, encoded by a CLIP). crops: random temporal
     crops of each clip beside the whole of it, each with its own captions. seconds: windows of that length every hop_s
-    instead (long recordings). parts: also a caption of each part of the body. quarters: also one of each quarter of the
-    window. facts: most clauses of a caption."""
+    instead (long recordings). parts: also a caption of each part of the body. quarters: also all that holds in each
+    quarter of the window, and of its course. facts: most clauses of a caption."""
 
     source: str = "kinematic"
     crops: int = 0

@@ -109,10 +109,14 @@ def part_captions(found: list[Fact]) -> list[str]:
     return [_narrate(known) or NOTHING_OF_PART.format(part=part) for part, known in parts.items()]
 
 
-def quarter_captions(found: list[Fact]) -> list[str]:
-    """A caption of all that holds in each of the four segments, so that their order is not lost when clauses are
-    pooled."""
-    return [_sentence("", [fact for fact in found if fact.when and fact.when[at]]) or NOTHING for at in range(SEGMENTS)]
+def quarter_captions(codes: Posecodes, index: int) -> list[str]:
+    """Five captions: of each quarter, all that holds in it, and of the span, how it goes as a whole. For encoding
+    clause by clause rather than for reading: nothing is left out, and each side speaks for itself, so that what two
+    clips have in common is said in the same clauses."""
+    segments, spans = codes.segments[index], codes.spans[index]
+    quarters = [[_SEGMENT_FACTS[row] for row in np.flatnonzero(segments[:, at])] for at in range(SEGMENTS)]
+    whole = [_SPAN_FACTS[row] for row in np.flatnonzero(spans)]
+    return [_sentence("", told) or NOTHING for told in (*quarters, whole)]
 
 
 def _narrate(told: list[Fact]) -> str:
