@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_c2vl.backends.base import Backend
+from edge_c2vl.personal import Personal, Personaliser
 from edge_c2vl.policy import Level, Observation, Policy, PolicySettings, Reason, State, Status
 from edge_c2vl.records import Alert, Decision, Episode, StateChange
 from edge_c2vl.skeleton import Array
@@ -43,12 +44,14 @@ class Decider:
         spec: ClipSpec,
         policy: PolicySettings | None,
         speed: Speed,
+        personaliser: Personaliser,
         timings: Timings,
         summary: Summary,
     ) -> None:
         self.policy = Policy(list(distraction), policy)
         self.run_id = uuid.uuid4().hex[:12]
         self._backend, self._labels, self._spec, self._speed = backend, list(labels), spec, speed
+        self._personaliser, self._distraction = personaliser, frozenset(distraction)
         self._timings, self._summary = timings, summary
         self._episode: Episode | None = None
         self._newest: Decision | None = None
@@ -60,10 +63,22 @@ class Decider:
         # A window that is still filling has seen the arms in less of its length for no fault of theirs.
         arms_seen = not job.blind and job.clip.arms >= self._spec.min_arms * job.fill
         logits, encoder_ms = self._encode(job.clip) if arms_seen else (None, None)
-        probabilities = None if logits is None else dict(zip(self._labels, _softmax(logits).tolist(), strict=True))
+        personal = Personal({})
+        if logits is not None:
+            probabilities = dict(zip(self._labels, _softmax(logits).tolist(), strict=True))
+            personal = self._personaliser.look(job.clip, job.timestamp_s, probabilities, self._distraction)
         speed_kmh, speed_age_s = self._speed.latest()
         unseen_s = 0.0 if job.blind else job.unseen_s
-        seen = Observation(job.timestamp_s, unseen_s, job.fill, arms_seen, probabilities, speed_kmh, speed_age_s)
+        seen = Observation(
+            job.timestamp_s,
+            unseen_s,
+            job.fill,
+            arms_seen,
+            personal.probabilities or None,
+            speed_kmh,
+            speed_age_s,
+            personal.elsewhere,
+        )
         with self._timings.measure("policy"):
             status = self.policy.update(seen)
         age_ms = (time.monotonic() - job.captured_s) * 1e3
@@ -75,7 +90,8 @@ class Decider:
             label=status.label,
             probability=status.probability,
             distraction=status.distraction,
-            probabilities=probabilities if status.label is not None else None,
+            probabilities=personal.probabilities if status.label is not None else None,
+            unusual=personal.unusual,
             arms=job.clip.arms,
             pose_confidence=job.clip.confidence,
             age_ms=age_ms,

@@ -24,6 +24,7 @@ from edge_c2vl.freeze import FreezeDetector
 from edge_c2vl.governor import Governor
 from edge_c2vl.notify import Notifier
 from edge_c2vl.outlet import Outlet
+from edge_c2vl.personal import Personaliser
 from edge_c2vl.policy import PolicySettings
 from edge_c2vl.records import Decision, SeenFrame, SeenSkeleton
 from edge_c2vl.sinks import Sink
@@ -100,6 +101,7 @@ class Pipeline:
         hop_s: float = 0.25,
         policy: PolicySettings | None = None,
         speed: Speed | None = None,
+        personaliser: Personaliser | None = None,
         layout: str = "mediapipe33",
         watchdog_s: float = 30.0,
     ) -> None:
@@ -108,7 +110,15 @@ class Pipeline:
         self._camera, self._pose, self._spec = camera, pose, clip
         self._hop_s, self._layout, self._watchdog_s = hop_s, layout, watchdog_s
         self._decider = Decider(
-            backend, labels, distraction, clip, policy, speed or Speed(), self.timings, self.summary
+            backend,
+            labels,
+            distraction,
+            clip,
+            policy,
+            speed or Speed(),
+            personaliser or Personaliser(),
+            self.timings,
+            self.summary,
         )
         lossless = not camera.live
         self._outlets = [Outlet(sink, lossless, self._fail) for sink in sinks]

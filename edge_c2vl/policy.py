@@ -39,6 +39,7 @@ class Reason(str, Enum):
     LONG = "long distraction"
     CUMULATIVE = "cumulative distraction"
     CANNOT_SEE = "cannot see"
+    ELSEWHERE = "another driver or camera"
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ class Observation:
     unseen_s: time since somebody was last in view, infinite where nobody ever was. fill: how much of the window has
     passed since the start, 0 to 1. arms_seen: whether arms were seen often enough to judge. probabilities: label ->
     probability, None where there was nothing to judge by. speed_kmh: None where unknown; speed_age_s: how old it is.
+    elsewhere: what was learnt of the driver is not of this one; alerts of distraction give way to asking to learn anew.
     """
 
     time_s: float
@@ -110,6 +112,7 @@ class Observation:
     probabilities: Mapping[str, float] | None
     speed_kmh: float | None = None
     speed_age_s: float = 0.0
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True)
@@ -159,6 +162,8 @@ class Policy:
         if state is not self._state or self._since_s is None:
             self._state, self._since_s = state, seen.time_s
         level, reason = self._alerts.alert(state, limit_s is None, self.settings)
+        if seen.elsewhere and limit_s is not None:
+            level, reason = Level.NOTICE, Reason.ELSEWHERE
         label = None
         if seen.probabilities is not None and state in (State.ATTENTIVE, State.DISTRACTED):
             label = max(seen.probabilities, key=seen.probabilities.__getitem__)

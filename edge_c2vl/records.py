@@ -42,6 +42,7 @@ class Decision:
     awareness: float = 1.0
     level: Level = Level.NONE
     speed_kmh: float | None = None
+    unusual: float | None = None
     logits: Array | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -56,6 +57,7 @@ class Decision:
             "probability": _rounded(self.probability),
             "distraction": _rounded(self.distraction),
             "probabilities": probabilities,
+            "unusual": _rounded(self.unusual, 3),
             "awareness": _rounded(self.awareness, 3),
             "alert": self.level.name.lower(),
             "speed_kmh": _rounded(self.speed_kmh, 1),

@@ -284,6 +284,19 @@ def body_unit(sequence: Array) -> float:
     return max(estimates)
 
 
+def locate(sequence: Array) -> tuple[Array, float] | None:
+    """Where a body is, and how large: (origin (3,), unit), of an ntu25 sequence ``(T, 25, 4)``; see `normalise`.
+
+    None where it cannot be told: no frame shows the origin, or no bone has a length.
+    """
+    seen = sequence[:, ORIGIN, 3] > 0
+    unit = body_unit(sequence)
+    # The median of no frames is undefined; a unit of nothing would send every joint to infinity.
+    if not seen.any() or unit < 1e-6:
+        return None
+    return np.median(sequence[seen, ORIGIN, :3], axis=0), unit
+
+
 def normalise(sequence: ArrayLike, dimensions: int = 3, facing: bool = False) -> Array:
     """An ntu25 sequence ``(T, 25, 4)`` free of where the body stands and how large it looks.
 
@@ -298,11 +311,10 @@ def normalise(sequence: ArrayLike, dimensions: int = 3, facing: bool = False) ->
     if dimensions == 2:
         result[..., 2] = 0
     seen = result[..., 3] > 0
-    unit = body_unit(result)
-    # The median of no frames is undefined; a unit of nothing would send every joint to infinity.
-    if not seen[:, ORIGIN].any() or unit < 1e-6:
+    place = locate(result)
+    if place is None:
         return np.zeros_like(result)
-    origin = np.median(result[seen[:, ORIGIN], ORIGIN, :3], axis=0)
+    origin, unit = place
     result[..., :3] = (result[..., :3] - origin) / unit
     if facing and dimensions == 3:
         result[..., :3] = result[..., :3] @ _to_facing(result)

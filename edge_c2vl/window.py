@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from edge_c2vl.skeleton import ARMS, NTU25, Array, clean, normalise, resample, to_ntu25
+from edge_c2vl.skeleton import ARMS, NTU25, Array, clean, locate, normalise, resample, to_ntu25
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,14 @@ class ClipSpec:
 class Clip:
     """`data`: float32 (3, T, 25), normalised, missing joints 0. `arms`: share of the T frames in which an elbow or a
     wrist was seen. `confidence`: mean over the joints that were seen, 0 where none was. `span_s`: from first to last
-    frame that the clip was made of."""
+    frame that the clip was made of. `place`: x and y of the body's origin and its unit, in the source's own units; None
+    where they cannot be told (see `skeleton.locate`)."""
 
     data: Array
     arms: float
     confidence: float
     span_s: float
+    place: tuple[float, float, float] | None = None
 
 
 def make_clip(sequence: ArrayLike, timestamps_s: ArrayLike, end_s: float, spec: ClipSpec) -> Clip:
@@ -59,7 +61,11 @@ def make_clip(sequence: ArrayLike, timestamps_s: ArrayLike, end_s: float, spec: 
     unused = [index for index, name in enumerate(NTU25.joints) if name not in spec.joints]
     source[:, unused] = 0
     times = np.linspace(end_s - spec.seconds, end_s, spec.frames)
-    frames = normalise(resample(source, stamps, times, spec.max_gap_s), spec.dimensions, spec.facing)
+    resampled = resample(source, stamps, times, spec.max_gap_s)
+    if spec.dimensions == 2:
+        resampled[..., 2] = 0
+    located = locate(resampled)
+    frames = normalise(resampled, spec.dimensions, spec.facing)
     seen = frames[..., 3] > 0
     inside = stamps[(stamps >= times[0]) & (stamps <= times[-1])]
     return Clip(
@@ -67,6 +73,7 @@ def make_clip(sequence: ArrayLike, timestamps_s: ArrayLike, end_s: float, spec: 
         arms=float(seen[:, ARMS].any(axis=1).mean()),
         confidence=float(frames[..., 3][seen].mean()) if seen.any() else 0.0,
         span_s=float(inside[-1] - inside[0]) if len(inside) else 0.0,
+        place=None if located is None else (float(located[0][0]), float(located[0][1]), located[1]),
     )
 
 

@@ -1,0 +1,80 @@
+"""Normality in a run: learning it, applying it, noticing that it no longer fits."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_c2vl.errors import EdgeC2VLError, UsageError
+from edge_c2vl.normal import Learner, Normal, PlaceWatch
+from edge_c2vl.window import Clip
+
+log = logging.getLogger("edge_c2vl")
+
+
+@dataclass(frozen=True)
+class Personal:
+    """What normality makes of a window. unusual: share of normal windows nearer to normal; None while nothing is
+    learnt. elsewhere: another driver, or the camera was moved."""
+
+    probabilities: dict[str, float]
+    unusual: float | None = None
+    elsewhere: bool = False
+
+
+class Personaliser:
+    """Applies what `file` holds; with learn_minutes learns it first and keeps it there. While the driver sits elsewhere
+    than where it was learnt, it is not applied."""
+
+    def __init__(self, file: str | None = None, learn_minutes: float | None = None, forget: bool = False) -> None:
+        if file is None:
+            if learn_minutes is not None or forget:
+                raise UsageError("--learn-normal and --forget-normal need --normal FILE, where normality is kept")
+            self._file = None
+        else:
+            self._file = Path(file)
+            if not self._file.parent.is_dir():
+                raise UsageError(f"--normal {file}: there is no folder {self._file.parent}")
+            if forget:
+                self._file.unlink(missing_ok=True)
+        self._learner = None if learn_minutes is None else Learner(learn_minutes)
+        self._normal: Normal | None = None
+        if self._file is not None and self._learner is None and not forget:
+            self._take(Normal.load(self._file))
+
+    @property
+    def learning(self) -> bool:
+        return self._learner is not None
+
+    def look(
+        self, clip: Clip, time_s: float, probabilities: Mapping[str, float], distraction: frozenset[str]
+    ) -> Personal:
+        """A window in which arms were seen, and the classifier's probabilities of it."""
+        if self._learner is not None:
+            self._learn(self._learner, clip, time_s)
+        if self._normal is None:
+            return Personal(dict(probabilities))
+        if self._watch.moved(clip, time_s):
+            return Personal(dict(probabilities), elsewhere=True)
+        adjusted = self._normal.adjust(probabilities, distraction, clip.data)
+        return Personal(adjusted, self._normal.unusual(clip.data))
+
+    def _learn(self, learner: Learner, clip: Clip, time_s: float) -> None:
+        learner.add(clip, time_s)
+        if not learner.done or self._file is None:
+            return
+        self._learner = None
+        normal = learner.finish()
+        self._take(normal)
+        try:
+            normal.save(self._file)
+            log.warning("normal driving was learnt from %.0f s and is kept in %s", learner.learnt_s, self._file)
+        except EdgeC2VLError as error:
+            # A full disk must not end the run: it goes on with what it has learnt.
+            log.warning("normal driving was learnt, but is not kept: %s", error)
+
+    def _take(self, normal: Normal) -> None:
+        self._normal = normal
+        self._watch = PlaceWatch(normal)
