@@ -44,8 +44,9 @@ class PageServer:
         config = uvicorn.Config(
             make_app(self._host, self._token, session, healthy),
             log_config=None,
-            # An address may hold a token, so requests are not logged.
+            # An address may hold a token, and so may a message, which is logged at the level "debug".
             access_log=False,
+            log_level="warning",
             lifespan="off",
             server_header=False,
             # On this machine or a vehicle's network compression costs more than it saves.

@@ -70,8 +70,7 @@ def driver(reach, sway):
         put(f"{side}_index", wrist[0] - 6 * sign, wrist[1] - 20 * lift * (1 if share < 0.5 else -1))
         put(f"{side}_pinky", wrist[0] + 6 * sign, wrist[1] - 18)
         put(f"{side}_thumb", wrist[0] - 14 * sign, wrist[1] - 8)
-    landmarks = np.array([[x, -y, 0.0, seen] for x, y, seen in points.values()], np.float32)
-    return landmarks
+    return np.array([[x, -y, 0.0, seen] for x, y, seen in points.values()], np.float32)
 
 
 def bend(shoulder, wrist, upper, lower, side):

@@ -289,7 +289,8 @@ find("token-form").addEventListener("submit", (event) => {
   event.preventDefault();
   connection.use(find("token").value);
 });
-find("token-dialog").addEventListener("cancel", (event) => event.preventDefault());
+// Without the token there is nothing to see behind the dialog.
+find("token-dialog").addEventListener("close", () => document.body.dataset.link === "token" && find("token-dialog").showModal());
 
 // The theme
 
