@@ -13,6 +13,8 @@ from edge_c2vl.skeleton import NTU25, Array
 SIDES = ("left", "right")
 # Segment lengths as shares of shoulder breadth (Drillis & Contini, as in skeleton.py).
 TRUNK = 0.288 / 0.259
+# Legs hang down by 1.9 shoulder breadths; those of a body that sits, by 1.1.
+STANDING_LEGS = 1.5
 # A picture in which the shoulders lie nearer together than this shows the body from its side.
 SIDE_VIEW = 0.35
 
@@ -225,7 +227,13 @@ def _legs(body: Body) -> dict[str, Array]:
 
 def _floor(body: Body) -> Array:
     """Height of the floor (B, 1): where the lower ankle is, at the median over the clip."""
-    return _over_time(np.fmin(body["left_ankle"][..., 1], body["right_ankle"][..., 1]))[:, None]
+    ankle = np.fmin(body["left_ankle"][..., 1], body["right_ankle"][..., 1])
+    floor = _over_time(ankle)
+    if body.dimensions == 2:
+        # In a picture the feet of who sits towards the camera are drawn up high: only who stands shows the floor.
+        legs = _over_time(body["spine_base"][..., 1] - ankle)
+        floor = np.where(legs >= STANDING_LEGS, floor, np.nan)
+    return floor[:, None]
 
 
 def _heading(right: Array) -> Array:

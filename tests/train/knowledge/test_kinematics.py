@@ -198,6 +198,18 @@ def test_driver_whose_hand_goes_out_of_sight():
     assert facts["the right hand is at the head"] == ALL
 
 
+def test_who_sits_in_a_picture_does_not_show_the_floor():
+    """Feet stretched towards the camera are drawn near the hips; a hand on the lap is then not "by the floor"."""
+    feet = {"right_ankle": (0.1, 0.75, 0), "left_ankle": (-0.1, 0.75, 0), "right_foot": (0.1, 0.7, 0)}
+    sequence, stamps = clip((0, driver(**feet)), (2, driver(**feet)))
+    facts = held(describe(as_picture(sequence), stamps, dimensions=2))
+    assert not any("floor" in name or "height of the knee" in name for name in facts)
+    upper = tuple(name for name in STANDING if "ankle" not in name and "foot" not in name)
+    crouched = moved(pose(), upper, (0, -0.5, 0))  # the hand comes to .28 m, half a shoulder breadth over the ankles
+    sequence, stamps = clip((0, pose()), (2.4, pose()), (2.6, crouched), (4, crouched))
+    assert held(describe(as_picture(sequence), stamps, dimensions=2))["the right hand is down by the floor"][3]
+
+
 def test_the_hand_is_where_the_forearm_points_when_only_the_wrist_is_seen():
     """OpenPose's BODY-25 ends at the wrist; a wrist under the ear belongs to a hand at the ear."""
     sequence, stamps = clip((0, driver()), (2, driver()), joints=UPPER)
