@@ -77,16 +77,16 @@ def _figures(labels: NDArray[Any], scores: NDArray[Any], drivers: NDArray[Any], 
         if len(set(labels[at].tolist())) == 2
     ]
     auc, balanced = np.array(each).T
-    return {
-        "auc": float(roc_auc_score(labels, scores)),
-        "auc_drivers": float(auc.mean()),
-        "auc_spread": float(auc.std()),
-        "auc_worst": float(auc.min()),
-        "balanced": float(balanced_accuracy_score(labels, scores >= threshold)),
-        "balanced_drivers": float(balanced.mean()),
-        "balanced_spread": float(balanced.std()),
-        "windows": len(labels),
+    values = {
+        "auc": roc_auc_score(labels, scores),
+        "auc_drivers": auc.mean(),
+        "auc_spread": auc.std(),
+        "auc_worst": auc.min(),
+        "balanced": balanced_accuracy_score(labels, scores >= threshold),
+        "balanced_drivers": balanced.mean(),
+        "balanced_spread": balanced.std(),
     }
+    return {name: round(float(value), 4) for name, value in values.items()} | {"windows": len(labels)}
 
 
 def table(result: dict[str, Any]) -> str:

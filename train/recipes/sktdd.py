@@ -159,7 +159,10 @@ def judge(data: Data, scores: NDArray[np.float64]) -> dict[str, Any]:
     test = np.flatnonzero(data.labelled)
     answered = test[data.store.arms[test] >= SPEC.min_arms]
     camera = data.scenes.camera
-    shares = {name: float((data.store.arms[test] < SPEC.min_arms)[camera[test] == name].mean()) for name in set(camera)}
+    shares = {
+        name: round(float((data.store.arms[test] < SPEC.min_arms)[camera[test] == name].mean()), 4)
+        for name in set(camera)
+    }
     return {
         "all": mean_of([figures(data.labels[test], row[test], data.scenes[test]) for row in scores]),
         "answered": mean_of(
@@ -178,7 +181,7 @@ def judge(data: Data, scores: NDArray[np.float64]) -> dict[str, Any]:
 def mean_of(results: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         name: {
-            key: value if key == "windows" else float(np.mean([result[name][key] for result in results]))
+            key: value if key == "windows" else round(float(np.mean([result[name][key] for result in results])), 4)
             for key, value in row.items()
         }
         for name, row in results[0].items()
