@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import bisect
+import contextlib
 import json
 import math
 import time
@@ -15,6 +16,7 @@ import numpy as np
 from edge_c2vl.errors import EdgeC2VLError
 from edge_c2vl.replay.recording import Drive, Recording
 from edge_c2vl.web import messages
+from edge_c2vl.web.hub import BEAT_S
 
 TICK_S = 1 / 30
 POSITION_EVERY_S = 0.1
@@ -36,7 +38,7 @@ class Player:
         self._now_s = 0.0
         self._alert_s: list[float] = []
         self._frame = -1
-        self._view = (0.0, 0.0, 1.0, 1.0)
+        self._view: messages.Box = (0.0, 0.0, 1.0, 1.0)
 
     def command(self, text: str) -> None:
         """{"kind": "play" | "pause"}, or {"kind": "seek" | "speed" | "recording", "value": number}; else ignored."""
@@ -70,7 +72,9 @@ class Player:
                 await self._tell_position()
             self._wake.clear()
             if not self._playing and not self._commands:
-                await self._wake.wait()
+                # A pause is no silence: the page takes that for a lost connection.
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), BEAT_S)
                 before_s = time.monotonic()
             else:
                 await asyncio.sleep(TICK_S)
@@ -90,15 +94,11 @@ class Player:
             await self._load(int(value))
 
     async def _load(self, index: int) -> None:
-        try:
-            # Reading and judging take their time, which the other pages must not wait for.
-            recording = await asyncio.to_thread(self._drive.recording, index)
-        except EdgeC2VLError as error:
-            recording = Recording(f"cannot be shown: {error}", 0.0, 0.0)
+        # Reading and judging take their time, which the other pages must not wait for.
+        recording, self._view = await asyncio.to_thread(self._open, index)
         self._index, self._recording = index, recording
         self._alert_s = [alert["timestamp_s"] for alert in recording.alerts]
         seen = recording.skeletons
-        self._view = (0.0, 0.0, 1.0, 1.0) if seen is None else seen.view()
         layout = None if seen is None else messages.layout_of(seen.layout, max(seen.min_confidence, 1e-6))
         marks = [(a["timestamp_s"], a["level"], a["reason"]) for a in recording.alerts if a["level"] != "none"]
         about = {
@@ -118,6 +118,14 @@ class Player:
         }
         await self._send(messages.line(about))
         await self._seek(recording.start_s)
+
+    def _open(self, index: int) -> tuple[Recording, messages.Box]:
+        try:
+            recording = self._drive.recording(index)
+        except EdgeC2VLError as error:
+            recording = Recording(f"cannot be shown: {error}", 0.0, 0.0)
+        seen = recording.skeletons
+        return recording, (0.0, 0.0, 1.0, 1.0) if seen is None else seen.view()
 
     async def _seek(self, time_s: float) -> None:
         recording = self._recording

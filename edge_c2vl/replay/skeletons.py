@@ -42,7 +42,7 @@ class ArchivedClips:
         times_s, numbers = archive.timestamps(index), archive.frame_labels(index)
         frames = clean(archive.sequence(index))
         named = [*archive.labels, ""]
-        frame_labels = None if numbers is None else [named[number] for number in numbers]
+        frame_labels = None if numbers is None or (numbers < 0).all() else [named[number] for number in numbers]
         end_s = float(times_s[-1])
         found = Found() if self._judge is None else self._judge.judge(frames, times_s)
         judged = self._judge is not None
