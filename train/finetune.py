@@ -57,8 +57,9 @@ def finetune(
         store = ClipStore.open(archive, windows, spec, cache)
     parts = split_rows(archive, windows, data.split)
     train = parts["train"]
-    if data.share < 1:
-        train = train[few_labels(windows.label[train], share=data.share, seed=loop.seed)]
+    if data.shots or data.share < 1:
+        few = {"shots": data.shots} if data.shots else {"share": data.share}
+        train = train[few_labels(windows.label[train], seed=loop.seed, **few)]
     network = Encoder(encoder)
     if pretrained is not None:
         load_backbone(network, model)

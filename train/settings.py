@@ -85,12 +85,15 @@ class DataSettings:
     share: float = setting(
         1.0, "Share of the training clips of each class that is used (0.01 and 0.1 in the literature)."
     )
+    shots: int = setting(0, "Training clips of each class that are used; 0: all of --share.")
     balance: bool = setting(False, "Draw every class equally often.")
     smoothing: float = setting(0.0, "Label smoothing.")
 
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1:
             raise UsageError(f"--share lies in (0, 1], not {self.share}")
+        if self.shots < 0 or (self.shots and self.share < 1):
+            raise UsageError("--shots is at least 0, and stands for itself: say it or --share")
         if self.frames < 2 or self.seconds < 0 or self.hop_s <= 0:
             raise UsageError("--frames is at least 2, --seconds at least 0, --hop-s more than 0")
 
