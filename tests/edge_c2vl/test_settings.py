@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_c2vl.errors import UsageError
+from edge_c2vl.live import _signals
 from edge_c2vl.policy import PolicySettings
 from edge_c2vl.settings import read_settings
 
@@ -53,3 +56,29 @@ def test_whatever_the_file_holds_it_is_settings_or_one_error(tmp_path_factory, c
     path.write_bytes(content)
     with contextlib.suppress(UsageError):
         assert isinstance(read_settings(path), PolicySettings)
+
+
+class Taking:
+    """Stands for a pipeline that takes settings."""
+
+    def __init__(self):
+        self.policy = None
+
+    def set_policy(self, settings):
+        self.policy = settings
+
+    def stop(self):
+        pass
+
+
+def test_sighup_reads_the_settings_again_and_keeps_them_where_they_are_wrong(tmp_path, caplog):
+    path = tmp_path / "settings.yaml"
+    path.write_text("policy:\n  recovery: 3\n")
+    pipeline = Taking()
+    with _signals(pipeline, str(path)):
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert pipeline.policy == PolicySettings(recovery=3)
+        path.write_text("policy:\n  recovery: fast\n")
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert pipeline.policy == PolicySettings(recovery=3)
+    assert "settings kept" in caplog.text
