@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-
 import click
+
+from edge_c2vl.commands.lazy import LazyGroup, find
 
 # name -> "module:attribute"
 COMMANDS = {
@@ -19,16 +19,9 @@ COMMANDS = {
 LIVE = "train.commands.eval_live:live"
 
 
-class _Eval(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
-        if name not in COMMANDS and name != "--live":
-            return None
-        module, attribute = COMMANDS.get(name, LIVE).split(":")
-        command: click.Command = getattr(importlib.import_module(module), attribute)
-        return command
+class _Eval(LazyGroup):
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        return find(LIVE) if name == "--live" else super().get_command(ctx, name)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         # `eval FILE... --live` names no data set: the recordings' own command takes everything.
@@ -47,7 +40,7 @@ class _Eval(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=_Eval)
+@click.group(cls=_Eval, lazy=COMMANDS)
 def evaluate() -> None:
     """Evaluate a model by a published protocol, or on labelled recordings of your own.
 
