@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import json
 import shutil
+import zipfile
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -289,7 +290,7 @@ def _load(path: Path) -> Skeletons:
         with np.load(path, allow_pickle=False) as part:
             fps, poses = part["about"]
             return Skeletons(part["frames"], part["timestamps"], float(fps), int(poses))
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         path.unlink(missing_ok=True)
         raise EdgeC2VLError(f"{path} was damaged ({error}) and is removed: run the same command again") from None
 

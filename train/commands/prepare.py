@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from train.commands.eval_drive_act import drive_act_options
 from train.datasets import DATASETS
 
 
@@ -17,7 +18,7 @@ from train.datasets import DATASETS
 @click.option("--strict", is_flag=True, help="Stop at the first broken file, instead of skipping and listing it.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes that read files.  [default: one a core]")
 @click.option("--missing", type=click.Path(path_type=Path), help="NTU, PKU-MMD: a file of sample names to leave out.")
-@click.option("--level", default="midlevel", show_default=True, help="Drive&Act: midlevel, tasklevel or objectlevel.")
+@drive_act_options
 @click.option("--overwrite", is_flag=True, help="Replace an archive that exists.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 def prepare(
@@ -28,6 +29,8 @@ def prepare(
     workers: int | None,
     missing: Path | None,
     level: str,
+    camera: str,
+    input: str,
     overwrite: bool,
     as_json: bool,
 ) -> None:
@@ -50,13 +53,14 @@ def prepare(
 
     # As Ctrl-C does: leave through the context managers, so that nothing half-written stays.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    workers = workers or os.cpu_count() or 1
     report = run(
         dataset,
         source,
         archive,
-        options=Options(missing, level),
+        options=Options(missing, level, camera, input, workers),
         strict=strict,
-        workers=workers or os.cpu_count() or 1,
+        workers=workers,
         overwrite=overwrite,
     )
     for line in report.skipped:

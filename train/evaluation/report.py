@@ -40,8 +40,8 @@ class Text:
 
 @dataclass(frozen=True)
 class Table:
-    """header and rows of cells, which are printed as they are; numbers are formatted before. words: how many columns, the
-    first ones, hold words, which stand to the left."""
+    """header and rows of cells, which are printed as they are; numbers are formatted before. words: how many columns,
+    the first ones, hold words, which stand to the left."""
 
     title: str
     header: Sequence[str]
