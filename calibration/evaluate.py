@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.clips import ClipSet
 from edge_c2vl.backends.onnxruntime import OnnxRuntimeBackend
-from edge_c2vl.progress import track
 from edge_c2vl.skeleton import Array
+
+BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -28,19 +29,29 @@ class Outputs:
         return self.logits.argmax(axis=1)
 
 
-def outputs(model: Path | bytes, clips: ClipSet | tuple[Array, NDArray[np.int64]], description: str = "") -> Outputs:
-    """Runs an ONNX model on the CPU, in one thread. clips: a set, or clips (N, 3, T, 25) and labels (N,) in memory."""
-    batches: Any = clips.batches() if isinstance(clips, ClipSet) else _batches(*clips)
-    if description and isinstance(clips, ClipSet):
-        batches = track(batches, description, -(-len(clips) // 32))
-    logits, embeddings, labels = [], [], []
-    with OnnxRuntimeBackend(model, "") as backend:
-        for batch, right in batches:
-            found = backend.infer(batch)
-            logits.append(found[0])
-            embeddings.append(found[1])
+def outputs(model: Path | bytes, clips: Array, labels: NDArray[np.int64]) -> Outputs:
+    """What an ONNX model says of clips in memory (N, 3, T, 25), on the CPU in one thread."""
+    starts = range(0, len(clips), BATCH)
+    return outputs_of({"": model}, ((clips[s : s + BATCH], labels[s : s + BATCH]) for s in starts))[""]
+
+
+def outputs_of(
+    models: Mapping[str, Path | bytes], batches: Iterable[tuple[Array, NDArray[np.int64]]]
+) -> dict[str, Outputs]:
+    """What several ONNX models say of the same clips, which are read once."""
+    found: dict[str, list[tuple[Array, Array]]] = {name: [] for name in models}
+    labels = []
+    with ExitStack() as stack:
+        backends = {name: stack.enter_context(OnnxRuntimeBackend(model, "")) for name, model in models.items()}
+        for clips, right in batches:
             labels.append(right)
-    return Outputs(np.concatenate(logits), np.concatenate(embeddings), np.concatenate(labels))
+            for name, backend in backends.items():
+                found[name].append(backend.infer(clips))
+    answers = np.concatenate(labels)
+    return {
+        name: Outputs(np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts]), answers)
+        for name, parts in found.items()
+    }
 
 
 def accuracy(found: Outputs) -> dict[str, float]:
@@ -69,8 +80,3 @@ def sqnr_db(reference: Array, found: Array) -> float:
     noise = float(((reference - found).astype(np.float64) ** 2).sum())
     signal = float((reference.astype(np.float64) ** 2).sum())
     return float("inf") if noise == 0 else 10 * float(np.log10(signal / noise))
-
-
-def _batches(clips: Array, labels: NDArray[np.int64], size: int = 32) -> Any:
-    for first in range(0, len(clips), size):
-        yield clips[first : first + size], labels[first : first + size]

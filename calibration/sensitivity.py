@@ -41,7 +41,7 @@ def leave_one_out(
     whole = compare(reference, quantised)["sqnr_logits_db"]
     rows = []
     for layer in track(layers(model), "leaving out each layer"):
-        found = outputs(insert_qdq(model, thresholds, [layer.node]).SerializeToString(), clips)
+        found = outputs(insert_qdq(model, thresholds, [layer.node]).SerializeToString(), *clips)
         result = compare(reference, found)
         gain = result["sqnr_logits_db"] - whole
         rows.append(Sensitivity(layer.node, gain, accuracy(found)["balanced"], result["agreement"]))
@@ -60,7 +60,7 @@ def search(
     on `clips` to fall by at most `max_drop` points. Raises CalibrationError where even all but one are not enough."""
     for count in range(len(order)):
         floating = list(order[:count])
-        found = outputs(insert_qdq(model, thresholds, floating).SerializeToString(), clips)
+        found = outputs(insert_qdq(model, thresholds, floating).SerializeToString(), *clips)
         if drop_points(reference, found) <= max_drop:
             return floating
     raise CalibrationError(

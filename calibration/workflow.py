@@ -15,7 +15,7 @@ import numpy as np
 from calibration import report as reporting
 from calibration import sensitivity
 from calibration.clips import ClipSet, divide, fingerprint
-from calibration.evaluate import Outputs, drop_points, outputs
+from calibration.evaluate import BATCH, Outputs, drop_points, outputs, outputs_of
 from calibration.quantize import Layer, insert_qdq, layers, load_folded, ranged_tensors, to_fp16
 from calibration.ranges import METHODS, CalibrationError, Histogram, observe, thresholds
 from edge_c2vl.archive import Archive
@@ -27,7 +27,7 @@ from edge_c2vl.progress import track
 from edge_c2vl.skeleton import Array
 
 KEPT_CLIPS = 32  # that go into the bundle, to check an engine with on the device
-BATCH = 16
+OBSERVED = 8  # clips at a time whose activations are looked at: at width 64 they take 20 MB each
 
 
 @dataclass(frozen=True)
@@ -85,19 +85,19 @@ def quantize_bundle(
     histograms = _histograms(model, found, clips)
 
     chosen = sets.selection.clips(), sets.selection.labels
-    reference = outputs(bundle.model_path(), chosen)
+    reference = outputs(bundle.model_path(), *chosen)
     ranges = thresholds(histograms, options.method)
-    quantised = outputs(insert_qdq(model, ranges).SerializeToString(), chosen)
+    quantised = outputs(insert_qdq(model, ranges).SerializeToString(), *chosen)
     rows = sensitivity.leave_one_out(model, ranges, chosen, reference, quantised)
     floating = sensitivity.search(model, ranges, chosen, reference, [row.node for row in rows], options.max_drop)
 
     int8 = insert_qdq(model, ranges, floating).SerializeToString()
     fp16 = to_fp16(model).SerializeToString()
-    judged = {
-        "fp32": outputs(bundle.model_path(), sets.evaluation, "evaluating fp32"),
-        "fp16": outputs(fp16, sets.evaluation, "evaluating fp16"),
-        "int8": outputs(int8, sets.evaluation, "evaluating int8"),
-    }
+    models: dict[str, Path | bytes] = {"fp32": bundle.model_path(), "fp16": fp16, "int8": int8}
+    if options.compare:
+        for method in METHODS:
+            models[method] = insert_qdq(model, thresholds(histograms, method)).SerializeToString()
+    judged = _judge(models, sets.evaluation)
     drop = drop_points(judged["fp32"], judged["int8"])
     figures: dict[str, Any] = {
         "method": options.method,
@@ -111,7 +111,7 @@ def quantize_bundle(
         "sensitivity": [row.to_json() for row in rows],
     }
     if options.compare:
-        figures["methods"] = _methods(model, histograms, sets.evaluation, judged["fp32"])
+        figures["methods"] = {name: reporting.method_figures(judged["fp32"], judged.pop(name)) for name in METHODS}
     if drop > options.max_drop and not options.force:
         raise CalibrationError(
             f"INT8 loses {drop:.2f} points of balanced accuracy on {sets.evaluation.name}, more than "
@@ -150,25 +150,13 @@ def _histograms(model: Any, found: list[Layer], clips: Array) -> dict[str, Histo
         computed = iter(session.run([name for name in names if name not in given], {"clip": batch}))
         return [batch if name in given else next(computed) for name in names]
 
-    starts = range(0, len(clips), BATCH)
-    return observe(run, names, lambda: track((clips[s : s + BATCH] for s in starts), "calibrating", len(starts)))
+    starts = range(0, len(clips), OBSERVED)
+    return observe(run, names, lambda: track((clips[s : s + OBSERVED] for s in starts), "calibrating", len(starts)))
 
 
-def _methods(
-    model: Any, histograms: dict[str, Histogram], evaluation: ClipSet, reference: Outputs
-) -> dict[str, dict[str, Any]]:
-    """Every method, with every layer in INT8, on the evaluation clips."""
-    return {
-        method: reporting.method_figures(
-            reference,
-            outputs(
-                insert_qdq(model, thresholds(histograms, method)).SerializeToString(),
-                evaluation,
-                f"evaluating {method}",
-            ),
-        )
-        for method in METHODS
-    }
+def _judge(models: dict[str, Path | bytes], clips: ClipSet) -> dict[str, Outputs]:
+    batches = -(-len(clips) // BATCH)
+    return outputs_of(models, track(clips.batches(BATCH), "evaluating", batches))
 
 
 def _packed(clips: Array) -> bytes:

@@ -35,8 +35,8 @@ def case(trained_bundle: Path, archive: Archive) -> dict[str, Any]:
         "ranges": ranges,
         "clips": clips,
         "culprit": culprit.node,
-        "reference": outputs(model.SerializeToString(), clips),
-        "quantised": outputs(insert_qdq(model, ranges).SerializeToString(), clips),
+        "reference": outputs(model.SerializeToString(), *clips),
+        "quantised": outputs(insert_qdq(model, ranges).SerializeToString(), *clips),
     }
 
 

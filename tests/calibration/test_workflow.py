@@ -107,13 +107,13 @@ def test_too_large_a_drop_writes_nothing_unless_forced(
     bundle_path: Path, archive: Archive, no_timing: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On the evaluation split INT8 decides wrongly for every clip, which the selection did not show."""
-    honest = workflow.outputs
+    honest = workflow.outputs_of
 
-    def pessimistic(model: Any, clips: Any, description: str = "") -> Any:
-        found = honest(model, clips, description)
-        return replace(found, logits=-found.logits) if description == "evaluating int8" else found
+    def pessimistic(models: Any, batches: Any) -> Any:
+        found = honest(models, batches)
+        return found | {"int8": replace(found["int8"], logits=-found["int8"].logits)}
 
-    monkeypatch.setattr(workflow, "outputs", pessimistic)
+    monkeypatch.setattr(workflow, "outputs_of", pessimistic)
     before = digest(bundle_path)
     with pytest.raises(CalibrationError, match="--force") as caught:
         quantize_bundle(Bundle.open(bundle_path), archive, QuantizeOptions(samples=16))
