@@ -132,8 +132,8 @@ function showDecision(decision) {
   const label = decision.label === decision.state ? null : decision.label;
   const alert = decision.alert !== "none" ? levelWord[decision.alert] : null;
   const sure = decision.probability === null ? null : `${Math.round(100 * decision.probability)} %`;
-  const told = [alert, label, alert || label || !sure ? sure : `${sure} sure`].filter(Boolean);
-  showState(decision.state, decision.alert, word, told.join(" · ") || more);
+  const told = [alert, label, sure === null ? more : alert || label ? sure : `${sure} sure`];
+  showState(decision.state, decision.alert, word, told.filter(Boolean).join(" · "));
   showAwareness(decision.awareness);
   if (hello.mode === "live") {
     showFacts({ Speed: decision.speed_kmh === null ? "unknown" : `${Math.round(decision.speed_kmh)} km/h` });

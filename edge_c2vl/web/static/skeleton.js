@@ -100,8 +100,8 @@ export class Skeleton {
     lines(inBody, thick + 4, colour("field"));
     lines(inBody, thick, stateColour(this.#state));
     lines(inFace, thick / 3, stateColour(this.#state));
-    if (face.size) this.#drawHead(context, [...face].filter(seen).map(at), thick / 2);
-    else if (head >= 0 && neck >= 0 && seen(head) && seen(neck)) this.#drawHeadOf(context, at(head), at(neck), thick / 2);
+    if (face.size && !this.#picture) this.#drawHead(context, [...face].filter(seen).map(at), thick / 2);
+    if (head >= 0 && neck >= 0 && seen(head) && seen(neck)) this.#drawHeadOf(context, at(head), at(neck), thick / 2);
     const dots = (chosen, radius) => {
       context.beginPath();
       for (const joint of chosen) {
