@@ -18,7 +18,7 @@ from pathlib import Path
 
 from edge_c2vl import __version__
 from edge_c2vl.errors import EdgeC2VLError
-from edge_c2vl.jetson import Jetson, find_jetson
+from edge_c2vl.jetson import find_jetson, tensorrt_advice
 
 # What `run` cannot do without: module -> distribution. MediaPipe has a check of its own.
 NEEDED = {
@@ -134,17 +134,6 @@ def check_inference() -> list[Finding]:
         if jetson is None:
             return [*findings, Finding("TensorRT", "info", value)]
         return [*findings, Finding("TensorRT", "warn", value, tensorrt_advice(jetson, sys.version_info[:2]))]
-
-
-def tensorrt_advice(jetson: Jetson, python: tuple[int, int]) -> str:
-    """How TensorRT gets into this environment on a Jetson: it comes with JetPack, for JetPack's own Python only."""
-    here = f"{python[0]}.{python[1]}"
-    if jetson.python and here != jetson.python:
-        return (
-            f"JetPack {jetson.jetpack} brings TensorRT for Python {jetson.python}, this is {here}: make the "
-            f"environment anew with python{jetson.python} -m venv --system-site-packages"
-        )
-    return "sudo apt-get install tensorrt python3-libnvinfer, and make the environment with --system-site-packages"
 
 
 def check_gpu(root: Path = Path("/")) -> list[Finding]:

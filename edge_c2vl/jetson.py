@@ -32,6 +32,17 @@ def find_jetson(root: Path = Path("/")) -> Jetson | None:
     return Jetson(board or "Jetson", l4t, jetpack, python)
 
 
+def tensorrt_advice(jetson: Jetson, python: tuple[int, int]) -> str:
+    """How TensorRT gets into this environment on a Jetson: it comes with JetPack, for JetPack's own Python only."""
+    here = f"{python[0]}.{python[1]}"
+    if jetson.python and here != jetson.python:
+        return (
+            f"JetPack {jetson.jetpack} brings TensorRT for Python {jetson.python}, this is {here}: make the "
+            f"environment anew with python{jetson.python} -m venv --system-site-packages"
+        )
+    return "sudo apt-get install tensorrt python3-libnvinfer, and make the environment with --system-site-packages"
+
+
 def _read(path: Path) -> str:
     try:
         return path.read_text(errors="replace")

@@ -1,13 +1,13 @@
-"""What machine this is: its processor's name, and on a Jetson which JetPack."""
+"""What machine this is: its processor, and what to install for TensorRT on it."""
 
 from __future__ import annotations
 
 import platform
 import re
+import sys
 from pathlib import Path
 
-# L4T (release, least minor version) -> JetPack, newest first. https://developer.nvidia.com/embedded/jetpack-archive
-_JETPACKS = (((38, 0), "7"), ((36, 4), "6.1 or 6.2"), ((36, 0), "6.0"), ((35, 0), "5"))
+from edge_c2vl.jetson import find_jetson, tensorrt_advice
 
 
 def cpu_name() -> str:
@@ -30,27 +30,16 @@ def folder_name(device: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", device.lower()).strip("-.") or "device"
 
 
-def jetpack(release: Path = Path("/etc/nv_tegra_release")) -> str | None:
-    """The JetPack of this Jetson, by the L4T release that its file names; None where this is no Jetson."""
-    found = re.search(r"R(\d+).*?REVISION:\s*(\d+)", _text(release))
-    if not found:
-        return None
-    version = (int(found[1]), int(found[2]))
-    return next((name for least, name in _JETPACKS if version >= least), "4 or older")
-
-
-def tensorrt_hint(release: Path = Path("/etc/nv_tegra_release")) -> str:
-    """What to install for TensorRT's Python binding, on this JetPack or on a PC."""
-    version = jetpack(release)
-    if version is None:
-        return "install it with: pip install tensorrt cuda-python (an NVIDIA GPU and its driver are needed)"
-    if version.startswith(("4", "5")):
-        return f"JetPack {version} is too old for this program's Python: flash JetPack 6 or newer"
-    cuda = "'cuda-python>=13'" if version.startswith("7") else "'cuda-python<13'"
-    return (
-        f"on JetPack {version}: sudo apt install tensorrt python3-libnvinfer, "
-        f"make the virtual environment with --system-site-packages, and pip install {cuda}"
-    )
+def tensorrt_hint(root: Path = Path("/")) -> str:
+    """What to install for TensorRT's Python binding and CUDA's, on this JetPack or on a PC. root: where files lie."""
+    jetson = find_jetson(root)
+    if jetson is None:
+        return "pip install tensorrt cuda-python (an NVIDIA GPU and its driver are needed)"
+    if jetson.jetpack in ("4", "5"):
+        return f"JetPack {jetson.jetpack} is too old for this program's Python: flash JetPack 6 or newer"
+    cuda = "'cuda-python>=13'" if jetson.jetpack == "7" else "'cuda-python<13'"
+    advice = tensorrt_advice(jetson, sys.version_info[:2])
+    return f"on JetPack {jetson.jetpack or '(version unknown)'}: {advice}; then pip install {cuda}"
 
 
 def _text(path: Path) -> str:
