@@ -213,7 +213,9 @@ def read_labels(path: Path) -> list[Chunk]:
             if not 0 <= chunk.start < chunk.end <= MAX_FRAMES or chunk.end - chunk.start > _MAX_CHUNK:
                 raise DatasetError(f"{path}, line {rows.line_num}: frames {chunk.start} to {chunk.end}")
             chunks.append(chunk)
-    except (csv.Error, ValueError, TypeError, AttributeError) as error:
+    except csv.Error as error:
+        raise DatasetError(f"{path}, line {rows.line_num + 1}: {error}") from None
+    except (ValueError, TypeError, AttributeError) as error:
         raise DatasetError(f"{path}, line {rows.line_num}: {error}") from None
     return chunks
 

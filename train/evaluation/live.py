@@ -45,7 +45,7 @@ def read_truth(path: Path, labels: Sequence[str], duration_s: float = math.inf) 
             raise DatasetError(f"{path}, line 1 lacks the columns {', '.join(missing)}: it should read start,end,label")
         return [_span(row, f"{path}, line {rows.line_num}", labels, duration_s) for row in rows]
     except csv.Error as error:
-        raise DatasetError(f"{path}, line {rows.line_num}: {error}") from None
+        raise DatasetError(f"{path}, line {rows.line_num + 1}: {error}") from None
 
 
 def _span(row: dict[str, str | None], where: str, labels: Sequence[str], duration_s: float) -> Span:

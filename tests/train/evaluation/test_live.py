@@ -1,0 +1,155 @@
+"""`edge-c2vl eval FILE... --live`: truth from a CSV, events from what the live pipeline says."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli import edge_c2vl
+from edge_c2vl.errors import DatasetError, EdgeC2VLError
+from edge_c2vl.policy import Level, Reason, State
+from train.evaluation.events import Span
+from train.evaluation.live import Recorder, read_truth
+
+LABELS = ["attentive", "distracted"]
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def test_truth(tmp_path: Path) -> None:
+    text = "\ufefflabel,start,end,remark\ndistracted, 0.5, 2 ,phone\nattentive,2,3.25,\n"
+    assert read_truth(write(tmp_path / "a.csv", text), LABELS) == [
+        Span(0.5, 2, "distracted"),
+        Span(2, 3.25, "attentive"),
+    ]
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("start,label\n0,distracted\n", "line 1 lacks the columns end"),
+    ("", "line 1 lacks the columns start, end, label"),
+    ("start,end,label\n0,1,distracted\n1,2,asleep\n", "line 3: the label 'asleep' is unknown to the bundle"),
+    ("start,end,label\n0,x,distracted\n", "line 2: '0' and 'x' should be seconds"),
+    ("start,end,label\n3,1,distracted\n", "line 2: from 3 to 1 s is no span"),
+    ("start,end,label\nnan,1,distracted\n", "line 2: from nan to 1 s is no span"),
+    ("start,end,label\n-1,1,distracted\n", "line 2: from -1 to 1 s is no span"),
+    ("start,end,label\n1,11,distracted\n", "line 2: 11 s lies beyond the video's end at 10.00 s"),
+    ("start,end,label\n1\n", "line 2: '1' and None should be seconds"),
+    ('start,end,label\n1,2,"distracted\n', "line 2: unexpected end of data"),
+])  # fmt: skip
+def test_broken_truth_is_one_line_with_its_row(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(DatasetError, match=r"a\.csv") as caught:
+        read_truth(write(tmp_path / "a.csv", text), LABELS, 10.0)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@given(st.text(alphabet='0123456789.,"\n\r aendstrilb\0', max_size=80))
+def test_junk_is_refused_not_crashed_on(tmp_path: Path, junk: str) -> None:
+    path = write(tmp_path / "junk.csv", "start,end,label\n" + junk)
+    try:
+        spans = read_truth(path, LABELS)
+    except DatasetError:
+        return
+    assert all(0 <= span.start_s < span.end_s and span.label in LABELS for span in spans)
+
+
+@dataclass
+class Said:
+    """As much of a decision, a change of state or an alert as the recorder looks at."""
+
+    timestamp_s: float = 0.0
+    state: State = State.ATTENTIVE
+    label: str | None = None
+    start_s: float = 0.0
+    end_s: float = 0.0
+    level: Level = Level.NONE
+    reason: Reason | None = None
+
+
+def test_labels_within_a_distraction_are_told_apart() -> None:
+    recorder = Recorder()
+    recorder.decisions = [  # type: ignore[assignment]
+        Said(0.0, State.STARTING),
+        Said(0.5, State.DISTRACTED, "phone"),
+        Said(1.0, State.DISTRACTED, "phone"),
+        Said(1.5, State.DISTRACTED, "drink"),
+        Said(2.0, State.ATTENTIVE, "attentive"),
+        Said(2.5, State.CANNOT_SEE),
+        Said(3.0, State.DISTRACTED, "drink"),
+        Said(3.5, State.DISTRACTED, "drink"),
+    ]
+    assert recorder.labelled() == [Span(0.5, 1.5, "phone"), Span(1.5, 2.0, "drink"), Span(3.0, 3.5, "drink")]
+    recorder.changes = [  # type: ignore[assignment]
+        Said(state=State.STARTING, start_s=0, end_s=0.5),
+        Said(state=State.DISTRACTED, start_s=0.5, end_s=2.0),
+    ]
+    assert recorder.distracted() == [Span(0.5, 2.0)]
+
+
+def test_an_alert_that_grows_is_one_alert() -> None:
+    recorder = Recorder()
+    recorder.alerts = [  # type: ignore[assignment]
+        Said(1.0, level=Level.NOTICE, reason=Reason.LONG),
+        Said(2.0, level=Level.WARNING, reason=Reason.LONG),
+        Said(3.0, level=Level.NONE),
+        Said(4.0, level=Level.NOTICE, reason=Reason.CANNOT_SEE),
+        Said(5.0, level=Level.NONE),
+        Said(6.0, level=Level.WARNING, reason=Reason.CUMULATIVE),
+    ]
+    assert recorder.alert_times() == [1.0, 6.0]
+
+
+def call(*arguments: str | Path) -> Result:
+    result = CliRunner().invoke(edge_c2vl, [str(argument) for argument in arguments], standalone_mode=False)
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+@pytest.fixture
+def drive(data_dir: Path, tmp_path: Path) -> Path:
+    """3 s of somebody phoning at the wheel, whom the default bundle takes for distracted."""
+    video = tmp_path / "drive.gif"
+    shutil.copy(data_dir / "video" / "action_recognition.gif", video)
+    write(tmp_path / "drive.csv", "start,end,label\n0,2.9,distracted\n")
+    return video
+
+
+def test_a_recording_through_the_whole_pipeline(drive: Path, tmp_path: Path) -> None:
+    told = call("eval", drive, "--live", "--hop", "0.1", "--report", tmp_path / "report")
+    assert "delay p50 s" in told.stdout
+    values = json.loads((tmp_path / "report" / "report.json").read_text())
+    events = values["events"]
+    assert (events["truth"], events["noticed"]) == (1, 1)
+    # The window has to be half full (1.5 s) before there is a first decision.
+    assert 1.3 <= events["delay_median_s"] <= 2.9
+    assert events["hours"] == pytest.approx(2.9 / 3600, rel=0.05)
+    assert events["false_alerts"] == events["false_events"] == 0
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "data:image/png;base64," in page
+
+
+def test_labels_are_checked_before_anything_is_played(drive: Path, tmp_path: Path) -> None:
+    write(tmp_path / "drive.csv", "start,end,label\n0,2,distracted\n1,4,distracted\n")
+    with pytest.raises(DatasetError, match=r"drive\.csv, line 3: 4 s lies beyond the video's end at 3\.00 s"):
+        call("eval", drive, "--live")
+    (tmp_path / "drive.csv").unlink()
+    with pytest.raises(DatasetError, match=r"drive\.csv does not exist"):
+        call("eval", drive, "--live")
+    with pytest.raises(EdgeC2VLError, match="there is no file"):
+        call("eval", tmp_path / "nowhere.mp4", "--live")
+
+
+def test_a_recording_without_live_is_told_how(drive: Path) -> None:
+    with pytest.raises(Exception, match="for a recording of your own add --live"):
+        call("eval", drive)
