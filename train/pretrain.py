@@ -76,9 +76,11 @@ def pretrain(
     if pretraining.method == "random":
         if (folder / MODEL).exists():
             raise UsageError(f"{folder} holds a run already: name another folder")
-        save_model(folder / MODEL, network, about)
+        if fabric.is_global_zero:
+            save_model(folder / MODEL, network, about)
         return {}
-    store = ClipStore.open(archive, windows, spec, cache)
+    with fabric.rank_zero_first():
+        store = ClipStore.open(archive, windows, spec, cache)
     loader = Loader(
         store,
         np.arange(len(store)),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -201,3 +204,25 @@ def test_knowledge_is_exchanged_between_recordings() -> None:
     assert exchanged(clips, 0.4, 0).tolist() != exchanged(clips, 0.4, 1).tolist()
     uneven = np.array([0, 0, 0, 1])
     assert exchanged(uneven, 1.0, 0).tolist() == [3, 3, 3, 0]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("method", ["c2vl", "skeleton-clr"])
+def test_two_processes_train_one_model(archive: Path, tmp_path: Path, method: str) -> None:
+    """torchrun on the CPU: negatives, queue and EMA student work across processes, and a finished run is resumed."""
+    knowledge = ["--knowledge", make_bank(tmp_path / "bank", archive), "--queue", 20] if method == "c2vl" else []
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", 2,
+        Path(__file__).resolve().parents[2] / "cli.py", "train", "pretrain", archive, tmp_path / "run",
+        "--method", method, *knowledge, *FAST, "--epochs", 4, "--json",
+    ]  # fmt: skip
+    environment = os.environ | {"EDGE_C2VL_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
+    for more in ([], ["--resume"]):
+        arguments = [str(argument) for argument in (*command, *more)]
+        done = subprocess.run(arguments, capture_output=True, text=True, env=environment, timeout=400)
+        assert done.returncode == 0, done.stderr[:3000]
+    metrics = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in metrics] == [1, 2, 3, 4]
+    assert metrics[-1]["step"] == 4 * (36 // 16)
+    assert all(np.isfinite(line["loss"]) for line in metrics)
