@@ -60,9 +60,9 @@ LOOP = LoopSettings(
 )
 SMOOTHING = 0.1
 NOTE = (
-    "The settings were settled after a few trials on these folds (on all of them: without joint bias and with 12 epochs, "
-    "ROC-AUC .908 pooled, .948 together; on one to three: with legs, without mirror images, 8 epochs), so the figures "
-    "may flatter a little."
+    "The settings were settled after a few trials on these folds (on all of them: without joint bias and with 12 "
+    "epochs, ROC-AUC .908 pooled, .948 together; on one to three: with legs, without mirror images, 8 epochs), so the "
+    "figures may flatter a little."
 )
 CLIPS_AN_EPOCH = 3000
 DRIVERS_A_FOLD = 2
