@@ -1,4 +1,4 @@
-"""A driver made by rules: what the driver does, where every joint is, and what a camera sees of it. NumPy and OpenCV only.
+"""A driver made by rules: what it does, where every joint is, and what a camera sees of it. NumPy and OpenCV only.
 
 activities, gestures, scripts   what is done: key postures of Drive&Act's 34 activities, and their order
 body, driver, motion            who does it: measures and habits, kinematics, posture by time

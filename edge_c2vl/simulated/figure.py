@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -50,6 +52,12 @@ class Figure:
             seen = ~np.isin(self._owner, [name for name in gone if name])
             self._dressed[worn] = self.mesh.triangles[seen], self._owner[seen] == "head"
         return self._dressed[worn]
+
+
+@lru_cache(maxsize=4)
+def make_figure(build: Build, look: Appearance) -> Figure:
+    """A driver's figure; the last few are kept, because one takes the better part of a second to make."""
+    return Figure(build, look)
 
 
 def _parts(model: Model) -> list[Part]:

@@ -9,7 +9,7 @@ import numpy as np
 from edge_c2vl.simulated.body import Floats, Skeleton, solve
 from edge_c2vl.simulated.cameras import View
 from edge_c2vl.simulated.driver import Driver
-from edge_c2vl.simulated.figure import Figure
+from edge_c2vl.simulated.figure import make_figure
 from edge_c2vl.simulated.motion import Moment, Motion, Script
 from edge_c2vl.simulated.props import place
 from edge_c2vl.simulated.render import Image, Renderer
@@ -51,7 +51,7 @@ class Film:
     ) -> None:
         self.driver = driver
         self.motion = Motion(driver, script)
-        self.figure = Figure(driver.build, driver.appearance)
+        self.figure = make_figure(driver.build, driver.appearance)
         self.renderer = Renderer(self.figure, view, look, width, height, exposure, seed=driver.seed)
 
     @property

@@ -61,7 +61,7 @@ class _Knot:
 
 
 class Motion:
-    """A script played by a driver. Times may be asked for in any order; an endless script forgets all but some hours."""
+    """A script played by a driver. Times may be asked for in any order; of an endless one the last hours are kept."""
 
     def __init__(self, driver: Driver, script: Script) -> None:
         self.driver = driver

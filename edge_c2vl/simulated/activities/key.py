@@ -20,6 +20,9 @@ class Prop:
     at: str
 
 
+NOTHING = ("no_interaction", "no_object", "no_location")
+
+
 @dataclass(frozen=True)
 class Key:
     """A posture to move to within `move_s` seconds, and to hold for `hold_s`. Angles as in body.Posture. action:
@@ -36,7 +39,7 @@ class Key:
     mouth: float = 0.0
     props: tuple[Prop, ...] = ()
     worn: frozenset[str] = field(default_factory=lambda: frozenset({"belt"}))
-    action: tuple[str, str, str] = ("no_interaction", "no_object", "no_location")
+    action: tuple[str, str, str] = NOTHING
 
 
 @dataclass(frozen=True)
