@@ -71,7 +71,7 @@ def text(figures: dict[str, Any], sensitivity_table: str) -> str:
         f"judged on {evaluation['clips']} clips ({evaluation['from']}).",
         f"Latency: {figures['device']}, {figures['threads']} thread(s), batch 1, each model in processes of its own.",
         table(figures["models"]),
-        f"INT8 loses {figures['drop_points']:.2f} points of balanced accuracy (at most "
+        f"INT8 changes balanced accuracy by {-figures['drop_points']:+.2f} points (it may lose "
         f"{figures['max_drop_points']:g}). Layers kept in floating point, of {figures['layers']}: {floating}.",
     ]
     if "methods" in figures:

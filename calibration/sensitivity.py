@@ -92,6 +92,6 @@ def chart(rows: Sequence[Sensitivity], floating: Sequence[str], path: Path) -> N
     axes.barh([row.node.strip("/") for row in rows], [row.gain_db for row in rows], color=colours)
     axes.invert_yaxis()
     axes.axvline(0, color="black", linewidth=0.8)
-    axes.set_xlabel("SQNR of the logits that the layer gives back in floating point (dB); red: stays there")
+    axes.set_xlabel("gain in SQNR of the logits, dB (red: stays in floating point)")
     axes.tick_params(labelsize=8)
     figure.savefig(path, dpi=120)
