@@ -16,7 +16,7 @@ from edge_c2vl.commands.options import backend_options, bundle_option, camera_op
     required=True,
     metavar="URI",
     help="0, /dev/video2, csi://0, rtsp://..., http://..., udp://..., tcp://..., a video file, a folder or glob of "
-    "images, or `sample` (a man talking in a moving car).",
+    "images, `sample` (a man talking in a moving car), or `simulated` (a drawn driver, such as simulated:story).",
 )
 @camera_options
 @pose_model_option
