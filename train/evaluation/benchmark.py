@@ -219,6 +219,8 @@ def _one_class(report: Report, archive: Archive, samples: Samples, models: Seque
             # A class without training or without test clips has no figure.
             known = len(normal) >= 2 and strange.any() and not strange.all()
             aucs[key][name] = roc_auc(one_class_scores(normal, values[samples.test]), strange) if known else None
+        if all(auc is None for auc in aucs[key].values()):
+            raise DatasetError(f"{archive.path}: one-class needs test clips of two classes or more")
     means = {key: float(np.mean([auc for auc in row.values() if auc is not None])) for key, row in aucs.items()}
     mean, spread = mean_and_spread(list(means.values()))
     report.values |= {"auc": aucs, "auc_of_models": means, "mean": {"auc": mean}, "spread": {"auc": spread}}

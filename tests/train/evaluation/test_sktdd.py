@@ -1,0 +1,67 @@
+"""`edge-c2vl eval sktdd`: folds by driver on a small archive of the same form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from cli import edge_c2vl
+from edge_c2vl.archive import Archive
+from edge_c2vl.errors import UsageError
+from edge_c2vl.skeleton import Array
+from tests.train.evaluation.test_benchmark import ByHand
+from tests.train.test_sktdd_recipe import archive  # noqa: F401  a fixture
+from train.evaluation.benchmark import Asked
+from train.evaluation.sktdd import evaluate
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("EDGE_C2VL_CACHE", str(tmp_path / "cache"))
+
+
+class Hand(ByHand):
+    """Knows the data set's labels: a raised hand is distracted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.labels = ["distracted", "attentive"]
+
+    def logits(self, clips: Array) -> Array:
+        raised = 4 * np.sign(self._height(clips))
+        return np.stack([raised, -raised], axis=1).astype(np.float32)
+
+
+@pytest.mark.parametrize("protocol", ["linear", "knn", "one-class", "classifier"])
+def test_each_protocol(archive: Archive, protocol: str) -> None:  # noqa: F811
+    values = evaluate(archive, lambda _: Hand(), Asked(protocol, k=5)).values
+    assert values["folds"] == 2
+    assert set(values["figures"]) == {"left", "right", "pooled", "views_together"}
+    assert values["figures"]["pooled"]["auc"] > 0.95
+    # One-class lets 95 % of the training drivers' normal windows pass, and fewer of a new driver's.
+    assert values["figures"]["pooled"]["balanced"] > (0.65 if protocol == "one-class" else 0.9)
+    assert values["published"][0]["value"] == 91.0
+
+
+def test_one_model_is_run_once_for_all_folds(archive: Archive) -> None:  # noqa: F811
+    model = Hand()
+    evaluate(archive, lambda _: model, Asked("linear"))
+    once = model.seen
+    evaluate(archive, lambda _: model, Asked("one-class"))
+    assert model.seen == 2 * once
+
+
+def test_a_model_without_the_labels_is_no_classifier(archive: Archive) -> None:  # noqa: F811
+    with pytest.raises(UsageError, match="does not know attentive, distracted"):
+        evaluate(archive, lambda _: ByHand(), Asked("classifier"))
+    with pytest.raises(UsageError, match="not semi"):
+        evaluate(archive, lambda _: ByHand(), Asked("semi"))
+
+
+def test_a_labelled_model_is_not_judged_on_its_own_drivers(archive: Archive) -> None:  # noqa: F811
+    arguments = ["eval", "sktdd", "--archive", str(archive.path), "--bundle", "default", "--protocol", "classifier"]
+    with pytest.raises(UsageError, match="needs a model for each fold"):
+        CliRunner().invoke(edge_c2vl, arguments, standalone_mode=False, catch_exceptions=False)
