@@ -60,7 +60,7 @@ def pretrain(
             # The embedding is then the projector, and words and clips can be compared after training.
             encoder = replace(encoder, embedding=knowledge["language"].shape[2])
     elif banks:
-        raise UsageError(f"--knowledge has no use in --method {pretraining.method}")
+        raise UsageError(f"--bank has no use in --method {pretraining.method}")
     else:
         windows = sliding(archive, rows, seconds, pretraining.hop_s) if seconds else whole_clips(archive, rows)
     spec = ClipSpec(
@@ -120,7 +120,7 @@ def gather_knowledge(
     UsageError without a bank or with two of one kind; BankError where a bank lacks samples or knows other windows.
     """
     if not banks:
-        raise UsageError("--method c2vl learns from knowledge: name a bank with --knowledge")
+        raise UsageError("--method c2vl learns from knowledge: name a knowledge bank with --bank")
     kinds = [bank.meta["kind"] for bank in banks]
     if len(set(kinds)) < len(kinds):
         raise UsageError(f"there is more than one bank of a kind: {', '.join(kinds)}")

@@ -81,7 +81,7 @@ def run(command, *arguments: object) -> str:
 
 def test_c2vl_learns_from_a_bank_and_is_probed(archive: Path, tmp_path: Path) -> None:
     bank = make_bank(tmp_path / "bank", archive)
-    trained = [archive, tmp_path / "runs", "--knowledge", bank, "--split", "fold", "--epochs", 8, "--seeds", 2, *FAST]
+    trained = [archive, tmp_path / "runs", "--bank", bank, "--split", "fold", "--epochs", 8, "--seeds", 2, *FAST]
     figures = json.loads(run(pretrain, *trained, "--json"))
     assert sorted(Path(folder).name for folder in figures) == ["seed0", "seed1"]
     for values in figures.values():
@@ -147,21 +147,21 @@ def test_banks_that_do_not_fit_are_named(archive: Path, tmp_path: Path) -> None:
     with pytest.raises(BankError, match=r"lacks 3 of 36 samples, the first clip0"):
         gather_knowledge(opened, rows, [lacking], settings, 0)
     assert len(gather_knowledge(opened, rows[3:], [lacking], settings, 0)[0]) == 66  # what is asked for is there
-    with pytest.raises(UsageError, match="--knowledge"):
+    with pytest.raises(UsageError, match="--bank"):
         gather_knowledge(opened, rows, [], settings, 0)
     with pytest.raises(UsageError, match="more than one bank"):
         gather_knowledge(opened, rows, [language, lacking], settings, 0)
     with pytest.raises(BankError, match="--knowledge-size"):
         gather_knowledge(opened, rows, [language], PretrainSettings(knowledge_size=99), 0)
     with pytest.raises(UsageError, match="no use"):
-        run(pretrain, archive, tmp_path / "run", "--method", "skeleton-clr", "--knowledge", language.path, *FAST)
+        run(pretrain, archive, tmp_path / "run", "--method", "skeleton-clr", "--bank", language.path, *FAST)
     # A run that was begun with one bank is not resumed with one of another dimension.
     start = [archive, tmp_path / "run", "--epochs", 1, *FAST]
-    run(pretrain, *start, "--knowledge", language.path)
+    run(pretrain, *start, "--bank", language.path)
     wider = make_bank(tmp_path / "wider", archive, size=9)
     (tmp_path / "run" / "model.safetensors").unlink()
     with pytest.raises(EdgeC2VLError, match="another encoder or task"):
-        run(pretrain, *start, "--knowledge", wider, "--resume")
+        run(pretrain, *start, "--bank", wider, "--resume")
 
 
 def test_vision_of_whole_recordings_joins_the_words_of_crops(archive: Path, tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_knowledge_is_exchanged_between_recordings() -> None:
 @pytest.mark.parametrize("method", ["c2vl", "skeleton-clr"])
 def test_two_processes_train_one_model(archive: Path, tmp_path: Path, method: str) -> None:
     """torchrun on the CPU: negatives, queue and EMA student work across processes, and a finished run is resumed."""
-    knowledge = ["--knowledge", make_bank(tmp_path / "bank", archive), "--queue", 20] if method == "c2vl" else []
+    knowledge = ["--bank", make_bank(tmp_path / "bank", archive), "--queue", 20] if method == "c2vl" else []
     command = [
         sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", 2,
         Path(__file__).resolve().parents[2] / "cli.py", "train", "pretrain", archive, tmp_path / "run",

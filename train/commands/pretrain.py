@@ -20,7 +20,7 @@ _PATH = click.Path(path_type=Path)
 @click.command()
 @click.argument("archive", type=_PATH)
 @click.argument("run", type=_PATH)
-@click.option("--knowledge", "banks", multiple=True, type=_PATH, help="A knowledge bank; one of each kind at most.")
+@click.option("--bank", "banks", multiple=True, type=_PATH, help="A knowledge bank; one of each kind at most.")
 @click.option("--seeds", type=click.IntRange(1), help="So many runs, into RUN/seed0, RUN/seed1, ...")
 @click.option("--resume", is_flag=True, help="Go on with the run in that folder, with the same settings.")
 @click.option("--json", "as_json", is_flag=True, help="Print the last epoch's figures as JSON.")
@@ -45,7 +45,7 @@ def pretrain(
     Example:
       edge-c2vl prepare nw-ucla all_sqe nw-ucla.archive
       edge-c2vl knowledge encode nw-ucla.archive nw-ucla.bank --crops 8
-      edge-c2vl train pretrain nw-ucla.archive runs/c2vl --knowledge nw-ucla.bank --split xview --epochs 100
+      edge-c2vl train pretrain nw-ucla.archive runs/c2vl --bank nw-ucla.bank --split xview --epochs 100
       edge-c2vl train probe nw-ucla.archive runs/c2vl --split xview
     """
     encoder, augment, pretraining, objective, loop = read_settings(flags, config, *SETTINGS)
