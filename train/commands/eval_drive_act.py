@@ -102,5 +102,5 @@ def drive_act(
     source = data.meta["source"]
     if archive is not None and level not in source:
         raise UsageError(f"{archive} holds {source}: say so with --level")
-    about = {"data": source} | ({"camera": camera, "input": input} if root is not None else {})
+    about = {"camera": camera, "input": input} if root is not None else {}
     tell(evaluate(data, open_split, splits, part=part, level=level, about=about), report, as_json)

@@ -43,6 +43,7 @@ CAMERAS = {
     "kinect_depth": "kinect_depth",
 }
 SKELETON_CAMERA = "inner_mirror"  # whose frames openpose_3d numbers
+SIMULATED = "SIMULATED.txt"  # lies in what edge-c2vl simulate wrote: nobody shall take it for the data set
 # The joints of driveact26 as the files call them, in their order.
 # fmt: off
 JOINTS = (
@@ -127,8 +128,8 @@ def open_source(folder: Path, options: Options) -> Source:
     items = [(file_id, skeletons.get(file_id), own) for file_id, own in by_run(chunks).items()]
     return Source(
         labels=labels,
-        source=f"Drive&Act {options.level}, openpose_3d (https://driveandact.com)",
-        licence="CC BY-NC-SA 4.0",
+        source=source_name(folder, f"{options.level}, openpose_3d"),
+        licence=licence_of(folder),
         source_layout=DRIVEACT26.name,
         dimensions=3,
         items=items,
@@ -140,6 +141,19 @@ def open_source(folder: Path, options: Options) -> Source:
 def camera_of(file_id: str) -> str:
     """ "vp1/run1b_2018-05-29-14-02-47.ids_1" -> "ids_1\""""
     return file_id.rpartition(".")[2]
+
+
+def is_simulated(folder: Path) -> bool:
+    return next(folder.rglob(SIMULATED), None) is not None
+
+
+def source_name(folder: Path, what: str) -> str:
+    """Where the archive's rows come from, in words."""
+    return f"SIMULATED drivers, {what}" if is_simulated(folder) else f"Drive&Act {what} (https://driveandact.com)"
+
+
+def licence_of(folder: Path) -> str:
+    return "none: simulated" if is_simulated(folder) else "CC BY-NC-SA 4.0"
 
 
 def by_run(chunks: list[Chunk]) -> dict[str, list[Chunk]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from edge_c2vl.archive import Archive
 from edge_c2vl.errors import DatasetError
 from train.cache import default_cache
-from train.datasets.drive_act import CAMERAS, Chunk, by_run, chunks_of, labels_of
+from train.datasets.drive_act import CAMERAS, Chunk, by_run, chunks_of, labels_of, licence_of, source_name
 from train.datasets.source import Options, Recording, Source
 from train.extract import SUFFIXES, Recipe, extract, fingerprint, video_at
 
@@ -35,8 +35,8 @@ def open_pose_source(folder: Path, options: Options) -> Source:
     labels = labels_of(chunks)
     return Source(
         labels=labels,
-        source=f"Drive&Act {options.level}, MediaPipe on {options.camera} (https://driveandact.com)",
-        licence="CC BY-NC-SA 4.0",
+        source=source_name(folder, f"{options.level}, MediaPipe on {options.camera}"),
+        licence=licence_of(folder),
         source_layout=archive.meta["source_layout"],
         dimensions=archive.meta["dimensions"],
         items=items,

@@ -27,6 +27,8 @@ NOTE = (
     "differently. ECE is the expected calibration error in 15 bins."
 )
 
+SIMULATED_NOTE = "These drivers are simulated: the figures say that the protocol runs, and nothing about real drivers."
+
 
 def splits_of(split: str, model_path: str) -> list[str]:
     """The splits to evaluate. Raises UsageError where one model would be judged on several: it has seen the test
@@ -73,7 +75,7 @@ def evaluate(
     if level == "objectlevel":
         judged[0].name = "action, object and location (triplet)"
         judged += _parts_of_triplets(archive, classes, sets)
-    return _report(judged, names, level, part, about or {})
+    return _report(judged, names, level, part, {"data": archive.meta["source"]} | (about or {}))
 
 
 def _rows(archive: Archive, column: str, part: str) -> NDArray[np.int64]:
@@ -124,7 +126,10 @@ def _parts_of_triplets(archive: Archive, classes: list[str], sets: dict[str, Sco
 
 
 def _report(judged: list[Classified], names: dict[str, str], level: str, part: str, about: dict[str, Any]) -> Report:
-    published = rows_for("drive-act", level) if part == "test" else []
+    simulated = about["data"].startswith("SIMULATED")
+    note = f"{SIMULATED_NOTE} {NOTE}" if simulated else NOTE
+    # Beside figures of simulated drivers the literature's would mislead.
+    published = rows_for("drive-act", level) if part == "test" and not simulated else []
     values = {
         "dataset": "drive-act",
         "level": level,
@@ -133,11 +138,12 @@ def _report(judged: list[Classified], names: dict[str, str], level: str, part: s
         "models": names,
         "parts": {classified.name: classified.to_json() for classified in judged},
         "published": [row.to_json() for row in published],
-        "note": NOTE,
+        "note": note,
         "environment": describe_environment(),
     }
     where = ", ".join(str(value) for value in about.values())
-    report = Report(f"Drive&Act, {level}, {part}", values, [Text(f"{where}. {NOTE}" if where else NOTE)])
+    title = f"{'SIMULATED ' if simulated else ''}Drive&Act, {level}, {part}"
+    report = Report(title, values, [Text(f"{where}. {note}")])
     report.parts.append(Table("Models", ("split", "model"), [[key, name] for key, name in names.items()], words=2))
     for index, classified in enumerate(judged):
         parts, files = classified.parts("" if index == 0 else f"{classified.name}_")

@@ -24,6 +24,7 @@ from edge_c2vl.simulated.cameras import VIEWS, View
 from edge_c2vl.simulated.driver import make_driver
 from edge_c2vl.simulated.film import Film
 from edge_c2vl.simulated.motion import Motion
+from train.datasets.drive_act import SIMULATED
 from train.simulate import labels, protocol, skeletons
 
 # The inner mirror's labels are always written: the skeletons are numbered by its frames.
@@ -87,6 +88,7 @@ def simulate(folder: Path, settings: Settings, workers: int = 1, overwrite: bool
                     tables[key] += table
         for (camera, level), table in tables.items():
             labels.write(target / "activities_3s" / camera, level, table, settings.drivers)
+        (target / SIMULATED).write_text("Made by edge-c2vl simulate. Accuracy on it says nothing about real drivers.\n")
         put_in_place(target, folder)
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)

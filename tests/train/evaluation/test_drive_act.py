@@ -16,6 +16,7 @@ from edge_c2vl.errors import DatasetError, EdgeC2VLError, UsageError
 from edge_c2vl.skeleton import NTU25, Array
 from edge_c2vl.window import ClipSpec
 from tests.train.evaluation.files import ACTIVITIES, DRIVERS, ROUNDS, TRIPLETS, run_of, write_labels, write_skeletons
+from train.datasets.drive_act import SIMULATED
 from train.datasets.opened import open_dataset
 from train.datasets.source import Options
 from train.evaluation.drive_act import evaluate, splits_of
@@ -97,6 +98,18 @@ def test_the_protocol(archive: Archive) -> None:
     sure = np.exp(5) / (np.exp(5) + 3)
     assert found["pooled"]["ece"] == pytest.approx(abs(1 - 1 / 12 - sure), abs=1e-5)
     assert [row["value"] for row in report.values["published"]][:3] == [57.16, 51.71, 35.70]
+
+
+def test_simulated_drivers_are_never_a_result(tmp_path: Path, cache: Path) -> None:
+    write_labels(tmp_path)
+    write_skeletons(tmp_path)
+    (tmp_path / SIMULATED).write_text("made")
+    archive = open_dataset("drive-act", tmp_path, Options(), cache)
+    report = evaluate(archive, lambda _: ByHand(MIDLEVEL), ["0"])
+    assert report.title.startswith("SIMULATED")
+    assert "nothing about real drivers" in report.values["note"]
+    assert report.values["published"] == []
+    assert archive.meta["licence"] == "none: simulated"
 
 
 def test_a_class_that_a_split_lacks(root: Path, tmp_path: Path, cache: Path) -> None:
