@@ -92,7 +92,7 @@ def divide(
             "calibrate on the data set that the model was trained on"
         )
     clips = archive.clips
-    part, name = _parts(archive, found, split)
+    part, named = _parts(archive, found, split)
     pool, judges = np.flatnonzero(part == "train"), np.flatnonzero(part == "test")
     choosing = np.flatnonzero(part == "val")
     if not len(choosing):
@@ -103,12 +103,11 @@ def divide(
     for rows, purpose in ((calibration, "calibrate on"), (selection, "choose layers by"), (judges, "evaluate on")):
         if len(rows) < MIN_SAMPLES:
             raise ArchiveError(f"{archive.path} has {len(rows)} clips to {purpose}, at least {MIN_SAMPLES} are needed")
-    source = f"{archive.path.name}, {name}"
 
     def subset(rows: Ints, purpose: str) -> ClipSet:
-        return ClipSet(archive, found[rows], own[rows], spec, f"{source} {purpose}".strip())
+        return ClipSet(archive, found[rows], own[rows], spec, f"{archive.path.name}, {named[purpose]}")
 
-    return Sets(subset(calibration, "train"), subset(selection, "held apart"), subset(judges, "test"))
+    return Sets(subset(calibration, "train"), subset(selection, "val"), subset(judges, "test"))
 
 
 def balanced(rows: Ints, cells: NDArray[Any], count: int, seed: int = 0) -> Ints:
@@ -133,8 +132,8 @@ def _windows(archive: Archive, spec: ClipSpec, kind: str) -> Windows:
     return sliding(archive, None, spec.seconds, HOP_S) if kind == "sliding" else whole_clips(archive)
 
 
-def _parts(archive: Archive, windows: Windows, split: str | None) -> tuple[NDArray[Any], str]:
-    """The part ("train", "val", "test") that each window belongs to, and the split's name."""
+def _parts(archive: Archive, windows: Windows, split: str | None) -> tuple[NDArray[Any], dict[str, str]]:
+    """The part ("train", "val", "test") that each window belongs to, and each part's name to read."""
     clips = archive.clips
     splits = [name for name in clips.columns if set(clips[name].unique()) & {"train", "test"}]
     if split is None and len(splits) > 1:
@@ -144,16 +143,24 @@ def _parts(archive: Archive, windows: Windows, split: str | None) -> tuple[NDArr
     name = split or (splits[0] if splits else "")
     if name:
         part = clips[name].to_numpy().astype(str)[windows.clip]
-        if not (part == "test").any():  # then val judges, and a part of train chooses
+        judging = "test" if (part == "test").any() else "val"
+        choosing = f"{name} val" if judging == "test" and (part == "val").any() else f"{name} train, held apart"
+        if judging == "val":  # then a part of train chooses
             part = np.where(part == "val", "test", part)
-        return part, name
+        return part, {"train": f"{name} train", "val": choosing, "test": f"{name} {judging}"}
     # No split: every second person judges; of one person, every second recording.
     subjects = clips["subject"].to_numpy().astype(str)
-    for owner, what in ((subjects, "every second subject"), (_moments(archive), "every second recording")):
+    for owner, what in ((subjects, "subjects"), (_moments(archive), "recordings")):
         who = owner[windows.clip]
         names = np.unique(who)
         if len(names) > 1:
-            return np.where(np.isin(who, names[1::2]), "test", "train"), what
+            # Without a split nobody can tell here whom the model was trained on.
+            named = {
+                "train": f"half of the {what}",
+                "val": f"the same {what}, other recordings",
+                "test": f"the other half of the {what} (training may have seen them)",
+            }
+            return np.where(np.isin(who, names[1::2]), "test", "train"), named
     raise ArchiveError(f"{archive.path} holds one recording: INT8 needs others to be judged by")
 
 

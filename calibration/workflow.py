@@ -185,7 +185,7 @@ def _write(
     changes = dict(files)
     changes |= {engine.path: None for engine in manifest.engines if engine not in kept}
     changes["report.json"] = json.dumps(bundle.report | {"quantisation": figures}, indent=1).encode()
-    name = f"{figures['evaluation']['from']} (quantised against fp32)"
+    name = f"{figures['evaluation']['from']}; one precision against another"
     accuracy = {
         precision: manifest.accuracy.get(precision, {})
         | {name: {key: row[key] for key in ("top1", "balanced", "clips")}}
