@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import click
 
 
@@ -42,6 +44,7 @@ def replay(
             return
     from edge_c2vl.replay.serve import ReplayServer
 
-    with ReplayServer(drive, serve or "", first) as server:
+    # Ctrl-C is how it ends, also when it comes before the wait has begun.
+    with ReplayServer(drive, serve or "", first) as server, contextlib.suppress(KeyboardInterrupt):
         click.echo(f"{server.invitation}; Ctrl-C ends", err=True)
         server.wait()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import uuid
 from typing import Any
@@ -30,9 +29,8 @@ class ReplayServer:
         self._server.close()
 
     def wait(self) -> None:
-        """Until Ctrl-C."""
-        with contextlib.suppress(KeyboardInterrupt):
-            threading.Event().wait()
+        """Until Ctrl-C, which is raised."""
+        threading.Event().wait()
 
     async def _show(self, socket: Any) -> None:
         player = Player(self._drive, socket.send_text, self._first)
