@@ -89,7 +89,12 @@ def quantize_bundle(
     ranges = thresholds(histograms, options.method)
     quantised = outputs(insert_qdq(model, ranges).SerializeToString(), *chosen)
     rows = sensitivity.leave_one_out(model, ranges, chosen, reference, quantised)
-    floating = sensitivity.search(model, ranges, chosen, reference, [row.node for row in rows], options.max_drop)
+    try:
+        floating = sensitivity.search(model, ranges, chosen, reference, [row.node for row in rows], options.max_drop)
+    except CalibrationError:
+        if not options.force:
+            raise
+        floating = []
 
     int8 = insert_qdq(model, ranges, floating).SerializeToString()
     fp16 = to_fp16(model).SerializeToString()

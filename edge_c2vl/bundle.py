@@ -176,7 +176,12 @@ def write_bundle(
     for name in files:
         if not _is_inside(name) or name == "manifest.json":
             raise BundleError(f"{name} is no path for a file in a bundle")
-    folder = temporary_beside(path)
+    try:
+        folder = temporary_beside(path)
+    except OSError as error:
+        raise BundleError(
+            f"{path.parent} cannot be written to ({error.strerror}): copy the bundle to a folder of your own"
+        ) from None
     try:
         for name, content in files.items():
             _put(folder, name, content)

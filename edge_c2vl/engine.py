@@ -240,7 +240,8 @@ def _plan(trt: Any, bundle: Bundle, model: Path, flags: Flags, options: BuildOpt
     if options.dla is not None:
         _use_dla(trt, builder, config, network, options.dla, say)
     cache_file = options.timing_cache or _cache_file(device)
-    cache = config.create_timing_cache(_read(cache_file))
+    # A file that this TensorRT cannot use counts as none.
+    cache = config.create_timing_cache(_read(cache_file)) or config.create_timing_cache(b"")
     config.set_timing_cache(cache, False)
     monitor = _monitor(trt, say)
     if monitor is not None and hasattr(config, "progress_monitor"):

@@ -18,9 +18,10 @@ import cli
 from calibration import workflow
 from calibration.clips import divide, fingerprint
 from calibration.commands.quantize import quantize
-from calibration.ranges import CalibrationError
+from calibration.ranges import METHODS, CalibrationError
 from calibration.workflow import QuantizeOptions, quantize_bundle
 from edge_c2vl.archive import Archive, ArchiveWriter
+from edge_c2vl.backends import open_backend
 from edge_c2vl.bundle import Bundle, Engine, revise_bundle
 from edge_c2vl.engine import checking_clips
 from edge_c2vl.errors import EdgeC2VLError
@@ -82,7 +83,10 @@ def test_from_the_command_line(bundle_path: Path, archive_path: Path, tmp_path: 
 
 def test_the_file_in_the_bundle_has_what_tensorrt_wants(bundle_path: Path, archive: Archive, no_timing: None) -> None:
     quantize_bundle(Bundle.open(bundle_path), archive, QuantizeOptions(samples=16))
-    model = onnx.load(bundle_path / "model.int8.onnx")
+    pairs_are_symmetric(onnx.load(bundle_path / "model.int8.onnx"))
+
+
+def pairs_are_symmetric(model: Any) -> None:
     zeros = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
     pairs = [node for node in model.graph.node if node.op_type in ("QuantizeLinear", "DequantizeLinear")]
     assert pairs
@@ -122,6 +126,36 @@ def test_too_large_a_drop_writes_nothing_unless_forced(
     forced = quantize_bundle(Bundle.open(bundle_path), archive, QuantizeOptions(samples=16, force=True))
     assert forced.figures["drop_points"] > 50
     assert forced.bundle.precisions == ["fp32", "fp16", "int8"]
+
+
+def test_force_writes_what_the_search_gives_up_on(
+    bundle_path: Path, archive: Archive, no_timing: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hopeless(*_: Any) -> list[str]:
+        raise CalibrationError("INT8 loses more than 0.5 points")
+
+    monkeypatch.setattr(workflow.sensitivity, "search", hopeless)
+    with pytest.raises(CalibrationError):
+        quantize_bundle(Bundle.open(bundle_path), archive, QuantizeOptions(samples=16))
+    assert Bundle.open(bundle_path).precisions == ["fp32"]
+    forced = quantize_bundle(Bundle.open(bundle_path), archive, QuantizeOptions(samples=16, force=True))
+    assert forced.figures["floating"] == []
+
+
+def test_the_command_offers_every_method() -> None:
+    (choices,) = [option.type.choices for option in quantize.params if option.name == "method"]
+    assert set(choices) == set(METHODS)
+
+
+def test_the_default_bundle_has_an_int8_model_that_decides_as_fp32() -> None:
+    bundle = Bundle.open("default")
+    assert {"int8", "fp16"} < set(bundle.precisions)
+    assert sum(entry["size"] for entry in bundle.manifest.files.values()) < 5e6
+    pairs_are_symmetric(onnx.load(bundle.model_path("int8")))
+    clips = checking_clips(bundle)
+    with open_backend(bundle, precision="int8") as int8, open_backend(bundle, precision="fp32") as fp32:
+        same = int8.infer(clips)[0].argmax(axis=1) == fp32.infer(clips)[0].argmax(axis=1)
+    assert same.mean() > 0.95
 
 
 def refused(bundle: Path, archive: Path, capfd: pytest.CaptureFixture[str]) -> str:

@@ -234,6 +234,15 @@ def test_revised_whole_or_not_at_all(bundle: Path) -> None:
     assert [p.name for p in bundle.parent.iterdir()] == ["b"]
 
 
+def test_a_folder_that_cannot_be_written(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_target: Path) -> Path:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(bundle_module, "temporary_beside", refuse)
+    with pytest.raises(BundleError, match=r"cannot be written to \(Permission denied\): copy"):
+        revise_bundle(Bundle.open(bundle), {})
+
+
 def _with_external_data(folder: Path) -> Path:
     folder.mkdir()
     onnx.save_model(model(), folder / "m.onnx", save_as_external_data=True, location="m.onnx.data", size_threshold=0)
