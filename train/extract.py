@@ -20,15 +20,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge_c2vl.archive import Archive, ArchiveWriter
-from edge_c2vl.camera import CameraOptions
 from edge_c2vl.errors import ArchiveError, EdgeC2VLError, UsageError
 from edge_c2vl.folders import put_in_place
-from edge_c2vl.skeleton import MEDIAPIPE33, Array, to_ntu25
+from edge_c2vl.skeleton import MEDIAPIPE33
 from edge_c2vl.sources.images import images_in, is_image
 from train.remaining import Progress, Remaining
+from train.video import Recipe, Skeletons
 from train.workers import Done, Event, Failed, Job, Moved, run_local
 
 SUFFIXES = frozenset([".mp4", ".mkv", ".avi", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".gif", ".wmv", ".flv"])
@@ -45,25 +44,6 @@ class Video:
     path: str
     bytes: int
     stamp: int
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How skeletons are made of videos. pose_model: see pose.PoseEstimator."""
-
-    camera: CameraOptions = field(default_factory=CameraOptions)
-    pose_model: str | None = None
-
-
-@dataclass(frozen=True)
-class Skeletons:
-    """What a video gave: ntu25 frames (T, 25, 4), all zeros where nobody was seen; seconds (T,); frames a second; in
-    how many frames somebody was seen."""
-
-    frames: Array
-    timestamps: NDArray[np.float64]
-    fps: float
-    poses: int
 
 
 @dataclass(frozen=True)
@@ -122,39 +102,6 @@ def fingerprint(videos: Sequence[Video], recipe: Recipe) -> str:
         model = Path(recipe.pose_model).stat()
         about += [model.st_size, model.st_mtime_ns]
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:24]
-
-
-# One video
-
-
-def read_video(path: str, recipe: Recipe, tell: Callable[[float], None]) -> Skeletons:
-    """Follows the driver from the first frame to the last. tell: is given the share that is done, now and then.
-
-    Raises CameraError, UsageError.
-    """
-    from edge_c2vl.camera import open_camera
-    from edge_c2vl.pose import PoseEstimator
-
-    frames: list[Array] = []
-    stamps: list[float] = []
-    nobody = np.zeros((MEDIAPIPE33.size, 4), np.float32)
-    poses = 0
-    with open_camera(path, recipe.camera) as camera, PoseEstimator(recipe.pose_model) as pose:
-        total, rate = camera.frame_count, camera.fps
-        while (frame := camera.read()) is not None:
-            landmarks = pose.estimate(frame.image, frame.timestamp_s)
-            # As the window of the live pipeline does: a frame that is not later than the last is dropped.
-            if stamps and frame.timestamp_s <= stamps[-1]:
-                continue
-            poses += landmarks is not None
-            frames.append(nobody if landmarks is None else landmarks)
-            stamps.append(frame.timestamp_s)
-            if total and len(frames) % 30 == 0:
-                tell(min(1.0, len(frames) / total))
-    timestamps = np.array(stamps, np.float64)
-    if len(stamps) > 1:
-        rate = (len(stamps) - 1) / (stamps[-1] - stamps[0])
-    return Skeletons(to_ntu25(np.stack(frames), MEDIAPIPE33), timestamps, float(rate or 30.0), poses)
 
 
 # All of them

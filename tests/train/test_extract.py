@@ -27,8 +27,9 @@ from edge_c2vl.archive import Archive
 from edge_c2vl.camera import CameraOptions
 from edge_c2vl.errors import ArchiveError, EdgeC2VLError, UsageError
 from tests.conftest import free_port
-from train.extract import Recipe, Skeletons, extract, find_videos
+from train.extract import extract, find_videos
 from train.remaining import Remaining, words
+from train.video import Recipe, Skeletons
 from train.workers import Done, Event, Failed, Job, Moved, run_local
 
 FILES = ("frames.npy", "timestamps.npy", "clips.parquet", "meta.json")

@@ -47,8 +47,9 @@ def extract(
       edge-c2vl extract ids_1/ night.archive --camera-mode ir --ray auto
     """
     from edge_c2vl.camera import CameraOptions, parse_crop
-    from train.extract import Recipe, find_videos
     from train.extract import extract as run
+    from train.extract import find_videos
+    from train.video import Recipe
     from train.workers import default_workers, run_ray
 
     crop, mode, rotation = picture.pop("crop"), picture.pop("camera_mode"), int(picture.pop("rotate"))

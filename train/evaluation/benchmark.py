@@ -15,10 +15,9 @@ from edge_c2vl.errors import DatasetError, UsageError
 from edge_c2vl.recordings import whole_clips
 from train.environment import describe_environment
 from train.evaluation.classified import Classified, Scored
-from train.evaluation.drive_act import published_table
 from train.evaluation.models import CheckpointModel, Model, matching
 from train.evaluation.predictions import first_of_samples, mean_of_samples, samples_of, through
-from train.evaluation.published import Row, rows_for
+from train.evaluation.published import Row, published_table, rows_for
 from train.evaluation.report import Report, Table, Text, percent
 from train.metrics import mean_and_spread, softmax
 

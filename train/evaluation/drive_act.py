@@ -16,7 +16,7 @@ from train.environment import describe_environment
 from train.evaluation.classified import Classified, Scored
 from train.evaluation.models import Model, matching
 from train.evaluation.predictions import through
-from train.evaluation.published import rows_for
+from train.evaluation.published import published_table, rows_for
 from train.evaluation.report import Report, Table, Text
 from train.metrics import softmax
 
@@ -153,13 +153,3 @@ def _report(judged: list[Classified], names: dict[str, str], level: str, part: s
         report.parts += parts[1:]
         report.files |= files
     return report
-
-
-def published_table(rows: Sequence[Any]) -> Table:
-    """The literature's figures as a table."""
-    return Table(
-        "Published, for comparison",
-        ("method", "of", "metric", "per cent"),
-        [[row.method, row.task, row.metric, f"{row.value:.2f}"] for row in rows],
-        words=3,
-    )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+
+from train.evaluation.report import Table
 
 C2VL = "C2VL (self-supervised, linear evaluation)"
 
@@ -47,3 +50,13 @@ ROWS = (
 def rows_for(dataset: str, part: str) -> list[Row]:
     """The rows of a data set whose task begins with `part`: a level, split or protocol."""
     return [row for row in ROWS if row.dataset == dataset and row.task.partition(",")[0] == part]
+
+
+def published_table(rows: Sequence[Row]) -> Table:
+    """The literature's figures as a table."""
+    return Table(
+        "Published, for comparison",
+        ("method", "of", "metric", "per cent"),
+        [[row.method, row.task, row.metric, f"{row.value:.2f}"] for row in rows],
+        words=3,
+    )

@@ -20,10 +20,9 @@ from edge_c2vl.progress import track
 from train.drivers import driver_folds, figures
 from train.environment import describe_environment
 from train.evaluation.benchmark import Asked
-from train.evaluation.drive_act import published_table
 from train.evaluation.models import CheckpointModel, Model, matching
 from train.evaluation.predictions import BATCH
-from train.evaluation.published import rows_for
+from train.evaluation.published import published_table, rows_for
 from train.evaluation.report import Report, Table, Text, percent
 from train.metrics import softmax
 from train.recipes.sktdd import DRIVERS_A_FOLD, LABELS, Data

@@ -13,7 +13,8 @@ from edge_c2vl.errors import DatasetError
 from tests.train.datasets.test_drive_act import HEADER
 from train.datasets.opened import open_dataset
 from train.datasets.source import Options
-from train.extract import Recipe, extract, find_videos
+from train.extract import extract, find_videos
+from train.video import Recipe
 
 CAMERA, SUFFIX = "a_column_driver", "ids_5"
 RUNS = {1: ("vp1/run1b_2018-05-29-14-02-47", "eat.mkv", 47), 2: ("vp2/run2_2018-05-22-15-10-41", "thanks.mkv", 51)}

@@ -14,7 +14,8 @@ from edge_c2vl.records import Decision
 from edge_c2vl.sinks import Sink
 from train.evaluation.models import BundleModel
 from train.evaluation.predictions import through
-from train.extract import Recipe, extract, find_videos
+from train.extract import extract, find_videos
+from train.video import Recipe
 
 HOP_S = 0.2
 
