@@ -3,6 +3,7 @@
 activities_3s/<camera>/<level>.chunks_90[.split_S.PART].csv
 openpose_3d/vpN/<run>.ids_1.openpose.3d.csv
 <camera>/vpN/<run>.<suffix>.mp4, .timestamps, .calibration.json
+SIMULATED.txt, which says that it is not Drive&Act, and the settings it was made with
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from train.simulate import labels, protocol, skeletons
 
 # The inner mirror's labels are always written: the skeletons are numbered by its frames.
 REFERENCE = "inner_mirror"
+_NOTE = "Made by edge-c2vl simulate. Accuracy on it says nothing about real drivers."
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def simulate(folder: Path, settings: Settings, workers: int = 1, overwrite: bool
                     tables[key] += table
         for (camera, level), table in tables.items():
             labels.write(target / "activities_3s" / camera, level, table, settings.drivers)
-        (target / SIMULATED).write_text("Made by edge-c2vl simulate. Accuracy on it says nothing about real drivers.\n")
+        (target / SIMULATED).write_text(f"{_NOTE}\n{json.dumps(asdict(settings))}\n", encoding="utf-8")
         put_in_place(target, folder)
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)

@@ -32,7 +32,7 @@ def reference(points: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np
     return owner, nearest
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_the_nearest_triangle_is_seen(seed: int) -> None:
     random = np.random.default_rng(seed)

@@ -107,6 +107,12 @@ def test_the_files_are_drive_acts(small: Path, data_dir: Path) -> None:
                 assert drivers == {n for n, p in labels.split_of(3, split).items() if p == part}
 
 
+def test_nobody_takes_it_for_drive_act(small: Path) -> None:
+    assert drive_act.is_simulated(small)
+    settings = json.loads((small / drive_act.SIMULATED).read_text().splitlines()[-1])
+    assert Settings(**settings | {"cameras": tuple(settings["cameras"])}) == SMALL
+
+
 def test_chunks_follow_one_another_and_last_three_seconds_at_most(small: Path) -> None:
     for level in labels.LEVELS:
         by_annotation = defaultdict(list)
