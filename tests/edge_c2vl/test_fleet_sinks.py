@@ -151,9 +151,10 @@ def test_a_queue_that_is_no_queue_is_told(tmp_path):
 
 
 class Run:
-    summary = Summary(frames=90, poses=80)
-    timings = Timings()
     dropped_frames, reconnects = 4, 2
+
+    def __init__(self):
+        self.summary, self.timings = Summary(frames=90, poses=80), Timings()
 
     def sink_failures(self):
         return {"JsonLines": 1}
