@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -117,13 +116,14 @@ def _make(archive: Archive, windows: Windows, spec: ClipSpec, folder: Path) -> N
     put_in_place(temporary, folder)
 
 
-@dataclass  # not frozen: Fabric converts the tensors in place where a run has mixed precision
 class Batch:
-    """`clip` (B, 3, T, 25); `label` (B,), -1 for none; `index` (B,), rows of the store."""
+    """`clip` (B, 3, T, 25); `label` (B,), -1 for none; `index` (B,), rows of the store.
 
-    clip: Tensor
-    label: Tensor
-    index: Tensor
+    No dataclass: where a run has mixed precision, Fabric would round a dataclass's tensors before they are varied.
+    """
+
+    def __init__(self, clip: Tensor, label: Tensor, index: Tensor) -> None:
+        self.clip, self.label, self.index = clip, label, index
 
     def to(self, device: torch.device) -> Batch:
         return Batch(self.clip.to(device), self.label.to(device), self.index.to(device))

@@ -140,6 +140,15 @@ def test_skeleton_clr_from_the_command_line(archive: Path, tmp_path: Path) -> No
         run(pretrain, archive, tmp_path / "run", "--method", "skeleton-clr", *FAST)
 
 
+def test_mixed_precision_varies_the_clips_in_full_precision(archive: Path, tmp_path: Path) -> None:
+    figures = {}
+    for precision in ("32-true", "bf16-mixed"):
+        run(pretrain, archive, tmp_path / precision, "--bank", make_bank(tmp_path / f"bank-{precision}", archive),
+            "--split", "fold", "--epochs", 2, "--precision", precision, *FAST)  # fmt: skip
+        figures[precision] = json.loads((tmp_path / precision / "metrics.jsonl").read_text().splitlines()[-1])["loss"]
+    assert figures["bf16-mixed"] == pytest.approx(figures["32-true"], rel=0.02)
+
+
 def test_banks_that_do_not_fit_are_named(archive: Path, tmp_path: Path) -> None:
     opened, rows, settings = Archive.open(archive), np.arange(CLIPS), PretrainSettings()
     language = Bank.open(make_bank(tmp_path / "language", archive))
