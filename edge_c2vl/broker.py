@@ -35,8 +35,12 @@ def parse_broker(uri: str, default_topic: str = "") -> Broker:
         parts = urlsplit(uri)
         host, port = parts.hostname, parts.port
         options = {name: values[-1] for name, values in parse_qs(parts.query, strict_parsing=bool(parts.query)).items()}
-    except ValueError as error:
-        raise UsageError(f"an MQTT address that cannot be read ({error}): write mqtt://HOST[:PORT]/TOPIC") from None
+    except ValueError:
+        # What urlsplit says of it quotes the address, and so may hold part of a password.
+        raise UsageError(
+            "an MQTT address that cannot be read: write mqtt://HOST[:PORT]/TOPIC, % / # @ : in a user name "
+            "or password as %25 %2F %23 %40 %3A"
+        ) from None
     topic = unquote(parts.path).strip("/") or default_topic
     if parts.scheme not in ("mqtt", "mqtts") or not host or not topic:
         raise UsageError("an MQTT address that is not whole: write mqtt://HOST[:PORT]/TOPIC, or mqtts:// with TLS")

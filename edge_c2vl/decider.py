@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ from edge_c2vl.speed import Speed
 from edge_c2vl.summary import Summary
 from edge_c2vl.timing import Timings
 from edge_c2vl.window import Clip, ClipSpec
+
+log = logging.getLogger("edge_c2vl")
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class Decider:
         self._newest: Decision | None = None
         self._alert: tuple[Level, Reason | None] = (Level.NONE, None)
         self._alerts = 0
+        self._complained = False
 
     def decide(self, job: Job) -> list[Decision | StateChange | Alert]:
         """The decision first, then what it changes."""
@@ -98,7 +102,7 @@ class Decider:
             encoder_ms=encoder_ms,
             awareness=status.awareness,
             level=status.level,
-            speed_kmh=speed_kmh,
+            speed_kmh=speed_kmh if speed_age_s <= self.policy.settings.speed_stale_s else None,
             logits=logits,
         )
         self._newest = decision
@@ -118,6 +122,12 @@ class Decider:
         logits = self._backend.infer(clip.data[None])[0][0]
         encoder_ms = (time.perf_counter() - started) * 1e3
         self._timings.add("encoder", encoder_ms)
+        if not np.isfinite(logits).all():
+            # Nothing to judge by, and the policy's filter would never forget it.
+            if not self._complained:
+                log.warning('the encoder\'s answer is no number; the state is "cannot see" while that lasts')
+            self._complained = True
+            return None, encoder_ms
         return logits, encoder_ms
 
     def _alerts_of(self, decision: Decision, status: Status) -> list[Alert]:

@@ -18,9 +18,13 @@ def parse_address(text: str, default_port: int) -> tuple[str, int]:
     if not colon:
         host, port = ("", text) if text.isdigit() else (text, "")
     host = host.strip("[]") or "127.0.0.1"
-    if (port and not port.isdigit()) or not 0 <= int(port or default_port) <= 65535:
+    try:
+        number = int(port or default_port)
+    except ValueError:
+        number = -1
+    if (port and not port.isdigit()) or not 0 <= number <= 65535:
         raise UsageError(f"{text}: not an address; write HOST:PORT, such as 127.0.0.1:{default_port}")
-    return host, int(port or default_port)
+    return host, number
 
 
 def token_for(host: str, what: str) -> str | None:

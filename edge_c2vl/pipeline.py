@@ -40,6 +40,8 @@ from edge_c2vl.window import ClipSpec, Window
 CLOCK_JUMP_S = 10.0
 # How often the run looks after itself: progress, temperature, lateness.
 CHECK_S = 1.0
+# How long a live run waits at its end for a stage to finish what it is at.
+STOP_S = 3.0
 
 
 class FrameLike(Protocol):
@@ -129,6 +131,7 @@ class Pipeline:
         self._newest: Decision | None = None
         self._skipped = 0
         self._progress_s = time.monotonic()
+        self._judging_since_s = float("inf")
 
     @property
     def run_id(self) -> str:
@@ -177,7 +180,8 @@ class Pipeline:
             self._frames.close(discard=True)
             self._jobs.close(discard=True)
             for thread in threads:
-                thread.join(1.0 if isinstance(self._error, Stuck) else None)
+                # Live, a stage that hangs must not keep what was decided from being written.
+                thread.join(STOP_S if self._camera.live else None)
             for outlet in self._outlets:
                 outlet.close()
         if self._error is not None:
@@ -205,9 +209,14 @@ class Pipeline:
         notifier.send("STOPPING=1")
 
     def _look_after(self, now_s: float, notifier: Notifier) -> None:
-        if now_s - self._progress_s > self._watchdog_s:
-            self._fail(Stuck(f"no stage made progress for {self._watchdog_s:.0f} s; start the process again"))
-            return
+        stuck = {
+            "camera and pose": now_s - self._progress_s,
+            "encoder": now_s - self._judging_since_s,
+        }
+        for stage, seconds in stuck.items():
+            if seconds > self._watchdog_s:
+                self._fail(Stuck(f"no progress of {stage} for {self._watchdog_s:.0f} s; start the process again"))
+                return
         ages = self.timings.newest("frame age", 40)
         age_ms = float(np.percentile(ages, 95)) if len(ages) >= 10 else None
         self.governor.update(now_s, temperature_c(), age_ms)
@@ -289,7 +298,9 @@ class Pipeline:
 
     def _decide(self) -> None:
         while (job := self._jobs.take()) is not None:
+            self._judging_since_s = time.monotonic()
             decision, *more = self._decider.decide(job)
+            self._judging_since_s = float("inf")
             assert isinstance(decision, Decision)
             self._newest = decision
             for record in (decision, *more):

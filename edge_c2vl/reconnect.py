@@ -66,7 +66,9 @@ class Reconnecting:
         while not self._stopping.wait(delay_s):
             try:
                 self._camera.reopen()
-            except CameraError:
+            except Exception as error:  # whatever a camera that comes and goes makes its libraries raise
+                if not isinstance(error, CameraError):
+                    log.warning("the camera cannot be opened: %s", error)
                 delay_s = min(2 * delay_s, BACKOFF_S[1])
                 continue
             self.reconnects += 1

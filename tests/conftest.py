@@ -68,9 +68,9 @@ class Mosquitto:
     port: int
     process: subprocess.Popen | None = None
 
-    def start(self) -> None:
+    def start(self, access: str = "allow_anonymous true") -> None:
         config = self.folder / "mosquitto.conf"
-        config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n")
+        config.write_text(f"listener {self.port} 127.0.0.1\n{access}\n")
         self.process = subprocess.Popen(
             [self.program, "-c", config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

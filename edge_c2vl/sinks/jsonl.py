@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -65,6 +66,7 @@ class JsonLines(Sink):
         if stat.S_ISREG(os.fstat(descriptor).st_mode):
             try:
                 _mend(descriptor, self._target)
+                _sync_folder(Path(self._target))
             except BaseException:
                 os.close(descriptor)
                 raise
@@ -89,15 +91,38 @@ class JsonLines(Sink):
         size = os.fstat(self._fd).st_size
         if size == 0 or size + coming <= self._rotate_bytes:
             return
-        os.fsync(self._fd)
         path = Path(self._target)
-        for number in range(self._keep - 1, 0, -1):
-            older = path.with_name(f"{path.name}.{number}")
-            if older.exists():
-                older.replace(path.with_name(f"{path.name}.{number + 1}"))
-        path.replace(path.with_name(f"{path.name}.1"))
-        os.close(self._fd)
-        self._fd = self._open()
+        fresh = path.with_name(f"{path.name}.new")
+        descriptor = -1
+        try:
+            os.fsync(self._fd)
+            descriptor = os.open(fresh, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC, 0o644)
+            for number in range(self._keep - 1, 0, -1):
+                older = path.with_name(f"{path.name}.{number}")
+                if older.exists():
+                    older.replace(path.with_name(f"{path.name}.{number + 1}"))
+            if path.exists():
+                path.replace(path.with_name(f"{path.name}.1"))
+            fresh.replace(path)
+        except OSError:
+            # A disk without room for one more file: the line goes to the old one, which is still open.
+            if descriptor >= 0:
+                os.close(descriptor)
+            return
+        self._fd, old = descriptor, self._fd
+        os.close(old)
+        _sync_folder(path)
+
+
+def _sync_folder(path: Path) -> None:
+    """Puts the file's name on the disk, too: after a power cut its content alone would not be found."""
+    # Some file systems (network shares, FUSE) cannot, and keep names safe by themselves or not at all.
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _mend(descriptor: int, name: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_c2vl.broker import make_client, parse_broker
+from edge_c2vl.errors import EdgeC2VLError
 from edge_c2vl.records import Alert, Decision, StateChange
 from edge_c2vl.sinks import Sink
 from edge_c2vl.spool import Message, Spool
@@ -82,35 +83,42 @@ class Mqtt(Sink):
 
     def _run(self) -> None:
         delay_s = BACKOFF_S[0]
-        complained = False
+        complaint = ""
         while not self._closing.is_set():
-            # A new client for every connection: paho would send unacknowledged messages again by itself, unmarked.
-            client = self._connect()
-            if client is None:
-                if not complained:
-                    log.warning("MQTT: no connection to %s; trying on", self._broker)
-                    complained = True
+            client, why = None, ""
+            try:
+                # A new client for every connection: paho would send unacknowledged messages again by itself, unmarked.
+                client = self._connect()
+                delay_s, complaint = BACKOFF_S[0], ""
+                self.connections += 1
+                self._client = client
+                self._send(client)
+            except Exception as error:  # this thread must live as long as the run, whatever broker and paho do
+                why = str(error)
+            self._client = None
+            if client is not None:
+                with contextlib.suppress(Exception):  # whatever is wrong with a connection that is given up
+                    client.disconnect()
+                    client.loop_stop()
+            if why:
+                if why != complaint:
+                    log.warning("MQTT: no connection to %s (%s); trying on", self._broker, why)
+                    complaint = why
                 self._closing.wait(delay_s)
                 delay_s = min(delay_s * 2, BACKOFF_S[1])
-                continue
-            delay_s, complained = BACKOFF_S[0], False
-            self.connections += 1
-            self._client = client
-            self._send(client)
-            self._client = None
-            with contextlib.suppress(Exception):  # whatever is wrong with a connection that is given up
-                client.disconnect()
-                client.loop_stop()
 
     def _connect(self) -> Any:
+        """A client that the broker has accepted. Raises what stands in the way."""
         client = make_client(self._broker)
-        connected = threading.Event()
+        answered = threading.Event()
         lost = threading.Event()
+        refused: list[str] = []
         self._lost = lost
 
         def on_connect(_client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-            if not reason.is_failure:
-                connected.set()
+            if reason.is_failure:
+                refused.append(f"it answers: {reason}")
+            answered.set()
 
         def on_disconnect(*_: Any) -> None:
             lost.set()
@@ -118,14 +126,11 @@ class Mqtt(Sink):
 
         client.on_connect, client.on_disconnect = on_connect, on_disconnect
         client.will_set(f"{self._broker.topic}/availability", "offline", qos=1, retain=True)
-        try:
-            client.connect(self._broker.host, self._broker.port, keepalive=15)
-        except (OSError, ValueError):
-            return None
+        client.connect(self._broker.host, self._broker.port, keepalive=15)
         client.loop_start()
-        if not connected.wait(ACKNOWLEDGE_S):
+        if not answered.wait(ACKNOWLEDGE_S) or refused:
             client.loop_stop()
-            return None
+            raise EdgeC2VLError(refused[0] if refused else f"no answer within {ACKNOWLEDGE_S:.0f} s")
         return client
 
     def _send(self, client: Any) -> None:

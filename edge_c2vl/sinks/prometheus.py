@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -87,11 +88,20 @@ class Prometheus(Sink):
             return metrics(environ, start_response)
 
         try:
-            server = make_server(host, port, guarded, handler_class=_Quiet)
+            server = make_server(host, port, guarded, _server_class(host), _Quiet)
         except OSError as error:
             raise UsageError(f"--metrics {host}:{port}: cannot listen there: {error.strerror}") from None
         threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
         return server
+
+
+def _server_class(host: str) -> type[WSGIServer]:
+    """wsgiref's own knows IPv4 only."""
+
+    class Server(WSGIServer):
+        address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+
+    return Server
 
 
 class _Quiet(WSGIRequestHandler):

@@ -80,6 +80,14 @@ class SkeletonClips(Sink):
         except BaseException:
             Path(part).unlink(missing_ok=True)
             raise
-        files = sorted(self._folder.glob("*-*.npz"), key=lambda file: file.stat().st_mtime)
+        # Of this run by number: the clock may be set while it goes on, and files then seem older than they are.
+        own = f"{alert.run}-"
+        files = sorted(
+            self._folder.glob("*-*.npz"),
+            key=lambda file: (
+                file.name.startswith(own),
+                file.name if file.name.startswith(own) else file.stat().st_mtime,
+            ),
+        )
         for old in files[: max(0, len(files) - self._keep)]:
             old.unlink(missing_ok=True)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 import time
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from urllib.parse import urlsplit
 
 from edge_c2vl.errors import EdgeC2VLError, UsageError
@@ -17,6 +19,7 @@ from edge_c2vl.sinks import Sink
 TOKEN_VARIABLE = "EDGE_C2VL_WEBHOOK_TOKEN"
 TIMEOUT_S = 5.0
 GIVE_UP_S = 60.0
+_PRINTABLE = re.compile(r"[!-~]*")
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -37,9 +40,17 @@ class Webhook(Sink):
             valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
         except ValueError:
             valid = False
-        if not valid:
+        if not valid or not _PRINTABLE.fullmatch(url):
             raise UsageError("--webhook: not a web address; write http://HOST[:PORT]/PATH or https://...")
-        # What may stand in a message: a query or a user name may hold a secret.
+        if "@" in parts.netloc:
+            raise UsageError(
+                f"--webhook: no user and password in the address; a bearer token goes into {TOKEN_VARIABLE}"
+            )
+        # Read from a file it often ends with a line end, and what http.client says of one quotes it.
+        self._token = os.environ.get(TOKEN_VARIABLE, "").strip()
+        if not _PRINTABLE.fullmatch(self._token):
+            raise UsageError(f"{TOKEN_VARIABLE} holds characters that no HTTP header can: spaces, line ends or umlauts")
+        # What may stand in a message: path and query may hold a secret.
         self._shown = f"{parts.scheme}://{parts.hostname}"
         self._url = url
         self._opener = urllib.request.build_opener(_NoRedirect)
@@ -47,9 +58,8 @@ class Webhook(Sink):
 
     def alert(self, alert: Alert) -> None:
         headers = {"Content-Type": "application/json", "User-Agent": "edge-c2vl"}
-        token = os.environ.get(TOKEN_VARIABLE)
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
         body = json.dumps(alert.to_json()).encode()
         request = urllib.request.Request(self._url, body, headers, method="POST")
         end_s, delay_s = time.monotonic() + GIVE_UP_S, 1.0
@@ -60,7 +70,7 @@ class Webhook(Sink):
             except urllib.error.HTTPError as error:
                 why = f"it answered {error.code}"
                 error.close()
-            except OSError as error:
+            except (OSError, HTTPException) as error:
                 why = str(getattr(error, "reason", error))
             if time.monotonic() + delay_s > end_s or self._closing.wait(delay_s):
                 raise EdgeC2VLError(f"webhook {self._shown}: alert {alert.number} was not taken: {why}")

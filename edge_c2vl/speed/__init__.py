@@ -8,6 +8,7 @@ import time
 from types import TracebackType
 
 from edge_c2vl.errors import UsageError
+from edge_c2vl.sources import redact
 
 # Beyond it a figure is no speed of a road vehicle but a mistake in unit or scaling.
 MAX_KMH = 500.0
@@ -88,4 +89,4 @@ def open_speed(kmh: float | None, uri: str | None) -> Speed:
         from edge_c2vl.speed.can import CanSpeed
 
         return CanSpeed(uri)
-    raise UsageError(f"--speed {uri}: it begins with one of {', '.join(name + ':' for name in SCHEMES)}")
+    raise UsageError(f"--speed {redact(uri)}: it begins with one of {', '.join(name + ':' for name in SCHEMES)}")

@@ -212,6 +212,8 @@ class TestUris:
     def test_secrets_are_left_out(self):
         assert redact("rtsp://admin:s3cret@cam.local:554/live?token=abc") == "rtsp://***@cam.local:554/live?***"
         assert redact("rtsp://admin:p@ss@cam.local/live") == "rtsp://***@cam.local/live"
+        assert redact("rtsp://admin:p/a?s@cam.local/live") == "rtsp://***@cam.local/live"
+        assert redact("rtsp:/admin:s3cret@cam.local/live") == "rtsp:/***@cam.local/live"
         assert redact("frames/what?.png") == "frames/what?.png"
 
     @given(st.text("abcdefghij0123456789-._~!$&'()*+,;=%", min_size=8), st.sampled_from(["rtsp", "http", "tcp", "foo"]))

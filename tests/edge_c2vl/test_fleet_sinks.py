@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import urllib.error
 import urllib.request
@@ -150,6 +151,33 @@ def test_a_queue_that_is_no_queue_is_told(tmp_path):
         Spool(path)
 
 
+def test_a_journal_that_fails_leaves_the_queue_in_memory(tmp_path, caplog):
+    spool = Spool(tmp_path / "queue.db")
+    spool.put("topic", "0")
+    spool._journal.close()  # as a full disk: every statement fails from now on
+    for number in (1, 2):
+        spool.put("topic", str(number))
+    sent = []
+    while (message := spool.first()) is not None:
+        spool.tried(message)
+        assert spool.first().attempts == 1
+        sent.append(message.payload)
+        spool.done(message)
+    assert sent == ["0", "1", "2"]
+    assert caplog.text.count("it goes on in memory") == 1
+
+
+def test_a_broker_that_refuses_is_told_of_with_its_reason_and_without_the_password(broker, monkeypatch, caplog):
+    broker.kill()
+    broker.start("allow_anonymous false")
+    monkeypatch.setenv("EDGE_C2VL_MQTT_PASSWORD", "s3cret")
+    sink = Mqtt(f"mqtt://fleet@127.0.0.1:{broker.port}/edge")
+    wait_for(lambda: caplog.text)
+    sink.close()
+    assert "Not authorized" in caplog.text
+    assert "s3cret" not in caplog.text
+
+
 class Run:
     dropped_frames, reconnects = 4, 2
 
@@ -214,6 +242,13 @@ def test_nothing_listens_for_other_machines_without_a_token(monkeypatch):
         Prometheus("0.0.0.0:0")
 
 
+def test_prometheus_serves_ipv6_too():
+    sink = Prometheus("[::1]:0")
+    with urllib.request.urlopen(f"http://[::1]:{sink.port}/metrics", timeout=5) as answer:
+        assert b"edge_c2vl_awareness" in answer.read()
+    sink.close()
+
+
 @pytest.mark.parametrize(
     ("text", "address"),
     [
@@ -229,7 +264,7 @@ def test_addresses(text, address):
     assert parse_address(text, 9464) == address
 
 
-@pytest.mark.parametrize("text", ["host:port", "1.2.3.4:99999"])
+@pytest.mark.parametrize("text", ["host:port", "1.2.3.4:99999", "²", "9" * 5000])
 def test_addresses_that_are_none(text):
     with pytest.raises(UsageError, match="HOST:PORT"):
         parse_address(text, 9464)
@@ -281,9 +316,27 @@ def test_webhook_follows_no_redirect_and_shows_no_secret(hook):
 
 
 def test_webhook_wants_a_web_address():
-    for url in ("ftp://host/x", "host/x", "http://", "http://host:99999/"):
-        with pytest.raises(UsageError, match="--webhook"):
+    for url in (
+        "ftp://host/x",
+        "host/x",
+        "http://",
+        "http://host:99999/",
+        "http://host/a b",
+        "http://user:s3cret@host/",
+    ):
+        with pytest.raises(UsageError, match="--webhook") as error:
             Webhook(url)
+        assert "s3cret" not in str(error.value)
+
+
+def test_webhook_token_ends_at_its_line_end_and_is_never_shown(hook, monkeypatch):
+    monkeypatch.setenv("EDGE_C2VL_WEBHOOK_TOKEN", "s3cret\n")
+    Webhook(f"http://127.0.0.1:{hook.server_port}/").alert(alert(1))
+    assert hook.got == [(200, 1, "Bearer s3cret")]
+    monkeypatch.setenv("EDGE_C2VL_WEBHOOK_TOKEN", "s3cret\nX-Other: 1")
+    with pytest.raises(UsageError, match="EDGE_C2VL_WEBHOOK_TOKEN") as error:
+        Webhook("http://127.0.0.1:1/")
+    assert "s3cret" not in str(error.value)
 
 
 def test_skeleton_clips_hold_what_was_around_an_alert(tmp_path):
@@ -312,6 +365,36 @@ def test_skeleton_clips_are_written_at_the_end_and_the_oldest_go(tmp_path):
         sink.alert(alert(number, level=level, timestamp_s=20.0 + number))
     sink.close()
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_skeleton_clips_written_after_the_clock_was_set_back_are_not_the_oldest(tmp_path):
+    sink = SkeletonClips(str(tmp_path), after_s=0, keep=2)
+    for number in range(1, 5):
+        sink.alert(alert(number, level=Level.NOTICE))
+        sink.alert(alert(number, level=Level.NONE))
+        sink.skeleton(SeenSkeleton(landmarks(), 20.0 + number))
+        os.utime(tmp_path / f"abc-{number:06d}.npz", (1e9 - number, 1e9 - number))
+    sink.close()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["abc-000003.npz", "abc-000004.npz"]
+
+
+def test_a_disk_without_room_for_another_file_keeps_the_old_one(tmp_path, monkeypatch):
+    sink = JsonLines(str(tmp_path / "events.jsonl"), "state", rotate_bytes=1000)
+    open_file, full = os.open, True
+
+    def refuse(path, *how):
+        if full and str(path).endswith(".new"):
+            raise OSError(28, "No space left on device")
+        return open_file(path, *how)
+
+    monkeypatch.setattr(os, "open", refuse)
+    for number in range(1, 9):
+        full = number < 7
+        sink.alert(alert(number))
+    sink.close()
+    files = sorted(tmp_path.iterdir(), key=lambda file: file.name, reverse=True)
+    assert [file.name for file in files] == ["events.jsonl.1", "events.jsonl"]
+    assert [json.loads(line)["number"] for file in files for line in file.read_text().splitlines()] == [*range(1, 9)]
 
 
 def test_json_lines_rotate_and_lose_nothing(tmp_path):

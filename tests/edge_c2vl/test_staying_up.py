@@ -263,3 +263,52 @@ def test_a_stage_that_hangs_ends_the_run_with_everything_flushed(monkeypatch):
     assert kept.closed == 1
     assert kept.decisions
     pose.release.set()
+
+
+class HangingEncoder(Encoder):
+    def __init__(self):
+        super().__init__()
+        self.release = threading.Event()
+
+    def _infer(self, clip):
+        if len(self.clips) == 5:
+            self.release.wait(20)
+        return super()._infer(clip)
+
+
+def test_an_encoder_that_hangs_ends_the_run_too(monkeypatch):
+    monkeypatch.setattr(pipeline_module, "CHECK_S", 0.05)
+    kept, encoder = Kept(), HangingEncoder()
+    with pytest.raises(Stuck, match="no progress of encoder"):
+        build(Blinking(10**6, ()), Pose(), encoder, [kept], watchdog_s=0.5).run()
+    assert kept.closed == 1
+    encoder.release.set()
+
+
+def test_a_stage_that_hangs_does_not_keep_a_run_from_being_ended(monkeypatch):
+    monkeypatch.setattr(pipeline_module, "STOP_S", 0.2)
+    kept, pose = Kept(), Hanging()
+    pipeline = build(Blinking(10**6, ()), pose, sinks=[kept])
+    threading.Timer(1.0, pipeline.stop).start()
+    pipeline.run()
+    assert kept.closed == 1
+    pose.release.set()
+
+
+class Overflowing(Encoder):
+    """Gives no number for the 20th to 40th clip, as a network that was quantised badly may."""
+
+    def _infer(self, clip):
+        logits, embedding = super()._infer(clip)
+        return (logits * np.nan if 20 <= len(self.clips) < 40 else logits), embedding
+
+
+def test_an_encoder_that_gives_no_number_cannot_see_and_recovers():
+    kept = Kept()
+    build(Camera(600), encoder=Overflowing(), sinks=[kept]).run()
+    assert [change.state for change in kept.states] == [
+        State.STARTING,
+        State.DISTRACTED,
+        State.CANNOT_SEE,
+        State.DISTRACTED,
+    ]
