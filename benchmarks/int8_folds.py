@@ -64,15 +64,15 @@ def main() -> None:
     parser.add_argument("archive", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("--samples", type=int, default=512)
-    parser.add_argument("--json", type=Path, help="Keep every fold's figures in this file.")
+    parser.add_argument("--json", type=Path, help="Keep the folds' figures in this file; make those that it lacks.")
     given = parser.parse_args()
     # The latency is the same in every fold, and measured where the bundle is.
     workflow.cpu_latency = lambda *_: {}  # type: ignore[assignment]
     archive = Archive.open(given.archive)
     folds = driver_folds(archive.clips["subject"].tolist(), DRIVERS_A_FOLD)
     options = QuantizeOptions(samples=given.samples, force=True, compare=True)
-    results = []
-    for number, drivers in enumerate(folds):
+    results = json.loads(given.json.read_text()) if given.json and given.json.is_file() else []
+    for number, drivers in list(enumerate(folds))[len(results) :]:
         folder = Path(tempfile.mkdtemp())
         try:
             results.append(judge(archive, given.work / f"seed0-fold{number}", drivers, options, folder))

@@ -43,6 +43,8 @@ class BuildOptions:
     def __post_init__(self) -> None:
         if not 1 <= self.batch[0] <= self.batch[1] <= self.batch[2]:
             raise UsageError(f"--batch wants MIN <= OPT <= MAX, all at least 1, not {' '.join(map(str, self.batch))}")
+        if self.dla is not None and self.batch[0] != self.batch[2]:
+            raise UsageError("the DLA takes one batch size: with --dla give --batch the same number three times")
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ def choose_flags(
         raise UsageError("the DLA computes in INT8 and FP16 only: take --precision int8 or fp16 with --dla")
     if dla is not None and (10, 8) <= version < (11, 4):
         raise BundleError(f"TensorRT {shown} has no DLA (10.8 to 11.3 lack it): leave out --dla")
+    if dla is not None and version < (11,) and precision == "int8":
+        raise BundleError(f"TensorRT {shown} runs no Q/DQ on the DLA: take --precision fp16 with --dla")
     builder = []
     if dla is not None:
         builder.append("GPU_FALLBACK")
@@ -73,8 +77,9 @@ def choose_flags(
         builder.append("VERSION_COMPATIBLE")
     if version >= (11,):
         return Flags(precision, (), tuple(builder))  # strongly typed, always
-    if version >= (10,):
+    if version >= (10,) and dla is None:
         return Flags(precision, ("STRONGLY_TYPED",), tuple(builder))
+    # TensorRT 8, and the DLA of 10, which takes no strongly typed network.
     # FP16 beside INT8: the layers without Q/DQ, such as the gathering of neighbours, may run in it.
     allowed = {"int8": ["INT8", "FP16"], "fp16": ["FP16"], "fp32": []}[precision]
     return Flags("int8" if precision == "int8" else "fp32", ("EXPLICIT_BATCH",), tuple(allowed + builder))
@@ -87,8 +92,12 @@ def build_engine(bundle: Bundle, options: BuildOptions, say: Say = lambda _: Non
     from edge_c2vl.backends.tensorrt import TensorRTBackend, load_tensorrt, this_device, version_of
 
     trt = load_tensorrt()
-    precision = best_precision(bundle, options.precision)
-    flags = choose_flags(version_of(trt), precision, options.dla, options.version_compatible)
+    version = version_of(trt)
+    wanted = options.precision
+    if wanted == "auto" and options.dla is not None and version < (11,):
+        wanted = "fp16"  # the best that the DLA takes there
+    precision = best_precision(bundle, wanted)
+    flags = choose_flags(version, precision, options.dla, options.version_compatible)
     cuda = Cuda()
     device = this_device(trt, cuda)
     model = bundle.model_path(flags.model)
@@ -240,16 +249,22 @@ def _plan(trt: Any, bundle: Bundle, model: Path, flags: Flags, options: BuildOpt
     if options.dla is not None:
         _use_dla(trt, builder, config, network, options.dla, say)
     cache_file = options.timing_cache or _cache_file(device)
-    # A file that this TensorRT cannot use counts as none.
-    cache = config.create_timing_cache(_read(cache_file)) or config.create_timing_cache(b"")
-    config.set_timing_cache(cache, False)
+    # A file that this TensorRT cannot use, or that another GPU wrote, counts as none.
+    cache = config.create_timing_cache(_read(cache_file))
+    if cache is None or not config.set_timing_cache(cache, False):
+        config.set_timing_cache(config.create_timing_cache(b""), False)
     monitor = _monitor(trt, say)
     if monitor is not None and hasattr(config, "progress_monitor"):
         config.progress_monitor = monitor
     plan = builder.build_serialized_network(network, config)
+    if plan is None and monitor is not None and monitor.cancelled:
+        raise KeyboardInterrupt
     if plan is None:
         raise BundleError(f"TensorRT could not build {model}: {log.last}")
-    _write(cache_file, bytes(config.get_timing_cache().serialize()))
+    try:
+        _write(cache_file, bytes(config.get_timing_cache().serialize()))
+    except OSError as error:  # the engine is worth more than the time that the next build would save
+        say(f"the timing cache {cache_file} cannot be written ({error.strerror})")
     return bytes(plan)
 
 
@@ -271,7 +286,8 @@ def _use_dla(trt: Any, builder: Any, config: Any, network: Any, core: int, say: 
 
 
 def _monitor(trt: Any, say: Say) -> Any:
-    """A progress monitor, where this TensorRT has them (10 and newer); it names each phase of the first level."""
+    """A progress monitor, where this TensorRT has them (10 and newer); it names each phase of the first level, and
+    cancels the build on Ctrl-C: an exception must not reach TensorRT."""
     if not hasattr(trt, "IProgressMonitor"):
         return None
 
@@ -279,14 +295,17 @@ def _monitor(trt: Any, say: Say) -> Any:
         def __init__(self) -> None:
             trt.IProgressMonitor.__init__(self)
             self.steps: dict[str, tuple[int, int]] = {}  # phase -> steps, tenths told
+            self.cancelled = False
 
         def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
-            if not parent_phase:
-                self.steps[phase_name] = num_steps, 0
-                say(f"{phase_name}: {num_steps} steps")
+            try:
+                if not parent_phase:
+                    self.steps[phase_name] = max(num_steps, 1), 0
+                    say(f"{phase_name}: {num_steps} steps")
+            except KeyboardInterrupt:
+                self.cancelled = True
 
         def step_complete(self, phase_name: str, step: int) -> bool:
-            """False cancels the build; an exception must not reach TensorRT."""
             try:
                 if phase_name in self.steps:
                     total, told = self.steps[phase_name]
@@ -294,12 +313,15 @@ def _monitor(trt: Any, say: Say) -> Any:
                     if tenths > told:
                         self.steps[phase_name] = total, tenths
                         say(f"{phase_name}: {10 * tenths} %")
-                return True
             except KeyboardInterrupt:
-                return False
+                self.cancelled = True
+            return not self.cancelled
 
         def phase_finish(self, phase_name: str) -> None:
-            self.steps.pop(phase_name, None)
+            try:
+                self.steps.pop(phase_name, None)
+            except KeyboardInterrupt:
+                self.cancelled = True
 
     return Monitor()
 
@@ -310,7 +332,10 @@ def _cache_file(device: Any) -> Path:
 
 
 def _read(path: Path) -> bytes:
-    return path.read_bytes() if path.is_file() else b""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 def _write(path: Path, content: bytes) -> None:

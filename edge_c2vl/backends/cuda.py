@@ -26,7 +26,9 @@ class Cuda:
         """A function of the CUDA runtime by its name; returns what it gives beside its status."""
         status, *results = getattr(self.runtime, name)(*arguments)
         if int(status) != 0:
-            raise BundleError(f"CUDA failed in {name}: {getattr(status, 'name', status)}")
+            why = getattr(status, "name", str(status))
+            hint = ": the NVIDIA driver is missing or too old" if why == "cudaErrorInsufficientDriver" else ""
+            raise BundleError(f"CUDA failed in {name}: {why}{hint}")
         return results[0] if len(results) == 1 else tuple(results)
 
     def synchronise(self) -> None:

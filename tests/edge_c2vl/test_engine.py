@@ -36,8 +36,10 @@ def test_flags(version: tuple[int, ...], precision: str, expected: Flags) -> Non
 
 
 def test_flags_on_request() -> None:
-    assert choose_flags((8, 6, 2), "int8", dla=0).builder == ("INT8", "FP16", "GPU_FALLBACK")
-    assert choose_flags((10, 3, 0), "fp16", dla=1).builder == ("GPU_FALLBACK",)
+    # Before 11 the DLA takes no strongly typed network.
+    assert choose_flags((8, 6, 2), "fp16", dla=0) == Flags("fp32", ("EXPLICIT_BATCH",), ("FP16", "GPU_FALLBACK"))
+    assert choose_flags((10, 3, 0), "fp16", dla=1) == Flags("fp32", ("EXPLICIT_BATCH",), ("FP16", "GPU_FALLBACK"))
+    assert choose_flags((11, 4, 1), "int8", dla=1) == Flags("int8", (), ("GPU_FALLBACK",))
     assert choose_flags((11, 4, 0), "int8", version_compatible=True).builder == ("VERSION_COMPATIBLE",)
 
 
@@ -51,6 +53,18 @@ def test_too_old(version: tuple[int, ...]) -> None:
 def test_versions_without_a_dla(version: tuple[int, ...]) -> None:
     with pytest.raises(BundleError, match="no DLA"):
         choose_flags(version, "int8", dla=0)
+
+
+@pytest.mark.parametrize("version", [(8, 6, 2), (10, 3, 0)])
+def test_versions_whose_dla_takes_no_qdq(version: tuple[int, ...]) -> None:
+    with pytest.raises(BundleError, match="--precision fp16 with --dla"):
+        choose_flags(version, "int8", dla=0)
+
+
+def test_the_dla_has_one_batch_size() -> None:
+    assert BuildOptions(dla=0, batch=(4, 4, 4)).batch == (4, 4, 4)
+    with pytest.raises(UsageError, match="one batch size"):
+        BuildOptions(dla=0, batch=(1, 2, 4))
 
 
 def test_the_dla_has_no_fp32() -> None:

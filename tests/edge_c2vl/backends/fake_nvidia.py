@@ -149,7 +149,7 @@ class FakeTensorRT:
         self.layers = layers
         self.seen: dict[str, Any] = {"deserialised": [], "flags": []}
         major = int(version.split(".")[0])
-        precisions = ("INT8", "FP16") if major < 11 else ()  # 11 removed them
+        precisions = ("INT8", "FP16") if major < 11 else ()  # 11 removed them, and EXPLICIT_BATCH
         self.BuilderFlag = Flags("GPU_FALLBACK", "VERSION_COMPATIBLE", *precisions)
         self.NetworkDefinitionCreationFlag = Flags(
             *(("EXPLICIT_BATCH",) if major < 11 else ()), *(("STRONGLY_TYPED",) if major >= 10 else ())
@@ -157,6 +157,7 @@ class FakeTensorRT:
         if major >= 10:
             self.IProgressMonitor = type("IProgressMonitor", (), {"__init__": lambda self: None})
         self.broken = ""  # parse, build or load
+        self.foreign_cache = b"from another GPU"
 
     def _tell(self, log: Any, message: str) -> None:
         log.log(1, message)
@@ -176,9 +177,12 @@ class FakeTensorRT:
             if monitor is not None:
                 monitor.phase_start("Building", None, 4)
                 monitor.phase_start("Timing", "Building", 2)
-                assert all(monitor.step_complete("Timing", step) for step in range(2))
-                assert all(monitor.step_complete("Building", step) for step in range(4))
+                going_on = all(monitor.step_complete("Timing", step) for step in range(2))
+                going_on = going_on and all(monitor.step_complete("Building", step) for step in range(4))
                 monitor.phase_finish("Building")
+                if not going_on:
+                    self._tell(log, "cancelled")
+                    return None
             if self.broken == "build":
                 self._tell(log, "no kernel\nfor conv")
                 return None
@@ -236,15 +240,18 @@ class FakeConfig:
         self.profile = profile
 
     def create_timing_cache(self, content: bytes) -> Any:
-        self.given_cache = content
-        return SimpleNamespace(serialize=lambda: content + b"+")
+        """None where the content is no cache."""
+        return None if content == b"junk" else SimpleNamespace(content=content, serialize=lambda: content + b"+")
 
-    def set_timing_cache(self, cache: Any, ignore_mismatch: bool) -> None:
+    def set_timing_cache(self, cache: Any, ignore_mismatch: bool) -> bool:
         assert not ignore_mismatch
-        self.cache = cache
+        if cache.content == self._trt.foreign_cache:
+            return False
+        self.given_cache, self._cache = cache.content, cache
+        return True
 
     def get_timing_cache(self) -> Any:
-        return self.cache
+        return self._cache
 
     def can_run_on_DLA(self, layer: Any) -> bool:
         return layer.name != "matmul"

@@ -236,11 +236,44 @@ def test_kernel_timings_are_kept_and_reused(bundle: Bundle, fake: FakeTensorRT, 
     assert named.read_bytes() == b"+"
 
 
+@pytest.mark.parametrize("content", [b"junk", b"from another GPU"])
+def test_a_timing_cache_that_cannot_be_used_counts_as_none(
+    bundle: Bundle, fake: FakeTensorRT, tmp_path: Path, content: bytes
+) -> None:
+    file = tmp_path / "timing.cache"
+    file.write_bytes(content)
+    build_engine(bundle, BuildOptions(timing_cache=file))
+    assert file.read_bytes() == b"+"
+
+
+def test_a_timing_cache_that_cannot_be_written_costs_no_engine(
+    bundle: Bundle, fake: FakeTensorRT, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    said: list[str] = []
+    _, entry = build_engine(bundle, BuildOptions(timing_cache=tmp_path / "file" / "timing.cache"), said.append)
+    assert Bundle.open(bundle.path).manifest.engines == [entry]
+    assert any("cannot be written" in line for line in said)
+
+
+def test_ctrl_c_cancels_a_build(bundle: Bundle, fake: FakeTensorRT) -> None:
+    def say(line: str) -> None:
+        if line == "Building: 50 %":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build_engine(bundle, BuildOptions(), say)
+    assert Bundle.open(bundle.path).manifest.engines == []
+
+
 def test_dla_names_the_layers_that_the_gpu_runs(bundle: Bundle, fake: FakeTensorRT) -> None:
+    bundle = revise_bundle(bundle, {"model.fp16.onnx": bundle.model_path().read_bytes()})
     said: list[str] = []
     _, entry = build_engine(bundle, BuildOptions(dla=1), said.append)
     config = fake.seen["config"]
-    assert (config.default_device_type, config.DLA_core, config.flags) == (fake.DeviceType.DLA, 1, ["GPU_FALLBACK"])
+    assert (config.default_device_type, config.DLA_core) == (fake.DeviceType.DLA, 1)
+    assert config.flags == ["FP16", "GPU_FALLBACK"]
+    assert (entry.precision, Path(fake.seen["parsed"]).name) == ("fp16", "model.fp32.onnx")
     assert "DLA 1 runs 1 of 2 layers; on the GPU:" in said
     assert "  matmul" in said
     assert entry.dla == 1
@@ -311,6 +344,8 @@ def test_the_names_that_are_used_exist() -> None:
     for owner, names in {
         trt.Builder: "create_network create_builder_config create_optimization_profile build_serialized_network "
         "num_DLA_cores",
+        trt.IOptimizationProfile: "set_shape",
+        trt.ITimingCache: "serialize",
         trt.IBuilderConfig: "set_flag set_memory_pool_limit builder_optimization_level hardware_compatibility_level "
         "add_optimization_profile create_timing_cache set_timing_cache get_timing_cache default_device_type DLA_core "
         "can_run_on_DLA",
@@ -321,10 +356,27 @@ def test_the_names_that_are_used_exist() -> None:
         trt.INetworkDefinition: "get_layer num_layers",
     }.items():
         assert [name for name in names.split() if not hasattr(owner, name)] == []
+    if version >= (10,):
+        assert hasattr(trt.IBuilderConfig, "progress_monitor")
+        own = {name for name in vars(type(building._monitor(trt, print))) if not name.startswith("_")}
+        assert own == {name for name in vars(trt.IProgressMonitor) if not name.startswith("_")}
     log = tensorrt_module.make_log(trt)
     log.log(trt.ILogger.Severity.WARNING, "no")
     log.log(trt.ILogger.Severity.ERROR, "two\nlines")
     assert log.last == "two lines"
+
+
+def test_the_names_that_are_used_of_cuda_exist() -> None:
+    """Needs cuda-python, but neither driver nor GPU."""
+    try:
+        runtime = cuda_module._runtime()
+    except BundleError as error:
+        pytest.skip(str(error))
+    for owner, fake in ((runtime, FakeCuda), (runtime.cudaMemcpyKind, FakeCuda.cudaMemcpyKind)):
+        used = [name for name in dir(fake) if name.startswith("cuda")]
+        assert used
+        assert [name for name in used if not hasattr(owner, name)] == []
+    assert hasattr(runtime.cudaStreamCaptureMode, "cudaStreamCaptureModeThreadLocal")
 
 
 @pytest.mark.parametrize("precision", ["int8", "fp32"])
