@@ -38,6 +38,32 @@ class Scenes:
         return cls(clips["subject"].to_numpy()[windows.clip], clips["camera"].to_numpy()[windows.clip], moment)
 
 
+def frame_level(archive: Archive, windows: Windows, scores: ArrayLike) -> tuple[NDArray[Any], NDArray[Any], Scenes]:
+    """Labels and scores of single frames, and their scenes: what `figures` takes. Recordings none of whose windows has
+    a score (NaN), and frames without a label, are left out.
+
+    windows, scores: (N,). A frame gets the score of the window that it is in the middle of, interpolated between the
+    two nearest.
+    """
+    scores = np.asarray(scores, np.float64)
+    found: list[tuple[Any, ...]] = []
+    for row in np.unique(windows.clip[np.isfinite(scores)]):
+        at = np.flatnonzero((windows.clip == row) & np.isfinite(scores))
+        labels, stamps = archive.frame_labels(row), archive.timestamps(row)
+        if labels is None:
+            continue
+        middle = (windows.start_s[at] + windows.end_s[at]) / 2
+        of_frames = np.interp(stamps, middle, scores[at])
+        about = archive.clips.loc[row]
+        found += [
+            (label, score, about["subject"], about["camera"], f"{about['group']}@{frame}")
+            for frame, (label, score) in enumerate(zip(labels, of_frames, strict=True))
+            if label >= 0
+        ]
+    columns = [np.array(column) for column in zip(*found, strict=True)]
+    return columns[0], columns[1], Scenes(*columns[2:])
+
+
 def figures(
     labels: ArrayLike, scores: ArrayLike, scenes: Scenes, threshold: float = 0.5, whole: bool = True
 ) -> dict[str, Any]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from train.drivers import Scenes, driver_folds, figures, table
+from edge_c2vl.archive import Archive, ArchiveWriter
+from edge_c2vl.recordings import sliding
+from train.drivers import Scenes, driver_folds, figures, frame_level, table
 
 
 @given(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=40), st.integers(1, 4))
@@ -51,3 +55,26 @@ def test_one_class_only_gives_no_figure_rather_than_a_wrong_one() -> None:
     result = figures(np.zeros(16, int), np.linspace(0, 1, 16), scenes())
     assert result["pooled"] == {"windows": 16}
     assert "only one class" in table(result)
+
+
+def test_a_frame_has_the_score_of_the_windows_around_it(tmp_path: Path) -> None:
+    with ArchiveWriter(
+        tmp_path / "archive", labels=["a", "b"], source="made up", licence="none", source_layout="ntu25"
+    ) as writer:
+        for camera in ("left", "right"):
+            writer.append(
+                camera, np.ones((60, 25, 4)), 10.0, subject="x", camera=camera, group="drive",
+                frame_labels=np.repeat([-1, 0, 1], 20),
+            )  # fmt: skip
+    archive = Archive.open(tmp_path / "archive")
+    windows = sliding(archive, None, seconds=2.0, hop_s=1.0)
+    # The second recording has no score at all.
+    labels, scores, where = frame_level(archive, windows, np.where(windows.clip == 0, windows.end_s, np.nan))
+    assert labels.tolist() == [0] * 20 + [1] * 20
+    assert set(where.camera) == {"left"}
+    assert where.moment[0] == "drive@20"
+    # The window that ends at 3.0 s has the frame at 2.0 s in its middle; the last window's middle is at 4.0 s, or
+    # nearest to it, and frames after it keep its score.
+    assert scores[0] == pytest.approx(3.0)
+    assert scores[15] == pytest.approx(4.5)
+    assert scores[-1] == pytest.approx(windows.end_s[windows.clip == 0].max())

@@ -4,6 +4,12 @@
     python -m train.recipes.sktdd sktdd.archive work --folds                    # figures: work/folds.json
     python -m train.recipes.sktdd sktdd.archive work --final BUNDLE             # trained on all drivers
 
+With --bank BANK each encoder is pretrained by C2VL first, on kinematic captions of the windows of those drivers that it
+may see, normal driving and labelled drives, without a label:
+
+    edge-c2vl knowledge encode sktdd.archive bank --seconds 3 --hop-s 1 --pool whitened --facts 60 --quarters
+    python -m train.recipes.sktdd sktdd.archive work-c2vl --folds --bank bank
+
 Each fold keeps two drivers aside altogether. The others' labelled drives are trained on, and their normal driving as
 attentive. Within a fold nothing is chosen on its test drivers: every fold has the same settings and number of epochs,
 and the last moving average of the weights is the model. The settings were settled after a few trials (NOTE below). All
@@ -37,8 +43,12 @@ from train.drivers import Scenes, driver_folds, figures, table
 from train.encoder import Encoder
 from train.environment import describe_environment
 from train.export import export_bundle
-from train.finetune import predict
+from train.finetune import load_backbone, predict
+from train.knowledge.bank import Bank
 from train.loop import CHECKPOINT, MODEL, Loop
+from train.pretrain import gather_knowledge
+from train.pretrain_settings import ObjectiveSettings, PretrainSettings
+from train.pretraining import C2VL
 from train.settings import AugmentSettings, EncoderSettings, LoopSettings
 from train.task import Supervised
 
@@ -59,6 +69,12 @@ LOOP = LoopSettings(
     epochs=16, batch_size=64, learning_rate=3e-3, weight_decay=0.02, average=0.98, accelerator="cpu", tensorboard=False
 )
 SMOOTHING = 0.1
+# Pretraining (--bank): as what was best on NW-UCLA (docs/results.md), for clips in two dimensions.
+PRETRAIN = PretrainSettings(frames=SPEC.frames, join=True, knowledge_size=256)
+OBJECTIVE = ObjectiveSettings(softening=0.9)
+PRETRAIN_LOOP = LoopSettings(
+    epochs=6, batch_size=128, learning_rate=2e-3, precision="bf16-mixed", accelerator="cpu", tensorboard=False
+)
 NOTE = (
     "The settings were settled after a few trials on these folds (on all of them: without joint bias and with 12 "
     "epochs, ROC-AUC .908 pooled, .948 together; on one to three: with legs, without mirror images, 8 epochs), so the "
@@ -68,33 +84,44 @@ CLIPS_AN_EPOCH = 3000
 DRIVERS_A_FOLD = 2
 # How an epoch is made up. Distraction is a third of the labelled frames; windows of one bout are much alike.
 SHARES = {"distracted": 0.5, "attentive": 0.25, "normal": 0.25}
+# Of each of these, where the archive has views from other places.
+TURNED = 0.5
+# Seconds between windows of each kind of recording.
+HOPS = {"labelled": 0.5, "normal": 2.0, "labelled, turned": 1.0, "normal, turned": 4.0}
 
 
 @dataclass(frozen=True)
 class Data:
-    """sktDD's windows: clips, scenes, labels (N,), and which of them are from the labelled drives."""
+    """sktDD's windows: clips, scenes, labels (N,), which are of the labelled drives as recorded, which are turned
+    (sktdd_views.py), and which are of normal driving."""
 
     store: ClipStore
     scenes: Scenes
     labels: NDArray[np.int64]
     labelled: NDArray[np.bool_]
+    turned: NDArray[np.bool_]
+    normal: NDArray[np.bool_]
 
     @classmethod
     def open(cls, archive: Archive, spec: ClipSpec = SPEC) -> Data:
-        """Windows every 0.5 s of labelled drives, every 2 s of normal driving. Raises DatasetError on others."""
+        """Windows every 0.5 s of labelled drives, every 2 s of normal driving, and half as many of what was turned
+        (sktdd_views.py). Raises DatasetError on other archives."""
         clips = archive.clips
         if "kind" not in clips.columns or archive.labels != LABELS:
             raise DatasetError(f"{archive.path} is not sktDD: make it with edge-c2vl prepare sktdd")
         parts = [
             sliding(archive, np.flatnonzero(clips["kind"] == kind), spec.seconds, hop_s)
-            for kind, hop_s in (("labelled", 0.5), ("normal", 2.0))
+            for kind, hop_s in HOPS.items()
+            if (clips["kind"] == kind).any()
         ]
         windows = Windows(
             *(np.concatenate([getattr(part, name) for part in parts]) for name in ("clip", "start_s", "end_s", "label"))
         )
-        labelled = np.arange(len(windows)) < len(parts[0])
+        kind = clips["kind"].to_numpy()[windows.clip]
+        turned = np.isin(kind, [name for name in HOPS if name.endswith("turned")])
+        normal = np.isin(kind, [name for name in HOPS if name.startswith("normal")])
         store = ClipStore.open(archive, windows, spec)
-        return cls(store, Scenes.of(archive, windows), windows.label, labelled)
+        return cls(store, Scenes.of(archive, windows), windows.label, kind == "labelled", turned, normal)
 
     def fold(self, drivers: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Rows to train on (none of these drivers, none without a skeleton) and to test on (their labelled ones)."""
@@ -102,15 +129,44 @@ class Data:
         return np.flatnonzero(~theirs & (self.store.confidence > 0)), np.flatnonzero(theirs & self.labelled)
 
     def weights(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Weights of the rows by which an epoch is made up as SHARES says."""
-        kind = np.where(~self.labelled[rows], "normal", np.array(LABELS)[self.labels[rows]])
+        """Weights of the rows by which an epoch is made up as SHARES and TURNED say."""
+        kind = np.where(self.normal[rows], "normal", np.array(LABELS)[self.labels[rows]])
+        turned = self.turned[rows]
         weights = np.zeros(len(rows))
         for name, share in SHARES.items():
-            weights[kind == name] = share / (kind == name).sum()
+            for part, of_it in ((turned, TURNED), (~turned, 1 - TURNED if turned.any() else 1)):
+                chosen = (kind == name) & part
+                weights[chosen] = share * of_it / max(chosen.sum(), 1)
         return weights
 
 
-def train_on(data: Data, rows: NDArray[np.int64], folder: Path, seed: int) -> Encoder:
+def pretrain_on(archive: Archive, bank: Path, drivers: list[str], folder: Path, seed: int = 0) -> Encoder:
+    """The encoder pretrained by C2VL on the bank's windows of all other drivers; no label is read, and nothing of
+    `drivers`. Taken from the run folder where it is finished, gone on with where not."""
+    if (folder / MODEL).is_file():
+        return load_model(folder)[0]
+    torch.manual_seed(seed)
+    opened = Bank.open(bank)
+    windows, _ = opened.windows(archive)
+    store = ClipStore.open(archive, windows, SPEC)  # one for all folds: making clips takes long
+    others = ~archive.clips["subject"].isin(drivers).to_numpy()
+    known = gather_knowledge(archive, np.flatnonzero(others), [opened], PRETRAIN, seed)[1]["language"]
+    knowledge = torch.zeros(len(windows), *known.shape[1:])
+    knowledge[others[windows.clip]] = known
+    settings = replace(ENCODER, classes=0, embedding=known.shape[2])
+    encoder = Encoder(settings)
+    rows = np.flatnonzero(others[windows.clip] & (store.confidence > 0))
+    loader = Loader(store, rows, PRETRAIN_LOOP.batch_size, seed)
+    task = C2VL(encoder, {"language": knowledge}, Augment(AUGMENT, SPEC.dimensions), OBJECTIVE)
+    about = About(settings, SPEC, [], "sktDD, without labels", [LICENCE])
+    recorded = {"augment": asdict(AUGMENT), "pretraining": asdict(PRETRAIN), "objective": asdict(OBJECTIVE)}
+    loop = Loop(encoder, task, loader, replace(PRETRAIN_LOOP, seed=seed), folder, about, recorded=recorded)
+    return loop.run(resume=(folder / CHECKPOINT).is_file())
+
+
+def train_on(
+    data: Data, rows: NDArray[np.int64], folder: Path, seed: int, pretrained: Encoder | None = None
+) -> Encoder:
     """The encoder trained on these rows; taken from the run folder where it is finished, gone on with where not."""
     if (folder / MODEL).is_file():
         return load_model(folder)[0]
@@ -119,7 +175,10 @@ def train_on(data: Data, rows: NDArray[np.int64], folder: Path, seed: int) -> En
     weights = data.weights(rows)
     loader = Loader(data.store, rows, LOOP.batch_size, seed, weights=weights, per_epoch=CLIPS_AN_EPOCH)
     recorded = {"augment": asdict(AUGMENT), "smoothing": SMOOTHING, "shares": SHARES, "clips_an_epoch": CLIPS_AN_EPOCH}
-    loop = Loop(Encoder(ENCODER), task, loader, replace(LOOP, seed=seed), folder, about(), recorded=recorded)
+    encoder = Encoder(ENCODER)
+    if pretrained is not None:
+        load_backbone(encoder, pretrained)
+    loop = Loop(encoder, task, loader, replace(LOOP, seed=seed), folder, about(), recorded=recorded)
     return loop.run(resume=(folder / CHECKPOINT).is_file())
 
 
@@ -130,7 +189,7 @@ def about() -> About:
 LICENCE = "Trained on sktDD, MIT License, Copyright (c) 2024 jingyulei: licences/sktDD.txt"
 
 
-def run_folds(archive: Archive, work: Path, seeds: int, jobs: int) -> dict[str, Any]:
+def run_folds(archive: Archive, work: Path, seeds: int, jobs: int, bank: Path | None = None) -> dict[str, Any]:
     """Trains and tests every fold, `jobs` at a time; writes work/folds.json and each window's scores beside it."""
     data = Data.open(archive)
     folds = driver_folds(data.scenes.driver.tolist(), DRIVERS_A_FOLD)
@@ -138,7 +197,7 @@ def run_folds(archive: Archive, work: Path, seeds: int, jobs: int) -> dict[str, 
     scores = np.full((seeds, len(data.labels)), np.nan)
     # spawn: forking a process in which PyTorch runs threads can deadlock.
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        under_way = [pool.submit(run_fold, archive.path, work, *run) for run in runs]
+        under_way = [pool.submit(run_fold, archive.path, work, *run, bank) for run in runs]
         for (seed, number), future in zip(runs, track(under_way, "folds"), strict=True):
             scores[seed, data.fold(folds[number])[1]] = future.result()
     report = judge(data, scores)
@@ -148,13 +207,17 @@ def run_folds(archive: Archive, work: Path, seeds: int, jobs: int) -> dict[str, 
     return report
 
 
-def run_fold(archive: Path, work: Path, seed: int, number: int) -> NDArray[np.float64]:
+def run_fold(archive: Path, work: Path, seed: int, number: int, bank: Path | None = None) -> NDArray[np.float64]:
     """Trains without the fold's drivers; the probability of distraction in each of their labelled windows."""
     torch.set_num_threads(1)
-    data = Data.open(Archive.open(archive))
+    opened = Archive.open(archive)
+    data = Data.open(opened)
     drivers = driver_folds(data.scenes.driver.tolist(), DRIVERS_A_FOLD)[number]
     rows, tested = data.fold(drivers)
-    encoder = train_on(data, rows, work / f"seed{seed}-fold{number}", seed)
+    pretrained = None
+    if bank is not None:
+        pretrained = pretrain_on(opened, bank, drivers, work / f"pretrained-fold{number}")
+    encoder = train_on(data, rows, work / f"seed{seed}-fold{number}", seed, pretrained)
     scores: NDArray[np.float64] = predict(encoder, data.store, tested)[:, 1]
     return scores
 
@@ -194,14 +257,16 @@ def mean_of(results: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def run_final(archive: Archive, work: Path, bundle: Path, overwrite: bool) -> Bundle:
+def run_final(archive: Archive, work: Path, bundle: Path, overwrite: bool, bank: Path | None = None) -> Bundle:
     """Trains on all drivers and writes the bundle, with the folds' figures. Raises EdgeC2VLError without those."""
     if not (work / "folds.json").is_file():
         raise EdgeC2VLError(f"{work / 'folds.json'} does not exist: a bundle states its accuracy, so run --folds first")
     folds = json.loads((work / "folds.json").read_text(encoding="utf-8"))
     data = Data.open(archive)
-    encoder = train_on(data, data.fold([])[0], work / "final", seed=0)
+    pretrained = None if bank is None else pretrain_on(archive, bank, [], work / "pretrained-final")
+    encoder = train_on(data, data.fold([])[0], work / "final", 0, pretrained)
     clips = sample_clips(archive, SPEC, 256)
+    with_bank = "" if bank is None else " --bank bank"
     name = "sktDD, each driver's windows scored by a model that never saw the driver"
     report = {
         "data": name,
@@ -209,8 +274,8 @@ def run_final(archive: Archive, work: Path, bundle: Path, overwrite: bool) -> Bu
         "figures": folds,
         "commands": [
             "edge-c2vl prepare sktdd original_sktDD sktdd.archive",
-            f"python -m train.recipes.sktdd sktdd.archive work --folds --seeds {len(folds['seeds'])}",
-            "python -m train.recipes.sktdd sktdd.archive work --final BUNDLE",
+            f"python -m train.recipes.sktdd sktdd.archive work{with_bank} --folds --seeds {len(folds['seeds'])}",
+            f"python -m train.recipes.sktdd sktdd.archive work{with_bank} --final BUNDLE",
         ],
         "settings": {
             "encoder": asdict(ENCODER), "clip": SPEC.to_json(), "augment": asdict(AUGMENT), "loop": asdict(LOOP),
@@ -246,16 +311,28 @@ def run_final(archive: Archive, work: Path, bundle: Path, overwrite: bool) -> Bu
 )
 @click.option("--overwrite", is_flag=True, help="Replace a bundle that stands there.")
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Folds trained at the same time.")
-def main(archive: Path, work: Path, folds: bool, seeds: int, final: Path | None, overwrite: bool, jobs: int) -> None:
+@click.option(
+    "--bank", type=click.Path(path_type=Path, exists=True), help="Pretrain by C2VL on this knowledge bank first."
+)
+def main(
+    archive: Path,
+    work: Path,
+    folds: bool,
+    seeds: int,
+    final: Path | None,
+    overwrite: bool,
+    jobs: int,
+    bank: Path | None,
+) -> None:
     """Make the default bundle from the sktDD ARCHIVE; runs and figures go to the folder WORK."""
     torch.set_num_threads(1)  # the network is too small for more to help
     opened = Archive.open(archive)
     if folds:
-        report = run_folds(opened, work, seeds, jobs)
+        report = run_folds(opened, work, seeds, jobs, bank)
         print(f"\nall windows\n{table(report['all'])}\n\nwindows with arms\n{table(report['answered'])}")
         print("cannot see: " + ", ".join(f"{name} {share:.0%}" for name, share in report["cannot_see"].items()))
     if final:
-        run_final(opened, work, final, overwrite)
+        run_final(opened, work, final, overwrite, bank)
 
 
 if __name__ == "__main__":
