@@ -1,6 +1,10 @@
 """Floors on sktDD: simple models on mean and spread of each joint, on the windows and folds of the default bundle.
 
     python benchmarks/sktdd_floors.py sktdd.archive
+    python benchmarks/sktdd_floors.py sktdd.archive --own-normal
+
+With --own-normal the models are also told how far each number is from its mean in the driver's own normal driving, seen
+by the same camera: what a vehicle that knows its driver can have.
 
 A network that does not beat these has learnt nothing that posture does not tell.
 """
@@ -20,7 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from edge_c2vl.archive import Archive
-from train.drivers import driver_folds, table
+from train.drivers import driver_folds, own_mean, table
 from train.recipes.sktdd import DRIVERS_A_FOLD, Data, judge
 
 
@@ -44,9 +48,12 @@ def models(seed: int) -> dict[str, Any]:
     return {"gradient-boosted trees": trees, "logistic regression": linear}
 
 
-def floors(data: Data, seed: int = 0) -> dict[str, Any]:
+def floors(data: Data, seed: int = 0, own_normal: bool = False) -> dict[str, Any]:
     """Each model's figures on the folds of the default bundle."""
     features = statistics(data.store.read(np.arange(len(data.labels))))
+    if own_normal:
+        off = features - own_mean(features, data.scenes, data.normal & (data.store.confidence > 0))
+        features = np.concatenate([features, off, np.abs(off)], axis=1)
     report = {}
     for name, model in models(seed).items():
         known = np.nan_to_num(features) if name.startswith("logistic") else features
@@ -64,10 +71,11 @@ def floors(data: Data, seed: int = 0) -> dict[str, Any]:
 @click.command()
 @click.argument("archive", type=click.Path(path_type=Path))
 @click.option("--output", type=click.Path(path_type=Path), help="JSON file for the figures.")
+@click.option("--own-normal", is_flag=True, help="With the driver's own normal mean as baseline.")
 @click.option("--seed", type=int, default=0, show_default=True)
-def main(archive: Path, output: Path | None, seed: int) -> None:
+def main(archive: Path, output: Path | None, own_normal: bool, seed: int) -> None:
     """Print the floors on the sktDD ARCHIVE."""
-    report = floors(Data.open(Archive.open(archive)), seed)
+    report = floors(Data.open(Archive.open(archive)), seed, own_normal)
     for name, values in report.items():
         print(f"\n{name}, all windows\n{table(values['all'])}")
         print(f"\n{name}, windows with arms\n{table(values['answered'])}")

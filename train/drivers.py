@@ -38,6 +38,20 @@ class Scenes:
         return cls(clips["subject"].to_numpy()[windows.clip], clips["camera"].to_numpy()[windows.clip], moment)
 
 
+def own_mean(values: NDArray[Any], scenes: Scenes, normal: NDArray[np.bool_]) -> NDArray[Any]:
+    """(N, F): for each row the mean over the `normal` rows (N,) of its driver as its camera sees them; NaN is left out,
+    and is the mean of what is never known."""
+    result = np.full(values.shape, np.nan, values.dtype)
+    for driver in np.unique(scenes.driver):
+        for camera in np.unique(scenes.camera):
+            theirs = (scenes.driver == driver) & (scenes.camera == camera)
+            known = values[theirs & normal]
+            count = np.isfinite(known).sum(axis=0)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                result[theirs] = np.nansum(known, axis=0) / count
+    return result
+
+
 def frame_level(archive: Archive, windows: Windows, scores: ArrayLike) -> tuple[NDArray[Any], NDArray[Any], Scenes]:
     """Labels and scores of single frames, and their scenes: what `figures` takes. Recordings none of whose windows has
     a score (NaN), and frames without a label, are left out.

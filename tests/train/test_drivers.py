@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from edge_c2vl.archive import Archive, ArchiveWriter
 from edge_c2vl.recordings import sliding
-from train.drivers import Scenes, driver_folds, figures, frame_level, table
+from train.drivers import Scenes, driver_folds, figures, frame_level, own_mean, table
 
 
 @given(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=40), st.integers(1, 4))
@@ -78,3 +78,11 @@ def test_a_frame_has_the_score_of_the_windows_around_it(tmp_path: Path) -> None:
     assert scores[0] == pytest.approx(3.0)
     assert scores[15] == pytest.approx(4.5)
     assert scores[-1] == pytest.approx(windows.end_s[windows.clip == 0].max())
+
+
+def test_own_mean_is_of_the_same_driver_and_camera() -> None:
+    where = scenes(drivers=2, moments=3)
+    values = np.arange(12, dtype=float)[:, None]
+    values[0] = np.nan
+    normal = np.tile([True, True, False], 4)
+    assert own_mean(values, where, normal)[:, 0].tolist() == [1.0] * 3 + [3.5] * 3 + [6.5] * 3 + [9.5] * 3
