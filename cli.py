@@ -21,6 +21,8 @@ COMMANDS = {
     "simulate": "train.commands.simulate:simulate",
     "extract": "train.commands.extract:extract",
     "eval": "train.commands.eval:evaluate",
+    "show": "train.commands.show:show",
+    "plot": "train.commands.plot:plot",
     "knowledge": "train.commands.knowledge:knowledge",
     "train": "train.commands.train:train",
     "export": "train.commands.export:export",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -80,18 +79,3 @@ def table(rows: Sequence[Sensitivity], floating: Sequence[str]) -> str:
         share = f"{100 * row.balanced:.2f} % | {100 * row.agreement:.2f} %"
         lines.append(f"| {row.node} | {row.gain_db:+.2f} dB | {share} | {stays} |")
     return "\n".join(lines)
-
-
-def chart(rows: Sequence[Sensitivity], floating: Sequence[str], path: Path) -> None:
-    """A bar chart (PNG) of what each layer costs, the most sensitive on top."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 0.28 * len(rows) + 1.2), layout="constrained")
-    axes = figure.add_subplot()
-    colours = ["tab:red" if row.node in floating else "tab:blue" for row in rows]
-    axes.barh([row.node.strip("/") for row in rows], [row.gain_db for row in rows], color=colours)
-    axes.invert_yaxis()
-    axes.axvline(0, color="black", linewidth=0.8)
-    axes.set_xlabel("gain in SQNR of the logits, dB (red: stays in floating point)")
-    axes.tick_params(labelsize=8)
-    figure.savefig(path, dpi=120)

@@ -18,8 +18,10 @@ from calibration.clips import ClipSet, divide, fingerprint
 from calibration.evaluate import BATCH, Outputs, drop_points, outputs, outputs_of
 from calibration.quantize import Layer, insert_qdq, layers, load_folded, ranged_tensors, to_fp16
 from calibration.ranges import METHODS, CalibrationError, Histogram, observe, thresholds
+from edge_c2vl import plots
 from edge_c2vl.archive import Archive
-from edge_c2vl.backends.onnxruntime import session_options
+from edge_c2vl.backends.base import in_batches
+from edge_c2vl.backends.onnxruntime import fixed_batch, session_options
 from edge_c2vl.bundle import Bundle, Manifest, revise_bundle, write_bundle
 from edge_c2vl.latency import cpu_latency
 from edge_c2vl.machine import cpu_name
@@ -151,8 +153,11 @@ def _histograms(model: Any, found: list[Layer], clips: Array) -> dict[str, Histo
         watched.SerializeToString(), session_options(1), providers=["CPUExecutionProvider"]
     )
 
+    computing = [name for name in names if name not in given]
+    size = fixed_batch(session) or OBSERVED
+
     def run(batch: Array) -> list[Array]:
-        computed = iter(session.run([name for name in names if name not in given], {"clip": batch}))
+        computed = iter(in_batches(lambda part: session.run(computing, {"clip": part}), batch, size))
         return [batch if name in given else next(computed) for name in names]
 
     starts = range(0, len(clips), OBSERVED)
@@ -212,5 +217,6 @@ def write_report(outcome: Outcome, folder: Path) -> Path:
     floating = outcome.figures["floating"]
     text = reporting.text(outcome.figures, sensitivity.table(outcome.rows, floating))
     (folder / "report.md").write_text(text, "utf-8")
-    sensitivity.chart(outcome.rows, floating, folder / "sensitivity.png")
+    gains = [(row.node, row.gain_db) for row in outcome.rows]
+    plots.save(plots.sensitivity(gains, floating), folder / "sensitivity.png")
     return folder

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_c2vl import plots
 from train.evaluation.report import Picture, Table, Text, confusion_csv, percent
 from train.metrics import Figures, confusion, figures, mean_and_spread, per_class, reliability
-from train.plots import confusion_png, reliability_png
 
 FIGURES = (("balanced", "balanced"), ("top1", "top-1"), ("ece", "ECE"))
 
@@ -110,11 +110,15 @@ class Classified:
             title = f"{self.name}, {key}"
             parts += [
                 _per_class_table(f"{title}: each class", per_class(matrix, self.classes)),
-                Picture(f"{title}: confusion", confusion_png(matrix, self.classes, title), f"confusion_{name}"),
+                Picture(
+                    f"{title}: confusion", plots.png(plots.confusion(matrix, self.classes, title)), f"confusion_{name}"
+                ),
             ]
             if self._probabilistic:
                 bins = reliability(scored.probabilities.max(axis=1), scored.predicted == scored.labels)
-                parts.append(Picture(f"{title}: calibration", reliability_png(bins, title), f"calibration_{name}"))
+                parts.append(
+                    Picture(f"{title}: calibration", plots.png(plots.reliability(bins, title)), f"calibration_{name}")
+                )
         return parts, files
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from edge_c2vl import plots
 from edge_c2vl.bundle import Bundle
 from edge_c2vl.errors import DatasetError, UsageError
 from edge_c2vl.live import Watch, watch
@@ -22,7 +23,6 @@ from edge_c2vl.sinks import Sink
 from train.environment import describe_environment
 from train.evaluation.events import Counted, Span, count, merged
 from train.evaluation.report import Picture, Report, Table, Text, percent
-from train.plots import timeline_png
 
 COLUMNS = ("start", "end", "label")
 # A label may end so much later than its video: containers round, and lose a frame at their end.
@@ -220,7 +220,7 @@ def _report(judged: Sequence[Judged], distraction: Sequence[str], asked: Watch, 
             "found": [(span.start_s, span.end_s) for span in one.recorder.distracted()],
             "alerts": [(time_s, time_s + 0.3) for time_s in one.recorder.alert_times()],
         }
-        png = timeline_png(list(spans.items()), max(one.recorder.last_s, 1.0), one.video.name)
+        png = plots.png(plots.timeline(list(spans.items()), max(one.recorder.last_s, 1.0), one.video.name))
         report.parts.append(Picture(f"{one.video.name}: when", png, f"timeline_{number}"))
     return report
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from edge_c2vl import plots
 from edge_c2vl.archive import Archive
 from edge_c2vl.errors import UsageError
 from edge_c2vl.recordings import Windows
 from edge_c2vl.skeleton import normalise
 from train.knowledge.bank import Bank, BankError
 from train.knowledge.kinematics import Describer
-from train.knowledge.picture import film_strip, sketch
+from train.knowledge.sketch import sketch
 from train.knowledge.spectrum import statistics
 
 
@@ -29,6 +30,20 @@ def find_clip(archive: Archive, clip: str) -> int:
     raise UsageError(f"{archive.path} has no clip {clip!r}: its {len(archive)} clips are called like {names[0]}")
 
 
+def facts_of(archive: Archive, row: int) -> dict[str, Any]:
+    """What the archive says of a clip."""
+    clip, stamps = archive.clips.iloc[row], archive.timestamps(row)
+    number = int(clip["label"])
+    return {
+        "name": str(clip["name"]),
+        "label": archive.labels[number] if number >= 0 else "",
+        "frames": len(stamps),
+        "seconds": round(float(stamps[-1] - stamps[0]), 3),
+        "subject": str(clip["subject"]),
+        "camera": str(clip["camera"]),
+    }
+
+
 def clip_facts(
     archive_path: Path, clip: str | None, bank_path: Path | None, output: Path | None, parts: bool, size: int
 ) -> dict[str, Any]:
@@ -38,13 +53,13 @@ def clip_facts(
     shown: dict[str, Any] = {}
     if clip is not None:
         row = find_clip(archive, clip)
-        name, stamps = str(archive.clips["name"].iloc[row]), archive.timestamps(row)
-        shown |= {"name": name, "frames": len(stamps), "seconds": round(float(stamps[-1] - stamps[0]), 3)}
-        shown["captions"] = _of_bank(bank, name) if bank else _made(archive, row, parts)
-        poses = _upright(archive, row)
+        facts, stamps = facts_of(archive, row), archive.timestamps(row)
+        shown |= {name: facts[name] for name in ("name", "frames", "seconds")}
+        shown["captions"] = _of_bank(bank, facts["name"]) if bank else _made(archive, row, parts)
+        poses = upright(archive, row)
         shown["sketch"] = sketch(poses)
         if output:
-            film_strip(poses, stamps, output, shown["captions"][0]["captions"][0])
+            plots.save(plots.film_strip(poses, stamps, shown["captions"][0]["captions"][0]), output)
     if bank:
         rows, count, dimension = bank.embeddings.shape
         shown["bank"] = {"rows": rows, "per_row": count, "dimension": dimension, **bank.meta}
@@ -70,7 +85,7 @@ def _of_bank(bank: Bank, name: str) -> list[dict[str, Any]]:
     ]
 
 
-def _upright(archive: Archive, row: int) -> np.ndarray:
+def upright(archive: Archive, row: int) -> np.ndarray:
     """The clip as it is read: levelled, and (3-D) facing; then turned to the viewer, left and right as in a picture."""
     describer = Describer(archive)
     poses = np.array(archive.sequence(row))
