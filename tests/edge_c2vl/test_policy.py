@@ -62,6 +62,7 @@ NONE = (Level.NONE, None)
 NOTICE, WARNING, CRITICAL = ((level, Reason.LONG) for level in (Level.NOTICE, Level.WARNING, Level.CRITICAL))
 CUMULATIVE = (Level.WARNING, Reason.CUMULATIVE)
 CANNOT_SEE = (Level.NOTICE, Reason.CANNOT_SEE)
+ELSEWHERE = (Level.NOTICE, Reason.ELSEWHERE)
 
 
 # States
@@ -264,6 +265,20 @@ def test_hiding_breaks_off_the_attention_that_clears():
     assert alerts(*glances, *broken)[-1] == CUMULATIVE
 
 
+# Another driver
+
+
+def test_another_driver_on_the_phone_is_asked_to_learn_anew_and_not_alerted():
+    phone = {"distracted": ON_THE_PHONE}
+    assert alerts((20, phone | {"elsewhere": True})) == [ELSEWHERE]
+    assert alerts((20, phone | {"elsewhere": True, "kmh": 0})) == [NONE]
+
+
+def test_the_driver_who_was_learnt_comes_back_on_the_phone():
+    played = alerts((5, {"elsewhere": True}), (5, ON_THE_PHONE))
+    assert played == [ELSEWHERE, NONE, NOTICE, WARNING]
+
+
 # Time
 
 
@@ -294,12 +309,12 @@ moments = st.lists(
 )
 
 
-def run(observations, shift=0.0):
+def run(observations, more=(0.0,)):
     policy = Policy(["phoning"])
     now = 0.0
-    for probability, step, view, kmh in observations:
+    for (probability, step, view, kmh), added in zip(observations, itertools.cycle(more), strict=False):
         now += step
-        p = min(1.0, probability + shift)
+        p = min(1.0, probability + added)
         unseen = 2.0 if view == "nobody" else 0.0
         seen = Observation(now, unseen, 1.0, view == "seen", {"phoning": p, "attentive": 1 - p}, kmh)
         yield now, policy.update(seen)
@@ -315,15 +330,19 @@ def test_awareness_and_the_filtered_probability_stay_in_range(observations):
             assert status.state is State.DISTRACTED
 
 
-@settings(max_examples=100)
-@given(moments, st.floats(0, 0.6), st.sampled_from([Level.NOTICE, Level.WARNING, Level.CRITICAL]))
+@settings(max_examples=200)
+@given(
+    moments,
+    st.lists(st.floats(0, 1), min_size=1, max_size=8),
+    st.sampled_from([Level.NOTICE, Level.WARNING, Level.CRITICAL]),
+)
 def test_more_distraction_never_means_a_later_alert(observations, more, level):
-    def first_about_distraction(shift):
+    def first_about_distraction(added):
         wanted = (Reason.LONG, Reason.CUMULATIVE)
-        reached = (now for now, s in run(observations, shift) if s.level >= level and s.reason in wanted)
+        reached = (now for now, s in run(observations, added) if s.level >= level and s.reason in wanted)
         return next(reached, math.inf)
 
-    assert first_about_distraction(more) <= first_about_distraction(0.0)
+    assert first_about_distraction(more) <= first_about_distraction((0.0,))
 
 
 @settings(max_examples=40, deadline=None)
