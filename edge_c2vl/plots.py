@@ -1,9 +1,9 @@
 """Every picture that the project draws of figures and skeletons, for screen and print.
 
 Colours are Okabe and Ito's, in an order in which neighbours also differ in brightness, and lines and bars differ by
-stroke and hatching too, so that a copy without colour tells as much. Each function returns a figure; `save` writes it as
-PNG, PDF or SVG, by the file's suffix, and `png` as bytes. matplotlib is imported when a picture is drawn: it is no part of
-what runs in the vehicle.
+stroke and hatching too, so that a copy without colour tells as much. Each function returns a figure; `save` writes it
+as PNG, PDF or SVG, by the file's suffix, and `png` as bytes. matplotlib is imported when a picture is drawn: it is no
+part of what runs in the vehicle.
 """
 
 from __future__ import annotations
@@ -159,9 +159,8 @@ def latency(runs: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Figure:
         axes.barh(range(len(runs)), widths, left=left, height=0.6, **_bar(number), label=stage)
         left += widths
     worst = np.array([sum(stage["p95_ms"] for stage in run.values()) for run in runs.values()])
-    axes.errorbar(
-        left, range(len(runs)), xerr=[np.zeros(len(runs)), worst - left], fmt="none", ecolor="black", capsize=4
-    )
+    beyond = [np.zeros(len(runs)), worst - left]
+    axes.errorbar(left, range(len(runs)), xerr=beyond, fmt="none", ecolor="black", capsize=4)
     axes.set_yticks(range(len(runs)), list(runs))
     axes.invert_yaxis()
     axes.set(xlabel="milliseconds a frame: medians end to end, the whisker up to the sum of p95", xlim=(0, None))
@@ -223,13 +222,9 @@ def _line(number: int) -> dict[str, Any]:
 
 
 def _bar(number: int) -> dict[str, Any]:
-    hatch = HATCHES[number % len(HATCHES)]
-    return {
-        "color": COLOURS[(0, 1, 3, 5, 4, 6, 7, 2)[number % 8]],
-        "hatch": hatch,
-        "edgecolor": "white",
-        "linewidth": 0.6,
-    }
+    # Not black, on which no hatching is seen.
+    colour = COLOURS[(0, 1, 3, 4, 5, 6, 7)[number % 7]]
+    return {"color": colour, "hatch": HATCHES[number % len(HATCHES)], "edgecolor": "white", "linewidth": 0.6}
 
 
 def _figure(width: float, height: float, rows: int = 0, columns: int = 0) -> tuple[Figure, Any]:

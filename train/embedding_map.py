@@ -20,9 +20,8 @@ def embedding_map(archive: Archive, model: Model, by: str, count: int, seed: int
     if by != "label" and by not in archive.clips:
         raise UsageError(f"{archive.path} has no column {by!r}: there are {', '.join(map(str, archive.clips.columns))}")
     # A long drive whose frames have labels of their own is no clip; its windows are.
-    windows = (
-        sliding(archive, seconds=model.spec.seconds) if archive.frame_labels(0) is not None else whole_clips(archive)
-    )
+    long = archive.frame_labels(0) is not None
+    windows = sliding(archive, seconds=model.spec.seconds) if long else whole_clips(archive)
     chosen = np.random.default_rng(seed).permutation(len(windows))[:count]
     names = np.array([*archive.labels, "no label"])
     clips, groups = [], []
@@ -41,8 +40,8 @@ def embedding_map(archive: Archive, model: Model, by: str, count: int, seed: int
 def _tsne(features: Array, seed: int) -> Array:
     from sklearn.manifold import TSNE
 
+    # The usual 30, where there are points enough for it.
     perplexity = min(30.0, (len(features) - 1) / 3)
-    places: Array = TSNE(perplexity=perplexity, metric="cosine", init="random", random_state=seed).fit_transform(
-        features
-    )
+    tsne = TSNE(perplexity=perplexity, metric="cosine", init="random", random_state=seed)
+    places: Array = tsne.fit_transform(features)
     return places
