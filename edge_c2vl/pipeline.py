@@ -111,13 +111,14 @@ class Pipeline:
         self.governor = Governor()
         self._camera, self._pose, self._spec = camera, pose, clip
         self._hop_s, self._layout, self._watchdog_s = hop_s, layout, watchdog_s
+        self._speed = speed or Speed()
         self._decider = Decider(
             backend,
             labels,
             distraction,
             clip,
             policy,
-            speed or Speed(),
+            self._speed,
             personaliser or Personaliser(),
             self.timings,
             self.summary,
@@ -151,9 +152,22 @@ class Pipeline:
         """How often the camera was opened anew."""
         return getattr(self._camera, "reconnects", 0)
 
+    @property
+    def reduced(self) -> int:
+        """How many steps the run does less than all, because of heat or load (see governor); 0: full work."""
+        return self.governor.step
+
+    @property
+    def refused_speeds(self) -> int:
+        """Readings of the speed that were no speed."""
+        return self._speed.refused
+
     def sink_failures(self) -> dict[str, int]:
-        """Sink -> how many records it failed to take or lost."""
-        return {outlet.name: outlet.failures + outlet.dropped for outlet in self._outlets}
+        """Kind of sink -> how many records it failed to take or lost."""
+        counts: dict[str, int] = {}
+        for outlet in self._outlets:
+            counts[outlet.name] = counts.get(outlet.name, 0) + outlet.failures + outlet.dropped
+        return counts
 
     def stop(self) -> None:
         """Ends the run: frames on their way are dropped, decisions already made are written. Safe in a signal handler

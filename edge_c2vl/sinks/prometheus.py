@@ -131,6 +131,10 @@ class _Collector:
         yield CounterMetricFamily("edge_c2vl_poses", "Frames with somebody in view.", value=run.summary.poses)
         yield CounterMetricFamily("edge_c2vl_dropped_frames", "Frames too many for the pose.", value=run.dropped_frames)
         yield CounterMetricFamily("edge_c2vl_reconnects", "Times the camera was opened anew.", value=run.reconnects)
+        yield GaugeMetricFamily(
+            "edge_c2vl_reduced", "Steps of work left out for heat or load; 0: full work.", value=run.reduced
+        )
+        yield CounterMetricFamily("edge_c2vl_refused_speeds", "Readings that were no speed.", value=run.refused_speeds)
         stages = SummaryMetricFamily("edge_c2vl_stage_seconds", "Time spent in a stage.", labels=["stage"])
         for stage, (count, total_ms) in run.timings.totals().items():
             stages.add_metric([stage], count_value=count, sum_value=total_ms / 1e3)

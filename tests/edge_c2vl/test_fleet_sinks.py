@@ -179,7 +179,7 @@ def test_a_broker_that_refuses_is_told_of_with_its_reason_and_without_the_passwo
 
 
 class Run:
-    dropped_frames, reconnects = 4, 2
+    dropped_frames, reconnects, reduced, refused_speeds = 4, 2, 1, 3
 
     def __init__(self):
         self.summary, self.timings = Summary(frames=90, poses=80), Timings()
@@ -214,6 +214,8 @@ def test_prometheus_serves_what_the_run_counts():
     assert samples["edge_c2vl_frames_total",] == 90
     assert samples["edge_c2vl_dropped_frames_total",] == 4
     assert samples["edge_c2vl_reconnects_total",] == 2
+    assert samples["edge_c2vl_reduced",] == 1
+    assert samples["edge_c2vl_refused_speeds_total",] == 3
     assert samples["edge_c2vl_state", "distracted"] == 1
     assert samples["edge_c2vl_state", "attentive"] == 0
     assert samples["edge_c2vl_alerts_total", "warning", "long distraction"] == 1

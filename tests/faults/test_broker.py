@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from edge_c2vl.errors import EdgeC2VLError
 from edge_c2vl.sinks import mqtt
 from tests.edge_c2vl.test_fleet_sinks import ALERT, Listener
 from tests.edge_c2vl.test_speed import wait_for
@@ -21,7 +22,13 @@ def test_ten_kills_of_the_broker_lose_no_alert(broker, tmp_path, monkeypatch):
     # when the listener has.
     gate = threading.Event()
     connect = mqtt.Mqtt._connect
-    monkeypatch.setattr(mqtt.Mqtt, "_connect", lambda self: connect(self) if gate.wait(0.05) else None)
+
+    def connect_when_heard(sink):
+        if not gate.wait(0.05):
+            raise EdgeC2VLError("nobody listens yet")
+        return connect(sink)
+
+    monkeypatch.setattr(mqtt.Mqtt, "_connect", connect_when_heard)
     generator = random.Random(1)
     sink = mqtt.Mqtt(f"mqtt://127.0.0.1:{broker.port}/edge", str(tmp_path / "queue.db"))
     listeners, number = [], 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import subprocess
@@ -12,7 +13,11 @@ from pathlib import Path
 import pytest
 
 from edge_c2vl.sinks.jsonl import JsonLines
-from tests.edge_c2vl.test_fleet_sinks import ALERT
+from edge_c2vl.sinks.mqtt import Mqtt
+from edge_c2vl.spool import Spool
+from tests.edge_c2vl.test_fleet_sinks import ALERT, Listener
+from tests.edge_c2vl.test_speed import wait_for
+from tests.faults.live import LiveRun, Stream
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -52,32 +57,91 @@ def test_fifty_kills_lose_no_alert_that_was_on_the_disk(tmp_path):
     assert acknowledged > 1000
 
 
-@pytest.mark.slow
-def test_a_full_disk_leaves_whole_lines_and_writing_goes_on_when_there_is_room(tmp_path):
-    disk = tmp_path / "disk"
-    disk.mkdir()
+@pytest.fixture
+def disk(tmp_path):
+    """A disk of 256 kB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
     mount = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], capture_output=True, text=True
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)], capture_output=True, text=True
     )
     if mount.returncode:
         pytest.skip(f"needs to mount a tmpfs, for which it has to be root: {mount.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """Leaves not a byte; the file that takes it all."""
+    ballast = disk / "ballast"
+    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(b"x" * 4096)
+    return ballast
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rotate_bytes", [None, 30_000], ids=["one file", "rotated"])
+def test_a_full_disk_leaves_whole_lines_and_writing_goes_on_when_there_is_room(disk, rotate_bytes):
+    sink = JsonLines(str(disk / "events.jsonl"), "state", rotate_bytes)
+    for number in range(1, 101):
+        sink.alert(replace(ALERT, number=number))
+    ballast = fill(disk)
+    errors = []
+    for number in range(101, 301):
+        try:
+            sink.alert(replace(ALERT, number=number))
+        except OSError as error:
+            errors.append(error.errno)
+    assert set(errors) == {28}
+    written = [record["number"] for record in records(disk)]
+    assert len(written) == 300 - len(errors)
+    ballast.unlink()
+    sink.alert(replace(ALERT, number=301))
+    sink.close()
+    assert [record["number"] for record in records(disk)] == [*written, 301]
+
+
+@pytest.mark.slow
+def test_a_queue_on_a_full_disk_still_reaches_the_broker(disk, broker, caplog):
+    sink = Mqtt(f"mqtt://127.0.0.1:{broker.port}/edge", str(disk / "queue.db"))
+    listener = Listener(broker.port)
+    sink.alert(replace(ALERT, number=1))
+    wait_for(lambda: len(listener.alerts()) == 1)
+    ballast = fill(disk)
+    for number in range(2, 300):
+        sink.alert(replace(ALERT, number=number))
+    wait_for(lambda: sink.waiting == 0)
+    ballast.unlink()
+    broker.kill()
+    for number in range(300, 310):
+        sink.alert(replace(ALERT, number=number))
+    sink.close()
+    listener.close()
+    assert [record["number"] for record in listener.alerts()] == [*range(1, 300)]
+    assert "repeated" not in {name for record in listener.alerts() for name in record}
+    assert "it goes on in memory" in caplog.text
+    # What came when there was room again is on the disk, and nothing of what was sent.
+    left = Spool(disk / "queue.db")
+    numbers = []
+    while (message := left.first()) is not None:
+        numbers.append(json.loads(message.payload)["number"])
+        left.done(message)
+    left.close()
+    assert numbers == [*range(300, 310)]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_full_disk_ends_no_run(disk, film):
+    stream = Stream(film)
+    stream.start()
     try:
-        ballast = disk / "ballast"
-        ballast.write_bytes(b"x" * 40_000)
-        sink = JsonLines(str(disk / "events.jsonl"), "state")
-        errors = []
-        for number in range(1, 301):
-            try:
-                sink.alert(replace(ALERT, number=number))
-            except OSError as error:
-                errors.append(error.errno)
-        failed = len(errors)
-        assert set(errors) == {28}
-        written = [record["number"] for record in records(disk)]
-        assert len(written) == 300 - failed
-        ballast.unlink()
-        sink.alert(replace(ALERT, number=301))
-        sink.close()
-        assert [record["number"] for record in records(disk)] == [*written, 301]
+        ballast = fill(disk)
+        with LiveRun(disk, stream.url, "--quiet", "--alert-clips", str(disk / "clips"), log=disk.parent / "log") as run:
+            run.wait_for_frames(60)
+            assert run.decisions == []
+            ballast.unlink()
+            wait_for(lambda: len(run.decisions) >= 10, 30)
     finally:
-        subprocess.run(["umount", str(disk)], check=True)
+        stream.kill()
