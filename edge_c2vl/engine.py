@@ -233,6 +233,9 @@ def _plan(trt: Any, bundle: Bundle, model: Path, flags: Flags, options: BuildOpt
     if not parser.parse(model.read_bytes(), str(model)):
         why = "; ".join(" ".join(parser.get_error(index).desc().split()) for index in range(parser.num_errors))
         raise BundleError(f"TensorRT cannot read {model}: {why or log.last}")
+    fixed = network.get_input(0).shape[0]
+    if fixed > 0 and set(options.batch) != {fixed}:
+        raise BundleError(f"{model} was exported for batches of {fixed}: take --batch {fixed} {fixed} {fixed}")
     config = builder.create_builder_config()
     for name in flags.builder:
         config.set_flag(getattr(trt.BuilderFlag, name))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from edge_c2vl.backends.onnxruntime import OnnxRuntimeBackend
 from edge_c2vl.bundle import Bundle, Manifest, write_bundle
 from edge_c2vl.errors import BundleError
 from edge_c2vl.skeleton import Array
@@ -31,18 +32,20 @@ def export_bundle(
     distraction: list[str],
     files: Mapping[str, Path | bytes] | None = None,
     accuracy: Mapping[str, Any] | None = None,
+    batch: int = 0,
     overwrite: bool = False,
 ) -> tuple[Bundle, float]:
     """Writes the bundle; returns it and the largest difference from PyTorch on `clips` (N, 3, T, 25).
 
     distraction: those of the model's labels that count as distraction. files: licence texts, report.json and the like.
+    batch: clips an inference; 0 leaves that open.
     Raises BundleError where the outputs differ by more than 1e-4, the model has no classifier, or `path` exists.
     """
     if encoder.classifier is None:
         raise BundleError("this model has no classifier, so it cannot decide: train one with edge-c2vl train finetune")
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model.fp32.onnx"
-        write_onnx(encoder, about.clip.frames, model)
+        write_onnx(encoder, about.clip.frames, model, batch)
         difference = parity(encoder, model, clips)
         if not difference <= PARITY:
             raise BundleError(f"ONNX Runtime and PyTorch differ by {difference:.2g} on these clips, more than {PARITY}")
@@ -59,15 +62,16 @@ def export_bundle(
         return write_bundle(path, manifest, {"model.fp32.onnx": model, **(files or {})}, overwrite), difference
 
 
-def write_onnx(encoder: Encoder, frames: int, path: Path) -> None:
-    """One ONNX file: input `clip` (N, 3, frames, 25), outputs `logits` (N, K) and `embedding` (N, D), N free.
+def write_onnx(encoder: Encoder, frames: int, path: Path, batch: int = 0) -> None:
+    """One ONNX file: input `clip` (N, 3, frames, 25), outputs `logits` (N, K) and `embedding` (N, D); N is `batch`, or
+    free where that is 0.
 
     Raises BundleError where the graph holds what not every engine runs: Einsum, BatchNormalization that did not fold,
     or an operator outside ONNX's own domain.
     """
     import onnx
 
-    clip = torch.zeros(1, 3, frames, 25)
+    clip = torch.zeros(batch or 1, 3, frames, 25)
     with warnings.catch_warnings():
         # The TorchScript exporter is deprecated, but its graph is flat and needs no onnxscript to be simplified;
         # the sizes that it warns of taking as constants are constant.
@@ -78,7 +82,7 @@ def write_onnx(encoder: Encoder, frames: int, path: Path) -> None:
             str(path),
             input_names=["clip"],
             output_names=["logits", "embedding"],
-            dynamic_axes={name: {0: "N"} for name in ("clip", "logits", "embedding")},
+            dynamic_axes=None if batch else {name: {0: "N"} for name in ("clip", "logits", "embedding")},
             opset_version=OPSET,
             dynamo=False,
         )
@@ -92,16 +96,13 @@ def write_onnx(encoder: Encoder, frames: int, path: Path) -> None:
 
 def parity(encoder: Encoder, model: Path, clips: Array) -> float:
     """The largest difference of any logit or embedding between ONNX Runtime and the PyTorch encoder as trained."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
     training = encoder.training
     encoder.eval()
     largest = 0.0
-    with torch.no_grad():
+    with torch.no_grad(), OnnxRuntimeBackend(model, "fp32", threads=0) as backend:
         for first in range(0, len(clips), 64):
             batch = clips[first : first + 64]
-            found = session.run(["logits", "embedding"], {"clip": batch})
+            found = backend.infer(batch)
             for a, b in zip(found, encoder(torch.from_numpy(batch)), strict=True):
                 # max() of a NaN would be passed over by a comparison; np.max keeps it, and `<=` then fails.
                 largest = max(largest, float(np.nan_to_num(np.abs(a - b.numpy()).max(), nan=np.inf)))

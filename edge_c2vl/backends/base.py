@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TypeVar
 
@@ -62,3 +63,15 @@ class Backend(ABC):
 
     @abstractmethod
     def _close(self) -> None: ...
+
+
+def in_batches(run: Callable[[Array], Sequence[Array]], clips: Array, size: int) -> list[Array]:
+    """What `run` gives for clips (N, ...), N at least 1, `size` of them at a time. The last are filled up with zeros;
+    what comes of these is left out."""
+    parts = []
+    for first in range(0, len(clips), size):
+        part = clips[first : first + size]
+        full = np.zeros((size, *clips.shape[1:]), np.float32)
+        full[: len(part)] = part
+        parts.append([value[: len(part)] for value in run(full)])
+    return [np.concatenate(values) for values in zip(*parts, strict=True)]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_c2vl.backends.base import Backend
+from edge_c2vl.backends.base import Backend, in_batches
 from edge_c2vl.errors import BundleError, UsageError
 from edge_c2vl.skeleton import Array
 
@@ -63,16 +63,27 @@ class OnnxRuntimeBackend(Backend):
             what = model if isinstance(model, Path) else "the model"
             raise BundleError(f"{what}: ONNX Runtime cannot open it: {' '.join(str(error).split())}") from error
         shape = self._session.get_inputs()[0].shape
+        self._batch = fixed_batch(self._session)
         used = self._session.get_providers()[0]
         provider = next((short for short, name in PROVIDERS.items() if name == used), used)
         super().__init__(f"onnxruntime:{provider}", precision, (shape[1], shape[2], shape[3]))
 
     def _infer(self, clip: Array) -> tuple[Array, Array]:
-        logits, embedding = self._session.run(["logits", "embedding"], {"clip": clip})
+        logits, embedding = in_batches(self._run, clip, self._batch) if self._batch else self._run(clip)
         return logits, embedding
+
+    def _run(self, clip: Array) -> list[Array]:
+        outputs: list[Array] = self._session.run(["logits", "embedding"], {"clip": clip})
+        return outputs
 
     def _close(self) -> None:
         self._session = None
+
+
+def fixed_batch(session: Any) -> int:
+    """The number of clips that a model was exported for; 0 where it takes any number."""
+    size = session.get_inputs()[0].shape[0]
+    return size if isinstance(size, int) else 0
 
 
 def optimised_model(bundle: Bundle, precision: str, device: str) -> tuple[Path, str]:

@@ -94,6 +94,22 @@ def pairs_are_symmetric(model: Any) -> None:
     assert {entry.domain for entry in model.opset_import} == {""}
 
 
+def test_a_model_of_a_fixed_batch_is_calibrated_like_any_other(
+    bundle_path: Path, archive: Archive, no_timing: None
+) -> None:
+    free = quantize_bundle(Bundle.open(bundle_path), archive, QuantizeOptions(samples=20)).figures
+    model = onnx.load(bundle_path / "model.fp32.onnx")
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_value = 3
+    onnx.save(model, bundle_path / "model.fp32.onnx")
+    claim(bundle_path, "model.fp32.onnx")
+    fixed = quantize_bundle(Bundle.open(bundle_path), archive, QuantizeOptions(samples=20)).figures
+    for figures in (free, fixed):
+        for row in figures["models"].values():
+            del row["bytes"]
+    assert fixed["models"] == free["models"]
+
+
 def test_engines_of_the_models_that_change_go(bundle_path: Path, archive: Archive, no_timing: None) -> None:
     engines = [Engine(f"engines/gpu/model.{p}.plan", "gpu", "GPU", "8.7", "10.3.0", p, "00") for p in ("fp32", "int8")]
     opened = revise_bundle(Bundle.open(bundle_path), {e.path: b"plan" for e in engines}, engines=engines)

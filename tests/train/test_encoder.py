@@ -69,6 +69,15 @@ def test_folded_and_exported_model_gives_the_same(settings: EncoderSettings, tmp
     assert graph.opset_import[0].version >= 17
 
 
+def test_a_fixed_batch_takes_any_number_of_clips_all_the_same(tmp_path: Path) -> None:
+    encoder = trained(EncoderSettings(width=4, blocks=3, classes=2))
+    write_onnx(encoder, 16, tmp_path / "model.onnx", batch=4)
+    graph = onnx.load(str(tmp_path / "model.onnx")).graph
+    assert [value.type.tensor_type.shape.dim[0].dim_value for value in (*graph.input, *graph.output)] == [4, 4, 4]
+    for count in (1, 4, 9):
+        assert parity(encoder, tmp_path / "model.onnx", clips(count, 16).numpy()) <= 1e-4
+
+
 def test_published_sizes() -> None:
     def parameters(settings: EncoderSettings) -> float:
         return sum(p.numel() for p in Encoder(settings).parameters()) / 1e6

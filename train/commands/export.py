@@ -26,6 +26,13 @@ import click
     show_default=True,
     help="Those of the model's labels that count as distraction; empty: none.",
 )
+@click.option(
+    "--batch",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Clips an inference, for engines that want it fixed; 0: any number.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace a bundle that stands there.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def export(
@@ -35,6 +42,7 @@ def export(
     clips: int,
     name: str | None,
     distraction: str,
+    batch: int,
     overwrite: bool,
     as_json: bool,
 ) -> None:
@@ -62,6 +70,7 @@ def export(
         compared,
         name=name or bundle.name,
         distraction=[label.strip() for label in distraction.split(",") if label.strip()],
+        batch=batch,
         overwrite=overwrite,
     )
     size = sum(entry["size"] for entry in made.manifest.files.values())

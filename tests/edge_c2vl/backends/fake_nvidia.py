@@ -157,6 +157,7 @@ class FakeTensorRT:
         if major >= 10:
             self.IProgressMonitor = type("IProgressMonitor", (), {"__init__": lambda self: None})
         self.broken = ""  # parse, build or load
+        self.shape = (-1, 3, 8, 25)  # of the model's input
         self.foreign_cache = b"from another GPU"
 
     def _tell(self, log: Any, message: str) -> None:
@@ -169,7 +170,11 @@ class FakeTensorRT:
         def create_network(bits: int) -> Any:
             self.seen["network_bits"] = bits
             named = [SimpleNamespace(name=name) for name in self.layers]
-            return SimpleNamespace(get_layer=named.__getitem__, num_layers=len(named))
+            return SimpleNamespace(
+                get_layer=named.__getitem__,
+                num_layers=len(named),
+                get_input=lambda _: SimpleNamespace(shape=self.shape),
+            )
 
         def build_serialized_network(network: Any, config: Any) -> Any:
             self.seen["config"] = config

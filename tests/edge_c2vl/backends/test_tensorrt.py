@@ -236,6 +236,14 @@ def test_kernel_timings_are_kept_and_reused(bundle: Bundle, fake: FakeTensorRT, 
     assert named.read_bytes() == b"+"
 
 
+def test_a_model_of_a_fixed_batch(bundle: Bundle, fake: FakeTensorRT) -> None:
+    fake.shape = (4, 3, 8, 25)
+    with pytest.raises(BundleError, match="--batch 4 4 4"):
+        build_engine(bundle, BuildOptions())
+    _, entry = build_engine(bundle, BuildOptions(batch=(4, 4, 4)))
+    assert entry.batch == [4, 4, 4]
+
+
 @pytest.mark.parametrize("content", [b"junk", b"from another GPU"])
 def test_a_timing_cache_that_cannot_be_used_counts_as_none(
     bundle: Bundle, fake: FakeTensorRT, tmp_path: Path, content: bytes
@@ -353,7 +361,7 @@ def test_the_names_that_are_used_exist() -> None:
         trt.Runtime: "deserialize_cuda_engine engine_host_code_allowed DLA_core",
         trt.ICudaEngine: "create_execution_context",
         trt.IExecutionContext: "set_tensor_address set_input_shape execute_async_v3",
-        trt.INetworkDefinition: "get_layer num_layers",
+        trt.INetworkDefinition: "get_layer num_layers get_input",
     }.items():
         assert [name for name in names.split() if not hasattr(owner, name)] == []
     if version >= (10,):
