@@ -30,14 +30,14 @@ def parse_address(text: str, default_port: int) -> tuple[str, int]:
 def token_for(host: str, what: str) -> str | None:
     """The token that callers must show: none on this machine alone, EDGE_C2VL_TOKEN beyond it. Raises UsageError where
     that is not set, or too short to be a secret."""
-    token = os.environ.get(TOKEN_VARIABLE)
-    if token is None and is_loopback(host):
+    token = os.environ.get(TOKEN_VARIABLE, "").strip()
+    if not token and is_loopback(host):
         return None
-    if token is None or len(token) < MIN_TOKEN:
-        raise UsageError(
-            f"{what} on {host} can be reached from other machines: set the environment variable {TOKEN_VARIABLE} to a "
-            f"secret of at least {MIN_TOKEN} characters, or use 127.0.0.1"
-        )
+    remedy = f"set the environment variable {TOKEN_VARIABLE} to a secret of at least {MIN_TOKEN} characters"
+    if not token:
+        raise UsageError(f"{what} on {host} can be reached from other machines: {remedy}, or use 127.0.0.1")
+    if len(token) < MIN_TOKEN:
+        raise UsageError(f"{what}: the token is too short to be a secret: {remedy}")
     return token
 
 

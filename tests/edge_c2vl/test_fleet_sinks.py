@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from edge_c2vl.errors import EdgeC2VLError, UsageError
-from edge_c2vl.listen import parse_address
+from edge_c2vl.listen import parse_address, token_for
 from edge_c2vl.policy import Level, Reason, State
 from edge_c2vl.records import Alert, SeenSkeleton
 from edge_c2vl.sinks.jsonl import JsonLines
@@ -233,6 +233,11 @@ def test_prometheus_asks_for_the_token(monkeypatch):
         fetch(sink.port, "another")
     assert "edge_c2vl_awareness" in fetch(sink.port, "a-secret-of-some-length")
     sink.close()
+
+
+def test_on_this_machine_an_empty_token_is_none(monkeypatch):
+    monkeypatch.setenv("EDGE_C2VL_TOKEN", "")
+    assert token_for("127.0.0.1", "--metrics") is None
 
 
 def test_nothing_listens_for_other_machines_without_a_token(monkeypatch):
