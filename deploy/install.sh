@@ -5,6 +5,8 @@
 # GStreamer), /etc/edge-c2vl, /etc/systemd/system. Running it again upgrades; settings are kept. --dry-run only says
 # what it would do.
 set -euo pipefail
+# The system's Python and no other: the service cannot see what lies in somebody's home.
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 here=$(cd "$(dirname "$0")/.." && pwd)
 dry=
 [ "${1:-}" = --dry-run ] && dry=1
@@ -29,7 +31,7 @@ fi
 id edge-c2vl >/dev/null 2>&1 || do_ useradd --system --user-group --home-dir /var/lib/edge-c2vl --shell /usr/sbin/nologin edge-c2vl
 do_ "$python" -m venv --system-site-packages /opt/edge-c2vl
 do_ /opt/edge-c2vl/bin/pip install --quiet --upgrade pip
-do_ /opt/edge-c2vl/bin/pip install --quiet --constraint "$here/constraints.txt" "${here}[can,metrics,mqtt]"
+do_ /opt/edge-c2vl/bin/pip install --quiet --constraint "$here/constraints.txt" "${here}[can,metrics,mqtt,web]"
 do_ install -d -m 0750 -o root -g edge-c2vl /etc/edge-c2vl
 [ -e /etc/edge-c2vl/environment ] || do_ install -m 0640 -o root -g edge-c2vl "$here/deploy/environment" /etc/edge-c2vl/environment
 do_ install -D -m 0644 "$here/docs/jetson.md" /usr/share/doc/edge-c2vl/jetson.md
