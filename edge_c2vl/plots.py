@@ -112,6 +112,7 @@ def curves(runs: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
             points = [(row["epoch"], row[name]) for row in rows if name in row]
             panel.plot(*zip(*points, strict=True), **_line(number), label=run) if points else panel.plot([], [])
         panel.set(title=name.replace("_", " "), xlabel="epoch")
+        panel.xaxis.get_major_locator().set_params(integer=True)
     for panel in panels.flat[len(names) :]:
         panel.remove()
     if len(runs) > 1:
@@ -173,7 +174,9 @@ def film_strip(sequence: ArrayLike, timestamps_s: ArrayLike, title: str = "", fr
     poses, stamps = np.asarray(sequence, np.float32), np.asarray(timestamps_s, np.float64)
     shown = moments(len(poses), frames)
     middle, half = extent(poses)
-    figure, panels = _figure(1.7 * len(shown) + 0.4, 3.4, 1, len(shown))
+    words = f"{title} (left: dark, right: bright)" if title else ""
+    lines = textwrap.wrap(words, 22 * len(shown) + 10)
+    figure, panels = _figure(1.7 * len(shown), 2.05 + 0.14 * len(lines), 1, len(shown))
     for panel, index in zip(panels.flat, shown, strict=True):
         for bone, line in bones(poses[index]):
             colour = SIDES[_side(bone)]
@@ -186,8 +189,7 @@ def film_strip(sequence: ArrayLike, timestamps_s: ArrayLike, title: str = "", fr
             xticks=[],
             yticks=[],
         )
-    words = f"{title} (left: dark, right: bright)" if title else ""
-    figure.supxlabel("\n".join(textwrap.wrap(words, 22 * len(shown) + 10)), fontsize=8)
+    figure.supxlabel("\n".join(lines), fontsize=8)
     return figure
 
 
