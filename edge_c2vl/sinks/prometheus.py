@@ -27,7 +27,7 @@ class Prometheus(Sink):
 
         host, port = parse_address(address, DEFAULT_PORT)
         self._token = token_for(host, "--metrics")
-        registry = CollectorRegistry()
+        self.registry = registry = CollectorRegistry()
         prefix = "edge_c2vl_"
         self._age = Histogram(
             prefix + "decision_age_seconds",
