@@ -1,11 +1,13 @@
-"""What the terminal shows: one line that is rewritten; where there is no terminal, a line a state change."""
+"""What the terminal shows: one line that is rewritten, or, where there is no terminal, a line a state change; and a line
+an alert."""
 
 from __future__ import annotations
 
 import sys
 from typing import TextIO
 
-from edge_c2vl.records import Decision, StateChange
+from edge_c2vl.policy import Level
+from edge_c2vl.records import Alert, Decision, StateChange
 from edge_c2vl.sinks import Sink
 
 _COLOURS = {"attentive": "32", "distracted": "31;1", "cannot see": "33", "nobody": "33", "starting": "2"}
@@ -28,6 +30,12 @@ class StatusLine(Sink):
             return
         label = "" if change.label is None else f" ({change.label} {change.probability:.2f})"
         self._stream.write(f"{change.start_s:8.2f} to {change.end_s:8.2f} s  {change.state.value}{label}\n")
+        self._stream.flush()
+
+    def alert(self, alert: Alert) -> None:
+        what = "alert ended" if alert.level == Level.NONE else f"{alert.level.name}: {alert.reason and alert.reason.value}"
+        # The line under way is written anew with the next decision.
+        self._stream.write(("\r\033[K" if self._rewrites else "") + f"{alert.timestamp_s:8.1f} s  {what}\n")
         self._stream.flush()
 
     def close(self) -> None:

@@ -12,8 +12,8 @@ import pytest
 
 from edge_c2vl.draw import COLOURS, draw
 from edge_c2vl.errors import EdgeC2VLError, UsageError
-from edge_c2vl.policy import State
-from edge_c2vl.records import Decision, Episode, SeenFrame
+from edge_c2vl.policy import Level, Reason, State
+from edge_c2vl.records import Alert, Decision, Episode, SeenFrame
 from edge_c2vl.sinks.display import Display
 from edge_c2vl.sinks.jsonl import JsonLines
 from edge_c2vl.sinks.status import StatusLine
@@ -156,15 +156,22 @@ def test_status_line_is_rewritten_on_a_terminal_only():
 
     terminal, plain = Terminal(), io.StringIO()
     change = Episode(DECISION).ended(14.0, State.NOBODY, 0.0, 1.0)
+    alert = Alert(1, "run", Level.WARNING, Reason.LONG, State.DISTRACTED, "phone", 0.5, None, 12.5, 0.0, 24.1)
     for stream in (terminal, plain):
         sink = StatusLine(stream)
         sink.decision(DECISION)
         sink.decision(NOTHING)
         sink.state(change)
+        sink.alert(alert)
+        sink.alert(replace(alert, level=Level.NONE, reason=None))
         sink.close()
-    assert terminal.getvalue().count("\r") == 2
+    assert terminal.getvalue().count("\r") == 4
     assert "distracted" in terminal.getvalue()
-    assert plain.getvalue() == "   12.50 to    14.00 s  distracted (distracted 0.93)\n"
+    assert plain.getvalue().splitlines() == [
+        "   12.50 to    14.00 s  distracted (distracted 0.93)",
+        "    12.5 s  WARNING: long distraction",
+        "    12.5 s  alert ended",
+    ]
 
 
 def test_a_window_needs_a_screen(monkeypatch):
