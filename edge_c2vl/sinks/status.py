@@ -1,5 +1,4 @@
-"""What the terminal shows: one line that is rewritten, or, where there is no terminal, a line a state change; and a line
-an alert."""
+"""What the terminal shows: one line that is rewritten (no terminal: a line a state change), and a line an alert."""
 
 from __future__ import annotations
 
@@ -33,7 +32,8 @@ class StatusLine(Sink):
         self._stream.flush()
 
     def alert(self, alert: Alert) -> None:
-        what = "alert ended" if alert.level == Level.NONE else f"{alert.level.name}: {alert.reason and alert.reason.value}"
+        reason = "" if alert.reason is None else alert.reason.value
+        what = "alert ended" if alert.level == Level.NONE else f"{alert.level.name}: {reason}"
         # The line under way is written anew with the next decision.
         self._stream.write(("\r\033[K" if self._rewrites else "") + f"{alert.timestamp_s:8.1f} s  {what}\n")
         self._stream.flush()
