@@ -42,8 +42,10 @@ def main(archive: Path, work: Path) -> None:
         shift = np.full(len(odds), np.nan)
         for driver in np.unique(data.scenes.driver):
             for camera in np.unique(data.scenes.camera):
-                theirs = (data.scenes.driver == driver) & (data.scenes.camera == camera)
-                normal = np.flatnonzero(theirs & ~data.labelled & (data.store.confidence > 0))
+                theirs = (data.scenes.driver == driver) & (data.scenes.camera == camera) & ~data.turned
+                if not theirs.any():
+                    continue
+                normal = np.flatnonzero(theirs & data.normal & (data.store.confidence > 0))
                 if minutes is not None:
                     normal = normal[: round(minutes * 60 / HOP_S)]
                 learnt = fit(postures[normal], np.zeros((len(normal), 3)))

@@ -8,11 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from edge_c2vl.archive import Archive, ArchiveWriter
 from edge_c2vl.bundle import Bundle
 from edge_c2vl.errors import DatasetError, EdgeC2VLError
+from edge_c2vl.recordings import sliding
 from tests.train.test_loop import body
+from train.data import Loader
+from train.knowledge.bank import write_bank
 from train.recipes import sktdd
 from train.recipes.sktdd import Data, run_final, run_folds
 
@@ -73,6 +77,11 @@ def test_an_epoch_is_made_up_as_stated(archive: Archive) -> None:
     assert weights.sum() == pytest.approx(1)
     assert weights[normal].sum() == pytest.approx(sktdd.SHARES["normal"])
     assert weights[data.labels[rows] == 1].sum() == pytest.approx(sktdd.SHARES["distracted"])
+    half = np.arange(len(data.labels)) % 2 == 0
+    some = dataclasses.replace(data, turned=half, labelled=data.labelled & ~half)
+    weights = some.weights(rows)
+    assert weights[half[rows]].sum() == pytest.approx(sktdd.TURNED)
+    assert weights[normal].sum() == pytest.approx(sktdd.SHARES["normal"])
 
 
 def test_folds_then_bundle(archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,6 +112,37 @@ def test_folds_then_bundle(archive: Archive, tmp_path: Path, monkeypatch: pytest
     assert bundle.report["figures"] == json.loads((tmp_path / "work" / "folds.json").read_text())
     assert "MIT License" in (bundle.path / "licences" / "sktDD.txt").read_text()
     assert sum(entry["size"] for entry in bundle.manifest.files.values()) < 5e6
+
+
+def test_pretraining_sees_nothing_of_the_test_drivers(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    windows = sliding(archive, None, sktdd.SPEC.seconds, 2.0)
+    names = archive.clips["name"].to_numpy()[windows.clip]
+    embeddings = np.random.default_rng(0).normal(size=(len(windows), 2, 16))
+    spans = np.stack([windows.start_s, windows.end_s], axis=1)
+    about = {"kind": "language", "encoder": "made up", "source": "made up", "seconds": sktdd.SPEC.seconds}
+    write_bank(tmp_path / "bank", names.tolist(), spans, embeddings, [["one", "two"]] * len(windows), **about)
+    subjects = archive.clips["subject"].to_numpy()
+    trained_on: list[set[str]] = []
+
+    class Spy(Loader):
+        def __init__(self, store, rows, *arguments, **more) -> None:
+            trained_on.append(set(subjects[store.windows.clip[rows]]))
+            super().__init__(store, rows, *arguments, **more)
+
+    monkeypatch.setattr(sktdd, "Loader", Spy)
+    monkeypatch.setattr(sktdd, "PRETRAIN", dataclasses.replace(sktdd.PRETRAIN, knowledge_size=8))
+    monkeypatch.setattr(sktdd, "PRETRAIN_LOOP", dataclasses.replace(sktdd.PRETRAIN_LOOP, epochs=1, batch_size=16))
+    pretrained = sktdd.pretrain_on(archive, tmp_path / "bank", ["a"], tmp_path / "pretrained")
+    assert trained_on == [{"b", "c", "d"}]
+    # Fine-tuning starts from it: without a learning rate nothing but the classifier and the norms' statistics differs.
+    monkeypatch.setattr(sktdd, "LOOP", dataclasses.replace(sktdd.LOOP, epochs=1, learning_rate=0.0, average=0.0))
+    data = Data.open(archive)
+    tuned = sktdd.train_on(data, data.fold(["a"])[0], tmp_path / "tuned", 0, pretrained)
+    assert all(
+        torch.equal(a, b) for a, b in zip(tuned.blocks.parameters(), pretrained.blocks.parameters(), strict=True)
+    )
 
 
 def test_another_archive_is_refused(tmp_path: Path) -> None:

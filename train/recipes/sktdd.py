@@ -66,8 +66,9 @@ AUGMENT = AugmentSettings(
     mask_arm=0.1, mask_span=0.1,
 )  # fmt: skip
 LOOP = LoopSettings(
-    epochs=16, batch_size=64, learning_rate=3e-3, weight_decay=0.02, average=0.98, accelerator="cpu", tensorboard=False
-)
+    epochs=16, batch_size=64, learning_rate=3e-3, weight_decay=0.02, average=0.98, precision="bf16-mixed",
+    accelerator="cpu", tensorboard=False,
+)  # fmt: skip
 SMOOTHING = 0.1
 # Pretraining (--bank): as what was best on NW-UCLA (docs/results.md), for clips in two dimensions.
 PRETRAIN = PretrainSettings(frames=SPEC.frames, join=True, knowledge_size=256)
@@ -147,20 +148,22 @@ def pretrain_on(archive: Archive, bank: Path, drivers: list[str], folder: Path, 
         return load_model(folder)[0]
     torch.manual_seed(seed)
     opened = Bank.open(bank)
-    windows, _ = opened.windows(archive)
+    recorded_by_a_camera = np.flatnonzero(~archive.clips["kind"].str.endswith("turned"))
+    windows, _ = opened.windows(archive, recorded_by_a_camera)
     store = ClipStore.open(archive, windows, SPEC)  # one for all folds: making clips takes long
-    others = ~archive.clips["subject"].isin(drivers).to_numpy()
-    known = gather_knowledge(archive, np.flatnonzero(others), [opened], PRETRAIN, seed)[1]["language"]
+    theirs = archive.clips["subject"].isin(drivers).to_numpy()
+    rows = recorded_by_a_camera[~theirs[recorded_by_a_camera]]
+    known = gather_knowledge(archive, rows, [opened], PRETRAIN, seed)[1]["language"]
     knowledge = torch.zeros(len(windows), *known.shape[1:])
-    knowledge[others[windows.clip]] = known
+    knowledge[~theirs[windows.clip]] = known
     settings = replace(ENCODER, classes=0, embedding=known.shape[2])
     encoder = Encoder(settings)
-    rows = np.flatnonzero(others[windows.clip] & (store.confidence > 0))
-    loader = Loader(store, rows, PRETRAIN_LOOP.batch_size, seed)
+    chosen = np.flatnonzero(~theirs[windows.clip] & (store.confidence > 0))
+    loader = Loader(store, chosen, PRETRAIN_LOOP.batch_size, seed)
     task = C2VL(encoder, {"language": knowledge}, Augment(AUGMENT, SPEC.dimensions), OBJECTIVE)
     about = About(settings, SPEC, [], "sktDD, without labels", [LICENCE])
-    recorded = {"augment": asdict(AUGMENT), "pretraining": asdict(PRETRAIN), "objective": asdict(OBJECTIVE)}
-    loop = Loop(encoder, task, loader, replace(PRETRAIN_LOOP, seed=seed), folder, about, recorded=recorded)
+    kept = {"augment": asdict(AUGMENT), "pretraining": asdict(PRETRAIN), "objective": asdict(OBJECTIVE)}
+    loop = Loop(encoder, task, loader, replace(PRETRAIN_LOOP, seed=seed), folder, about, recorded=kept)
     return loop.run(resume=(folder / CHECKPOINT).is_file())
 
 

@@ -42,7 +42,7 @@ SHARES = (0.72, 0.56)
 SEEN, USUAL = 0.03, 0.3
 # Where a camera in a vehicle may stand: degrees to the driver's right (negative) or left, and above or below; and how
 # near: 1 / distance in shoulder breadths. With mirror images in training both sides of the vehicle are covered.
-YAW, PITCH, ROLL, NEARNESS = (-80.0, 50.0), (-35.0, 10.0), 5.0, (0.0, 0.36)
+YAW, PITCH, ROLL, NEARNESS = (-80.0, 50.0), (-40.0, 10.0), 5.0, (0.1, 0.45)
 
 
 def rotation(yaw: float, pitch: float, roll: float) -> Floats:
