@@ -26,6 +26,7 @@ from edge_c2vl.errors import ArchiveError, EdgeC2VLError, UsageError
 from edge_c2vl.folders import put_in_place
 from edge_c2vl.skeleton import MEDIAPIPE33
 from edge_c2vl.sources.images import images_in, is_image
+from train.own_labels import OwnLabels, subject_of
 from train.remaining import Progress, Remaining
 from train.video import Recipe, Skeletons
 from train.workers import Done, Event, Failed, Job, Moved, run_local
@@ -95,9 +96,12 @@ def video_at(path: Path, name: str) -> Video:
     )
 
 
-def fingerprint(videos: Sequence[Video], recipe: Recipe) -> str:
-    """Changes with the videos, their content as far as size and time tell, and how skeletons are made of them."""
+def fingerprint(videos: Sequence[Video], recipe: Recipe, labels: OwnLabels | None = None) -> str:
+    """Changes with the videos, their content as far as size and time tell, how skeletons are made of them, and their
+    labels."""
     about = [VERSION, asdict(recipe), [asdict(video) for video in videos]]
+    if labels is not None:
+        about += [asdict(labels), labels.check([(video.name, video.path) for video in videos])]
     if recipe.pose_model:
         model = Path(recipe.pose_model).stat()
         about += [model.st_size, model.st_mtime_ns]
@@ -122,15 +126,16 @@ def extract(
     source: str = "own videos",
     licence: str = "own",
     description: str = "extracting",
+    labels: OwnLabels | None = None,
 ) -> Report:
     """Writes the archive `target`; goes on with what an earlier run of the same kind has left beside it.
 
     runner: where the videos are read; by default `workers` processes on this machine. A video that fails is tried
     again `retries` times, after the others. Raises ArchiveError where videos have failed for good (the others are kept
     for the next run; with skip_failed=True the archive is written without them), where `target` is another archive, or
-    where another process is writing it.
+    where another process is writing it. labels: see OwnLabels; what is wrong with them is raised before any work.
     """
-    identity = fingerprint(videos, recipe)
+    identity = fingerprint(videos, recipe, labels)
     if target.exists() and not overwrite:
         return _already(target, identity)
     with _work_folder(target) as work:
@@ -144,7 +149,9 @@ def extract(
                 "run the same command to try them again, or with --skip-failed to leave them out"
             )
         done = [video for video in videos if parts[video.name].is_file()]
-        report = _write(work / "archive", done, parts, failed, identity, source, licence, len(videos) - len(todo))
+        report = _write(
+            work / "archive", done, parts, failed, identity, source, licence, len(videos) - len(todo), labels
+        )
         put_in_place(work / "archive", target)
         shutil.rmtree(work)
     return report
@@ -251,10 +258,12 @@ def _write(
     source: str,
     licence: str,
     kept: int,
+    labels: OwnLabels | None,
 ) -> Report:
     poses = 0
+    named = [] if labels is None else list(labels.names)
     with ArchiveWriter(
-        path, labels=[], source=source, licence=licence, source_layout=MEDIAPIPE33.name, dimensions=2
+        path, labels=named, source=source, licence=licence, source_layout=MEDIAPIPE33.name, dimensions=2
     ) as writer:
         for video in videos:
             skeletons = _load(parts[video.name])
@@ -263,9 +272,12 @@ def _write(
                 video.name,
                 skeletons.frames,
                 skeletons.fps,
+                subject=subject_of(video.name),
                 group=video.name,
                 timestamps=skeletons.timestamps,
+                frame_labels=None if labels is None else labels.of(video.path, skeletons.timestamps),
                 poses=skeletons.poses,
+                **({} if labels is None else labels.columns(video.name)),
             )
         writer.meta["extracted"] = identity
         writer.meta["skipped"] = failed

@@ -28,6 +28,7 @@ from edge_c2vl.camera import CameraOptions
 from edge_c2vl.errors import ArchiveError, EdgeC2VLError, UsageError
 from tests.conftest import free_port
 from train.extract import extract, find_videos
+from train.own_labels import OwnLabels
 from train.remaining import Remaining, words
 from train.video import Recipe, Skeletons
 from train.workers import Done, Event, Failed, Job, Moved, run_local
@@ -109,6 +110,36 @@ def test_asked_again_for_what_is_there_does_nothing(tmp_path: Path) -> None:
         extract(videos, tmp_path / "a", Recipe(CameraOptions(mirror=True)), runner=Scripted())
     extract(videos, tmp_path / "a", Recipe(CameraOptions(mirror=True)), runner=runner, overwrite=True)
     assert len(runner.read) == 4
+
+
+def test_labels_beside_the_videos(tmp_path: Path) -> None:
+    folder = tmp_path / "videos"
+    for name in ("anna/0", "ben/1"):
+        (folder / name).parent.mkdir(parents=True)
+        (folder / f"{name}.mp4").write_bytes(b"video")
+        (folder / f"{name}.csv").write_text("start,end,label\n0.06,0.12,phone\n")
+    labels = OwnLabels(("attentive", "phone"), test=("ben",))
+    extract(find_videos([folder]), tmp_path / "a", Recipe(), runner=Scripted(), labels=labels)
+    archive = Archive.open(tmp_path / "a")
+    assert archive.labels == ["attentive", "phone"]
+    assert archive.clips[["subject", "split"]].to_numpy().tolist() == [["anna", "train"], ["ben", "test"]]
+    for row in range(2):
+        stamps, numbers = archive.timestamps(row), archive.frame_labels(row)
+        assert numbers.tolist() == ((stamps >= 0.06) & (stamps < 0.12)).astype(int).tolist()
+        assert 0 < numbers.sum() < len(numbers)
+    # Other labels are another archive, and are told from what is there before anything is read.
+    (folder / "ben/1.csv").write_text("start,end,label\n")
+    with pytest.raises(ArchiveError, match="holds other skeletons"):
+        extract(find_videos([folder]), tmp_path / "a", Recipe(), runner=Scripted(), labels=labels)
+    (folder / "ben/1.csv").write_text("start,end,label\n0,1,asleep\n")
+    runner = Scripted()
+    with pytest.raises(EdgeC2VLError, match="'asleep' is unknown; there are attentive, phone"):
+        extract(find_videos([folder]), tmp_path / "b", Recipe(), runner=runner, labels=labels)
+    with pytest.raises(UsageError, match="--test carl: there is no such folder"):
+        OwnLabels(("attentive", "phone"), ("carl",)).check([("anna/0.mp4", str(folder / "anna/0.mp4"))])
+    with pytest.raises(UsageError, match="two different classes"):
+        OwnLabels(("attentive",))
+    assert runner.read == []
 
 
 def test_a_changed_video_is_read_again(tmp_path: Path) -> None:

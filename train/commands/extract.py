@@ -22,6 +22,12 @@ from edge_c2vl.commands.options import json_option, picture_options, pose_model_
     "--retries", type=click.IntRange(0), default=1, show_default=True, help="Further tries of a video that fails."
 )
 @click.option("--skip-failed", is_flag=True, help="Write the archive without the videos that failed.")
+@click.option(
+    "--labels",
+    metavar="NAME,...",
+    help="Label frames by the CSV beside each video (start,end,label; seconds). The first NAME is what no row covers.",
+)
+@click.option("--test", metavar="FOLDER,...", help="Folders (one a driver) kept for testing: a column `split`.")
 @click.option("--overwrite", is_flag=True, help="Replace an archive that exists.")
 @json_option
 def extract(
@@ -34,6 +40,8 @@ def extract(
     overwrite: bool,
     as_json: bool,
     pose_model: str | None,
+    labels: str | None,
+    test: str | None,
     **picture: Any,
 ) -> None:
     """Write the skeleton ARCHIVE of videos, by the same camera and pose code that runs in the vehicle.
@@ -44,14 +52,18 @@ def extract(
     \b
     Example:
       edge-c2vl extract drives/ drives.archive --workers 8
+      edge-c2vl extract drives/ drives.archive --labels attentive,phone,drinking --test anna,ben
       edge-c2vl extract ids_1/ night.archive --camera-mode ir --ray auto
     """
     from edge_c2vl.camera import CameraOptions, parse_crop
     from train.extract import extract as run
     from train.extract import find_videos
+    from train.own_labels import OwnLabels
     from train.video import Recipe
     from train.workers import default_workers, run_ray
 
+    if test and not labels:
+        raise click.UsageError("--test divides labelled videos: give --labels as well")
     crop, mode, rotation = picture.pop("crop"), picture.pop("camera_mode"), int(picture.pop("rotate"))
     options = CameraOptions(crop=parse_crop(crop) if crop else None, mode=mode, rotation=rotation, **picture)
     try:
@@ -64,6 +76,7 @@ def extract(
             retries=retries,
             skip_failed=skip_failed,
             overwrite=overwrite,
+            labels=OwnLabels(_names(labels), _names(test)) if labels else None,
         )
     except KeyboardInterrupt:
         click.echo("interrupted; finished videos are kept: run the same command to go on", err=True)
@@ -77,3 +90,7 @@ def extract(
     kept = f", {report.kept} of them from an earlier run" if report.kept else ""
     failed = f"; {len(report.failed)} videos failed" if report.failed else ""
     click.echo(f"{archive}: {report.clips} videos{kept}, {report.frames} frames, a pose in {share}{failed}")
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())

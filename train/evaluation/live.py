@@ -55,7 +55,7 @@ def _span(row: dict[str, str | None], where: str, labels: Sequence[str], duratio
         raise DatasetError(f"{where}: {row['start']!r} and {row['end']!r} should be seconds") from None
     label = (row["label"] or "").strip()
     if label not in labels:
-        raise DatasetError(f"{where}: the label {label!r} is unknown to the bundle, which has {', '.join(labels)}")
+        raise DatasetError(f"{where}: the label {label!r} is unknown; there are {', '.join(labels)}")
     if not 0 <= start_s < end_s < math.inf:
         raise DatasetError(f"{where}: from {start_s:g} to {end_s:g} s is no span of time")
     if end_s > duration_s + SLACK_S:

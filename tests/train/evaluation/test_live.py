@@ -37,7 +37,7 @@ def test_truth(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("text", "message"), [
     ("start,label\n0,distracted\n", "line 1 lacks the columns end"),
     ("", "line 1 lacks the columns start, end, label"),
-    ("start,end,label\n0,1,distracted\n1,2,asleep\n", "line 3: the label 'asleep' is unknown to the bundle"),
+    ("start,end,label\n0,1,distracted\n1,2,asleep\n", "line 3: the label 'asleep' is unknown; there are"),
     ("start,end,label\n0,x,distracted\n", "line 2: '0' and 'x' should be seconds"),
     ("start,end,label\n3,1,distracted\n", "line 2: from 3 to 1 s is no span"),
     ("start,end,label\nnan,1,distracted\n", "line 2: from nan to 1 s is no span"),
