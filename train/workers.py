@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 from collections import deque
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -173,6 +174,7 @@ def run_ray(queue: deque[Job], recipe: Recipe, address: str) -> Generator[Event,
         import ray
     except ModuleNotFoundError:
         raise UsageError("--ray needs Ray: install it with pip install 'edge-c2vl[cluster]'") from None
+    _check_reachable(address)
     try:
         ray.init(address=address, log_to_driver=False, logging_level="error", ignore_reinit_error=True)
     except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
@@ -196,6 +198,16 @@ def run_ray(queue: deque[Job], recipe: Recipe, address: str) -> Generator[Event,
         for reference in running:
             ray.cancel(reference, force=True)
         ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Ray itself tries for minutes before it says that nobody answers at HOST:PORT. Raises UsageError."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if port.isdigit():  # else a word that Ray knows, such as auto
+        try:
+            socket.create_connection((host, int(port)), timeout=10).close()
+        except (OSError, OverflowError) as error:
+            raise UsageError(f"no Ray cluster at {address}: {error}") from None
 
 
 def _ray_attempt(job: Job, recipe: Recipe) -> Done | Failed:
