@@ -4,8 +4,8 @@
     python benchmarks/slow_sinks.py [--rounds 10] [--seconds 3] [--hop 0.05]
 
 The live pipeline watches the sample clip (looped, 30 frames a second) with the real pose network and the default
-bundle. The skeletons it goes on with are scripted, so that an alert or a change of state comes about every second. Its
-outputs:
+bundle's encoder. What they answer is replaced: a driver whose arms are in view takes the phone for 2 s out of 4, so that
+there are four alerts and two changes of state in 4 s. Its outputs:
 
     mqtt   alerts and states to a real mosquitto; slow: through a proxy that lets 100 bytes pass every half second
     pipe   decisions into a named pipe of 4 kB; slow: its reader is stopped (SIGSTOP)
@@ -44,6 +44,7 @@ from page_clients import Ages, Loop
 from soak import ScriptedPose
 
 from edge_c2vl.backends import open_backend
+from edge_c2vl.backends.base import Backend
 from edge_c2vl.bundle import Bundle
 from edge_c2vl.pipeline import Pipeline
 from edge_c2vl.policy import PolicySettings
@@ -131,15 +132,31 @@ def be_disk(mount: str) -> None:
     fuse.FUSE(Disk(), mount, foreground=True, nothreads=True)
 
 
-class ScriptedAfterReal:
-    """Takes the real network's time and goes on with skeletons of a driver who takes the phone for 3 s out of 6."""
+class Pose:
+    """Takes the real network's time and answers with skeletons whose arms are in view."""
 
     def __init__(self, real: PoseEstimator) -> None:
         self._real, self._scripted = real, ScriptedPose()
 
     def estimate(self, image_bgr: Any, timestamp_s: float) -> Array:
         self._real.estimate(image_bgr, timestamp_s)
-        return self._scripted.estimate(image_bgr, 2 * (timestamp_s % 6))
+        return self._scripted.estimate(image_bgr, timestamp_s)
+
+
+class Encoder(Backend):
+    """Takes the real encoder's time and answers by the clock."""
+
+    def __init__(self, real: Backend) -> None:
+        super().__init__(real.name, real.precision, real.clip_shape)
+        self._real = real
+
+    def _infer(self, clip: Array) -> tuple[Array, Array]:
+        logits, embedding = self._real.infer(clip)
+        logits[:] = (0, 4) if time.monotonic() % 4 < 2 else (4, 0)
+        return logits, embedding
+
+    def _close(self) -> None:
+        self._real.close()
 
 
 class Outputs:
@@ -199,8 +216,8 @@ def measure(asked: argparse.Namespace) -> Iterator[tuple[tuple[str, ...], np.nda
     manifest, ages = bundle.manifest, Ages()
     with ExitStack() as stack:
         outputs = Outputs(stack, Path(stack.enter_context(tempfile.TemporaryDirectory())))
-        backend = stack.enter_context(open_backend(bundle))
-        pose = ScriptedAfterReal(stack.enter_context(PoseEstimator()))
+        backend = stack.enter_context(Encoder(open_backend(bundle)))
+        pose = Pose(stack.enter_context(PoseEstimator()))
         mqtt = Mqtt(outputs.broker)
         events, pipe = JsonLines(str(outputs.mount / "events.jsonl"), "state"), JsonLines(str(outputs.fifo), "decision")
         pipeline = Pipeline(
@@ -212,8 +229,8 @@ def measure(asked: argparse.Namespace) -> Iterator[tuple[tuple[str, ...], np.nda
             clip=manifest.clip,
             sinks=[ages, mqtt, pipe, events],
             hop_s=asked.hop,
-            # All three levels within 3 s of distraction.
-            policy=PolicySettings(warning_fast_s=1.0, critical_share=2.0, recovery=5.0),
+            # All three levels within 2 s of distraction.
+            policy=PolicySettings(warning_fast_s=0.5, recovery=5.0, smoothing_s=0.2),
         )
 
         def backlog() -> dict[str, int]:
