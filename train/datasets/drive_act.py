@@ -208,7 +208,7 @@ def read_labels(path: Path) -> list[Chunk]:
         parts = [name for name in PARTS if name in header]
         missing = [name for name in _COLUMNS if name not in header] + ([] if "activity" in header else ["activity"])
         if missing:
-            raise DatasetError(f"{path} lacks the columns {', '.join(missing)}")
+            raise DatasetError(f"{path}, line 1 lacks the columns {', '.join(missing)}")
         chunks = []
         for row in rows:
             numbers = {name: int(row[name]) for name in _COLUMNS if name != "file_id"}
@@ -258,7 +258,7 @@ def read_skeletons(path: Path) -> tuple[NDArray[np.int64], Array]:
     wanted = ["frame_id"] + [f"{joint}_{axis}" for joint in JOINTS for axis in "xyzp"]
     missing = [name for name in wanted if name not in header]
     if missing:
-        raise DatasetError(f"{path} lacks {len(missing)} columns of 105, {missing[0]} first")
+        raise DatasetError(f"{path}, line 1 lacks {len(missing)} columns of 105, {missing[0]} first")
     if len(lines) < 2:
         raise DatasetError(f"{path}, line 2: no frame, the skeleton file is empty; copy it again")
     values = numbers(lines[1:], [header.index(name) for name in wanted], str(path), delimiter=",")

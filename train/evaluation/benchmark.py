@@ -32,6 +32,14 @@ SPLITS = {
     "nw-ucla": ("xview",),
     "utd-mhad": ("xsub",),
 }
+# How the sources begin that their loaders write.
+_TITLES = {
+    "ntu60": "NTU RGB+D 60",
+    "ntu120": "NTU RGB+D 120",
+    "pku-mmd": "PKU-MMD",
+    "nw-ucla": "Northwestern-UCLA",
+    "utd-mhad": "UTD-MHAD",
+}
 _WORDS = {
     "linear": "logistic regression (C = {c}) on the frozen encoder's standardised features",
     "knn": "{k} nearest neighbours by cosine among the frozen encoder's features",
@@ -93,7 +101,14 @@ class Samples:
 
 
 def evaluate(archive: Archive, dataset: str, split: str, seeds: Sequence[Sequence[Model]], asked: Asked) -> Report:
-    """The report. seeds: the models of each seed: one, or one of each stream for fusion (linear only)."""
+    """The report. seeds: the models of each seed: one, or one of each stream for fusion (linear only).
+
+    Raises UsageError where the archive holds another of the data sets, beside whose figures it would be put.
+    """
+    source = archive.meta["source"]
+    held = next((name for name, title in _TITLES.items() if source.startswith(title)), dataset)
+    if held != dataset:
+        raise UsageError(f"{archive.path} holds {source}: that is eval {held}, not {dataset}")
     if any(len(streams) > 1 for streams in seeds) and asked.protocol != "linear":
         raise UsageError("several --checkpoint are the streams of a fusion, which --protocol linear alone has")
     samples = Samples.of(archive, split)

@@ -93,7 +93,7 @@ def _scored(archive: Archive, rows: NDArray[np.int64], model: Model, classes: li
         label = archive.labels[int(row["label"])] if row["label"] >= 0 else "none"
         raise DatasetError(
             f"{row.get('where', row['name'])}: the activity {label!r} is unknown to {model.name}, which knows "
-            f"{len(model.labels)} ({int(unknown.sum())} rows)"
+            f"{len(model.labels)} (in {int(unknown.sum())} of {len(rows)} rows)"
         )
     logits = through(model.logits, archive, windows, model.spec, f"{column} test")
     probabilities = np.zeros((len(rows), len(classes)))

@@ -152,6 +152,13 @@ def test_wrong_wishes_are_one_line(archive: Archive, split: str, protocol: str, 
         evaluate(archive, "ntu60", split, [[ByHand()]], Asked(protocol))
 
 
+def test_another_data_sets_archive_is_refused(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its figures would stand beside those published for this one."""
+    monkeypatch.setitem(archive.meta, "source", "NTU RGB+D 120 (https://rose1.ntu.edu.sg)")
+    with pytest.raises(UsageError, match=r"holds NTU RGB\+D 120 .*: that is eval ntu120, not ntu60"):
+        run(archive, "knn")
+
+
 def test_fusion_is_for_linear_probes(archive: Archive) -> None:
     with pytest.raises(UsageError, match="several --checkpoint"):
         evaluate(archive, "ntu60", "xsub", [[ByHand(), ByHand()]], Asked("knn"))

@@ -186,7 +186,7 @@ def test_the_archive_is_made_once_and_anew_when_a_file_changes(root: Path, cache
 @pytest.mark.parametrize(("break_it", "message"), [
     (lambda root: _skeletons(root).write_text(""), r"run1_2018-05-03.*csv, line 1: no header, the skeleton file is em"),
     (lambda root: _skeletons(root).unlink(), r"csv, line \d+: vp3/run1.* has no skeleton file"),
-    (lambda root: _edit(root, "frame_end", "frame_stop"), r"split_0\.test\.csv lacks the columns frame_end"),
+    (lambda root: _edit(root, "frame_end", "frame_stop"), r"split_0\.test\.csv, line 1 lacks the columns frame_end"),
     (lambda root: _edit(root, ",0,30,", ",30,30,"), r"split_0\.test\.csv, line 2: frames 30 to 30"),
     (lambda root: _edit(root, "ids_1", "kinect_color"), r"split_0\.test\.csv, line 2 .* frames of kinect_color"),
 ])  # fmt: skip
