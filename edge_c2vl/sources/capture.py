@@ -11,6 +11,12 @@ from edge_c2vl.quiet import quiet_opencv
 from edge_c2vl.sources.base import Picture, Source
 
 
+# OpenCV tells a picture that cannot be decoded and the end of a stream in the same way. Behind the one the next picture
+# follows; so many, for so long, are the end.
+MAX_DAMAGED = 50
+DAMAGED_S = 2.0
+
+
 class Capture(Source):
     """target: what VideoCapture opens with backend `api`. settings: CAP_PROP_* to ask for; a device need not obey."""
 
@@ -29,12 +35,17 @@ class Capture(Source):
         self.fps = nominal_fps(self._capture)
 
     def read(self) -> Picture:
-        grabbed = self._capture.grab()
-        captured_s = time.monotonic()
-        got, image = self._capture.retrieve() if grabbed else (False, None)
-        if not got or image is None:
-            raise CameraError(f"{self._name} stopped: the stream ended or the camera was unplugged")
-        return Picture(image, captured_s, captured_s)
+        failed_s = None
+        for _ in range(MAX_DAMAGED):
+            grabbed = self._capture.grab()
+            captured_s = time.monotonic()
+            got, image = self._capture.retrieve() if grabbed else (False, None)
+            if got and image is not None:
+                return Picture(image, captured_s, captured_s)
+            failed_s = failed_s or captured_s
+            if captured_s > failed_s + DAMAGED_S:
+                break
+        raise CameraError(f"{self._name} stopped: the stream ended or the camera was unplugged")
 
     def close(self) -> None:
         self._capture.release()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from edge_c2vl.errors import CameraError
 from edge_c2vl.sources import redact
 from edge_c2vl.sources.base import Picture, Source
-from edge_c2vl.sources.capture import keep_depth, nominal_fps, open_capture, timeouts
+from edge_c2vl.sources.capture import MAX_DAMAGED, keep_depth, nominal_fps, open_capture, timeouts
 
 if TYPE_CHECKING:
     from edge_c2vl.camera import CameraOptions
@@ -77,8 +77,12 @@ class VideoFile(Source):
     def _decode(self) -> Picture | None:
         import cv2
 
-        got, image = self._capture.read()
-        if not got or image is None:
+        # A damaged picture looks like the end, but others follow it.
+        for _ in range(MAX_DAMAGED):
+            got, image = self._capture.read()
+            if got and image is not None:
+                break
+        else:
             return None
         timestamp_s = float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) / 1000
         # A container without timestamps gives 0 or nonsense, and one that was cut from pieces may go back: time then

@@ -230,3 +230,32 @@ class TestDescribing:
 
     def test_errors_have_exit_codes(self):
         assert (CameraError.exit_code, UsageError.exit_code) == (1, 2)
+
+
+class TestDamagedPictures:
+    def test_a_picture_that_cannot_be_decoded_is_left_out_and_the_next_follows(self, tmp_path):
+        import cv2
+
+        from edge_c2vl.camera import open_camera
+        from edge_c2vl.sources.capture import Capture
+
+        path = tmp_path / "damaged.avi"
+        video = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 48))
+        for index in range(10):
+            video.write(np.roll(numbered(), index, axis=1))
+        video.release()
+        content = bytearray(path.read_bytes())
+        starts = [at for at in range(len(content)) if content[at : at + 3] == b"\xff\xd8\xff"]
+        assert len(starts) == 10
+        for start, following in zip(starts[4:6], starts[5:7], strict=True):
+            # All but the head of the next chunk.
+            content[start : following - 8] = bytes(following - 8 - start)
+        path.write_bytes(content)
+        with open_camera(str(path)) as file:
+            assert len([*iter(file.read, None)]) == 8
+        live = Capture("a stream", str(path), cv2.CAP_FFMPEG, {}, {}, "")
+        for _ in range(8):
+            live.read()
+        with pytest.raises(CameraError, match="the stream ended"):
+            live.read()
+        live.close()

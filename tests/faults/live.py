@@ -7,15 +7,16 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import free_port, needs
-from tests.edge_c2vl.test_speed import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -101,16 +102,27 @@ class LiveRun:
         families = text_string_to_metric_families(text)
         return {sample.name: sample.value for family in families for sample in family.samples if not sample.labels}
 
-    def wait_for_frames(self, more: int = 10, seconds: float = 60) -> None:
+    def wait(self, condition: Callable[[], bool], seconds: float = 60) -> None:
+        """Until it holds; what the run said is told where it does not."""
+        end_s = time.monotonic() + seconds
+        while not condition():
+            assert self.process.poll() is None, f"the run ended: {self.errors}"
+            last = self.decisions[-1:] if self._decisions.exists() else []
+            assert time.monotonic() < end_s, f"it did not happen; {self.errors} {last} {self.metrics()}"
+            time.sleep(0.05)
+
+    def wait_for_frames(self, more: int = 10) -> None:
         """Until so many further frames were looked at."""
         before = self.metrics().get("edge_c2vl_frames_total", 0)
-        wait_for(lambda: self.metrics().get("edge_c2vl_frames_total", 0) >= before + more, seconds)
+        self.wait(lambda: self.metrics().get("edge_c2vl_frames_total", 0) >= before + more)
 
-    def wait_for_state(self, *states: str, seconds: float = 60) -> None:
-        wait_for(
-            lambda: self._decisions.exists() and [d["state"] for d in self.decisions[-1:]] in [[s] for s in states],
-            seconds,
-        )
+    def wait_for_decisions(self, more: int) -> None:
+        """Until so many further decisions were made."""
+        before = len(self.decisions)
+        self.wait(lambda: len(self.decisions) >= before + more)
+
+    def wait_for_state(self, *states: str) -> None:
+        self.wait(lambda: self._decisions.exists() and any(d["state"] in states for d in self.decisions[-1:]))
 
     def footprint(self) -> tuple[int, int, float]:
         """Threads, file descriptors and MB of memory."""

@@ -142,6 +142,6 @@ def test_a_full_disk_ends_no_run(disk, film):
             run.wait_for_frames(60)
             assert run.decisions == []
             ballast.unlink()
-            wait_for(lambda: len(run.decisions) >= 10, 30)
+            run.wait_for_decisions(10)
     finally:
         stream.kill()

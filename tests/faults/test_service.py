@@ -34,10 +34,10 @@ def test_systemd_hears_ready_progress_and_end_and_reload_is_heard(tmp_path):
             assert time.monotonic() - began < 15
             assert all(line.startswith("WATCHDOG=1\nSTATUS=") for line in heard)
             run.process.send_signal(signal.SIGHUP)
-            wait_for(lambda: "settings read again" in run.errors)
+            run.wait(lambda: "settings read again" in run.errors)
             settings.write_text("policy: 3")
             run.process.send_signal(signal.SIGHUP)
-            wait_for(lambda: "settings kept" in run.errors)
+            run.wait(lambda: "settings kept" in run.errors)
         last = b""
         while last != b"STOPPING=1":
             last = systemd.recv(1000)
@@ -89,7 +89,7 @@ def test_no_log_holds_a_secret(tmp_path):
     ]  # fmt: skip
     with LiveRun(tmp_path, CAMERA, "--duration", "20", *outputs, env=env) as run:
         run.wait_for_state("attentive", "distracted")
-        wait_for(lambda: "MQTT" in run.errors)
+        run.wait(lambda: "MQTT" in run.errors)
         run.process.wait(60)
     assert SECRET not in run.errors
     assert SECRET not in run.events_file.read_text()
