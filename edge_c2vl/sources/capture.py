@@ -10,7 +10,6 @@ from edge_c2vl.errors import CameraError
 from edge_c2vl.quiet import quiet_opencv
 from edge_c2vl.sources.base import Picture, Source
 
-
 # OpenCV tells a picture that cannot be decoded and the end of a stream in the same way. Behind the one the next picture
 # follows; so many, for so long, are the end.
 MAX_DAMAGED = 50
