@@ -1,13 +1,18 @@
-# make run    sets everything up in .venv and watches a driver on a sample clip
+# make run    sets everything up in .venv and watches a simulated driver for a minute, with the live page
 # make test   sets up the tools for development as well, and runs the default tests
+# make docs   builds the documentation into site/; a dead link fails
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+PORT ?= 8480
+SITE ?= site
+# From the co-driver's side: attentive 15 s, the phone at the ear 20 s, attentive 20 s.
+DEMONSTRATION := simulated:story?camera=a_column_co_driver&driver=2&seconds=55
 
-.PHONY: run test lint clean
+.PHONY: run test lint docs clean
 
 run: $(VENV)/.run
-	$(BIN)/edge-c2vl run --camera sample --decisions -
+	$(BIN)/edge-c2vl run --camera '$(DEMONSTRATION)' --serve 127.0.0.1:$(PORT)
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto --dist loadfile
@@ -17,13 +22,16 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: $(VENV)/.dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --site-dir $(SITE)
+
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
 
 # The package is installed in place, so what is here is what runs.
 $(VENV)/.run: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[sample]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[sample,web]'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt

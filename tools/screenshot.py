@@ -1,0 +1,86 @@
+"""Takes docs/page.png: the live page in headless Chromium, the simulated driver on the phone before the camera.
+
+    python tools/screenshot.py [--more FOLDER]      # and, into FOLDER, dark, on a phone and on a vehicle's display
+
+Needs chromium, chromium-driver and selenium. It takes half a minute: the driver is attentive first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from selenium import webdriver  # noqa: E402
+from selenium.webdriver.chrome.service import Service  # noqa: E402
+
+from tests.edge_c2vl.conftest import FLAGS, Browser  # noqa: E402
+
+CAMERA = "simulated:story?camera=a_column_co_driver&driver=2&seconds=40"
+# file: width, height, theme
+MORE = {"dark.png": (1280, 800, "dark"), "phone.png": (390, 844, "light"), "display.png": (1024, 600, "dark")}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--more", type=Path, metavar="FOLDER")
+    asked = parser.parse_args()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    command = [sys.executable, "cli.py", "run", "--camera", CAMERA, "--serve", address, "--quiet"]
+    run = subprocess.Popen(command, cwd=ROOT)
+    with tempfile.TemporaryDirectory() as profile:
+        options = webdriver.ChromeOptions()
+        options.binary_location = "/usr/bin/chromium"
+        for flag in (*FLAGS, f"--user-data-dir={profile}"):
+            options.add_argument(flag)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        driver = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
+        try:
+            _wait(address)
+            browser = Browser(driver)
+            browser.open(f"http://{address}/", 1280, 800, prefers_color_scheme="light")
+            warned = "document.getElementById('state').dataset.level === 'warning'"
+            browser.until(warned, "the driver is warned", seconds=60)
+            time.sleep(1.0)
+            _shoot(browser, ROOT / "docs" / "page.png")
+            for name, (width, height, theme) in MORE.items() if asked.more else ():
+                asked.more.mkdir(parents=True, exist_ok=True)
+                browser.open(f"http://{address}/", width, height, prefers_color_scheme=theme)
+                browser.until("document.querySelectorAll('#stages tr').length >= 5", "latencies are shown")
+                time.sleep(1.0)
+                _shoot(browser, asked.more / name)
+        finally:
+            driver.quit()
+            run.terminate()
+            run.wait()
+
+
+def _wait(address: str) -> None:
+    """Until somebody listens there."""
+    host, port = address.split(":")
+    for _ in range(600):
+        with socket.socket() as probe:
+            if probe.connect_ex((host, int(port))) == 0:
+                return
+        time.sleep(0.1)
+    raise SystemExit("the page is not served")
+
+
+def _shoot(browser: Browser, path: Path) -> None:
+    picture = browser.cdp("Page.captureScreenshot", format="png", captureBeyondViewport=False)
+    path.write_bytes(base64.b64decode(picture["data"]))
+    print(path)
+
+
+if __name__ == "__main__":
+    main()
