@@ -23,12 +23,14 @@ from edge_c2vl.archive import Archive
 from edge_c2vl.backends.base import in_batches
 from edge_c2vl.backends.onnxruntime import fixed_batch, session_options
 from edge_c2vl.bundle import Bundle, Manifest, revise_bundle, write_bundle
+from edge_c2vl.errors import ArchiveError
 from edge_c2vl.latency import cpu_latency
 from edge_c2vl.machine import cpu_name
 from edge_c2vl.progress import track
 from edge_c2vl.skeleton import Array
 
 KEPT_CLIPS = 32  # that go into the bundle, to check an engine with on the device
+MOST_EMPTY = 0.5  # of the calibration clips may show no joint at all
 OBSERVED = 8  # clips at a time whose activations are looked at: at width 64 they take 20 MB each
 
 
@@ -82,6 +84,12 @@ def quantize_bundle(
     say(f"selection:   {len(sets.selection)} clips ({sets.selection.name})")
     say(f"evaluation:  {len(sets.evaluation)} clips ({sets.evaluation.name})")
     clips = sets.calibration.clips()
+    empty = float((~clips.any(axis=(1, 2, 3))).mean())
+    if empty > MOST_EMPTY:
+        raise ArchiveError(
+            f"no joint is seen in {100 * empty:.0f} % of the calibration clips ({sets.calibration.name}): ranges of "
+            "nothing say nothing; make the archive again with edge-c2vl prepare"
+        )
     model = load_folded(bundle.model_path())
     found = layers(model)
     histograms = _histograms(model, found, clips)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -255,15 +256,24 @@ def test_skeletons_that_are_nan_count_as_missing(
     bundle_path: Path, archive_path: Path, tmp_path: Path, no_timing: None
 ) -> None:
     """frames.npy is read as it stands; what is not finite in it is cleaned where a clip is made."""
-    other = tmp_path / "nan"
-    other.mkdir()
-    for file in archive_path.iterdir():
-        (other / file.name).write_bytes(file.read_bytes())
-    frames = np.load(other / "frames.npy")
-    frames[::7, 3] = np.nan
-    np.save(other / "frames.npy", frames)
+    other = with_nan(archive_path, tmp_path / "nan", (slice(None, None, 7), 3))
     outcome = quantize_bundle(Bundle.open(bundle_path), Archive.open(other), QuantizeOptions(samples=16, max_drop=5))
     assert np.isfinite(outcome.figures["models"]["int8"]["sqnr_logits_db"])
+
+
+def with_nan(archive: Path, copy: Path, where: Any) -> Path:
+    shutil.copytree(archive, copy)
+    frames = np.load(copy / "frames.npy")
+    frames[where] = np.nan
+    np.save(copy / "frames.npy", frames)
+    return copy
+
+
+def test_skeletons_that_are_all_nan(
+    bundle_path: Path, archive_path: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    everything = with_nan(archive_path, tmp_path / "nothing", slice(None))
+    assert "no joint is seen in 100 % of the calibration clips" in refused(bundle_path, everything, capfd)
 
 
 def test_no_such_archive(bundle_path: Path, tmp_path: Path) -> None:
