@@ -26,6 +26,7 @@ COMMANDS = {
     "knowledge": "train.commands.knowledge:knowledge",
     "train": "train.commands.train:train",
     "export": "train.commands.export:export",
+    "labels": "train.commands.labels:labels",
     "quantize": "calibration.commands.quantize:quantize",
     "build-engine": "edge_c2vl.commands.build_engine:build_engine",
 }

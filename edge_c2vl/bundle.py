@@ -7,6 +7,8 @@ model.int8.onnx                 the same network with explicit Q/DQ; optional
 calibration.npz                 some of the clips that INT8 was calibrated on, to check an engine with; optional
 engines/<device>/model.*        engines, each for one device: TensorRT's .plan, ONNX Runtime's .ort; optional
 report.json                     how well it did, on what; optional
+words.npz                       labels in words (words.py); optional
+language.safetensors            how phrases are embedded, for edge-c2vl labels on a workstation; optional
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ from edge_c2vl.errors import BundleError
 from edge_c2vl.folders import put_in_place, temporary_beside
 from edge_c2vl.onnx_files import external_files
 from edge_c2vl.window import ClipSpec
+from edge_c2vl.words import FILE as WORDS
+from edge_c2vl.words import Words
 
 FORMAT_VERSION = 1
 DEFAULT = Path(__file__).parent / "bundles" / "default"
@@ -137,7 +141,9 @@ class Bundle:
             raise BundleError(f"bundle {folder} has no model.fp32.onnx: {mend}")
         for name in models:
             _check_model(folder, name, manifest, mend)
-        return cls(folder, manifest)
+        bundle = cls(folder, manifest)
+        _ = bundle.words  # read once, so that words that do not fit are told now
+        return bundle
 
     def model_path(self, precision: str = "fp32") -> Path:
         """The ONNX model of one of PRECISIONS. Raises BundleError where the bundle has none of that precision."""
@@ -151,6 +157,13 @@ class Bundle:
     def precisions(self) -> list[str]:
         """Those of PRECISIONS that there is a model of."""
         return [name for name in PRECISIONS if f"model.{name}.onnx" in self.manifest.files]
+
+    @property
+    def words(self) -> Words | None:
+        """The labels in words; None where there are none. Raises BundleError where they do not fit the model."""
+        if WORDS not in self.manifest.files:
+            return None
+        return Words.read(self.path / WORDS, self.manifest.embedding_size)
 
     @property
     def report(self) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from edge_c2vl.speed import Speed
 from edge_c2vl.summary import Summary
 from edge_c2vl.timing import Timings
 from edge_c2vl.window import Clip, ClipSpec
+from edge_c2vl.words import Words, softmax
 
 log = logging.getLogger("edge_c2vl")
 
@@ -37,7 +38,11 @@ class Job:
 
 
 class Decider:
-    """Runs the encoder and the policy, and keeps the thread of states and alerts. For one thread at a time."""
+    """Runs the encoder and the policy, and keeps the thread of states and alerts. For one thread at a time.
+
+    labels, distraction: the trained classifier's. words: labels in words, told beside them; with by_words they are what
+    is decided by, instead of the classifier.
+    """
 
     def __init__(
         self,
@@ -50,12 +55,17 @@ class Decider:
         personaliser: Personaliser,
         timings: Timings,
         summary: Summary,
+        words: Words | None = None,
+        by_words: bool = False,
     ) -> None:
+        if words is not None and by_words:
+            labels, distraction = words.labels, words.distraction
         self.policy = Policy(list(distraction), policy)
         self.run_id = uuid.uuid4().hex[:12]
         self._backend, self._labels, self._spec, self._speed = backend, list(labels), spec, speed
         self._personaliser, self._distraction = personaliser, frozenset(distraction)
         self._timings, self._summary = timings, summary
+        self._words, self._by_words = words, by_words and words is not None
         self._episode: Episode | None = None
         self._newest: Decision | None = None
         self._alert: tuple[Level, Reason | None] = (Level.NONE, None)
@@ -66,10 +76,14 @@ class Decider:
         """The decision first, then what it changes."""
         # A window that is still filling has seen the arms in less of its length for no fault of theirs.
         arms_seen = not job.blind and job.clip.arms >= self._spec.min_arms * job.fill
-        logits, encoder_ms = self._encode(job.clip) if arms_seen else (None, None)
-        personal = Personal({})
-        if logits is not None:
-            probabilities = dict(zip(self._labels, _softmax(logits).tolist(), strict=True))
+        encoded, encoder_ms = self._encode(job.clip) if arms_seen else (None, None)
+        personal, words = Personal({}), None
+        if encoded is not None:
+            logits, embedding = encoded
+            words = None if self._words is None else self._words.probabilities(embedding)
+            probabilities = dict(zip(self._labels, softmax(logits).tolist(), strict=True))
+            if words is not None and self._by_words:
+                probabilities = words
             personal = self._personaliser.look(job.clip, job.timestamp_s, probabilities, self._distraction)
         speed_kmh, speed_age_s = self._speed.latest()
         unseen_s = 0.0 if job.blind else job.unseen_s
@@ -96,6 +110,7 @@ class Decider:
             distraction=status.distraction,
             probabilities=personal.probabilities if status.label is not None else None,
             unusual=personal.unusual,
+            words=words if status.label is not None else None,
             arms=job.clip.arms,
             pose_confidence=job.clip.confidence,
             age_ms=age_ms,
@@ -103,7 +118,7 @@ class Decider:
             awareness=status.awareness,
             level=status.level,
             speed_kmh=speed_kmh if speed_age_s <= self.policy.settings.speed_stale_s else None,
-            logits=logits,
+            logits=None if encoded is None else encoded[0],
         )
         self._newest = decision
         self._summary.count(decision.state.value)
@@ -115,20 +130,21 @@ class Decider:
             return []
         return [self._ended(self._episode, self._episode.end_s, None, self._newest)]
 
-    def _encode(self, clip: Clip) -> tuple[Array | None, float | None]:
+    def _encode(self, clip: Clip) -> tuple[tuple[Array, Array] | None, float | None]:
+        """The clip's logits and embedding, and what they took."""
         if not clip.data.any():
             return None, None
         started = time.perf_counter()
-        logits = self._backend.infer(clip.data[None])[0][0]
+        logits, embedding = (output[0] for output in self._backend.infer(clip.data[None]))
         encoder_ms = (time.perf_counter() - started) * 1e3
         self._timings.add("encoder", encoder_ms)
-        if not np.isfinite(logits).all():
+        if not np.isfinite(logits).all() or (self._words is not None and not np.isfinite(embedding).all()):
             # Nothing to judge by, and the policy's filter would never forget it.
             if not self._complained:
                 log.warning('the encoder\'s answer is no number; the state is "cannot see" while that lasts')
             self._complained = True
             return None, encoder_ms
-        return logits, encoder_ms
+        return (logits, embedding), encoder_ms
 
     def _alerts_of(self, decision: Decision, status: Status) -> list[Alert]:
         if (status.level, status.reason) == self._alert:
@@ -170,8 +186,3 @@ class Decider:
         # A clock that was set back in between leaves no length that would mean anything.
         seconds[change.state.value] = seconds.get(change.state.value, 0.0) + max(0.0, change.end_s - change.start_s)
         return change
-
-
-def _softmax(logits: Array) -> Array:
-    powers = np.exp(logits - logits.max())
-    return powers / powers.sum()

@@ -46,6 +46,7 @@ class Watch:
     backend: str = "auto"
     precision: str = "auto"
     threads: int = 1
+    decide_by: str = "classifier"
     hop: float = 0.25
     duration: float | None = None
     settings: str | None = None
@@ -100,6 +101,10 @@ def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: bool = True) -> Sum
     personaliser = Personaliser(asked.normal, asked.learn_normal, asked.forget_normal)
     with ExitStack() as stack:
         model = Bundle.open(asked.bundle)
+        if asked.decide_by == "words" and model.words is None:
+            raise UsageError(
+                f"--decide-by words: bundle {asked.bundle} has no labels in words; add some with edge-c2vl labels add"
+            )
         engine = stack.enter_context(open_backend(model, asked.backend, asked.precision, asked.threads))
         engine.warm_up()
         speed = stack.enter_context(open_speed(asked.speed_kmh, asked.speed))
@@ -121,6 +126,8 @@ def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: bool = True) -> Sum
             policy=policy,
             speed=speed,
             personaliser=personaliser,
+            words=model.words,
+            by_words=asked.decide_by == "words",
         )
         if asked.status:
             what = f"{source.describe()}, bundle {model.manifest.name} on {engine.name} {engine.precision}"
@@ -176,13 +183,14 @@ def _open_page(asked: Watch, source: Camera, model: Bundle, engine: Backend) -> 
     from edge_c2vl.sinks.page import About, Page
 
     manifest = model.manifest
+    decided = model.words if asked.decide_by == "words" and model.words else manifest
     about = About(
         camera=source.describe,
         backend=engine.name,
         precision=engine.precision,
         bundle=manifest.name,
-        labels=manifest.labels,
-        distraction=manifest.distraction,
+        labels=decided.labels,
+        distraction=decided.distraction,
         min_confidence=manifest.clip.min_confidence,
     )
     page = Page(asked.serve or "", about, asked.serve_video)

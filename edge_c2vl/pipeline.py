@@ -35,6 +35,7 @@ from edge_c2vl.summary import Summary
 from edge_c2vl.temperature import temperature_c
 from edge_c2vl.timing import Timings
 from edge_c2vl.window import ClipSpec, Window
+from edge_c2vl.words import Words
 
 # Frames farther apart than this do not belong to one window: the clock was set, or the source stood still.
 CLOCK_JUMP_S = 10.0
@@ -85,9 +86,9 @@ class Stuck(EdgeC2VLError):
 class Pipeline:
     """Joins the parts and runs them until the source ends, `stop` is called or a stage fails.
 
-    labels, distraction: the bundle's labels and those that count as distraction. hop_s: seconds of recording between
-    two decisions. layout: the joint layout that `pose` speaks. watchdog_s: live, a run without progress for so long
-    ends with Stuck.
+    labels, distraction: the bundle's labels and those that count as distraction. words, by_words: see Decider. hop_s:
+    seconds of recording between two decisions. layout: the joint layout that `pose` speaks. watchdog_s: live, a run
+    without progress for so long ends with Stuck.
     """
 
     def __init__(
@@ -104,6 +105,8 @@ class Pipeline:
         policy: PolicySettings | None = None,
         speed: Speed | None = None,
         personaliser: Personaliser | None = None,
+        words: Words | None = None,
+        by_words: bool = False,
         layout: str = "mediapipe33",
         watchdog_s: float = 30.0,
     ) -> None:
@@ -122,6 +125,8 @@ class Pipeline:
             personaliser or Personaliser(),
             self.timings,
             self.summary,
+            words,
+            by_words,
         )
         lossless = not camera.live
         self._outlets = [Outlet(sink, lossless, self._fail) for sink in sinks]

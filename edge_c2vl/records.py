@@ -23,10 +23,15 @@ def _rounded(value: float | None, digits: int = 4) -> float | None:
     return None if value is None else round(float(value), digits)
 
 
+def _all_rounded(values: dict[str, float] | None) -> dict[str, float] | None:
+    return values and {name: round(value, 4) for name, value in values.items()}
+
+
 @dataclass(frozen=True)
 class Decision:
     """One judgement of the driver. timestamp_s: the newest frame's time in the recording or since the machine's start.
-    wall_s: Unix time at which it was made. age_ms: how old that frame was then; encoder_ms: what the encoder took."""
+    wall_s: Unix time at which it was made. age_ms: how old that frame was then; encoder_ms: what the encoder took.
+    words: the probability of each label in words; None where there are none, or no class is named."""
 
     timestamp_s: float
     wall_s: float
@@ -43,10 +48,10 @@ class Decision:
     level: Level = Level.NONE
     speed_kmh: float | None = None
     unusual: float | None = None
+    words: dict[str, float] | None = None
     logits: Array | None = None
 
     def to_json(self) -> dict[str, Any]:
-        probabilities = self.probabilities and {name: round(p, 4) for name, p in self.probabilities.items()}
         return {
             "schema": SCHEMA,
             "kind": "decision",
@@ -56,7 +61,8 @@ class Decision:
             "label": self.label,
             "probability": _rounded(self.probability),
             "distraction": _rounded(self.distraction),
-            "probabilities": probabilities,
+            "probabilities": _all_rounded(self.probabilities),
+            "words": _all_rounded(self.words),
             "unusual": _rounded(self.unusual, 3),
             "awareness": _rounded(self.awareness, 3),
             "alert": self.level.name.lower(),

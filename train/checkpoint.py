@@ -22,6 +22,8 @@ from edge_c2vl.window import ClipSpec
 from train.encoder import Encoder, EncoderSettings
 
 FORMAT_VERSION = 1
+# Beside the model of an encoder whose embeddings words can be compared with: knowledge/language.py.
+LANGUAGE = "language.safetensors"
 
 
 class CheckpointError(EdgeC2VLError):

@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from edge_c2vl.backends.onnxruntime import OnnxRuntimeBackend
 from edge_c2vl.bundle import Bundle, Manifest, write_bundle
 from edge_c2vl.errors import BundleError
 from edge_c2vl.skeleton import Array
+from edge_c2vl.words import Words
 from train.checkpoint import About
 from train.encoder import Encoder, fold
 
@@ -31,6 +33,7 @@ def export_bundle(
     name: str,
     distraction: list[str],
     files: Mapping[str, Path | bytes] | None = None,
+    words: Words | None = None,
     accuracy: Mapping[str, Any] | None = None,
     batch: int = 0,
     overwrite: bool = False,
@@ -38,20 +41,29 @@ def export_bundle(
     """Writes the bundle; returns it and the largest difference from PyTorch on `clips` (N, 3, T, 25).
 
     distraction: those of the model's labels that count as distraction. files: licence texts, report.json and the like.
-    batch: clips an inference; 0 leaves that open.
+    words: labels in words, which become the classes of a model without a classifier. batch: clips an inference; 0
+    leaves that open.
     Raises BundleError where the outputs differ by more than 1e-4, the model has no classifier, or `path` exists.
     """
-    if encoder.classifier is None:
-        raise BundleError("this model has no classifier, so it cannot decide: train one with edge-c2vl train finetune")
+    network: Encoder | InWords = encoder
+    if words is not None:
+        if encoder.classifier is not None:
+            raise BundleError("this model has classes of its own: export it, then edge-c2vl labels add")
+        network = InWords(encoder, torch.from_numpy(words.embeddings.T / words.temperature))
+    elif encoder.classifier is None:
+        raise BundleError(
+            "this model has no classifier, so it cannot decide: train one with edge-c2vl train finetune, or give it "
+            "labels in words (--describe)"
+        )
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model.fp32.onnx"
-        write_onnx(encoder, about.clip.frames, model, batch)
-        difference = parity(encoder, model, clips)
+        write_onnx(network, about.clip.frames, model, batch)
+        difference = parity(network, model, clips)
         if not difference <= PARITY:
             raise BundleError(f"ONNX Runtime and PyTorch differ by {difference:.2g} on these clips, more than {PARITY}")
         manifest = Manifest(
             name=name,
-            labels=about.labels,
+            labels=about.labels if words is None else words.labels,
             distraction=distraction,
             clip=about.clip,
             embedding_size=encoder.embedding_size,
@@ -62,7 +74,21 @@ def export_bundle(
         return write_bundle(path, manifest, {"model.fp32.onnx": model, **(files or {})}, overwrite), difference
 
 
-def write_onnx(encoder: Encoder, frames: int, path: Path, batch: int = 0) -> None:
+class InWords(nn.Module):
+    """An encoder whose classes are labels in words: clip -> cosines over temperature (N, L), embedding (N, D)."""
+
+    def __init__(self, encoder: Encoder, labels: Tensor) -> None:
+        """labels: (D, L), their embeddings over the temperature."""
+        super().__init__()
+        self.encoder = encoder
+        self.register_buffer("labels", labels.float().contiguous())
+
+    def forward(self, clip: Tensor) -> tuple[Tensor, Tensor]:
+        _, embedding = self.encoder(clip)
+        return embedding @ self.labels, embedding
+
+
+def write_onnx(encoder: Encoder | InWords, frames: int, path: Path, batch: int = 0) -> None:
     """One ONNX file: input `clip` (N, 3, frames, 25), outputs `logits` (N, K) and `embedding` (N, D); N is `batch`, or
     free where that is 0.
 
@@ -71,13 +97,16 @@ def write_onnx(encoder: Encoder, frames: int, path: Path, batch: int = 0) -> Non
     """
     import onnx
 
+    folded: nn.Module = (
+        fold(encoder) if isinstance(encoder, Encoder) else InWords(fold(encoder.encoder), encoder.labels)
+    )
     clip = torch.zeros(batch or 1, 3, frames, 25)
     with warnings.catch_warnings():
         # The TorchScript exporter is deprecated, but its graph is flat and needs no onnxscript to be simplified;
         # the sizes that it warns of taking as constants are constant.
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            fold(encoder),
+            folded.eval(),
             (clip,),
             str(path),
             input_names=["clip"],
@@ -94,7 +123,7 @@ def write_onnx(encoder: Encoder, frames: int, path: Path, batch: int = 0) -> Non
         raise BundleError(f"the exported graph holds {', '.join(sorted(foreign | unwanted))}")
 
 
-def parity(encoder: Encoder, model: Path, clips: Array) -> float:
+def parity(encoder: Encoder | InWords, model: Path, clips: Array) -> float:
     """The largest difference of any logit or embedding between ONNX Runtime and the PyTorch encoder as trained."""
     training = encoder.training
     encoder.eval()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from edge_c2vl.errors import UsageError
 from edge_c2vl.skeleton import NTU25
 from edge_c2vl.window import ClipSpec
 from train.augment import Augment
-from train.checkpoint import About, load_model
+from train.checkpoint import LANGUAGE, About, load_model
 from train.data import ClipStore, Loader, Windows, in_order, sliding, whole_clips
 from train.encoder import Encoder
 from train.loop import Loop, make_fabric
@@ -33,11 +34,15 @@ def finetune(
     loop: LoopSettings,
     *,
     pretrained: Path | None = None,
+    freeze: bool = False,
     resume: bool = False,
     cache: Path | None = None,
 ) -> dict[str, float]:
     """Trains into the run folder; returns the figures of the last epoch, with top-1 and balanced accuracy of val and
-    test where the split has them. pretrained: a model whose encoder is started from (its form wins over `encoder`)."""
+    test where the split has them. pretrained: a model whose encoder is started from (its form wins over `encoder`).
+    freeze: only the classifier is trained, so that the encoder's embeddings, and the language they know, stay."""
+    if freeze and pretrained is None:
+        raise UsageError("--freeze keeps a pretrained encoder as it is: name it with --from")
     fabric = make_fabric(loop)
     torch.manual_seed(loop.seed)
     encoder = replace(encoder, classes=len(archive.labels))
@@ -63,6 +68,10 @@ def finetune(
     network = Encoder(encoder)
     if pretrained is not None:
         load_backbone(network, model)
+    if freeze:
+        assert network.classifier is not None
+        network.requires_grad_(False)
+        network.classifier.requires_grad_(True)
     weights = None
     if data.balance:
         counts = np.bincount(windows.label[train], minlength=len(archive.labels))
@@ -86,11 +95,13 @@ def finetune(
                 values |= {f"{name}_top1": scores.top1, f"{name}_balanced": scores.balanced}
         return values
 
-    task = Supervised(Augment(augment, spec.dimensions), smoothing=data.smoothing, evaluate=figures)
+    task = Supervised(Augment(augment, spec.dimensions), smoothing=data.smoothing, evaluate=figures, frozen=freeze)
     about = About(encoder, spec, archive.labels, archive.meta["source"], [archive.meta["licence"]])
-    recorded = {"augment": asdict(augment), "data": asdict(data), "pretrained": str(pretrained or "")}
+    recorded = {"augment": asdict(augment), "data": asdict(data), "pretrained": str(pretrained or ""), "freeze": freeze}
     run = Loop(network, task, loader, loop, folder, about, fabric, recorded)
     run.run(resume)
+    if freeze and pretrained is not None and fabric.is_global_zero:
+        copy_language(pretrained, folder)
     return run.metrics[-1]
 
 
@@ -131,6 +142,13 @@ def load_backbone(network: Encoder, pretrained: Encoder) -> None:
     kept = {name: t for name, t in pretrained.state_dict().items() if not name.startswith("classifier.")}
     missing = network.load_state_dict(kept, strict=False).missing_keys
     assert all(name.startswith("classifier.") for name in missing), missing
+
+
+def copy_language(pretrained: Path, folder: Path) -> None:
+    """The language beside a pretrained model, where there is one, into another run's folder."""
+    kept = (pretrained if pretrained.is_dir() else pretrained.parent) / LANGUAGE
+    if kept.is_file():
+        shutil.copyfile(kept, folder / LANGUAGE)
 
 
 def predict(encoder: Encoder, store: ClipStore, rows: NDArray[np.int64]) -> NDArray[Any]:

@@ -5,6 +5,7 @@
       metrics.jsonl        a line an epoch
       checkpoint.safetensors   the last checkpoint: everything that going on needs
       model.safetensors    the finished encoder
+      language.safetensors     after pretraining on language: the way from words to the encoder's embeddings
       events.out.*         TensorBoard
 
 A run that was killed and resumed ends with the same bits as one that was not (on the CPU): a checkpoint holds encoder,

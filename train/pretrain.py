@@ -17,11 +17,12 @@ from edge_c2vl.recordings import Windows, sliding, whole_clips
 from edge_c2vl.window import ClipSpec
 from train.augment import Augment
 from train.baselines import SkeletonCLR
-from train.checkpoint import About, save_model
+from train.checkpoint import LANGUAGE, About, save_model
 from train.data import ClipStore, Loader
 from train.encoder import Encoder
 from train.finetune import joints_of
 from train.knowledge.bank import Bank, BankError
+from train.knowledge.language import SAMPLE, Language
 from train.knowledge.spectrum import Preparation
 from train.loop import MODEL, Loop, make_fabric
 from train.pretrain_settings import ObjectiveSettings, PretrainSettings
@@ -54,8 +55,9 @@ def pretrain(
     torch.manual_seed(loop.seed)
     rows = _train_rows(archive, pretraining.split)
     seconds = max([pretraining.seconds, *(float(bank.meta.get("seconds", 0)) for bank in banks)])
+    language = None
     if pretraining.method == "c2vl":
-        windows, knowledge = gather_knowledge(archive, rows, banks, pretraining, loop.seed)
+        windows, knowledge, language = gather_knowledge(archive, rows, banks, pretraining, loop.seed)
         if "language" in knowledge and not pretraining.hidden:
             # The embedding is then the projector, and words and clips can be compared after training.
             encoder = replace(encoder, embedding=knowledge["language"].shape[2])
@@ -107,14 +109,21 @@ def pretrain(
     recorded = {"augment": asdict(augment), "pretraining": asdict(pretraining)}
     recorded |= {"objective": asdict(objective), "banks": [str(bank.path) for bank in banks]}
     run = Loop(network, task, loader, loop, folder, about, fabric, recorded)
-    run.run(resume)
+    trained = run.run(resume)
+    if language is not None and not pretraining.hidden and fabric.is_global_zero:
+        chosen = np.random.default_rng(loop.seed).permutation(len(store))[:SAMPLE]
+        with torch.no_grad():
+            clips = trained(torch.from_numpy(store.read(chosen)).to(fabric.device))[1].float().cpu().numpy()
+        words = knowledge["language"][chosen, 0].cpu().numpy()
+        replace(language, clips=clips, words=words).save(folder / LANGUAGE)
     return run.metrics[-1]
 
 
 def gather_knowledge(
     archive: Archive, rows: NDArray[np.int64], banks: Sequence[Bank], settings: PretrainSettings, seed: int
-) -> tuple[Windows, dict[str, Tensor]]:
-    """The windows that all banks know, and kind -> (W, K, D) of each, prepared and, as far as asked for, exchanged.
+) -> tuple[Windows, dict[str, Tensor], Language | None]:
+    """The windows that all banks know; kind -> (W, K, D) of each, prepared and, as far as asked for, exchanged; and the
+    way from words to the language's space, where the bank knows its captions.
 
     A bank that knows whole recordings only (frames of a video) is joined to every window of its recording. Raises
     UsageError without a bank or with two of one kind; BankError where a bank lacks samples or knows other windows.
@@ -126,13 +135,19 @@ def gather_knowledge(
         raise UsageError(f"there is more than one bank of a kind: {', '.join(kinds)}")
     found = [bank.windows(archive, rows) for bank in banks]
     windows = max((windows for windows, _ in found), key=len)
-    knowledge = {}
+    knowledge, language = {}, None
     for bank, (own, indices) in zip(banks, found, strict=True):
-        embeddings = _prepared(bank.embeddings[_matched(windows, own, indices, bank)], settings, bank)
+        raw = bank.embeddings[_matched(windows, own, indices, bank)]
+        joined = settings.join and raw.shape[1] > 1
+        raw = raw.reshape(len(raw), 1, -1) if joined else raw
+        preparation = _preparation(raw, settings, bank, joined)
+        embeddings = preparation.apply(raw)
+        if bank.meta["kind"] == "language":
+            language = Language.of(bank, preparation, joined)
         if settings.exchange:
             embeddings = embeddings[exchanged(windows.clip, settings.exchange, seed)]
         knowledge[bank.meta["kind"]] = torch.from_numpy(embeddings)
-    return windows, knowledge
+    return windows, knowledge, language
 
 
 def _matched(windows: Windows, own: Windows, indices: NDArray[np.int64], bank: Bank) -> NDArray[np.int64]:
@@ -145,16 +160,15 @@ def _matched(windows: Windows, own: Windows, indices: NDArray[np.int64], bank: B
     raise BankError(f"bank {bank.path} knows other windows than the other bank: encode both with the same --crops")
 
 
-def _prepared(embeddings: Floats, settings: PretrainSettings, bank: Bank) -> Floats:
-    """(W, K, D) -> (W, K, d), or (W, 1, d) where the K are joined; unit length, mean taken off as settings say."""
-    if settings.join and embeddings.shape[1] > 1:
-        # Each of the K is centred by itself: what they have in common says nothing.
-        embeddings = embeddings - embeddings.mean(axis=0)
-        embeddings = embeddings.reshape(len(embeddings), 1, -1)
+def _preparation(embeddings: Floats, settings: PretrainSettings, bank: Bank, joined: bool) -> Preparation:
+    """What makes knowledge (W, K, D) of a bank's embeddings; the K stand side by side in D where they are joined."""
+    # Each of the joined K is centred by itself, whatever `prepare` says: what they have in common says nothing.
+    centre = embeddings.mean(axis=(0, 1)) if joined else np.zeros(embeddings.shape[2], np.float32)
     try:
-        return Preparation.fit(embeddings, settings.prepare, settings.knowledge_size).apply(embeddings)
+        fitted = Preparation.fit(embeddings - centre, settings.prepare, settings.knowledge_size)
     except UsageError as error:
         raise BankError(f"bank {bank.path}: {error} (--knowledge-size)") from None
+    return replace(fitted, mean=fitted.mean + centre)
 
 
 def exchanged(clips: NDArray[np.int64], share: float, seed: int) -> NDArray[np.int64]:

@@ -44,14 +44,19 @@ class Supervised(Task):
         class_weights: Tensor | None = None,
         smoothing: float = 0.0,
         evaluate: Callable[[Encoder], dict[str, float]] | None = None,
+        frozen: bool = False,
     ) -> None:
+        """frozen: the encoder stays as it is, in eval mode, and its classifier alone is trained."""
         super().__init__()
+        self.frozen = frozen
         self.augment = augment
         self.smoothing = smoothing
         self._evaluate = evaluate
         self.register_buffer("class_weights", class_weights, persistent=False)
 
     def loss(self, batch: Batch, encoder: Encoder, progress: float) -> tuple[Tensor, dict[str, Tensor]]:  # noqa: ARG002
+        if self.frozen:
+            encoder.eval()
         logits, _ = encoder(self.augment(batch.clip))
         loss = F.cross_entropy(
             logits, batch.label, weight=self.class_weights, ignore_index=-1, label_smoothing=self.smoothing

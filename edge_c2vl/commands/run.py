@@ -22,6 +22,13 @@ from edge_c2vl.commands.options import backend_options, bundle_option, camera_op
 @pose_model_option
 @bundle_option
 @backend_options
+@click.option(
+    "--decide-by",
+    type=click.Choice(["classifier", "words"]),
+    default="classifier",
+    show_default=True,
+    help="What states and alerts follow: the trained classes, or the bundle's labels in words.",
+)
 @click.option("--hop", default=0.25, show_default=True, type=click.FloatRange(0.02), help="Seconds between decisions.")
 @click.option("--normal", metavar="FILE", help="This driver's normal driving, as it was learnt; see below.")
 @click.option(

@@ -49,4 +49,7 @@ class StatusLine(Sink):
         label = "" if decision.label is None else f"{decision.label} {decision.probability:4.0%}"
         filled = round(10 * (decision.distraction or 0.0))
         bar = "" if decision.distraction is None else "distraction " + "█" * filled + "░" * (10 - filled)
-        return f"{decision.timestamp_s:8.1f} s  {coloured} {label:<18} {bar:<23} frame {decision.age_ms:4.0f} ms old"
+        age = f"frame {decision.age_ms:4.0f} ms old"
+        word, sure = max((decision.words or {}).items(), key=lambda item: item[1], default=("", 0.0))
+        words = f"  {word} {sure:.0%}" if word not in ("", decision.label) else ""
+        return f"{decision.timestamp_s:8.1f} s  {coloured} {label:<18} {bar:<23} {age}{words}"

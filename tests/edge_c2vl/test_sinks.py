@@ -59,6 +59,7 @@ def test_decisions_are_one_json_object_a_line_and_readable_at_once(tmp_path):
         "probability": 0.93,
         "distraction": 0.88,
         "probabilities": {"attentive": 0.07, "distracted": 0.93},
+        "words": None,
         "unusual": None,
         "awareness": 1.0,
         "alert": "none",

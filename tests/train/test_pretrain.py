@@ -177,7 +177,7 @@ def test_vision_of_whole_recordings_joins_the_words_of_crops(archive: Path, tmp_
     opened, rows = Archive.open(archive), np.arange(CLIPS)
     language = Bank.open(make_bank(tmp_path / "language", archive))
     vision = Bank.open(make_bank(tmp_path / "vision", archive, kind="vision", crops=False, size=4))
-    windows, knowledge = gather_knowledge(opened, rows, [vision, language], PretrainSettings(prepare="none"), 0)
+    windows, knowledge, _ = gather_knowledge(opened, rows, [vision, language], PretrainSettings(prepare="none"), 0)
     assert len(windows) == 2 * CLIPS
     assert knowledge["language"].shape == (72, 2, 5)
     assert knowledge["vision"].shape == (72, 2, 4)
@@ -193,7 +193,7 @@ def test_vision_of_whole_recordings_joins_the_words_of_crops(archive: Path, tmp_
 def test_joined_captions_stand_side_by_side(archive: Path, tmp_path: Path) -> None:
     opened = Archive.open(archive)
     bank = Bank.open(make_bank(tmp_path / "bank", archive))
-    _, knowledge = gather_knowledge(opened, np.arange(CLIPS), [bank], PretrainSettings(join=True), 0)
+    _, knowledge, _ = gather_knowledge(opened, np.arange(CLIPS), [bank], PretrainSettings(join=True), 0)
     joined = bank.embeddings - bank.embeddings.mean(axis=0)
     joined = joined.reshape(72, 10)
     joined /= np.linalg.norm(joined, axis=1, keepdims=True)

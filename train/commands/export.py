@@ -22,9 +22,13 @@ import click
 @click.option(
     "--distraction",
     metavar="LABEL,...",
-    default="distracted",
-    show_default=True,
-    help="Those of the model's labels that count as distraction; empty: none.",
+    help="Those of the model's labels that count as distraction; empty: none.  [default: distracted, if there is such]",
+)
+@click.option(
+    "--describe",
+    type=click.Path(path_type=Path),
+    metavar="FILE.yaml",
+    help="Labels in words as the classes of a model that was only pretrained: label -> descriptions.",
 )
 @click.option(
     "--batch",
@@ -41,7 +45,8 @@ def export(
     archive: Path,
     clips: int,
     name: str | None,
-    distraction: str,
+    distraction: str | None,
+    describe: Path | None,
     batch: int,
     overwrite: bool,
     as_json: bool,
@@ -55,13 +60,26 @@ def export(
     Example:
       edge-c2vl export runs/sktdd my-bundle --archive sktdd.archive
       edge-c2vl run --camera 0 --bundle my-bundle
+      edge-c2vl export runs/c2vl my-bundle --archive drives --describe labels.yaml --distraction "on the phone"
     """
     from edge_c2vl.archive import Archive
-    from train.checkpoint import load_model
+    from train.checkpoint import LANGUAGE, load_model
     from train.data import sample_clips
     from train.export import export_bundle
 
     encoder, about = load_model(checkpoint)
+    folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
+    files = {LANGUAGE: folder / LANGUAGE} if (folder / LANGUAGE).is_file() else {}
+    words = None
+    if describe is not None:
+        from train.knowledge.labels import make_words
+        from train.knowledge.language import language_of, open_listener
+        from train.knowledge.phrases import parse_labels
+
+        words = make_words(open_listener(language_of(folder)), parse_labels([], describe), [])
+    labels = about.labels if words is None else words.labels
+    if distraction is None:
+        distraction = "distracted" if "distracted" in labels else ""
     compared = sample_clips(Archive.open(archive), about.clip, clips)
     made, difference = export_bundle(
         encoder,
@@ -70,6 +88,8 @@ def export(
         compared,
         name=name or bundle.name,
         distraction=[label.strip() for label in distraction.split(",") if label.strip()],
+        files=files,
+        words=words,
         batch=batch,
         overwrite=overwrite,
     )

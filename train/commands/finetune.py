@@ -20,6 +20,9 @@ SETTINGS = (EncoderSettings, AugmentSettings, DataSettings, LoopSettings)
 @click.argument("archive", type=click.Path(path_type=Path))
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--from", "pretrained", type=click.Path(path_type=Path), help="Pretrained model, or its run's folder.")
+@click.option(
+    "--freeze", is_flag=True, help="Train the classifier alone: the encoder stays, and with it what words mean to it."
+)
 @click.option("--resume", is_flag=True, help="Go on with the run in that folder, with the same settings.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as a JSON object.")
 @click.option(
@@ -33,6 +36,7 @@ def finetune(
     archive: Path,
     run: Path,
     pretrained: Path | None,
+    freeze: bool,
     resume: bool,
     as_json: bool,
     dataset: str | None,
@@ -73,7 +77,9 @@ def finetune(
     else:
         data_set = Archive.open(archive)
     try:
-        figures = train(data_set, run, encoder, augment, data, loop, pretrained=pretrained, resume=resume)
+        figures = train(
+            data_set, run, encoder, augment, data, loop, pretrained=pretrained, freeze=freeze, resume=resume
+        )
     except Interrupted:
         click.echo("interrupted; the checkpoint is written: go on with --resume", err=True)
         raise SystemExit(130) from None

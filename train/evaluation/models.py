@@ -40,6 +40,14 @@ class Model(ABC):
     def features(self, clips: Array) -> Array:
         """(N, 3, T, 25) -> (N, F): what probes are fitted on."""
 
+    def embeddings(self, clips: Array) -> Array:  # noqa: ARG002
+        """(N, 3, T, 25) -> (N, D), unit length: what words are compared with."""
+        raise UsageError(f"{self.name} gives no embeddings")
+
+    def language(self) -> Any:
+        """The train.knowledge.language.Language of the embeddings. Raises UsageError where they have none."""
+        raise UsageError(f"{self.name} was not pretrained on language, so words mean nothing to it")
+
     def close(self) -> None:  # noqa: B027
         """Lets go of the engine."""
 
@@ -73,6 +81,14 @@ class CheckpointModel(Model):
     def features(self, clips: Array) -> Array:
         return self._run(clips, self.encoder.features)
 
+    def embeddings(self, clips: Array) -> Array:
+        return self._run(clips, lambda batch: self.encoder(batch)[1])
+
+    def language(self) -> Any:
+        from train.knowledge.language import language_of
+
+        return language_of(self.path)
+
     def _run(self, clips: Array, function: Any) -> Array:
         import torch
 
@@ -88,7 +104,7 @@ class BundleModel(Model):
         from edge_c2vl.backends import open_backend
         from edge_c2vl.bundle import Bundle
 
-        bundle = Bundle.open(path)
+        self._bundle = bundle = Bundle.open(path)
         self._backend = open_backend(bundle, backend, precision, threads)
         manifest = bundle.manifest
         self.labels, self.spec, self.trained_on = manifest.labels, manifest.clip, manifest.trained_on
@@ -99,6 +115,13 @@ class BundleModel(Model):
 
     def features(self, clips: Array) -> Array:
         return self._backend.infer(clips)[1]
+
+    embeddings = features
+
+    def language(self) -> Any:
+        from train.knowledge.language import language_of
+
+        return language_of(self._bundle.path)
 
     def close(self) -> None:
         self._backend.close()

@@ -5,6 +5,7 @@ A folder of
     bank.json            format_version, kind (language or vision), encoder, source, and how else it was made
     bank.safetensors     embeddings float32 (N, K, D), unit length; spans float64 (N, 2), seconds in the clip's time
     captions.jsonl       a line a row: {"name", "captions": [K of them]}; for vision how the frames were taken
+    clauses.json         language: the distinct clauses of the captions, and in how many rows' k-th caption each stands
 
 A row is one window of a clip: the whole of it, or a crop, whose captions then tell of that crop alone. The name is the
 clip's in its archive; K captions (or frames) say the same thing in other ways, and training draws one of them.
@@ -26,6 +27,8 @@ from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.folders import put_in_place, temporary_beside
 from edge_c2vl.recordings import Windows
 from edge_c2vl.skeleton import Array
+from train.knowledge.encode import Vocabulary
+from train.knowledge.spectrum import Preparation
 
 FORMAT_VERSION = 1
 KINDS = ("language", "vision")
@@ -38,10 +41,21 @@ class BankError(EdgeC2VLError):
 
 
 class Bank:
-    """A bank opened for reading. names: (N,); spans: (N, 2); embeddings: (N, K, D)."""
+    """A bank opened for reading. names: (N,); spans: (N, 2); embeddings: (N, K, D).
 
-    def __init__(self, path: Path, meta: dict[str, Any], names: list[str], spans: NDArray[np.float64], data: Array):
+    vocabulary: None where the bank has none: pictures, or captions encoded by an older version."""
+
+    def __init__(
+        self,
+        path: Path,
+        meta: dict[str, Any],
+        names: list[str],
+        spans: NDArray[np.float64],
+        data: Array,
+        vocabulary: Vocabulary | None = None,
+    ) -> None:
         self.path, self.meta, self.names, self.spans, self.embeddings = path, meta, names, spans, data
+        self.vocabulary = vocabulary
 
     @classmethod
     def open(cls, path: str | Path) -> Bank:
@@ -57,6 +71,7 @@ class Bank:
             meta = json.loads((path / "bank.json").read_text("utf-8"))
             tensors = load_file(path / "bank.safetensors")
             names = [line["name"] for line in _read_lines(path / "captions.jsonl")]
+            vocabulary = _read_vocabulary(path, tensors)
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise _damaged(path, f"{type(error).__name__}: {error}") from None
         if not isinstance(meta, dict) or not isinstance(meta.get("format_version"), int):
@@ -72,7 +87,7 @@ class Bank:
         problem = _problem(names, tensors["embeddings"], tensors["spans"])
         if problem:
             raise _damaged(path, problem)
-        return cls(path, meta, names, tensors["spans"], tensors["embeddings"])
+        return cls(path, meta, names, tensors["spans"], tensors["embeddings"], vocabulary)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -133,6 +148,7 @@ def write_bank(
     kind: str,
     encoder: str,
     source: str,
+    vocabulary: Vocabulary | None = None,
     overwrite: bool = False,
     **facts: Any,
 ) -> None:
@@ -160,7 +176,16 @@ def write_bank(
         with (folder / "captions.jsonl").open("w", encoding="utf-8") as file:
             for name, said in zip(names, captions, strict=True):
                 file.write(json.dumps({"name": name, "captions": list(said)}, ensure_ascii=False) + "\n")
-        save_file({"embeddings": data, "spans": where}, folder / "bank.safetensors")
+        tensors = {"embeddings": data, "spans": where}
+        if vocabulary is not None:
+            values = {"clauses": vocabulary.clauses, "said": vocabulary.said.tolist()}
+            (folder / "clauses.json").write_text(json.dumps(values, ensure_ascii=False) + "\n", "utf-8")
+            if vocabulary.whitening is not None:
+                tensors |= {
+                    "whitening.mean": vocabulary.whitening.mean,
+                    "whitening.matrix": vocabulary.whitening.matrix,
+                }
+        save_file(tensors, folder / "bank.safetensors")
         meta = {"format_version": FORMAT_VERSION, "kind": kind, "encoder": encoder, "source": source, **facts}
         (folder / "bank.json").write_text(json.dumps(meta, indent=1, ensure_ascii=False) + "\n", "utf-8")
         put_in_place(folder, path)
@@ -188,6 +213,19 @@ def _problem(names: list[str], embeddings: Array, spans: NDArray[np.float64]) ->
 
 def _damaged(path: Path, why: str) -> BankError:
     return BankError(f"knowledge bank {path} is damaged ({why}): make it again with edge-c2vl knowledge encode")
+
+
+def _read_vocabulary(path: Path, tensors: dict[str, Any]) -> Vocabulary | None:
+    if not (path / "clauses.json").is_file():
+        return None
+    values = json.loads((path / "clauses.json").read_text("utf-8"))
+    said = np.array(values["said"], np.int64)
+    if said.shape != (len(values["clauses"]), tensors["embeddings"].shape[1]):
+        raise ValueError("clauses.json does not fit the embeddings")
+    whitening = None
+    if "whitening.mean" in tensors:
+        whitening = Preparation(tensors["whitening.mean"], tensors["whitening.matrix"])
+    return Vocabulary(values["clauses"], said, whitening)
 
 
 def _read_lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -10,9 +10,11 @@ import hashlib
 import re
 import sqlite3
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_c2vl.errors import UsageError
 from edge_c2vl.progress import track
@@ -22,7 +24,19 @@ from train.knowledge.spectrum import Preparation
 from train.knowledge.text import Encoder
 
 POOLS = ("caption", "clauses", "whitened")
+# So many different clauses are remembered; what a language model writes hardly repeats itself.
+MOST_CLAUSES = 2000
 _CLAUSE_END = re.compile(r"(?<=[.;!?])\s+")
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What captions are made of. clauses: the distinct ones, the most frequent first; said: (n, K), in how many rows'
+    k-th caption each stands; whitening: what was done to encoded clauses, with pool `whitened` only."""
+
+    clauses: list[str]
+    said: NDArray[np.int64]
+    whitening: Preparation | None = None
 
 
 def clauses(caption: str) -> list[str]:
@@ -43,8 +57,8 @@ def encode_captions(
     pool: str = "caption",
     batch_size: int = 64,
     cache: Path | None = None,
-) -> Array:
-    """N lists of K captions -> (N, K, D) float32, unit length.
+) -> tuple[Array, Vocabulary]:
+    """N lists of K captions -> (N, K, D) float32, unit length; and what they are made of.
 
     pool: `caption` encodes every caption as one text; `clauses` encodes each distinct clause and takes their mean,
     which costs a data set of any size little more than its vocabulary; `whitened` does so with clauses whitened over
@@ -58,24 +72,43 @@ def encode_captions(
     counts = {len(row) for row in rows}
     if len(counts) != 1 or 0 in counts:
         raise UsageError(f"every sample needs equally many captions, at least one; here they have {sorted(counts)}")
-    pieces = [[[text] if pool == "caption" else clauses(text) for text in row] for row in rows]
+    split = [[clauses(text) for text in row] for row in rows]
+    pieces = [[[text] for text in row] for row in rows] if pool == "caption" else split
     index: dict[str, int] = {}
     for row in pieces:
         for texts in row:
             for text in texts:
                 index.setdefault(text, len(index))
     vectors = encode_texts(encoder, list(index), batch_size, cache)
+    whitening = None
     if pool == "whitened" and len(index) > 2:
-        whitened = Preparation.fit(vectors, "whiten").apply(vectors)
-        # Few clauses span fewer dimensions: the rest stay as good as 0, and not 0, so that no mean of clauses is.
-        vectors = np.full_like(vectors, 1e-3)
-        vectors[:, : whitened.shape[1]] += whitened
+        whitening = Preparation.fit(vectors, "whiten")
+        vectors = whitened(vectors, whitening)
     result = np.empty((len(rows), counts.pop(), encoder.dimension), np.float32)
     for n, row in enumerate(pieces):
         for k, texts in enumerate(row):
             result[n, k] = vectors[[index[text] for text in texts]].mean(axis=0)
     result /= np.maximum(np.linalg.norm(result, axis=2, keepdims=True), 1e-12)
+    return result, Vocabulary(*_count(split, result.shape[1]), whitening)
+
+
+def whitened(vectors: Array, whitening: Preparation) -> Array:
+    """Encoded clauses (n, D) -> (n, D), unlike each other."""
+    white = whitening.apply(vectors)
+    # Few clauses span fewer dimensions: the rest stay as good as 0, and not 0, so that no mean of clauses is.
+    result = np.full_like(vectors, 1e-3)
+    result[:, : white.shape[1]] += white
     return result
+
+
+def _count(split: list[list[list[str]]], columns: int) -> tuple[list[str], NDArray[np.int64]]:
+    counts: dict[str, list[int]] = {}
+    for row in split:
+        for k, texts in enumerate(row):
+            for text in texts:
+                counts.setdefault(text, [0] * columns)[k] += 1
+    found = sorted(counts.items(), key=lambda item: -sum(item[1]))[:MOST_CLAUSES]
+    return [text for text, _ in found], np.array([said for _, said in found], np.int64).reshape(-1, columns)
 
 
 def encode_texts(encoder: Encoder, texts: Sequence[str], batch_size: int = 64, cache: Path | None = None) -> Array:

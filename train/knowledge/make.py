@@ -16,7 +16,7 @@ from edge_c2vl.skeleton import Array
 from train.knowledge.bank import BankError, read_captions, write_bank
 from train.knowledge.encode import encode_captions
 from train.knowledge.kinematics import Describer, crop_spans
-from train.knowledge.sentences import FACTS
+from train.knowledge.sentences import FACTS, columns
 from train.knowledge.text import Encoder
 
 
@@ -80,23 +80,23 @@ def make_bank(
         raise BankError(f"{path} exists already: remove it, name another folder, or say --overwrite")
     windows = choose_windows(archive, recipe)
     facts: dict[str, Any] = {}
+    vocabulary = None
     if recipe.source.startswith("video:"):
         windows, embeddings, captions = _from_videos(archive, windows, recipe, encoder)
         kind, facts["frames"] = "vision", recipe.frames
     else:
         windows, captions = _captions(archive, windows, recipe)
-        embeddings = encode_captions(encoder, captions, recipe.pool, batch_size, cache)
+        embeddings, vocabulary = encode_captions(encoder, captions, recipe.pool, batch_size, cache)
         kind, facts["pool"] = "language", recipe.pool
     if recipe.source == "kinematic":
         facts |= {"crops": recipe.crops, "seconds": recipe.seconds, "hop_s": recipe.hop_s, "facts": recipe.facts}
-        facts |= {"parts": recipe.parts, "quarters": recipe.quarters}
+        facts |= {"parts": recipe.parts, "quarters": recipe.quarters, "columns": columns(recipe.parts, recipe.quarters)}
     names = archive.clips["name"].astype(str).to_numpy()[windows.clip].tolist()
     spans = np.stack([windows.start_s, windows.end_s], axis=1)
     about = {"encoder": encoder.name, "fingerprint": encoder.fingerprint}
     source = recipe.source if recipe.source == "kinematic" else Path(recipe.source.removeprefix("video:")).name
-    write_bank(
-        path, names, spans, embeddings, captions, kind=kind, source=source, overwrite=overwrite, **about, **facts
-    )
+    facts |= {"kind": kind, "source": source, "vocabulary": vocabulary, "overwrite": overwrite}
+    write_bank(path, names, spans, embeddings, captions, **about, **facts)
     return {"rows": len(names), "per_row": embeddings.shape[1], "dimension": encoder.dimension, "kind": kind, **about}
 
 

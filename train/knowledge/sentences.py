@@ -16,6 +16,7 @@ from train.knowledge.vocabulary import PARTS, Family
 
 FACTS = 20
 WHEN = ("At first", "Then", "After that", "At the end")
+QUARTERS = ("first quarter", "second quarter", "third quarter", "last quarter")
 NOTHING = "Nothing of the body is seen."
 NOTHING_OF_PART = "Nothing is seen of the {part}."
 _PLURAL = {
@@ -117,6 +118,11 @@ def quarter_captions(codes: Posecodes, index: int) -> list[str]:
     quarters = [[_SEGMENT_FACTS[row] for row in np.flatnonzero(segments[:, at])] for at in range(SEGMENTS)]
     whole = [_SPAN_FACTS[row] for row in np.flatnonzero(spans)]
     return [_sentence("", told) or NOTHING for told in (*quarters, whole)]
+
+
+def columns(parts: bool, quarters: bool) -> list[str]:
+    """What each of a span's captions tells of, in their order (see kinematics.captions)."""
+    return ["the whole", *(PARTS if parts else ()), *((*QUARTERS, "the course") if quarters else ())]
 
 
 def _narrate(told: list[Fact]) -> str:
