@@ -175,13 +175,14 @@ class Mqtt(Sink):
         if self._home_assistant:
             name = topic.replace("/", "_")
             device = {"identifiers": [name], "name": "Edge-C2VL driver monitor"}
-            for key, source, field in (("state", "decision", "state"), ("alert", "alert", "level")):
+            # Both from the decision, which is retained and renewed: an alert's end may get lost with a process.
+            for key in ("state", "alert"):
                 about = {
                     "name": f"Driver {key}",
                     "unique_id": f"{name}_{key}",
-                    "state_topic": f"{topic}/{source}",
-                    "value_template": f"{{{{ value_json.{field} }}}}",
-                    "json_attributes_topic": f"{topic}/{source}",
+                    "state_topic": f"{topic}/decision",
+                    "value_template": f"{{{{ value_json.{key} }}}}",
+                    "json_attributes_topic": f"{topic}/{'decision' if key == 'state' else 'alert'}",
                     "availability_topic": f"{topic}/availability",
                     "device": device,
                 }

@@ -23,8 +23,9 @@ class Prometheus(Sink):
     """Serves what the run counts at http://ADDRESS/metrics. Beyond this machine only with a token (see `listen`)."""
 
     def __init__(self, address: str) -> None:
-        from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+        from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
+        disable_created_metrics()  # a time stamp beside every counter, which Prometheus itself does not use
         host, port = parse_address(address, DEFAULT_PORT)
         self._token = token_for(host, "--metrics")
         self.registry = registry = CollectorRegistry()

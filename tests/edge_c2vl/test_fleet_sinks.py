@@ -124,7 +124,8 @@ def test_mqtt_announces_itself_to_home_assistant(broker):
         about = json.loads(message.payload)
         assert message.retain
         assert about["availability_topic"] == "edge/availability"
-        assert about["state_topic"] in ("edge/decision", "edge/alert")
+        assert about["state_topic"] == "edge/decision"
+        assert about["value_template"].removeprefix("{{ value_json.").removesuffix(" }}") in DECISION.to_json()
 
 
 def test_spool_is_bounded_and_survives(tmp_path):
