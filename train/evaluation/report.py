@@ -7,6 +7,7 @@ import csv
 import html
 import io
 import json
+import shlex
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import Any
 
 from edge_c2vl.errors import EdgeC2VLError
 from edge_c2vl.folders import put_in_place, temporary_beside
+from edge_c2vl.plots import DPI
 from train.metrics import Ints
 
 # The page may load nothing at all; its pictures are inside it.
@@ -127,7 +129,9 @@ def _html(part: Text | Table | Picture) -> str:
     if isinstance(part, Picture):
         data = base64.b64encode(part.png).decode()
         title = html.escape(part.title)
-        return f'<h2>{title}</h2>\n<img alt="{title}" src="data:image/png;base64,{data}">'
+        # As wide as it is in print: its letters are then as large as the page's.
+        width = round(int.from_bytes(part.png[16:20], "big") * 96 / DPI)
+        return f'<h2>{title}</h2>\n<img alt="{title}" width="{width}" src="data:image/png;base64,{data}">'
     rows = "\n".join([_row("th", part.header, part.words), *(_row("td", row, part.words) for row in part.rows)])
     return f"<h2>{html.escape(part.title)}</h2>\n<table>\n{rows}\n</table>"
 
@@ -142,9 +146,10 @@ def _row(tag: str, cells: Sequence[str], words: int) -> str:
 
 
 def _made_by(values: dict[str, Any]) -> str:
-    environment = values.get("environment", {})
-    versions = ", ".join(f"{name} {version}" for name, version in environment.get("versions", {}).items())
-    return f"{values.get('command', 'edge-c2vl eval')} — {environment.get('time', '')} — {versions}"
+    """The command, the checkout's commit and the versions."""
+    about = values.get("environment", {})
+    versions = ", ".join(f"{name} {version}" for name, version in about.get("versions", {}).items())
+    return " — ".join(part for part in (shlex.join(about.get("arguments", [])), about.get("git", ""), versions) if part)
 
 
 def confusion_csv(matrix: Ints, names: Sequence[str]) -> str:

@@ -29,7 +29,8 @@ def report() -> Report:
     }
     classes = ["a <script>alert(1)</script>", "b & c", "drinking", "empty"]
     parts, files = Classified("mid<level>", classes, sets).parts()
-    made = Report("Report <1>", {"environment": {"versions": {"numpy": "2"}}}, [Text("x < y & z"), *parts])
+    environment = {"versions": {"numpy": "2"}, "arguments": ["edge-c2vl", "eval", "a folder"]}
+    made = Report("Report <1>", {"environment": environment}, [Text("x < y & z"), *parts])
     made.files = files
     return made
 
@@ -56,6 +57,7 @@ def test_the_page_asks_for_nothing(report: Report) -> None:
     assert "@import" not in text
     assert "default-src 'none'" in text
     assert "&lt;script&gt;" in text
+    assert "edge-c2vl eval &#x27;a folder&#x27; — numpy 2" in text
 
 
 def test_the_folder(report: Report, tmp_path: Path) -> None:
