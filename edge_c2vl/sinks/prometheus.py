@@ -46,6 +46,7 @@ class Prometheus(Sink):
         self._awareness = Gauge(prefix + "awareness", "1 fully aware, 0 not at all.", registry=registry)
         self._confidence = Gauge(prefix + "pose_confidence", "Mean confidence of the joints seen.", registry=registry)
         self._speed = Gauge(prefix + "speed_kmh", "The speed that was known; NaN where unknown.", registry=registry)
+        self._speed.set(float("nan"))
         for state in State:
             self._decisions.labels(state.value)
             self._state.labels(state.value).set(0)

@@ -55,7 +55,8 @@ def _find(uri: str) -> tuple[str, str]:
 def redact(uri: str) -> str:
     """The URI without user name, password and query, which hold secrets: for messages and logs. All up to the last @
     goes, since a password may hold / and ? where it should not."""
-    if not re.match(r"[a-z][a-z0-9+.-]+:/", uri, re.IGNORECASE):
+    # One slash is a slip, which an error quotes; of one letter with one slash it is a drive.
+    if not re.match(r"[a-z][a-z0-9+.-]*(://|(?<!^.):/)", uri, re.IGNORECASE):
         return uri
     shown = re.sub(r"(?<=:/).*@", lambda hidden: "/" * hidden[0].startswith("/") + "***@", uri, flags=re.DOTALL)
     return re.sub(r"\?.*", "?***", shown, flags=re.DOTALL)

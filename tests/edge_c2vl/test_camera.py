@@ -214,6 +214,8 @@ class TestUris:
         assert redact("rtsp://admin:p@ss@cam.local/live") == "rtsp://***@cam.local/live"
         assert redact("rtsp://admin:p/a?s@cam.local/live") == "rtsp://***@cam.local/live"
         assert redact("rtsp:/admin:s3cret@cam.local/live") == "rtsp:/***@cam.local/live"
+        assert redact("x://u:s3cret@h") == "x://***@h"
+        assert redact("C:/what?/@.png") == "C:/what?/@.png"
         assert redact("frames/what?.png") == "frames/what?.png"
 
     @given(st.text("abcdefghij0123456789-._~!$&'()*+,;=%", min_size=8), st.sampled_from(["rtsp", "http", "tcp", "foo"]))

@@ -118,8 +118,8 @@ class LiveRun:
 
     def wait_for_decisions(self, more: int) -> None:
         """Until so many further decisions were made."""
-        before = len(self.decisions)
-        self.wait(lambda: len(self.decisions) >= before + more)
+        before = len(self.decisions) if self._decisions.exists() else 0
+        self.wait(lambda: self._decisions.exists() and len(self.decisions) >= before + more)
 
     def wait_for_state(self, *states: str) -> None:
         self.wait(lambda: self._decisions.exists() and any(d["state"] in states for d in self.decisions[-1:]))

@@ -12,7 +12,6 @@ import psutil
 import pytest
 
 from tests.conftest import free_port
-from tests.edge_c2vl.test_speed import wait_for
 from tests.faults.live import LiveRun
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -69,7 +68,7 @@ def test_metrics_for_other_machines_want_the_token(tmp_path):
     # What the live page does with it is in test_page_server.py.
     port = free_port()
     with LiveRun(tmp_path, CAMERA, "--metrics", f"0.0.0.0:{port}", env={"EDGE_C2VL_TOKEN": SECRET}) as run:
-        wait_for(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0, 60)
+        run.wait_for_decisions(1)
         request = urllib.request.Request(f"http://127.0.0.1:{port}/metrics")
         with pytest.raises(urllib.error.HTTPError, match="401"):
             urllib.request.urlopen(request, timeout=5)

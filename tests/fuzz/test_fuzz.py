@@ -116,7 +116,7 @@ SECRET = "s3cret"
 def test_no_message_about_an_address_shows_its_password(block):
     generator = random.Random(block[0])
     for text in block:
-        scheme = generator.choice(["rtsp://", "rtsps:/", "HTTP://", "udp://", "mqtts://", "x-y://"])
+        scheme = generator.choice(["rtsp://", "rtsps:/", "HTTP://", "udp://", "mqtts://", "x-y://", "x://"])
         user = generator.choice(["u", "", "a/b", "a?b", "a@b"])
         assert SECRET not in redact(f"{scheme}{user}:{text}{SECRET}{text}@host/{text}?token={SECRET}")
         messages = []
