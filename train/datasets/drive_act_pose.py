@@ -30,7 +30,8 @@ def open_pose_source(folder: Path, options: Options) -> Source:
     for file_id, own in runs.items():
         if file_id not in videos:
             raise DatasetError(f"{own[0].where}: {file_id} has no video {options.camera}/{file_id}.mp4 in {folder}")
-    archive = poses({file_id: videos[file_id] for file_id in runs}, options)
+    about = {"source": source_name(folder, options.camera), "licence": licence_of(folder)}
+    archive = poses({file_id: videos[file_id] for file_id in runs}, options, **about)
     rows = {name: row for row, name in enumerate(archive.clips["name"])}
     items = [(file_id, rows[file_id], own) for file_id, own in runs.items()]
     labels = labels_of(chunks)
@@ -60,7 +61,7 @@ def videos_of(folder: Path, camera: str) -> dict[str, Path]:
     return found
 
 
-def poses(paths: dict[str, Path], options: Options) -> Archive:
+def poses(paths: dict[str, Path], options: Options, source: str, licence: str) -> Archive:
     """The archive of whole runs, a clip each, named by file_id; from the cache or made now."""
     videos, recipe = [video_at(path, file_id) for file_id, path in paths.items()], Recipe()
     target = (options.cache or default_cache()) / "poses" / fingerprint(videos, recipe)
@@ -69,8 +70,8 @@ def poses(paths: dict[str, Path], options: Options) -> Archive:
         target,
         recipe,
         workers=options.workers,
-        source=f"Drive&Act, {options.camera} (https://driveandact.com)",
-        licence="CC BY-NC-SA 4.0",
+        source=source,
+        licence=licence,
         description=f"poses of {options.camera}",
     )
     return Archive.open(target)
