@@ -33,6 +33,19 @@ def protocol_options(function: Any) -> Any:
         click.option("--choose-c", is_flag=True, help="linear: choose C on held-out subjects instead of C = 1."),
         click.option("-k", default=1, show_default=True, type=click.IntRange(1), help="knn: neighbours."),
         click.option("--protocol", type=click.Choice(_PROTOCOLS), default="linear", show_default=True),
+        click.option(
+            "--among",
+            multiple=True,
+            metavar="CLASS",
+            help="labels in words: judge this class's clips, among the classes so named alone; repeatable.",
+        ),
+        click.option(
+            "--labels-in-words",
+            is_flag=False,
+            flag_value="",
+            metavar="[FILE.yaml]",
+            help="Zero-shot: no label is used; the nearest class by its description in FILE, or by its name.",
+        ),
         click.option("--device", default="cpu", show_default=True, help="Where PyTorch runs: cpu or cuda."),
         click.option("--precision", type=click.Choice(["auto", "fp32", "fp16", "int8"]), default="auto"),
         click.option("--backend", default="auto", show_default=True, help="The bundle's inference engine."),
@@ -74,6 +87,7 @@ C2VL's own figures and others stand beside. Two people in a recording are one sa
 Example:
   edge-c2vl eval {dataset} --root FOLDER --split {split} --checkpoint runs/c2vl --protocol linear --report report
   edge-c2vl eval {dataset} --archive ARCHIVE --checkpoint runs/c2vl --protocol semi --share 0.01 --work runs/semi
+  edge-c2vl eval {dataset} --archive ARCHIVE --checkpoint runs/c2vl --labels-in-words labels.yaml
 """
 
 
@@ -92,6 +106,7 @@ def _run(
     as_json: bool,
     config: Path | None,
     epochs: int | None,
+    labels_in_words: str | None,
     part: str | None = None,
     **asked: Any,
 ) -> None:
@@ -102,6 +117,14 @@ def _run(
     from train.evaluation.models import open_seeds
 
     training = training_settings(config, epochs)
+    if labels_in_words is not None:
+        from train.evaluation.benchmark import IN_WORDS
+        from train.knowledge.phrases import parse_labels
+
+        described = parse_labels([], Path(labels_in_words)) if labels_in_words else None
+        asked |= {"protocol": IN_WORDS, "words": described}
+    elif asked["among"]:
+        raise click.UsageError("--among chooses classes for --labels-in-words")
     data = open_archive(dataset, root, archive, workers)
     if part is not None:
         # The parts of PKU-MMD are two data sets: a split of one leaves the other's clips out.

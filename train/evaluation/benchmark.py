@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ from train.metrics import mean_and_spread, softmax
 Ints = NDArray[np.int64]
 
 PROTOCOLS = ("linear", "knn", "finetune", "semi", "one-class", "classifier")
+# A protocol of its own flag: --labels-in-words.
+IN_WORDS = "words"
 # Data set -> the split columns of its archive that its authors define.
 SPLITS = {
     "ntu60": ("xsub", "xview"),
@@ -47,14 +49,16 @@ _WORDS = {
     "semi": "the whole encoder trained on with {share:.0%} of each class's training labels",
     "one-class": "each class in turn is normal: ROC-AUC of the distance (Mahalanobis) from its training clips",
     "classifier": "the model's own classifier, as it is",
+    IN_WORDS: "the nearest of {labels} labels in words, by cosine; no label is used; chance {chance:.1%}",
 }
 
 
 @dataclass(frozen=True)
 class Asked:
-    """protocol: one of PROTOCOLS. k: neighbours. choose_c: C of the linear probe by held-out subjects, instead of 1.
-    share: of each class's labels (semi). work, training: the folder of the runs and the settings of finetune and semi:
-    (AugmentSettings, DataSettings, LoopSettings)."""
+    """protocol: one of PROTOCOLS, or IN_WORDS. k: neighbours. choose_c: C of the linear probe by held-out subjects,
+    instead of 1. share: of each class's labels (semi). work, training: the folder of the runs and the settings of
+    finetune and semi: (AugmentSettings, DataSettings, LoopSettings). words: class -> its descriptions; None: the
+    classes' names. among: the classes that are told apart by words, and whose samples are judged; empty: all."""
 
     protocol: str
     k: int = 1
@@ -62,6 +66,8 @@ class Asked:
     share: float = 0.1
     work: Path | None = None
     training: Sequence[Any] = ()
+    words: Mapping[str, Sequence[str]] | None = None
+    among: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -114,8 +120,15 @@ def evaluate(archive: Archive, dataset: str, split: str, seeds: Sequence[Sequenc
     samples = Samples.of(archive, split)
     names = [", ".join(model.description for model in streams) for streams in seeds]
     keys = ["test"] if len(seeds) == 1 else [f"seed {index}" for index in range(len(seeds))]
-    words = _WORDS[asked.protocol].format(k=asked.k, share=asked.share, c="chosen" if asked.choose_c else "1")
-    published = rows_for(dataset, split)
+    classes = _classes(archive, asked)
+    words = _WORDS[asked.protocol].format(
+        k=asked.k,
+        share=asked.share,
+        c="chosen" if asked.choose_c else "1",
+        labels=len(classes),
+        chance=1 / len(classes),
+    )
+    published = rows_for(dataset, split) if asked.protocol != IN_WORDS else []
     values: dict[str, Any] = {
         "dataset": dataset,
         "data": archive.meta["source"],
@@ -133,14 +146,27 @@ def evaluate(archive: Archive, dataset: str, split: str, seeds: Sequence[Sequenc
         _one_class(report, archive, samples, [streams[0] for streams in seeds], keys)
     else:
         sets = {key: _scored(archive, samples, split, streams, asked) for key, streams in zip(keys, seeds, strict=True)}
-        _classified(report, archive, split, sets, asked, published)
+        _classified(report, classes, split, sets, asked, published)
+    if asked.protocol == IN_WORDS:
+        values["chance"] = 1 / len(classes)
     return report
 
 
+def _classes(archive: Archive, asked: Asked) -> list[str]:
+    """The classes that are judged."""
+    unknown = [name for name in (*asked.among, *(asked.words or {})) if name not in archive.labels]
+    if unknown:
+        raise UsageError(f"{archive.path} has no class {unknown[0]!r}: there are {', '.join(archive.labels)}")
+    classes = [name for name in archive.labels if not asked.among or name in asked.among]
+    if asked.protocol == IN_WORDS and len(classes) < 2:
+        raise UsageError("--among needs two classes or more: one is always the nearest")
+    return classes
+
+
 def _classified(
-    report: Report, archive: Archive, split: str, sets: dict[str, Scored], asked: Asked, published: list[Row]
+    report: Report, classes: list[str], split: str, sets: dict[str, Scored], asked: Asked, published: list[Row]
 ) -> None:
-    judged = Classified(split, archive.labels, sets, pooled=False, probabilistic=asked.protocol != "knn")
+    judged = Classified(split, classes, sets, pooled=False, probabilistic=asked.protocol != "knn")
     report.values |= judged.to_json()
     parts, report.files = judged.parts()
     report.parts += parts[:1] + ([published_table(published)] if published else []) + parts[1:]
@@ -161,6 +187,8 @@ def _scored(archive: Archive, samples: Samples, split: str, streams: Sequence[Mo
         found = samples.values(lambda clips: softmax(model.logits(clips)), archive, model, "clips")
         own = found[test][:, place].astype(np.float64)
         return Scored(labels[test], own / own.sum(axis=1, keepdims=True))
+    if asked.protocol == IN_WORDS:
+        return _in_words(archive, samples, streams[0], asked)
     features = {_stream(model): samples.values(model.features, archive, model, "features") for model in streams}
     if len(features) < len(streams):
         raise UsageError("two models see the same stream: fusion takes one model a stream")
@@ -171,6 +199,29 @@ def _scored(archive: Archive, samples: Samples, split: str, streams: Sequence[Mo
         answered = knn_predict(values[train], labels[train], values[test], asked.k)
         return Scored(labels[test], np.eye(classes)[answered])
     return Scored(labels[test], _linear(features, samples, classes, asked.choose_c))
+
+
+def _in_words(archive: Archive, samples: Samples, model: Model, asked: Asked) -> Scored:
+    """Samples of the chosen classes by nearest label in words; where one shows two people, the mean of both."""
+    from train.knowledge.labels import make_words
+    from train.knowledge.language import open_listener
+
+    classes = _classes(archive, asked)
+    missing = [name for name in classes if asked.words is not None and name not in asked.words]
+    if missing:
+        raise UsageError(f"--labels-in-words: the file does not describe {missing[0]!r}")
+    words = make_words(
+        open_listener(model.language()), {name: (asked.words or {}).get(name, ()) for name in classes}, []
+    )
+    place = np.array([classes.index(name) if name in classes else -1 for name in archive.labels])
+    label = place[samples.label]
+    judged = samples.test & (label >= 0)
+    if not judged.any():
+        raise DatasetError(f"{archive.path}: none of {', '.join(classes)} is in test")
+    rows = judged[samples.sample]
+    windows, sample = whole_clips(archive, samples.rows[rows]), np.unique(samples.sample[rows], return_inverse=True)[1]
+    scores = through(lambda clips: words.scores(model.embeddings(clips)), archive, windows, model.spec, "clips")
+    return Scored(label[judged], mean_of_samples(softmax(scores).astype(np.float32), sample).astype(np.float64))
 
 
 def _stream(model: Model) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -211,4 +212,10 @@ def language_of(folder: Path) -> Language:
 def open_listener(language: Language, encoder: str | None = None) -> Listener:
     """encoder: `minilm` or `clip:MODEL`, where it is not found by the name that the language knows."""
     spec = encoder or ("minilm" if language.encoder == "all-MiniLM-L6-v2" else language.encoder)
-    return Listener(language, open_encoder(spec), default_cache() / "text")
+    return Listener(language, _encoder(spec), default_cache() / "text")
+
+
+@lru_cache(1)
+def _encoder(spec: str) -> Encoder:
+    """Loaded once for the models of all seeds."""
+    return open_encoder(spec)

@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -20,7 +21,9 @@ from tests.train.knowledge.models import save_clip
 from train.checkpoint import load_model
 from train.evaluation.models import BundleModel, CheckpointModel
 from train.evaluation.predictions import through
-from train.knowledge.language import language_of
+from train.knowledge.labels import make_words
+from train.knowledge.language import language_of, open_listener
+from train.knowledge.phrases import parse_labels
 from train.knowledge.text import KnowledgeError
 
 EAR = arm("right", (0.34, 1.22, 0.12), (0.12, 1.58, 0.06))
@@ -43,7 +46,7 @@ def call(*arguments: object) -> str:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory):
-    """A folder with archive, text encoder, bank, pretrained run, and a bundle: that encoder, frozen, and a classifier."""
+    """A folder with archive, text encoder, bank, pretrained run, and a bundle: that encoder and a classifier."""
     pytest.importorskip("transformers", reason="needs the extra `knowledge`")
     folder = tmp_path_factory.mktemp("labels")
     with pytest.MonkeyPatch.context() as patch:
@@ -187,3 +190,38 @@ def test_a_pretrained_encoder_is_exported_with_words_as_its_classes(made: Path, 
             for function in (model.logits, model.embeddings)
         )
     np.testing.assert_allclose(logits, words.scores(embeddings), atol=1e-3)
+
+
+def test_eval_names_classes_by_words_alone(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The figures of `eval` are those made by hand from the same model's embeddings."""
+    monkeypatch.setenv("EDGE_C2VL_CACHE", str(made / "cache"))
+    archive = Archive.open(shutil.copytree(made / "archive", tmp_path / "archive"))
+    archive.clips["xview"] = ["test"] * 6 + ["train"] * 2
+    labels = tmp_path / "labels.yaml"
+    labels.write_text("\n".join(PHRASES))
+    archive.clips.to_parquet(archive.path / "clips.parquet")
+    judge = ("eval", "nw-ucla", "--archive", archive.path, "--checkpoint", made / "run", "--labels-in-words", labels)
+    values = json.loads(call(*judge, "--json"))
+    found = values["splits"]["test"]
+    assert (found["n"], found["classes"], values["chance"]) == (6, 2, 0.5)
+    assert values["published"] == []
+    # By hand, from the run's embeddings.
+    listener = open_listener(language_of(made / "run"))
+    words = make_words(listener, parse_labels([], labels), [])
+    model = CheckpointModel(made / "run")
+    scores = words.scores(through(model.embeddings, archive, whole_clips(archive), model.spec, ""))[:6]
+    expected = np.array(words.labels)[scores.argmax(axis=1)] == np.array(["bow", "phone"] * 3)
+    assert found["top1"] == pytest.approx(expected.mean())
+    assert json.loads(call(*judge[:-1], "--json"))["splits"]["test"]["n"] == 6  # by the names of the classes
+    for arguments, message in [
+        ((*judge, "--among", "sleep"), "no class 'sleep'"),
+        ((*judge, "--among", "bow"), "two classes or more"),
+        ((*judge[:-2], "--checkpoint", made / "archive"), "no finished run"),
+    ]:
+        with pytest.raises(EdgeC2VLError, match=message):
+            call(*arguments)
+    labels.write_text(PHRASES[0])
+    with pytest.raises(UsageError, match="does not describe 'bow'"):
+        call(*judge)
+    with pytest.raises(click.UsageError, match="--among"):
+        call(*judge[:-2], "--among", "bow")
