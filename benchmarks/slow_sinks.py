@@ -4,12 +4,12 @@
     python benchmarks/slow_sinks.py [--rounds 10] [--seconds 3] [--hop 0.05]
 
 The live pipeline watches the sample clip (looped, 30 frames a second) with the real pose network and the default
-bundle's encoder. What they answer is replaced: a driver whose arms are in view takes the phone for 2 s out of 4, so that
-there are four alerts and two changes of state in 4 s. Its outputs:
+bundle's encoder. What they answer is replaced: a driver whose arms are in view takes the phone for 1.5 s out of 3, so
+that there are four alerts and two changes of state in 3 s. Its outputs:
 
-    mqtt   alerts and states to a real mosquitto; slow: through a proxy that lets 100 bytes pass every half second
+    mqtt   alerts and states to a real mosquitto; slow: through a proxy that lets 50 bytes pass every half second
     pipe   decisions into a named pipe of 4 kB; slow: its reader is stopped (SIGSTOP)
-    disk   events into a file of a FUSE file system; slow: each write takes 0.2 s, each fsync 1 s
+    disk   events into a file of a FUSE file system; slow: each write takes 0.5 s, each fsync 2 s
 
 Blocks without and with each of them slow take turns within one run. Printed for each: p50 and p95 of the age of the
 newest frame when a decision was made; the ratio of p95 to that without, with a 95 % interval by resampling rounds; and
@@ -71,7 +71,7 @@ def be_proxy(port: int, broker: int) -> None:
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
-            while data := await reader.read(100 if slow[0] else 1 << 16):
+            while data := await reader.read(50 if slow[0] else 1 << 16):
                 if slow[0]:
                     await asyncio.sleep(0.5)
                 writer.write(data)
@@ -121,12 +121,12 @@ def be_disk(mount: str) -> None:
             return bytes(self.files[path][offset : offset + size])
 
         def write(self, path: str, data: bytes, offset: int, fh: Any) -> int:
-            time.sleep(0.2 * slow[0])
+            time.sleep(0.5 * slow[0])
             self.files[path][offset : offset + len(data)] = data
             return len(data)
 
         def fsync(self, path: str, datasync: int, fh: Any) -> int:
-            time.sleep(1.0 * slow[0])
+            time.sleep(2.0 * slow[0])
             return 0
 
     fuse.FUSE(Disk(), mount, foreground=True, nothreads=True)
@@ -152,7 +152,7 @@ class Encoder(Backend):
 
     def _infer(self, clip: Array) -> tuple[Array, Array]:
         logits, embedding = self._real.infer(clip)
-        logits[:] = (0, 4) if time.monotonic() % 4 < 2 else (4, 0)
+        logits[:] = (0, 4) if time.monotonic() % 3 < 1.5 else (4, 0)
         return logits, embedding
 
     def _close(self) -> None:
@@ -229,7 +229,7 @@ def measure(asked: argparse.Namespace) -> Iterator[tuple[tuple[str, ...], np.nda
             clip=manifest.clip,
             sinks=[ages, mqtt, pipe, events],
             hop_s=asked.hop,
-            # All three levels within 2 s of distraction.
+            # All three levels within 1.5 s of distraction.
             policy=PolicySettings(warning_fast_s=0.5, recovery=5.0, smoothing_s=0.2),
         )
 
