@@ -29,6 +29,7 @@ COMMANDS = {
     "labels": "train.commands.labels:labels",
     "quantize": "calibration.commands.quantize:quantize",
     "build-engine": "edge_c2vl.commands.build_engine:build_engine",
+    "completion": "edge_c2vl.commands.completion:completion",
 }
 
 

@@ -122,6 +122,9 @@ class Decider:
         )
         self._newest = decision
         self._summary.count(decision.state.value)
+        if decision.words is not None:
+            nearest = max(decision.words, key=decision.words.__getitem__)
+            self._summary.in_words[nearest] = self._summary.in_words.get(nearest, 0) + 1
         return [decision, *self._alerts_of(decision, status), *self._changes_of(decision)]
 
     def finish(self) -> list[StateChange]:

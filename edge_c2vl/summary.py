@@ -8,7 +8,8 @@ from typing import Any
 
 @dataclass
 class Summary:
-    """`decided`: number of decisions by state. `states_s`: seconds of recording spent in each state. `stages`: latency
+    """`decided`: number of decisions by state. `in_words`: by nearest phrase, where the bundle has labels in words.
+    `states_s`: seconds of recording spent in each state. `stages`: latency
     of each stage in milliseconds (see `timing.Timings.table`). `wall_s`: the whole run;
     `seeing_s`: from the first frame to the last. `rss_mb`: the process's memory at the end."""
 
@@ -18,6 +19,7 @@ class Summary:
     decisions: int = 0
     alerts: int = 0
     decided: dict[str, int] = field(default_factory=dict)
+    in_words: dict[str, int] = field(default_factory=dict)
     states_s: dict[str, float] = field(default_factory=dict)
     wall_s: float = 0.0
     seeing_s: float = 0.0
@@ -51,6 +53,8 @@ class Summary:
             f"decisions  {self.decisions}: {states}",
             f"alerts     {self.alerts}",
         ]
+        if self.in_words:
+            lines.append(f"in words   {', '.join(f'{phrase} {count}' for phrase, count in self.in_words.items())}")
         for stage, row in self.stages.items():
             lines.append(f"{stage:<10} p50 {row['p50_ms']:8.2f}  p95 {row['p95_ms']:8.2f}  p99 {row['p99_ms']:8.2f} ms")
         lines.append(f"memory     {self.rss_mb:.0f} MB")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -55,8 +56,27 @@ pose_model_option = click.option(
     help="A MediaPipe pose landmarker of your own, instead of the one that MediaPipe brings.",
 )
 
+
+def complete_camera(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """What the shell offers for --camera: the devices that are there, what needs none, and files."""
+    from edge_c2vl.sources.device import devices
+
+    known = [*map(str, devices()), "sample", "simulated"]
+    found = [CompletionItem(name) for name in known if name.startswith(incomplete)]
+    return found or [CompletionItem(incomplete, type="file")]
+
+
+def _complete_folder(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(incomplete, type="dir")]
+
+
 bundle_option = click.option(
-    "--bundle", default="default", show_default=True, metavar="FOLDER", help="The model bundle to run."
+    "--bundle",
+    default="default",
+    show_default=True,
+    metavar="FOLDER",
+    help="The model bundle to run.",
+    shell_complete=_complete_folder,
 )
 
 backend_options = _all(

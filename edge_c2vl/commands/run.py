@@ -7,13 +7,20 @@ from typing import Any
 
 import click
 
-from edge_c2vl.commands.options import backend_options, bundle_option, camera_options, json_option, pose_model_option
+from edge_c2vl.commands.options import (
+    backend_options,
+    bundle_option,
+    camera_options,
+    complete_camera,
+    json_option,
+    pose_model_option,
+)
 
 
 @click.command()
 @click.option(
     "--camera",
-    required=True,
+    shell_complete=complete_camera,
     metavar="URI",
     help="0, /dev/video2, csi://0, rtsp://..., http://..., udp://..., tcp://..., a video file, a folder or glob of "
     "images, `sample` (a man talking in a moving car), or `simulated` (a drawn driver, such as simulated:story).",
@@ -79,6 +86,11 @@ def run(**arguments: Any) -> None:
     edge-c2vl run --camera csi://0 --camera-mode ir --events events.jsonl
     edge-c2vl run --camera drive.mp4 --decisions - --output seen.mp4
     """
+    if arguments["camera"] is None:
+        from edge_c2vl.sources.device import WITHOUT_CAMERA, devices
+
+        found = " or ".join(f"--camera {path}" for path in devices())
+        raise click.UsageError(f"say what to watch: {found or f'no camera is plugged in here, so {WITHOUT_CAMERA}'}")
     from edge_c2vl.live import Watch, watch
 
     as_json, quiet = arguments.pop("as_json"), arguments.pop("quiet")

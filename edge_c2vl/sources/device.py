@@ -13,13 +13,17 @@ from edge_c2vl.sources.latest import Latest
 if TYPE_CHECKING:
     from edge_c2vl.camera import CameraOptions
 
+# For whoever has none: what needs nothing plugged in.
+WITHOUT_CAMERA = "--camera simulated:story (a drawn driver) or --camera sample (a recorded one)"
+
 
 def open_device(uri: str, options: CameraOptions) -> Source:
     """A camera by number or device file; its driver is asked for the width, height and frame rate."""
     device = Path(f"/dev/video{int(uri)}" if uri.isdigit() else uri)
     if not device.exists():
-        found = ", ".join(str(path) for path in devices()) or "none"
-        raise CameraError(f"no camera {device} (cameras here: {found}); check that it is plugged in")
+        found = ", ".join(str(path) for path in devices())
+        advice = "" if found else f", or see it at work without one: {WITHOUT_CAMERA}"
+        raise CameraError(f"no camera {device} (cameras here: {found or 'none'}); check that it is plugged in{advice}")
     if not os.access(device, os.R_OK | os.W_OK):
         raise CameraError(f"no permission to open {device}; add yourself to its group: sudo usermod -aG video $USER")
 

@@ -85,7 +85,7 @@ def test_probabilities_are_the_softmax_of_cosines():
 def decisions(by_words=False, score=-3.0, encoder=None, words=WORDS):
     """The decisions of five seconds in which the classifier says attentive and the words on the phone."""
     kept = Kept()
-    Pipeline(
+    pipeline = Pipeline(
         Camera(150),
         Pose(),
         encoder or Encoder(score),
@@ -95,7 +95,11 @@ def decisions(by_words=False, score=-3.0, encoder=None, words=WORDS):
         sinks=[kept],
         words=words,
         by_words=by_words,
-    ).run()
+    )
+    summary = pipeline.run()
+    named = [decision for decision in kept.decisions if decision.words is not None]
+    assert sum(summary.in_words.values()) == len(named)
+    assert ("in words   on the phone" in summary.to_text()) == bool(named)
     return [decision for decision in kept.decisions if decision.state is not State.STARTING]
 
 

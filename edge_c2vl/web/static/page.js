@@ -128,6 +128,8 @@ function showDecision(decision) {
   const told = [alert, label, sure === null ? more : alert || label ? sure : `${sure} sure`];
   showState(decision.state, decision.alert, word, told.filter(Boolean).join(" · "));
   showAwareness(decision.awareness);
+  const [phrase, share] = Object.entries(decision.words ?? {}).sort((a, b) => b[1] - a[1])[0] ?? [];
+  showFacts({ "In words": phrase === undefined || phrase === decision.label ? null : `${phrase} ${percent(share)}` });
   if (hello.mode === "live") {
     showFacts({
       Speed: decision.speed_kmh === null ? "unknown" : `${Math.round(decision.speed_kmh)} km/h`,
