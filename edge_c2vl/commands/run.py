@@ -17,9 +17,25 @@ from edge_c2vl.commands.options import (
 )
 
 
+class _Camera(click.Option):
+    """Says what there is to watch where the camera was left out, which is what a first run does."""
+
+    def process_value(self, ctx: click.Context, value: Any) -> Any:
+        try:
+            return super().process_value(ctx, value)
+        except click.MissingParameter:
+            from edge_c2vl.sources.device import WITHOUT_CAMERA, devices
+
+            found = " or ".join(f"--camera {path}" for path in devices())
+            what = found or f"no camera is plugged in here, so {WITHOUT_CAMERA}"
+            raise click.UsageError(f"say what to watch: {what}", ctx) from None
+
+
 @click.command()
 @click.option(
     "--camera",
+    cls=_Camera,
+    required=True,
     shell_complete=complete_camera,
     metavar="URI",
     help="0, /dev/video2, csi://0, rtsp://..., http://..., udp://..., tcp://..., a video file, a folder or glob of "
@@ -86,11 +102,6 @@ def run(**arguments: Any) -> None:
     edge-c2vl run --camera csi://0 --camera-mode ir --events events.jsonl
     edge-c2vl run --camera drive.mp4 --decisions - --output seen.mp4
     """
-    if arguments["camera"] is None:
-        from edge_c2vl.sources.device import WITHOUT_CAMERA, devices
-
-        found = " or ".join(f"--camera {path}" for path in devices())
-        raise click.UsageError(f"say what to watch: {found or f'no camera is plugged in here, so {WITHOUT_CAMERA}'}")
     from edge_c2vl.live import Watch, watch
 
     as_json, quiet = arguments.pop("as_json"), arguments.pop("quiet")
