@@ -64,7 +64,7 @@ def _rounded(value: Any) -> Any:
 
 def text(figures: dict[str, Any], sensitivity_table: str) -> str:
     """The whole report as Markdown."""
-    calibration, evaluation = figures["calibration"], figures["evaluation"]
+    calibration, selection, evaluation = (figures[name] for name in ("calibration", "selection", "evaluation"))
     floating = ", ".join(figures["floating"]) or "none"
     parts = [
         f"Calibrated on {calibration['clips']} clips ({calibration['from']}), method {figures['method']}; "
@@ -76,5 +76,10 @@ def text(figures: dict[str, Any], sensitivity_table: str) -> str:
     ]
     if "methods" in figures:
         parts += ["Methods, with every layer in INT8:", methods_table(figures["methods"])]
-    parts += [f"Sensitivity, on {figures['selection']['clips']} clips held apart:", sensitivity_table]
+    fp32, int8 = (100 * selection["balanced"][name] for name in ("fp32", "int8"))
+    parts += [
+        f"Sensitivity, on {selection['clips']} clips held apart ({selection['from']}); balanced accuracy there: FP32 "
+        f"{fp32:.2f} %, every layer in INT8 {int8:.2f} %.",
+        sensitivity_table,
+    ]
     return "\n\n".join(parts) + "\n"

@@ -15,7 +15,7 @@ import numpy as np
 from calibration import report as reporting
 from calibration import sensitivity
 from calibration.clips import ClipSet, divide, fingerprint
-from calibration.evaluate import BATCH, Outputs, drop_points, outputs, outputs_of
+from calibration.evaluate import BATCH, Outputs, accuracy, drop_points, outputs, outputs_of
 from calibration.quantize import Layer, insert_qdq, layers, load_folded, ranged_tensors, to_fp16
 from calibration.ranges import METHODS, CalibrationError, Histogram, observe, thresholds
 from edge_c2vl import plots
@@ -117,7 +117,11 @@ def quantize_bundle(
     figures: dict[str, Any] = {
         "method": options.method,
         "calibration": {"clips": len(clips), "from": sets.calibration.name, "sha256": fingerprint(clips)},
-        "selection": {"clips": len(sets.selection), "from": sets.selection.name},
+        "selection": {
+            "clips": len(sets.selection),
+            "from": sets.selection.name,
+            "balanced": {"fp32": accuracy(reference)["balanced"], "int8": accuracy(quantised)["balanced"]},
+        },
         "evaluation": {"clips": len(sets.evaluation), "from": sets.evaluation.name},
         "max_drop_points": options.max_drop,
         "drop_points": round(drop, 4),
@@ -204,7 +208,7 @@ def _write(
     changes |= {engine.path: None for engine in manifest.engines if engine not in kept}
     changes["report.json"] = json.dumps(bundle.report | {"quantisation": figures}, indent=1).encode()
     name = f"{figures['evaluation']['from']}; one precision against another"
-    accuracy = {
+    judged = {
         precision: manifest.accuracy.get(precision, {})
         | {name: {key: row[key] for key in ("top1", "balanced", "clips")}}
         for precision, row in figures["models"].items()
@@ -212,7 +216,7 @@ def _write(
     return revise_bundle(
         bundle,
         changes,
-        accuracy=manifest.accuracy | accuracy,
+        accuracy=manifest.accuracy | judged,
         calibration=figures["calibration"] | {"method": figures["method"], "floating": figures["floating"]},
         latency=manifest.latency | {figures["device"]: latency},
         engines=kept,
