@@ -14,10 +14,11 @@ from pathlib import Path
 
 import click
 import numpy as np
+import pandas as pd
 
 from edge_c2vl.archive import Archive
-from edge_c2vl.normal import MAX_SHIFT, PlaceWatch, fit, posture
-from edge_c2vl.window import make_clip
+from edge_c2vl.normal import MAX_SHIFT, MAX_STRANGENESS, DriverWatch, Learner, fit, posture
+from edge_c2vl.window import Clip, make_clip
 from train.drivers import figures
 from train.recipes.sktdd import SPEC, Data
 
@@ -27,9 +28,16 @@ HOP_S = 2.0  # between two windows of normal driving
 
 @click.command()
 @click.argument("archive", type=click.Path(exists=True, path_type=Path))
-@click.argument("work", type=click.Path(exists=True, path_type=Path))
-def main(archive: Path, work: Path) -> None:
+@click.argument("work", type=click.Path(exists=True, path_type=Path), required=False)
+def main(archive: Path, work: Path | None) -> None:
+    """Without WORK only how well somebody else is noticed."""
     opened = Archive.open(archive)
+    if work is not None:
+        _worth(opened, work)
+    _somebody_else(opened)
+
+
+def _worth(opened: Archive, work: Path) -> None:
     data = Data.open(opened)
     probability = np.load(work / "scores.npy")[0]
     odds = np.log(probability / (1 - probability))
@@ -48,7 +56,7 @@ def main(archive: Path, work: Path) -> None:
                 normal = np.flatnonzero(theirs & data.normal & (data.store.confidence > 0))
                 if minutes is not None:
                     normal = normal[: round(minutes * 60 / HOP_S)]
-                learnt = fit(postures[normal], np.zeros((len(normal), 3)))
+                learnt = fit(postures[normal], np.zeros((len(normal), 3)), np.full((len(normal), 5), np.nan))
                 for row in np.flatnonzero(theirs & scored):
                     shift[row] = np.clip(np.log(max(learnt.distance(clips[row]), 1e-9)), -MAX_SHIFT, MAX_SHIFT)
         rows = np.flatnonzero(scored)
@@ -60,33 +68,60 @@ def main(archive: Path, work: Path) -> None:
         together = result["views_together"]
         name = "all" if minutes is None else f"{minutes} min"
         print(f"| {name} | {' | '.join(cells)} | {together['auc']:.3f} ({together['auc_drivers']:.3f}) |", flush=True)
-    _somebody_else(opened)
 
 
 def _somebody_else(archive: Archive) -> None:
-    """How often a recording of the same driver, or of another one in the same view, is taken for somebody else's."""
+    """How often a recording of the same driver, another drive of the same driver, and another driver in the same view
+    are taken for somebody else's: by the place in the picture, or by the lengths of bones. The limit for those is the
+    97th percentile of the same drivers' recordings, chosen on the other half of the drivers."""
     names = archive.clips
-    normal = names[names["kind"] == "normal"]
-    places = {}
-    for index in normal.index:
-        end_s = float(archive.timestamps(index)[-1])
-        stops = np.arange(SPEC.seconds, end_s, 1.0)
-        found = [make_clip(archive.sequence(index), archive.timestamps(index), stop, SPEC) for stop in stops]
-        places[index] = found
-    verdicts: dict[str, list[bool]] = {"same driver": [], "another driver": []}
-    for (driver, camera), rows in normal.groupby(["subject", "camera"]).groups.items():
+    windows = {index: _windows(archive, index) for index in names.index}
+    trials: list[tuple[str, bool, bool, float, bool]] = []  # half, same driver, labelled drive, strangeness, elsewhere
+    drivers = sorted(names["subject"].unique())
+    for (driver, camera), rows in names[names["kind"] == "normal"].groupby(["subject", "camera"]).groups.items():
         half = list(rows)[: len(rows) // 2]
-        learnt_from = [clip for index in half for clip in places[index] if clip.place is not None]
-        learnt = fit(np.stack([posture(c.data) for c in learnt_from]), np.array([c.place for c in learnt_from]))
-        for index in normal.index[(normal["camera"] == camera)]:
-            if index in half:
+        learner = Learner(minutes=0)
+        for number, clip in enumerate(clip for index in half for clip in windows[index]):
+            learner.add(clip, float(number))
+        learnt = learner.finish()
+        for index in names.index[names["camera"] == camera].difference(half):
+            row = names.loc[index]
+            if row["kind"] != "normal" and row["subject"] != driver:
                 continue
-            same = normal.loc[index, "subject"] == driver
-            watch = PlaceWatch(learnt, window_s=25.0)  # recordings are 30 s long
-            moved = [watch.moved(clip, float(now)) for now, clip in enumerate(places[index])]
-            verdicts["same driver" if same else "another driver"].append(any(moved))
-    for who, found in verdicts.items():
-        print(f"taken for somebody else or a moved camera: {who} {np.mean(found):.1%} of {len(found)} recordings")
+            # Recordings of normal driving are 30 s long.
+            watch, strange, elsewhere = DriverWatch(learnt, window_s=25.0), [], []
+            for now, clip in enumerate(windows[index]):
+                watch.moved(clip, float(now))
+                if now >= 23:
+                    strange.append(watch.strangeness)
+                    elsewhere.append(watch.offset > watch.max_offset)
+            part = "first" if driver in drivers[: len(drivers) // 2 + 1] else "second"
+            same = row["subject"] == driver
+            trials.append((part, same, row["kind"] != "normal", float(np.median(strange)), bool(np.median(elsewhere))))
+    table = pd.DataFrame(trials, columns=["part", "same", "drive", "strange", "elsewhere"])
+    kinds = {
+        "same driver, same drive": table["same"] & ~table["drive"],
+        "same driver, another drive": table["same"] & table["drive"],
+        "another driver": ~table["same"],
+    }
+    print("\n| taken for somebody else | first half | second half | both | limit of a run | by place alone |")
+    print("|---|---|---|---|---|---|")
+    own = kinds["same driver, same drive"]
+    limits = {part: table["strange"][own & (table["part"] != part)].quantile(0.97) for part in ("first", "second")}
+    found = table["elsewhere"] | (table["strange"] > table["part"].map(limits))
+    for kind, chosen in kinds.items():
+        cells = [found[chosen & (table["part"] == part)].mean() for part in ("first", "second")]
+        run = (table["elsewhere"] | (table["strange"] > MAX_STRANGENESS))[chosen].mean()
+        cells += [found[chosen].mean(), run, table["elsewhere"][chosen].mean()]
+        print(f"| {kind} ({chosen.sum()}) | {' | '.join(f'{cell:.1%}' for cell in cells)} |")
+    chosen_limits = ", ".join(f"{limit:.2f} for the {part} half" for part, limit in limits.items())
+    print(f"limits: {chosen_limits}; {MAX_STRANGENESS} in a run")
+
+
+def _windows(archive: Archive, index: int) -> list[Clip]:
+    """One a second."""
+    sequence, times = archive.sequence(index), archive.timestamps(index)
+    return [make_clip(sequence, times, stop, SPEC) for stop in np.arange(SPEC.seconds, float(times[-1]), 1.0)]
 
 
 if __name__ == "__main__":

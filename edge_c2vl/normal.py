@@ -1,8 +1,9 @@
 """What normal driving looks like for this driver and this camera, learnt on the device and kept in a small file.
 
 From the windows of a few minutes of normal driving: mean and covariance of the posture (each joint's mean and spread
-over a window), and where in the picture the driver sits. A later window then has a distance from normal, which moves
-the classifier's probabilities; a driver who sits elsewhere or looks larger is another one, or the camera was moved.
+over a window), where in the picture the driver sits, and how long a few bones look. A later window then has a distance
+from normal, which moves the classifier's probabilities; a driver who sits elsewhere or whose bones look otherwise is
+another one, or the camera was moved.
 
 One-class by Mahalanobis distance; on sktDD the largest single gain (docs/results.md, "Per-driver normality").
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import math
 import os
 import tempfile
+import warnings
 import zipfile
 from collections import deque
 from collections.abc import Mapping
@@ -22,12 +24,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.errors import EdgeC2VLError
-from edge_c2vl.skeleton import Array
+from edge_c2vl.skeleton import NTU25, Array
 from edge_c2vl.window import Clip
 
 Floats = NDArray[np.float64]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 # Fewer windows do not tell a posture's usual spread.
 MIN_WINDOWS = 30
 # Towards independent joints: windows of one drive are alike, and few against 100 numbers each.
@@ -36,6 +38,20 @@ SHRINKAGE = 0.3
 NOISE = 0.02
 # How far the log of a relative distance may move a log-odds, so that a wild posture does not drown the classifier.
 MAX_SHIFT = 2.0
+# What tells one driver from another: lengths that hands and legs have no part in (on sktDD they add nothing).
+_ENDS = (
+    ("neck", "head"),
+    ("spine_shoulder", "head"),
+    ("left_shoulder", "right_shoulder"),
+    ("left_shoulder", "left_elbow"),
+    ("right_shoulder", "right_elbow"),
+)
+_FIRST, _SECOND = (np.array([NTU25.index(names[end]) for names in _ENDS]) for end in (0, 1))
+# How far such a length wanders over half a minute with a driver who sits down anew, as a share of it.
+WANDERING = 0.05
+# The same driver's mean square of (difference / spread) is below it in 97 of 100 recordings (docs/results.md).
+MAX_STRANGENESS = 2.0
+CHUNK = 30  # windows, one a second, over which a length is the median
 
 
 def posture(clip: Array) -> Floats:
@@ -50,10 +66,29 @@ def posture(clip: Array) -> Floats:
     return np.concatenate([mean.ravel(), spread.ravel()])
 
 
+def sizes(clip: Clip) -> Floats:
+    """(5,): the logarithm of how long some bones look in the picture, in pixels; NaN where an end was not seen."""
+    seen = np.abs(clip.data).sum(axis=0) > 0
+    both = seen[:, _FIRST] & seen[:, _SECOND]
+    lengths = np.hypot(*(clip.data[:2, :, _FIRST] - clip.data[:2, :, _SECOND]))
+    lengths[~both] = np.nan
+    if clip.place is None:
+        return np.full(len(_ENDS), np.nan)
+    return np.log(np.maximum(_median(lengths), 1e-3) * clip.place[2])
+
+
+def _median(rows: Floats) -> Floats:
+    """Over the first axis, of what is there; NaN where nothing is."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # "All-NaN slice": wanted
+        return np.asarray(np.nanmedian(rows, axis=0), np.float64)
+
+
 @dataclass(frozen=True)
 class Normal:
     """Learnt normality. mean, scale, precision: of the (D,) numbers of `posture` that were seen, `used` (100,) says
-    which. usual: distances of the windows it was learnt from, ascending. place: x, y, unit (median), in pixels."""
+    which. usual: distances of the windows it was learnt from, ascending. place: x, y, unit (median), in pixels. sizes:
+    (2, 5), median and spread over half minutes of `sizes`; NaN what was not seen."""
 
     used: NDArray[np.bool_]
     mean: Floats
@@ -61,6 +96,15 @@ class Normal:
     precision: Floats
     usual: Floats
     place: Floats
+    sizes: Floats
+
+    def strangeness(self, seen: Floats) -> float:
+        """How unlike the learnt ones some `sizes` (5,) are: the mean square of their differences, each in units of what
+        such a length wanders by and of twice what it wandered by while learning. 0 where too little can be compared."""
+        spread = np.hypot(WANDERING, 2 * self.sizes[1])
+        offsets = np.minimum(np.abs(seen - self.sizes[0]) / spread, 4.0) ** 2
+        offsets = offsets[np.isfinite(offsets)]
+        return float(offsets.mean()) if len(offsets) >= 3 else 0.0
 
     def distance(self, clip: Array) -> float:
         """Mahalanobis distance from normal, as a multiple of what is usual (the median while learning). What was not
@@ -99,7 +143,7 @@ class Normal:
     @classmethod
     def load(cls, path: str | Path) -> Normal:
         """Raises EdgeC2VLError where the file is not there or not what `save` writes."""
-        names = ("used", "mean", "scale", "precision", "usual", "place")
+        names = ("used", "mean", "scale", "precision", "usual", "place", "sizes")
         learn = "learn it with edge-c2vl run --normal FILE --learn-normal MINUTES"
         try:
             with np.load(path, allow_pickle=False) as file:
@@ -117,6 +161,8 @@ class Normal:
     def _consistent(self) -> bool:
         size = len(self.mean) if self.mean.ndim == 1 else -1
         shapes = self.scale.shape == (size,) and self.precision.shape == (size, size) and self.place.shape == (3,)
+        if self.sizes.shape != (2, len(_ENDS)) or self.sizes.dtype != np.float64 or np.isinf(self.sizes).any():
+            return False
         if not shapes or self.used.shape != (100,) or self.used.dtype != bool or self.used.sum() != size:
             return False
         numbers = (self.mean, self.scale, self.precision, self.usual, self.place)
@@ -131,6 +177,7 @@ class Learner:
         self._needed_s = minutes * 60
         self._postures: list[Floats] = []
         self._places: list[tuple[float, float, float]] = []
+        self._sizes: list[Floats] = []
         self._last_s: float | None = None
         self.learnt_s = 0.0
 
@@ -146,6 +193,7 @@ class Learner:
         self._last_s = time_s
         self._postures.append(posture(clip.data))
         self._places.append(clip.place)
+        self._sizes.append(sizes(clip))
 
     @property
     def done(self) -> bool:
@@ -157,11 +205,11 @@ class Learner:
             raise EdgeC2VLError(
                 f"{len(self._postures)} seconds with arms in view are too few to learn from; {MIN_WINDOWS} are needed"
             )
-        return fit(np.stack(self._postures), np.array(self._places))
+        return fit(np.stack(self._postures), np.array(self._places), np.stack(self._sizes))
 
 
-def fit(postures: Floats, places: Floats) -> Normal:
-    """Normality from `posture` of each window (N, 100) and their places (N, 3)."""
+def fit(postures: Floats, places: Floats, lengths: Floats) -> Normal:
+    """Normality from `posture` of each window (N, 100), their places (N, 3) and `sizes` (N, 5)."""
     used = np.isfinite(postures).sum(axis=0) >= MIN_WINDOWS / 2
     kept = postures[:, used]
     mean = np.nanmean(kept, axis=0)
@@ -171,32 +219,44 @@ def fit(postures: Floats, places: Floats) -> Normal:
     covariance = (1 - SHRINKAGE) * offsets.T @ offsets / len(offsets) + SHRINKAGE * np.eye(offsets.shape[1])
     precision = np.linalg.inv(covariance)
     usual = np.sort(np.sqrt(np.einsum("nd,de,ne->n", offsets, precision, offsets)))
-    return Normal(used, mean, scale, precision, usual, np.median(places, axis=0))
+    chunks = np.stack([_median(lengths[at : at + CHUNK]) for at in range(0, len(lengths) - CHUNK // 2, CHUNK)])
+    spread = np.sqrt(np.square(chunks - _median(chunks)).mean(axis=0))
+    return Normal(used, mean, scale, precision, usual, np.median(places, axis=0), np.stack([_median(lengths), spread]))
 
 
-class PlaceWatch:
-    """Notices that somebody else drives, or that the camera was moved: the driver's place in the picture, its median
-    over `window_s`, lies more than `max_offset` shoulder breadths from where it was learnt, or the size differs by more
-    than `max_ratio`."""
+class DriverWatch:
+    """Notices that somebody else drives, or that the camera was moved: over `window_s` the driver sat more than
+    `max_offset` shoulder breadths from where it was learnt (median), or the bones looked otherwise."""
 
-    def __init__(
-        self, normal: Normal, window_s: float = 30.0, max_offset: float = 0.6, max_ratio: float = 1.25
-    ) -> None:
-        self._learnt = normal.place
-        self._window_s, self._max_offset, self._max_ratio = window_s, max_offset, max_ratio
-        self._recent: deque[tuple[float, tuple[float, float, float]]] = deque()
+    def __init__(self, normal: Normal, window_s: float = 30.0, max_offset: float = 0.6) -> None:
+        self._normal = normal
+        self._window_s, self.max_offset = window_s, max_offset
+        self._recent: deque[tuple[float, tuple[float, float, float], Floats]] = deque()
 
-    def moved(self, clip: Clip, time_s: float) -> bool:
-        """Whether the driver has been elsewhere for the last `window_s`. False until so much was seen."""
+    def moved(self, clip: Clip, time_s: float, attentive: bool = True) -> bool:
+        """Whether the last `window_s` were of another driver or place. False until so much was seen. Bones are compared
+        while attentive: an arm that holds a phone looks shorter, and a long call must not be taken for a new driver."""
         if self._recent and time_s < self._recent[-1][0]:
             self._recent.clear()
         if clip.place is not None:
-            self._recent.append((time_s, clip.place))
+            self._recent.append((time_s, clip.place, sizes(clip) if attentive else np.full(len(_ENDS), np.nan)))
         while self._recent and self._recent[0][0] < time_s - self._window_s:
             self._recent.popleft()
         if not self._recent or time_s - self._recent[0][0] < 0.9 * self._window_s:
             return False
-        x, y, unit = np.median([place for _, place in self._recent], axis=0)
-        offset = math.hypot(x - self._learnt[0], y - self._learnt[1]) / self._learnt[2]
-        ratio = max(unit / self._learnt[2], self._learnt[2] / unit)
-        return bool(offset > self._max_offset or ratio > self._max_ratio)
+        return self.offset > self.max_offset or self.strangeness > MAX_STRANGENESS
+
+    @property
+    def offset(self) -> float:
+        """How far from where it was learnt the driver sat lately, in shoulder breadths."""
+        x, y, _ = np.median([place for _, place, _ in self._recent], axis=0)
+        learnt_x, learnt_y, unit = self._normal.place
+        return float(math.hypot(x - learnt_x, y - learnt_y) / unit)
+
+    @property
+    def strangeness(self) -> float:
+        """How unlike the learnt ones the bones looked lately (see `Normal.strangeness`); 0 where they were hardly
+        seen."""
+        lengths = np.stack([lengths for *_, lengths in self._recent])
+        lengths[:, np.isfinite(lengths).mean(axis=0) < 0.5] = np.nan
+        return self._normal.strangeness(_median(lengths))

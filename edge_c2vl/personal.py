@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_c2vl.errors import EdgeC2VLError, UsageError
-from edge_c2vl.normal import Learner, Normal, PlaceWatch
+from edge_c2vl.normal import DriverWatch, Learner, Normal
 from edge_c2vl.window import Clip
 
 log = logging.getLogger("edge_c2vl")
@@ -56,7 +56,8 @@ class Personaliser:
             self._learn(self._learner, clip, time_s)
         if self._normal is None:
             return Personal(dict(probabilities))
-        if self._watch.moved(clip, time_s):
+        attentive = sum(p for label, p in probabilities.items() if label in distraction) < 0.5
+        if self._watch.moved(clip, time_s, attentive):
             return Personal(dict(probabilities), elsewhere=True)
         adjusted = self._normal.adjust(probabilities, distraction, clip.data)
         return Personal(adjusted, self._normal.unusual(clip.data))
@@ -77,4 +78,4 @@ class Personaliser:
 
     def _take(self, normal: Normal) -> None:
         self._normal = normal
-        self._watch = PlaceWatch(normal)
+        self._watch = DriverWatch(normal)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_c2vl.errors import EdgeC2VLError, UsageError
-from edge_c2vl.normal import MIN_WINDOWS, Learner, Normal, PlaceWatch, fit, posture
+from edge_c2vl.normal import MIN_WINDOWS, DriverWatch, Learner, Normal, fit, posture, sizes
 from edge_c2vl.personal import Personaliser
 from edge_c2vl.window import Clip
 from tests.edge_c2vl.test_pipeline import Camera, Kept, Pose, build
@@ -18,10 +18,11 @@ from tests.edge_c2vl.test_pipeline import Camera, Kept, Pose, build
 DISTRACTION = frozenset({"distracted"})
 
 
-def window(lean=0.0, noise=0.02, seed=0, hidden=(), place=(300.0, -200.0, 100.0)):
-    """A clip of a driver whose right arm (joints 8 to 11) is raised by `lean`."""
+def window(lean=0.0, noise=0.02, seed=0, hidden=(), place=(300.0, -200.0, 100.0), broad=1.0):
+    """A clip of a driver whose right arm (joints 8 to 11) is raised by `lean`, and who is `broad` times as broad."""
     generator = np.random.default_rng(seed)
     still = np.random.default_rng(99).uniform(-1, 1, (3, 1, 25))
+    still[0] *= broad
     data = still + generator.normal(0, noise, (3, 1, 25)) + generator.normal(0, noise / 2, (3, 32, 25))
     data[1, :, 8:12] += lean
     data[2] = 0
@@ -32,7 +33,8 @@ def window(lean=0.0, noise=0.02, seed=0, hidden=(), place=(300.0, -200.0, 100.0)
 @pytest.fixture(scope="module")
 def normal():
     windows = [window(seed=seed) for seed in range(120)]
-    return fit(np.stack([posture(w.data) for w in windows]), np.array([w.place for w in windows]))
+    places, lengths = np.array([w.place for w in windows]), np.stack([sizes(w) for w in windows])
+    return fit(np.stack([posture(w.data) for w in windows]), places, lengths)
 
 
 def test_posture_is_mean_and_spread_over_the_frames_seen():
@@ -130,14 +132,36 @@ def test_too_little_is_told():
     ids=["same driver", "sits elsewhere", "looks larger"],
 )
 def test_somebody_else_is_noticed_after_half_a_minute(normal, place, moved):
-    watch = PlaceWatch(normal)
+    watch = DriverWatch(normal)
     verdicts = [watch.moved(window(place=place), float(now)) for now in range(40)]
     assert not any(verdicts[:25])
     assert all(verdict is moved for verdict in verdicts[30:])
 
 
+def test_somebody_of_other_proportions_is_noticed_in_the_same_place(normal):
+    for broad, moved in ((1.02, False), (1.4, True)):
+        watch = DriverWatch(normal)
+        assert [watch.moved(window(broad=broad, seed=now), float(now)) for now in range(40)][-1] is moved
+
+
+def test_bones_that_are_not_seen_tell_nothing(normal):
+    assert normal.strangeness(np.full(5, np.nan)) == 0
+    assert normal.strangeness(sizes(window(broad=1.4, hidden=(3, 4, 8)))) == 0
+    assert not DriverWatch(normal).moved(window(hidden=range(25)), 0.0)
+
+
+def test_a_call_of_a_minute_is_the_same_driver(normal, tmp_path):
+    normal.save(tmp_path / "driver.npz")
+    personaliser = Personaliser(str(tmp_path / "driver.npz"))
+    on_the_phone = {"attentive": 0.1, "distracted": 0.9}
+    assert normal.strangeness(sizes(window(lean=1.0))) > 2
+    for now in range(60):
+        seen = personaliser.look(window(lean=1.0, seed=now), float(now), on_the_phone, DISTRACTION)
+        assert not seen.elsewhere
+
+
 def test_leaning_over_for_a_moment_is_nobody_else(normal):
-    watch = PlaceWatch(normal)
+    watch = DriverWatch(normal)
     places = [(300.0, -200.0, 100.0)] * 30 + [(420.0, -200.0, 100.0)] * 10 + [(300.0, -200.0, 100.0)] * 30
     assert not any(watch.moved(window(place=place), float(now)) for now, place in enumerate(places))
 
