@@ -12,7 +12,7 @@ import numpy as np
 
 from edge_c2vl.backends.base import Backend
 from edge_c2vl.personal import Personal, Personaliser
-from edge_c2vl.policy import Level, Observation, Policy, PolicySettings, Reason, State, Status
+from edge_c2vl.policy import Level, Observation, Policy, PolicySettings, Reason, State
 from edge_c2vl.records import Alert, Decision, Episode, StateChange
 from edge_c2vl.skeleton import Array
 from edge_c2vl.speed import Speed
@@ -125,13 +125,14 @@ class Decider:
         if decision.words is not None:
             nearest = max(decision.words, key=decision.words.__getitem__)
             self._summary.in_words[nearest] = self._summary.in_words.get(nearest, 0) + 1
-        return [decision, *self._alerts_of(decision, status), *self._changes_of(decision)]
+        return [decision, *self._alerts_of(decision, status.level, status.reason), *self._changes_of(decision)]
 
-    def finish(self) -> list[StateChange]:
-        """The last state, at the end of a run."""
+    def finish(self) -> list[Alert | StateChange]:
+        """At the end of a run: the end of an alert that stands, and the last state."""
         if self._episode is None or self._newest is None:
             return []
-        return [self._ended(self._episode, self._episode.end_s, None, self._newest)]
+        ended = self._ended(self._episode, self._episode.end_s, None, self._newest)
+        return [*self._alerts_of(self._newest, Level.NONE, None), ended]
 
     def _encode(self, clip: Clip) -> tuple[tuple[Array, Array] | None, float | None]:
         """The clip's logits and embedding, and what they took."""
@@ -149,18 +150,18 @@ class Decider:
             return None, encoder_ms
         return (logits, embedding), encoder_ms
 
-    def _alerts_of(self, decision: Decision, status: Status) -> list[Alert]:
-        if (status.level, status.reason) == self._alert:
+    def _alerts_of(self, decision: Decision, level: Level, reason: Reason | None) -> list[Alert]:
+        if (level, reason) == self._alert:
             return []
-        self._alert = (status.level, status.reason)
+        self._alert = (level, reason)
         self._alerts += 1
-        self._summary.alerts += status.level > Level.NONE
+        self._summary.alerts += level > Level.NONE
         now = time.time()
         alert = Alert(
             number=self._alerts,
             run=self.run_id,
-            level=status.level,
-            reason=status.reason,
+            level=level,
+            reason=reason,
             state=decision.state,
             label=decision.label,
             awareness=decision.awareness,

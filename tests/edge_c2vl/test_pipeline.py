@@ -170,6 +170,13 @@ def test_alerts_are_numbered_and_told_when_they_change():
     assert kept.alerts[0].to_json()["level"] == "notice"
 
 
+def test_an_alert_that_stands_at_the_end_of_a_run_ends_with_it():
+    kept = Kept()
+    summary = build(Camera(300), sinks=[kept]).run()
+    assert [a.level.name for a in kept.alerts] == ["NOTICE", "WARNING", "CRITICAL", "NONE"]
+    assert summary.alerts == 3
+
+
 def test_hidden_arms_are_never_shown_to_the_encoder():
     kept, encoder = Kept(), Encoder()
     build(Camera(200), Pose(arms=False), encoder, [kept]).run()
