@@ -6,6 +6,7 @@ pytest -m slow tests/fuzz
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import random
 import socket
@@ -250,7 +251,7 @@ def test_manifests_with_other_values(seed):
         for _ in range(generator.randint(1, 3)):
             part = generator.choice([values, values, values["clip"], values["files"]])
             if isinstance(part, dict):
-                part[generator.choice(NAMES)] = generator.choice(VALUES)
+                part[generator.choice(NAMES)] = copy.deepcopy(generator.choice(VALUES))
         with contextlib.suppress(
             ValueError, TypeError, KeyError, AttributeError
         ):  # which _read_manifest turns into one line
