@@ -239,7 +239,7 @@ def judge(data: Data, scores: NDArray[np.float64]) -> dict[str, Any]:
     camera = data.scenes.camera
     shares = {
         name: round(float((data.store.arms[test] < SPEC.min_arms)[camera[test] == name].mean()), 4)
-        for name in set(camera)
+        for name in set(camera[test])
     }
     return {
         "all": mean_of([figures(data.labels[test], row[test], data.scenes[test]) for row in scores]),
