@@ -92,6 +92,11 @@ class Archive:
             return self._timestamps[self._frames_of(index)]
         return np.arange(self._lengths[index]) / self._fps[index]
 
+    @property
+    def evenly_spaced(self) -> bool:
+        """Whether frames follow each other at a clip's fps, so that there are no timestamps of their own."""
+        return self._timestamps is None
+
     def release(self) -> None:
         """Gives back the memory that frames read so far take up: the pages of a mapping that were touched count as the
         process's own. What is still needed is read from the file again."""

@@ -19,6 +19,7 @@ def knowledge() -> None:
 
     \b
     edge-c2vl knowledge show ARCHIVE CLIP                the kinematic captions of a clip
+    edge-c2vl knowledge vary ARCHIVE VARIED              movements that nobody filmed, to learn more from
     edge-c2vl knowledge encode ARCHIVE BANK --crops 8    captions of all clips and their crops -> a bank
     edge-c2vl knowledge show ARCHIVE --bank BANK         how much the bank tells apart
     """
@@ -136,6 +137,37 @@ def encode(
     else:
         rows, count, size = facts["rows"], facts["per_row"], facts["dimension"]
         click.echo(f"{bank}: {rows} windows of {len(opened)} clips, {count} embedding(s) each, {size} dimensions")
+
+
+@knowledge.command()
+@click.argument("archive", type=_PATH)
+@click.argument("varied", type=_PATH)
+@click.option("--split", default="", metavar="COLUMN", help="Vary only what is in train of this column.")
+@click.option("--arms", type=click.IntRange(0), default=4, show_default=True,
+              help="Times that a clip gets the arms of another one (3-D archives).")  # fmt: skip
+@click.option("--seed", type=int, default=0, show_default=True, help="Whose arms a clip gets.")
+@click.option("--overwrite", is_flag=True, help="Replace an archive that exists.")
+@json_option
+def vary(archive: Path, varied: Path, split: str, arms: int, seed: int, overwrite: bool, as_json: bool) -> None:
+    """Write VARIED: the clips of ARCHIVE and movements that nobody filmed, to learn more from.
+
+    Each clip mirrored, played backwards, both, and with the arms of others. The rules caption them as they do any
+    movement. Column "pretrain" of VARIED says what may be learnt from; the other columns are those of ARCHIVE.
+
+    \b
+    edge-c2vl knowledge vary nw-ucla nw-ucla-varied --split xview
+    edge-c2vl knowledge encode nw-ucla-varied bank --crops 8 --pool whitened --facts 60 --quarters
+    edge-c2vl train pretrain nw-ucla-varied runs/c2vl --bank bank --split pretrain --facing --join
+    edge-c2vl train probe nw-ucla-varied runs/c2vl --split xview
+    """
+    from edge_c2vl.archive import Archive
+    from train.knowledge.vary import vary as write
+
+    clips, made = write(Archive.open(archive), varied, split, arms, seed, overwrite)
+    if as_json:
+        click.echo(json.dumps({"archive": str(varied), "clips": clips, "variations": made}))
+    else:
+        click.echo(f"{varied}: {clips} clips and {made} variations of them")
 
 
 @knowledge.command()

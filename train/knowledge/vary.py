@@ -1,0 +1,142 @@
+"""Movements that nobody filmed: variations of recordings, of which rules write captions as they do of any movement.
+
+A thousand clips show an encoder a thousand movements, and it learns them by heart. Kinematic captions are read off the
+skeleton, so a changed skeleton gets a caption of its own, and no label is needed for it:
+
+    mirror     left and right exchanged: the other hand does it
+    reverse    played backwards: who sat down stands up
+    arms       the arms of another recording of the same camera, on this one's trunk (3-D only)
+
+Trunk and legs, and each arm, move as somebody moved them; only that they did so together is new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_c2vl.archive import COLUMNS, Archive, ArchiveWriter
+from edge_c2vl.errors import UsageError
+from edge_c2vl.progress import track
+from edge_c2vl.skeleton import NTU25, Array, body_unit, mirror, resample
+from train.knowledge.kinematics import Describer
+
+# The column of a varied archive that says what may be learnt from.
+LEARN = "pretrain"
+_ARM = ("elbow", "wrist", "hand", "hand_tip", "thumb")
+SHOULDERS = tuple(NTU25.index(f"{side}_shoulder") for side in ("left", "right"))
+ARMS = tuple([NTU25.index(f"{side}_{joint}") for joint in _ARM] for side in ("left", "right"))
+
+
+def vary(
+    archive: Archive, path: Path, split: str = "", arms: int = 4, seed: int = 0, overwrite: bool = False
+) -> tuple[int, int]:
+    """Writes the archive at `path`: all clips of `archive`, and variations of those in train of the column `split`
+    (empty: of all); returns how many clips and how many variations.
+
+    3-D bodies are put upright first (camera_axes), for arms are turned about the vertical. The column "pretrain" has
+    train for the clips that were varied and for their variations; in all other columns a variation is in no part, and
+    it has no label, so that probes see recorded clips only. Raises UsageError where there is no such column or part.
+    """
+    clips = archive.clips
+    if split and split not in clips.columns:
+        raise UsageError(f"--split {split}: {archive.path} has no such column")
+    train = np.flatnonzero(clips[split] == "train") if split else np.arange(len(archive))
+    if not len(train):
+        raise UsageError(f"--split {split}: no recording of {archive.path} is in train")
+    upright = Describer(archive).axes
+    further = [name for name in clips.columns if name not in COLUMNS]
+    nowhere = dict.fromkeys(further, "") | {LEARN: "train"}
+    learnt = np.isin(np.arange(len(archive)), train)
+    with ArchiveWriter(
+        path,
+        labels=archive.labels,
+        source=f"{archive.meta['source']}, and variations of it",
+        licence=archive.meta["licence"],
+        source_layout=archive.meta["source_layout"],
+        dimensions=archive.meta["dimensions"],
+        overwrite=overwrite,
+    ) as writer:
+
+        def append(row: int, kind: str, sequence: Array, label: int, columns: dict[str, Any]) -> None:
+            clip = clips.iloc[row]
+            stamps = archive.timestamps(row)
+            if kind.endswith("reverse"):
+                stamps = stamps[0] + stamps[-1] - stamps[::-1]
+            writer.append(
+                f"{clip['name']}{kind and '+'}{kind}", sequence, float(clip["fps"]), label, str(clip["subject"]),
+                str(clip["camera"]), str(clip["group"]), None if archive.evenly_spaced else stamps, **columns,
+            )  # fmt: skip
+
+        for row in range(len(archive)):
+            columns = {name: clips[name].iloc[row] for name in further} | {LEARN: "train" if learnt[row] else ""}
+            append(row, "", _upright(archive, row, upright), int(clips["label"].iloc[row]), columns)
+        made = 0
+        for row in track(train.tolist(), "varying"):
+            for kind, sequence in _variations(archive, row, train, arms, seed, upright):
+                append(row, kind, sequence, -1, nowhere)
+                made += 1
+        writer.meta["varied"] = {"split": split, "arms": arms, "seed": seed}
+    return len(archive), made
+
+
+def _variations(
+    archive: Archive, row: int, rows: NDArray[np.int64], arms: int, seed: int, upright: dict[str, Array]
+) -> Iterator[tuple[str, Array]]:
+    """(kind, sequence) of each variation of a row; the arms come from others of `rows`."""
+    sequence = _upright(archive, row, upright)
+    yield "mirror", mirror(sequence)
+    yield "reverse", sequence[::-1]
+    yield "mirror-reverse", mirror(sequence)[::-1]
+    cameras = archive.clips["camera"].astype(str).to_numpy()
+    others = rows[(cameras[rows] == cameras[row]) & (rows != row)]
+    if not len(others) or archive.meta["dimensions"] == 2:
+        return
+    random = np.random.default_rng([seed, row])
+    for number in range(arms):
+        other = int(random.choice(others))
+        stamps = archive.timestamps(other)
+        times = np.linspace(stamps[0], stamps[-1], len(sequence))
+        changed = with_arms(sequence, resample(_upright(archive, other, upright), stamps, times))
+        # Every second one in a mirror, so that both hands do what either did.
+        yield f"arms{number}", mirror(changed) if number % 2 else changed
+
+
+def _upright(archive: Archive, row: int, upright: dict[str, Array]) -> Array:
+    sequence = np.array(archive.sequence(row))
+    axes = upright.get(str(archive.clips["camera"].iloc[row]))
+    if axes is not None:
+        sequence[..., :3] = sequence[..., :3] @ axes
+    return sequence
+
+
+def with_arms(sequence: Array, other: Array) -> Array:
+    """`sequence` (T, 25, 4) with the arms of `other` (T, 25, 4), turned about the vertical as the line of its own
+    shoulders lies, and scaled to its size.
+
+    Each arm hangs on its own shoulder. A frame in which a shoulder of either was not seen has no arms.
+    """
+    result = sequence.copy()
+    scale = body_unit(sequence) / max(body_unit(other), 1e-6)
+    shoulders = list(SHOULDERS)
+    seen = (sequence[:, shoulders, 3] > 0).all(axis=1) & (other[:, shoulders, 3] > 0).all(axis=1)
+    turn = _heading(sequence) - _heading(other)
+    cos, sin = np.cos(turn)[:, None], np.sin(turn)[:, None]
+    for shoulder, arm in zip(SHOULDERS, ARMS, strict=True):
+        x, y, z = np.moveaxis((other[:, arm, :3] - other[:, [shoulder], :3]) * scale, -1, 0)
+        turned = np.stack([x * cos - z * sin, y, x * sin + z * cos], axis=-1)
+        result[:, arm, :3] = sequence[:, [shoulder], :3] + turned
+        result[:, arm, 3] = other[:, arm, 3] * seen[:, None]
+        result[:, arm] *= result[:, arm, 3:] > 0
+    return result
+
+
+def _heading(sequence: Array) -> Array:
+    """The angle (T,) of the line of the shoulders in the horizontal plane, radians."""
+    across = sequence[:, SHOULDERS[0], :3] - sequence[:, SHOULDERS[1], :3]
+    angle: Array = np.arctan2(across[:, 2], across[:, 0])
+    return angle
