@@ -81,9 +81,10 @@ class Decider:
         if encoded is not None:
             logits, embedding = encoded
             words = None if self._words is None else self._words.probabilities(embedding)
-            probabilities = dict(zip(self._labels, softmax(logits).tolist(), strict=True))
             if words is not None and self._by_words:
                 probabilities = words
+            else:
+                probabilities = dict(zip(self._labels, softmax(logits).tolist(), strict=True))
             personal = self._personaliser.look(job.clip, job.timestamp_s, probabilities, self._distraction)
         speed_kmh, speed_age_s = self._speed.latest()
         unseen_s = 0.0 if job.blind else job.unseen_s

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from edge_c2vl.words import Words
     from train.knowledge.language import Listener
 
+# Below this cosine a clause has little to do with the captions' clause that is nearest to it.
+FAINT = 0.5
+
 _BUNDLE = click.argument("bundle", type=click.Path(path_type=Path))
 _ENCODER = click.option(
     "--encoder",
@@ -184,10 +187,11 @@ def _tell(listener: Listener, words: Words, as_json: bool, shown: set[str]) -> N
     for entry in found:
         click.echo(f"{entry.label}{'  (distraction)' if entry.label in words.distraction else ''}")
         for said, near in entry.clauses:
-            if near and near[0][1] > 0.999:
+            if near[0][1] > 0.999:
                 click.echo(f"    {said}  known")
-            else:
-                click.echo(f"    {said}  heard as: " + "; ".join(f"{clause} {cosine:.2f}" for clause, cosine in near))
+                continue
+            how = "heard as" if near[0][1] >= FAINT else "hardly heard; nearest"
+            click.echo(f"    {said}  {how}: " + "; ".join(f"{clause} {cosine:.2f}" for clause, cosine in near))
         agree = (
             "" if entry.agree is None else f", and finds {entry.agree:.0%} of those whose captions are nearest to it"
         )

@@ -120,6 +120,7 @@ def test_labels_are_added_listed_and_removed(bundle: Path) -> None:
     assert "idle\n" in text
     assert "bow" not in text  # what was there is not told again
     assert "The trunk is upright.  known" in call("labels", "list", bundle)
+    assert "heard as: " in text or "hardly heard; nearest: " in text
     assert json.loads(call("labels", "list", bundle, "--json"))["labels"][0]["distraction"] is True
     assert "The right hand is at the head." in call("labels", "list", bundle, "--near", "the right hand is at the head")
     call("labels", "remove", bundle, "bow")
