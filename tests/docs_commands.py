@@ -199,6 +199,8 @@ def _parsing_only(argv: list[str]) -> Iterator:
         mock.patch.object(argparse.ArgumentParser, "parse_args", only_parse),
         mock.patch.object(argparse.ArgumentParser, "error", error),
         mock.patch.object(sys, "argv", argv),
+        # A script finds its neighbours.
+        mock.patch.object(sys, "path", [str(Path(argv[0]).parent), *sys.path]),
     ):
         yield lambda: " ".join(said)
 
