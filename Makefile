@@ -6,8 +6,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PORT ?= 8480
 SITE ?= site
-# From the co-driver's side: attentive 15 s, the phone at the ear 20 s, attentive 20 s.
-DEMONSTRATION := simulated:story?camera=a_column_co_driver&driver=2&seconds=55
+# Attentive 15 s, the phone at the ear 20 s, attentive 20 s.
+DEMONSTRATION := simulated:story?seconds=55
 
 .PHONY: run test lint docs clean
 

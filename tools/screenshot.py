@@ -24,7 +24,7 @@ from selenium.webdriver.chrome.service import Service  # noqa: E402
 
 from tests.edge_c2vl.conftest import FLAGS, Browser  # noqa: E402
 
-CAMERA = "simulated:story?camera=a_column_co_driver&driver=2&seconds=40"
+CAMERA = "simulated:story?seconds=40"
 # file: width, height, theme
 MORE = {"dark.png": (1280, 800, "dark"), "phone.png": (390, 844, "light"), "display.png": (1024, 600, "dark")}
 
