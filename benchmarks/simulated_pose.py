@@ -38,7 +38,7 @@ JOINTS = {
 ROWS = (
     [(name, view.look, 1.0) for name, view in VIEWS.items()]
     + [(name, "rgb", 1.0) for name, view in VIEWS.items() if view.suffix.startswith("ids_")]
-    + [("inner_mirror", "ir", 0.3), ("kinect_depth", "depth", 1.0)]
+    + [("inner_mirror", "ir", 0.1), ("kinect_depth", "depth", 1.0)]
 )
 
 

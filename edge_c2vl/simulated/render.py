@@ -28,7 +28,8 @@ INNER_PIXELS = 400 * 320
 _SUN = unit([0.80, 0.50, -0.35])  # through the driver's window
 _SCREEN = unit([-0.25, 0.45, -1.0])  # the sky through the windscreen
 _WARM, _COOL = np.array([0.80, 0.95, 1.05], np.float32), np.array([1.08, 1.0, 0.93], np.float32)
-_LAMP_REACH = 0.75  # metres at which the infrared lamp lights fully
+# Where the infrared lamp lights fully, in distances of what the camera is aimed at: exposed for the driver.
+_LAMP_REACH = 1.3
 _GAMMA = {"rgb": 1 / 2.2, "ir": 1 / 1.7}
 _NOISE = {"rgb": 2.0, "ir": 2.5, "depth": 0.5, "relief": 2.0}
 _FAR = 4.0  # metres; beyond it a depth sensor says nothing
@@ -53,6 +54,7 @@ class Renderer:
         self.figure = figure
         self.look = look or view.look
         self._exposure = exposure
+        self._lamp_m = _LAMP_REACH * float(np.linalg.norm(np.subtract(view.target, view.position)))
         self.view = view.scaled(width or view.width, height or view.height)
         scale = min(1.0, (INNER_PIXELS / (self.view.width * self.view.height)) ** 0.5)
         self._inner = self.view.scaled(round(self.view.width * scale), round(self.view.height * scale))
@@ -107,7 +109,7 @@ class Renderer:
         facing = (-np.einsum("pc,pc->p", normal, ray) / length).clip(0, 1)
         if self.look == "ir":
             # The lamp stands beside the lens; what is far gets less of it.
-            reach = (_LAMP_REACH / (length * fragments.depth)).clip(0, 1.25)
+            reach = (self._lamp_m / (length * fragments.depth)).clip(0, 1.25)
             return np.repeat(albedo * (0.03 + 1.1 * facing * reach * reach)[:, None], 3, axis=1)
         sun = ((normal @ _SUN + 0.25) / 1.25).clip(0, 1)
         if face is not None:

@@ -65,7 +65,11 @@ def test_looks_are_what_they_are_called() -> None:
     spread = {look: (image.max(axis=2) - image.min(axis=2)).mean() for look, image in pictures.items()}
     assert spread["rgb"] > 5
     assert spread["ir"] == spread["depth"] == spread["relief"] == 0
-    assert pictures["ir"].mean() < 0.6 * pictures["rgb"].mean()
+    # At night: darker, and most of all outside, where no lamp reaches.
+    assert pictures["ir"].mean() < 0.75 * pictures["rgb"].mean()
+    sky = pictures["rgb"].min(axis=2) > 225
+    assert sky.mean() > 0.005
+    assert pictures["ir"][sky].mean() < 8
 
 
 def test_exposure_darkens_the_infrared_picture() -> None:
