@@ -84,6 +84,8 @@ FEW: dict[str, dict[str, Any]] = {"1-shot": {"shots": 1}, "5-shot": {"shots": 5}
 class Table:
     def __init__(self, archive: Path, bank: Path, runs: Path, split: str, epochs: int | None) -> None:
         self.archive, self.bank, self.runs, self.split = Archive.open(archive), bank, runs, split
+        # An archive with variations (edge-c2vl knowledge vary) says in a column of its own what may be learnt from.
+        self.pretrain_split = "pretrain" if "pretrain" in self.archive.clips.columns else split
         self.loop = replace(LOOP, epochs=epochs or LOOP.epochs)
 
     def rows(self) -> dict[str, tuple[str, Callable[[str, int], dict[str, Any]]]]:
@@ -136,7 +138,7 @@ class Table:
                 banks,
                 replace(ENCODER, stream=stream),
                 augment,
-                replace(settings, split=self.split),
+                replace(settings, split=self.pretrain_split),
                 objective,
                 replace(self.loop, seed=seed),
                 resume=(folder / CHECKPOINT).exists(),
