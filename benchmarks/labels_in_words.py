@@ -48,7 +48,7 @@ RECIPE = Recipe(crops=16, pool="whitened", facts=60, quarters=True)
 ENCODER = EncoderSettings(width=16, blocks=6, stride=4, features=128)
 AUGMENT = AugmentSettings(rotate=10, view=30, scale=0.1, shear=0.1, jitter=0.01)
 LOOP = LoopSettings(
-    epochs=100,
+    epochs=60,
     batch_size=128,
     learning_rate=2e-3,
     warmup_epochs=5,
