@@ -1,7 +1,7 @@
 """What a driver's own normal driving is worth: sktDD, with and without, and how many minutes of it.
 
-    python -m train.recipes.sktdd sktdd.archive work --folds
-    python benchmarks/normality.py sktdd.archive work
+    python -m train.recipes.sktdd sktdd-views.archive work --folds
+    python benchmarks/normality.py sktdd-views.archive work
 
 The scores of the default bundle's folds (each driver scored by a model that never saw the driver) are combined with the
 distance from what was learnt of that driver and camera (edge_c2vl/normal.py), in the way that a run does it. Learnt is
