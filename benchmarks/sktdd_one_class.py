@@ -26,7 +26,7 @@ from edge_c2vl.archive import Archive
 from train.checkpoint import load_model
 from train.drivers import driver_folds, figures, frame_level
 from train.encoder import Encoder
-from train.protocols import extract, one_class_scores
+from train.protocols import cached_features, one_class_scores
 from train.recipes.sktdd import DRIVERS_A_FOLD, ENCODER, Data
 
 Floats = NDArray[np.float64]
@@ -58,7 +58,7 @@ def scores(data: Data, values: list[Floats], whose: str) -> Floats:
 
 
 def encoded(data: Data, encoder: Encoder) -> Floats:
-    return extract(encoder, data.store, np.arange(len(data.labels))).astype(np.float64)
+    return cached_features(encoder.eval(), data.store).astype(np.float64)
 
 
 @click.command()
