@@ -55,24 +55,15 @@ from edge_c2vl.skeleton import Array
 
 # Which outputs are slow in the blocks of a round.
 ROUND = ((), ("mqtt",), ("pipe",), (), ("disk",), ("mqtt", "pipe", "disk"))
-SLOW, FAST = signal.SIGUSR1, signal.SIGUSR2
 
 
-def switch() -> list[bool]:
-    """A flag that SLOW sets and FAST clears, for a process that plays an output."""
-    slow = [False]
-    signal.signal(SLOW, lambda *_: slow.__setitem__(0, True))
-    signal.signal(FAST, lambda *_: slow.__setitem__(0, False))
-    return slow
-
-
-def be_proxy(port: int, broker: int) -> None:
-    slow = switch()
+def be_proxy(port: str, broker: str, slow: Path) -> None:
+    """Slow while there is a file `slow`."""
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
-            while data := await reader.read(50 if slow[0] else 1 << 16):
-                if slow[0]:
+            while data := await reader.read(50 if slow.exists() else 1 << 16):
+                if slow.exists():
                     await asyncio.sleep(0.5)
                 writer.write(data)
                 await writer.drain()
@@ -81,21 +72,20 @@ def be_proxy(port: int, broker: int) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # Small buffers, so that what is slow here is felt at the other end.
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        there = await asyncio.open_connection("127.0.0.1", broker, limit=200)
+        there = await asyncio.open_connection("127.0.0.1", int(broker), limit=200)
         await asyncio.gather(pump(reader, there[1]), pump(there[0], writer))
 
     async def listen() -> None:
-        server = await asyncio.start_server(serve, "127.0.0.1", port, limit=200)
+        server = await asyncio.start_server(serve, "127.0.0.1", int(port), limit=200)
         async with server:
             await server.serve_forever()
 
     asyncio.run(listen())
 
 
-def be_disk(mount: str) -> None:
+def be_disk(mount: str, slow: Path) -> None:
+    """Slow while there is a file `slow`."""
     import mfusepy as fuse
-
-    slow = switch()
 
     class Disk(fuse.Operations):
         """One folder of files in memory."""
@@ -121,12 +111,12 @@ def be_disk(mount: str) -> None:
             return bytes(self.files[path][offset : offset + size])
 
         def write(self, path: str, data: bytes, offset: int, fh: Any) -> int:
-            time.sleep(0.5 * slow[0])
+            time.sleep(0.5 * slow.exists())
             self.files[path][offset : offset + len(data)] = data
             return len(data)
 
         def fsync(self, path: str, datasync: int, fh: Any) -> int:
-            time.sleep(2.0 * slow[0])
+            time.sleep(2.0 * slow.exists())
             return 0
 
     fuse.FUSE(Disk(), mount, foreground=True, nothreads=True)
@@ -170,12 +160,11 @@ class Outputs:
         self.fifo, self.mount, self.broker = folder / "pipe", folder / "disk", f"mqtt://127.0.0.1:{proxy}/edge"
         os.mkfifo(self.fifo)
         self.mount.mkdir()
+        self._flags = {"mqtt": folder / "slow broker", "disk": folder / "slow disk"}
         me = [sys.executable, __file__]
-        self._processes = {
-            "mqtt": start(stack, [*me, "--be-proxy", str(proxy), str(port)]),
-            "pipe": start(stack, ["cat", str(self.fifo)], stdout=subprocess.DEVNULL),
-            "disk": start(stack, [*me, "--be-disk", str(self.mount)]),
-        }
+        start(stack, [*me, "--be-proxy", str(proxy), str(port), str(self._flags["mqtt"])])
+        start(stack, [*me, "--be-disk", str(self.mount), str(self._flags["disk"])])
+        self._reader = start(stack, ["cat", str(self.fifo)], stdout=subprocess.DEVNULL)
         stack.callback(subprocess.run, ["umount", "--lazy", str(self.mount)], stderr=subprocess.DEVNULL)
         wait(lambda: os.path.ismount(self.mount))
         wait(lambda: socket.socket().connect_ex(("127.0.0.1", proxy)) == 0)
@@ -184,9 +173,12 @@ class Outputs:
         stack.callback(os.close, descriptor)
 
     def make_slow(self, which: tuple[str, ...]) -> None:
-        for name, process in self._processes.items():
-            signals = (signal.SIGSTOP, signal.SIGCONT) if name == "pipe" else (SLOW, FAST)
-            process.send_signal(signals[name not in which])
+        self._reader.send_signal(signal.SIGSTOP if "pipe" in which else signal.SIGCONT)
+        for name, flag in self._flags.items():
+            if name in which:
+                flag.touch()
+            else:
+                flag.unlink(missing_ok=True)
 
 
 def start(stack: ExitStack, command: list[str], **how: Any) -> subprocess.Popen:
@@ -264,13 +256,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--hop", type=float, default=0.05)
-    parser.add_argument("--be-proxy", nargs=2, type=int, help=argparse.SUPPRESS)
-    parser.add_argument("--be-disk", help=argparse.SUPPRESS)
+    parser.add_argument("--be-proxy", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--be-disk", nargs=2, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.be_proxy:
-        return be_proxy(*asked.be_proxy)
+        return be_proxy(*asked.be_proxy[:2], Path(asked.be_proxy[2]))
     if asked.be_disk:
-        return be_disk(asked.be_disk)
+        return be_disk(asked.be_disk[0], Path(asked.be_disk[1]))
     blocks: dict[tuple[str, ...], list[np.ndarray]] = {which: [] for which in ROUND}
     longest = dict.fromkeys(blocks, 0)
     for slow, seen, backlog in measure(asked):
