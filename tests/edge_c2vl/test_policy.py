@@ -364,6 +364,16 @@ def test_the_decision_rate_moves_an_alert_by_one_step_at_most(rate, level):
     assert abs(first(play(*spans, rate_hz=rate), level) - first(play(*spans, rate_hz=30.0), level)) <= 1 / rate + 1e-6
 
 
+@settings(max_examples=30)
+@given(st.floats(2, 30), st.floats(2, 8), st.sampled_from([Level.NOTICE, Level.WARNING, Level.CRITICAL]))
+def test_from_taking_the_phone_to_the_alert_the_rate_counts_for_one_step_at_most(rate, before_s, level):
+    def delay(rate_hz):
+        played = play((before_s, LOOKS_AHEAD), (12, ON_THE_PHONE), rate_hz=rate_hz)
+        return first(played, level) - next(now for now, status in played if status.state is State.DISTRACTED)
+
+    assert abs(delay(rate) - delay(120.0)) <= 1 / rate + 1 / 120 + 1e-6
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
