@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from edge_c2vl.skeleton import ARMS, NTU25, Array, clean, locate, normalise, resample, to_ntu25
 
@@ -55,26 +55,43 @@ class Clip:
 
 
 def make_clip(sequence: ArrayLike, timestamps_s: ArrayLike, end_s: float, spec: ClipSpec) -> Clip:
-    """The clip of the `spec.seconds` up to `end_s`, from an ntu25 sequence (T, 25, 4) at timestamps_s (T,)."""
+    """The clip of the `spec.seconds` up to `end_s`, from an ntu25 sequence (T, 25, 4) at timestamps_s (T,).
+
+    Where nobody was seen in the window's first part, as at the start of a run, what was seen is stretched to the whole
+    clip, as in training's temporal crops: an encoder takes missing first frames for something that happens.
+    """
     stamps = np.asarray(timestamps_s, np.float64)
     source = clean(sequence, spec.min_confidence)
     unused = [index for index, name in enumerate(NTU25.joints) if name not in spec.joints]
     source[:, unused] = 0
-    times = np.linspace(end_s - spec.seconds, end_s, spec.frames)
+    start_s = _start(stamps[(source[..., 3] > 0).any(axis=1)], end_s, spec)
+    times = np.linspace(start_s, end_s, spec.frames)
+    # Of the whole window, however little of it the clip is made of. A recording of one frame has no length.
+    share = (end_s - start_s) / spec.seconds if spec.seconds else 1.0
     resampled = resample(source, stamps, times, spec.max_gap_s)
     if spec.dimensions == 2:
         resampled[..., 2] = 0
     located = locate(resampled)
     frames = normalise(resampled, spec.dimensions, spec.facing)
     seen = frames[..., 3] > 0
-    inside = stamps[(stamps >= times[0]) & (stamps <= times[-1])]
+    inside = stamps[(stamps >= end_s - spec.seconds) & (stamps <= end_s)]
     return Clip(
         data=np.ascontiguousarray(frames[..., :3].transpose(2, 0, 1)),
-        arms=float(seen[:, ARMS].any(axis=1).mean()),
+        arms=float(seen[:, ARMS].any(axis=1).mean()) * share,
         confidence=float(frames[..., 3][seen].mean()) if seen.any() else 0.0,
         span_s=float(inside[-1] - inside[0]) if len(inside) else 0.0,
         place=None if located is None else (float(located[0][0]), float(located[0][1]), located[1]),
     )
+
+
+def _start(seen_s: NDArray[np.float64], end_s: float, spec: ClipSpec) -> float:
+    """Where the clip begins: with the window, or where somebody was first seen in it. seen_s: times with somebody."""
+    window_s = end_s - spec.seconds
+    inside = seen_s[(seen_s > window_s) & (seen_s < end_s)]
+    before = seen_s[seen_s <= window_s]
+    if not len(inside) or (len(before) and inside[0] - before[-1] <= spec.max_gap_s):
+        return window_s
+    return float(inside[0])
 
 
 class Window:

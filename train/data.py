@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 # Raised when clips come out differently for the same windows, so that cached ones are made again.
-CLIP_VERSION = 1
+CLIP_VERSION = 2
 
 
 class ClipStore:

@@ -40,6 +40,32 @@ def test_clip_at_the_frames_own_times_is_the_normalised_sequence(recording):
     assert clip.span_s == pytest.approx(2.0)
 
 
+@pytest.mark.parametrize("absent", [True, False], ids=["out of view until then", "a run that begins then"])
+def test_what_was_seen_of_a_young_window_is_stretched(recording, absent):
+    # Missing first frames looked to the default bundle's encoder like distraction, whatever came after them.
+    frames, stamps = recording
+    since = 154  # 1.5 s before the end
+    seen = frames.copy()
+    seen[:since] = 0
+    given = (seen, stamps) if absent else (seen[since:], stamps[since:])
+    clip = make_clip(*given, stamps[-1], ClipSpec(frames=46))
+    alone = make_clip(frames[since:], stamps[since:], stamps[-1], ClipSpec(frames=46, seconds=1.5))
+    np.testing.assert_allclose(clip.data, alone.data, atol=1e-5)
+    assert (clip.data != 0).any(axis=(0, 2)).all()
+    # How much was seen is still told of the whole window.
+    assert clip.arms == pytest.approx(0.5)
+    assert alone.arms == pytest.approx(1)
+
+
+def test_a_gap_within_the_window_is_left_open(recording):
+    frames, stamps = recording
+    gap = frames.copy()
+    gap[150:180] = 0
+    clip = make_clip(gap, stamps, stamps[-1], ClipSpec())
+    assert 15 <= (clip.data == 0).all(axis=(0, 2)).sum() <= 25
+    assert (clip.data[:, 0] != 0).any()
+
+
 def test_joints_the_training_data_lacked_are_masked(recording):
     frames, stamps = recording
     spec = ClipSpec(joints=tuple(j for j in NTU25.joints if j != "left_hand"))
