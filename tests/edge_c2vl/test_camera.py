@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -249,7 +251,7 @@ class TestDamagedPictures:
         content = bytearray(path.read_bytes())
         starts = [at for at in range(len(content)) if content[at : at + 3] == b"\xff\xd8\xff"]
         assert len(starts) == 10
-        for start, following in zip(starts[4:6], starts[5:7], strict=True):
+        for start, following in itertools.pairwise(starts[4:7]):
             # All but the head of the next chunk.
             content[start : following - 8] = bytes(following - 8 - start)
         path.write_bytes(content)
