@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from train.knowledge.labels import make_words
 from train.knowledge.language import Language, Listener, language_of
 from train.knowledge.make import Recipe, make_bank
 from train.knowledge.phrases import parse_labels
-from train.knowledge.text import open_encoder
+from train.knowledge.text import Encoder, open_encoder
 from train.loop import CHECKPOINT, MODEL
 from train.metrics import figures, softmax
 from train.pretrain import pretrain
@@ -91,9 +92,13 @@ class Bench:
     def __init__(self, archive: Path, runs: Path, epochs: int | None) -> None:
         self.archive, self.runs = Archive.open(archive), runs
         self.loop = replace(LOOP, epochs=epochs or LOOP.epochs)
-        self.encoder, self.cache = open_encoder("minilm"), default_cache() / "text"
+        self.cache = default_cache() / "text"
         described = parse_labels([], DESCRIPTIONS)
         self.descriptions = {label: described[label] for label in self.archive.labels}
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        return open_encoder("minilm")
 
     def figures(self, choice: str, row: str, seed: int) -> dict[str, Any]:
         path = self.runs / choice / row / f"seed{seed}.json"
@@ -165,9 +170,9 @@ class Bench:
     # What is printed
 
     def lines(self, choices: list[str], seeds: int) -> list[str]:
-        lines = []
+        """A row for all ten classes and for each choice of held-out ones, and of the latter all runs together."""
+        lines, together = [], {row: [] for row in ROWS}
         for choice in choices:
-            classes = [self.archive.labels[index] for index in held_out(len(self.archive.labels), choice)]
             found = {
                 row: [json.loads(path.read_text()) for seed in range(seeds)
                       if (path := self.runs / choice / row / f"seed{seed}.json").is_file()]
@@ -175,23 +180,29 @@ class Bench:
             }  # fmt: skip
             if not found["full"]:
                 continue
-            what = "all ten" if choice == "all" else ", ".join(classes)
-            cells = [self._cell(found["full"], "described encoder"), self._cell(found["full"], "names encoder")]
-            cells += [self._cell(found["exchanged"], "described encoder")]
-            cells += [
-                self._cell(found["full"][:1], "described captions"),
-                self._cell(found["full"][:1], "names captions"),
-            ]
-            lines.append(f"| {what} | {100 / len(classes):.0f} | {' | '.join(cells)} | {found['full'][0]['n']} |")
+            classes = found["full"][0]["classes"]
+            lines.append(_line("all ten" if choice == "all" else ", ".join(classes), found))
+            if choice != "all":
+                together = {row: [*together[row], *found[row]] for row in ROWS}
+        if len(together["full"]) > 1:
+            lines.append(_line("held-out classes, all runs", together))
         return lines
 
-    @staticmethod
-    def _cell(found: list[dict[str, Any]], key: str) -> str:
-        known = [100 * values[key]["top1"] for values in found if key in values]
-        if not known:
-            return "not run"
-        mean, deviation = spread(known)
-        return f"{mean:.1f}" + ("" if len(known) < 2 else f" ± {deviation:.1f}")
+
+def _line(what: str, found: dict[str, list[dict[str, Any]]]) -> str:
+    full, control = found["full"], found["exchanged"]
+    cells = [what, f"{100 / len(full[0]['classes']):.0f}"]
+    cells += [_cell(full, "described encoder"), _cell(full, "names encoder"), _cell(control, "described encoder")]
+    cells += [_cell(full, "described captions"), _cell(full, "names captions"), _cell(full, "described encoder", "ece")]
+    return f"| {' | '.join(cells)} | {len(full)} / {len(control)} |"
+
+
+def _cell(found: list[dict[str, Any]], key: str, figure: str = "top1") -> str:
+    known = [100 * values[key][figure] for values in found if key in values]
+    if not known:
+        return "not run"
+    mean, deviation = spread(known)
+    return f"{mean:.1f}" + ("" if len(known) < 2 else f" ± {deviation:.1f}")
 
 
 def main() -> None:
@@ -212,8 +223,9 @@ def main() -> None:
                 values = bench.figures(choice, row, seed)
                 shown = {key: round(100 * found["top1"], 1) for key, found in values.items() if isinstance(found, dict)}
                 print(f"{choice} {row} seed {seed}: {shown}", flush=True)
-    print("| told apart | chance | described | by name alone | described, captions exchanged | "
-          "captions, described | captions, by name | clips |\n|---|---|---|---|---|---|---|---|")  # fmt: skip
+    columns = ["told apart", "chance", "described", "by name alone", "control, described", "captions, described"]
+    columns += ["captions, by name", "calibration error", "runs / of the control"]
+    print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
     print("\n".join(bench.lines(options.choices, options.seeds)))
 
 
