@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_c2vl.errors import EdgeC2VLError, UsageError
-from edge_c2vl.normal import MIN_WINDOWS, DriverWatch, Learner, Normal, fit, posture, sizes
+from edge_c2vl.normal import MAX_STRANGENESS, MIN_WINDOWS, DriverWatch, Learner, Normal, fit, posture, sizes
 from edge_c2vl.personal import Personaliser
 from edge_c2vl.window import Clip
 from tests.edge_c2vl.test_pipeline import Camera, Kept, Pose, build
@@ -154,7 +154,7 @@ def test_a_call_of_a_minute_is_the_same_driver(normal, tmp_path):
     normal.save(tmp_path / "driver.npz")
     personaliser = Personaliser(str(tmp_path / "driver.npz"))
     on_the_phone = {"attentive": 0.1, "distracted": 0.9}
-    assert normal.strangeness(sizes(window(lean=1.0))) > 2
+    assert normal.strangeness(sizes(window(lean=1.0))) > MAX_STRANGENESS
     for now in range(60):
         seen = personaliser.look(window(lean=1.0, seed=now), float(now), on_the_phone, DISTRACTION)
         assert not seen.elsewhere
