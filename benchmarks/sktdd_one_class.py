@@ -5,7 +5,7 @@
     python benchmarks/sktdd_one_class.py sktdd.archive work
 
 Frame-level ROC-AUC of each view, of all views pooled, and of the mean over the three views; folds by driver. The
-distance is Mahalanobis with Ledoit and Wolf's shrinkage, of each camera by itself, as a multiple of what is usual.
+distance is Mahalanobis with Ledoit and Wolf's shrinkage, of each camera by itself, against what is usual there.
 Whose normal driving is learnt from: "others", the drivers of the other folds; "all", the test driver's as well (as
 RAPID has it: its training set holds every driver); "own", the test driver's alone. The encoders have seen nothing of
 the test drivers in any of these, and no label: the random one nothing at all.
@@ -33,13 +33,14 @@ Floats = NDArray[np.float64]
 WHOSE = ("others", "all", "own")
 
 
-def relative(values: Floats, normal: NDArray[np.int64], test: NDArray[np.int64]) -> Floats:
-    """Log of the distance of the test rows, as a multiple of the normal rows' median. What is NaN counts as normal."""
+def strangeness(values: Floats, normal: NDArray[np.int64], test: NDArray[np.int64]) -> Floats:
+    """Log of the distance of the test rows, in standard deviations of the normal rows' from their mean: so that views,
+    and features of unlike sizes, compare. What is NaN counts as normal."""
     known = np.isfinite(values[normal]).sum(axis=0) > 1
     values = values[:, known]
     values = np.where(np.isfinite(values), values, np.nanmean(values[normal], axis=0))
-    usual = np.median(one_class_scores(values[normal], values[normal]))
-    return np.log(np.maximum(one_class_scores(values[normal], values[test]) / usual, 1e-6))
+    usual, found = (np.log(np.maximum(one_class_scores(values[normal], values[at]), 1e-6)) for at in (normal, test))
+    return (found - usual.mean()) / usual.std()
 
 
 def scores(data: Data, values: list[Floats], whose: str) -> Floats:
@@ -53,7 +54,7 @@ def scores(data: Data, values: list[Floats], whose: str) -> Floats:
             for view in np.unique(camera):
                 normal = np.flatnonzero(usable & others[whose] & (camera == view))
                 test = np.flatnonzero(data.labelled & (driver == one) & (camera == view))
-                result[test] = relative(features, normal, test)
+                result[test] = strangeness(features, normal, test)
     return result
 
 
