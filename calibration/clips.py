@@ -113,6 +113,8 @@ def divide(
 def balanced(rows: Ints, cells: NDArray[Any], count: int, seed: int = 0) -> Ints:
     """`count` of the rows at most, as evenly as can be over the cells (N,) that they lie in: a row of each cell in
     turn, until no more are wanted. Sorted."""
+    if not len(rows):
+        return rows
     random = np.random.default_rng(seed)
     shuffled = [random.permutation(rows[cells == cell]) for cell in np.unique(cells)]
     # Rows by the turn they are taken in; rows of one turn in random order, so that an early end favours no cell.

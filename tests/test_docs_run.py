@@ -47,6 +47,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with what the pages take for granted, under the names that they use."""
     folder = tmp_path_factory.mktemp("desk")
     film(folder / "drives/anna/monday.mp4", 2)
+    film(folder / "drives/carl/monday.mp4", 3)
     film(folder / "drives/ben/tuesday.mp4", 5)
     shutil.copy(folder / "drives/anna/monday.mp4", folder / "drive.mp4")
     (folder / "drive.csv").write_text(f"start,end,label\n{EACH_S},{3 * EACH_S},distracted\n")

@@ -118,3 +118,7 @@ def test_refusals_are_one_line(tmp_path: Path, archive: Archive) -> None:
         with pytest.raises(error, match=message) as caught:
             divide(data, labels, SPEC, **change)
         assert "\n" not in str(caught.value)
+
+
+def test_of_no_rows_none_are_chosen() -> None:
+    assert balanced(np.zeros(0, np.int64), np.zeros(0, np.str_), 5).tolist() == []
