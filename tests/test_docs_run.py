@@ -19,7 +19,7 @@ from tests.docs_commands import PAGES, ROOT, Command, commands_of
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 TO_RUN = {page.name: [c for c in commands_of(page) if c.block and not c.reason] for page in PAGES}
-FPS, EACH_S = 10, 6
+FPS, EACH_S = 10, 8
 # What the pages call the activities.
 NAMES = {"attentive": "attentive", "talking_on_phone": "phone", "drinking": "drinking"}
 # These go on until Ctrl-C.
@@ -27,7 +27,7 @@ ENDLESS_S = 15
 
 
 def film(path: Path, driver: int) -> None:
-    """A drive of 18 s, attentive, phone, drinking, and its labels."""
+    """A drive of 24 s, attentive, phone, drinking, and its labels."""
     path.parent.mkdir(parents=True, exist_ok=True)
     drive = make_film(parse(f"simulated:{','.join(NAMES)}?driver={driver}&each={EACH_S}&camera=a_column_co_driver"))
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), FPS, (drive.view.width, drive.view.height))
