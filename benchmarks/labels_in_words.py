@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import nw_ucla_table as table
 
 from edge_c2vl.archive import Archive, ArchiveWriter
 from edge_c2vl.recordings import whole_clips
@@ -39,30 +40,15 @@ from train.knowledge.text import Encoder, open_encoder
 from train.loop import CHECKPOINT, MODEL
 from train.metrics import figures, softmax
 from train.pretrain import pretrain
-from train.pretrain_settings import ObjectiveSettings, PretrainSettings
 from train.protocols import spread
-from train.settings import AugmentSettings, EncoderSettings, LoopSettings
 
 DESCRIPTIONS = Path(__file__).with_name("nw_ucla_labels.yaml")
 HELD_OUT = 5
 RECIPE = Recipe(crops=16, pool="whitened", facts=60, quarters=True)
-ENCODER = EncoderSettings(width=16, blocks=6, stride=4, features=128)
-AUGMENT = AugmentSettings(rotate=10, view=30, scale=0.1, shear=0.1, jitter=0.01)
-LOOP = LoopSettings(
-    epochs=60,
-    batch_size=128,
-    learning_rate=2e-3,
-    warmup_epochs=5,
-    precision="bf16-mixed",
-    accelerator="cpu",
-    threads=1,
-    checkpoint_every=10,
-    tensorboard=False,
-)
-PRETRAIN = PretrainSettings(frames=32, facing=True, join=True, knowledge_size=256)
-FULL = ObjectiveSettings(softening=0.9, self_temperature=0.1, cross_temperature=0.1, balance=0.5)
+# The encoder and the pretraining of the table of NW-UCLA, in fewer epochs.
+LOOP = replace(table.LOOP, epochs=60)
 # row -> PretrainSettings
-ROWS = {"full": PRETRAIN, "exchanged": replace(PRETRAIN, exchange=1.0)}
+ROWS = {"full": table.PRETRAIN, "exchanged": replace(table.PRETRAIN, exchange=1.0)}
 CHOICES = ("all", "0", "1", "2")
 
 
@@ -125,7 +111,9 @@ class Bench:
         resume = (folder / CHECKPOINT).exists()
         if (folder / MODEL).exists():  # interrupted between the model and its language
             (folder / MODEL).unlink()
-        pretrain(archive, folder, [Bank.open(bank)], ENCODER, AUGMENT, ROWS[row], FULL, loop, resume=resume)
+        pretrain(
+            archive, folder, [Bank.open(bank)], table.ENCODER, table.AUGMENT, ROWS[row], table.FULL, loop, resume=resume
+        )
         return folder
 
     def _judge(self, choice: str, row: str, seed: int) -> dict[str, Any]:
