@@ -20,22 +20,30 @@ from train.settings import EncoderSettings
 class GraphConvolution(nn.Module):
     """Gathers neighbours by `A * M` (M learnt: "edge importance"), then one 1x1 convolution and BatchNorm.
 
-    (N, C, T, V) -> (N, C', T, V). joint_bias: a constant of each joint's own is added. Shared weights tell a left wrist
+    (N, C, T, V) -> (N, C', T, V). adaptive: by `A * M + B`, where B is learnt and knows no skeleton (Shi et al.,
+    "Two-Stream Adaptive Graph Convolutional Networks", CVPR 2019, section 3.2): hand and head are many bones apart.
+    joint_bias: a constant of each joint's own is added. Shared weights tell a left wrist
     from a right one only by their place in the graph; ST-GCN's BatchNorm on the input did it by a scale and shift of
     each joint, which does not fold.
     """
 
-    def __init__(self, channels_in: int, channels_out: int, joint_bias: bool = False) -> None:
+    def __init__(self, channels_in: int, channels_out: int, joint_bias: bool = False, adaptive: bool = False) -> None:
         super().__init__()
         graph = torch.from_numpy(adjacency())  # (3, V, V): row i gathers what joint i receives
         self.register_buffer("adjacency", graph, persistent=False)
         self.importance = nn.Parameter(torch.ones_like(graph))
+        self.learnt = nn.Parameter(torch.zeros_like(graph)) if adaptive else None
         self.convolution = nn.Conv2d(len(graph) * channels_in, channels_out, 1, bias=False)
         self.norm = nn.BatchNorm2d(channels_out)
         self.joint_bias = nn.Parameter(torch.zeros(channels_out, 1, NTU25.size)) if joint_bias else None
 
+    def graph(self) -> Tensor:
+        """(3, V, V): what is gathered, the constant of a folded encoder."""
+        known = self.adjacency * self.importance
+        return known if self.learnt is None else known + self.learnt
+
     def forward(self, x: Tensor) -> Tensor:
-        weights = (self.adjacency * self.importance).transpose(1, 2)
+        weights = self.graph().transpose(1, 2)
         # Three MatMuls side by side: 1.5 times as fast as one broadcast MatMul in ONNX Runtime and in PyTorch.
         gathered = torch.cat([torch.matmul(x, part) for part in weights.unbind(0)], dim=1)
         result: Tensor = self.norm(self.convolution(gathered))
@@ -46,10 +54,17 @@ class Block(nn.Module):
     """Graph convolution, temporal convolution, residual. (N, C, T, V) -> (N, C', ceil(T / stride), V)."""
 
     def __init__(
-        self, channels_in: int, channels_out: int, stride: int, kernel: int, residual: bool, joint_bias: bool = False
+        self,
+        channels_in: int,
+        channels_out: int,
+        stride: int,
+        kernel: int,
+        residual: bool,
+        joint_bias: bool = False,
+        adaptive: bool = False,
     ) -> None:
         super().__init__()
-        self.graph = GraphConvolution(channels_in, channels_out, joint_bias)
+        self.graph = GraphConvolution(channels_in, channels_out, joint_bias, adaptive)
         self.temporal = nn.Sequential(
             nn.Conv2d(channels_out, channels_out, (kernel, 1), (stride, 1), (kernel // 2, 0), bias=False),
             nn.BatchNorm2d(channels_out),
@@ -111,7 +126,8 @@ class Encoder(nn.Module):
             # The first block has no residual: three coordinates are no features to add to.
             first = index == 0
             kernel, bias = settings.temporal_kernel, first and settings.joint_bias
-            blocks.append(Block(channels, channels_out, stride, kernel, residual=not first, joint_bias=bias))
+            block = Block(channels, channels_out, stride, kernel, not first, bias, settings.adaptive)
+            blocks.append(block)
             channels = channels_out
         self.blocks = nn.Sequential(*blocks)
         self.feature_size = channels * (2 if settings.pooling == "mean_std" else 1)
@@ -170,7 +186,7 @@ def fold(encoder: Encoder) -> Encoder:
             if isinstance(module, GraphConvolution):
                 module.convolution = _folded(module.convolution, module.norm)
                 module.norm = nn.Identity()
-                module.adjacency = module.adjacency * module.importance
+                module.adjacency, module.learnt = module.graph(), None
                 module.importance = nn.Parameter(torch.ones(()), requires_grad=False)
             elif isinstance(module, nn.Sequential) and len(module) == 2 and isinstance(module[1], nn.BatchNorm2d):
                 module[0] = _folded(module[0], module[1])

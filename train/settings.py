@@ -26,6 +26,7 @@ class EncoderSettings:
     )
     presence: bool = setting(False, "Add a channel that is 1 where a joint was seen.")
     joint_bias: bool = setting(False, "Tell the first block which joint is which, by a bias of each joint's own.")
+    adaptive: bool = setting(False, "Learn edges beside the skeleton's own, between any two joints; free at inference.")
     pooling: str = setting("mean", "Mean over time and joints, or mean and standard deviation over time.", POOLINGS)
     features: int = setting(0, "Channels of the last block (256 at width 16 in AimCLR); 0: four times the width.")
     embedding: int = setting(0, "Size of the unit-length embedding; 0: the features themselves.")

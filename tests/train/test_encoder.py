@@ -33,6 +33,8 @@ def trained(settings: EncoderSettings) -> Encoder:
                 module.bias.normal_(0, 0.3)
             elif isinstance(module, GraphConvolution):
                 module.importance.uniform_(0.5, 1.5)
+                if module.learnt is not None:
+                    module.learnt.normal_(0, 0.2)
                 if module.joint_bias is not None:
                     module.joint_bias.normal_()
     return encoder.eval()
@@ -49,7 +51,7 @@ def clips(count: int, frames: int) -> torch.Tensor:
     EncoderSettings(
         width=8, blocks=6, stride=4, classes=3, embedding=32, presence=True, pooling="mean_std", joint_bias=True
     ),
-    EncoderSettings(width=8, blocks=3, classes=3, stream="bone", features=20),
+    EncoderSettings(width=8, blocks=3, classes=3, stream="bone", features=20, adaptive=True),
     EncoderSettings(width=8, blocks=4, classes=3, stream="motion", presence=True, temporal_kernel=5),
 ])  # fmt: skip
 def test_folded_and_exported_model_gives_the_same(settings: EncoderSettings, tmp_path: Path) -> None:
