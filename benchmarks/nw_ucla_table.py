@@ -56,7 +56,7 @@ LOOP = LoopSettings(
 )
 PRETRAIN = PretrainSettings(frames=32, facing=True, join=True, knowledge_size=256)
 HARD = ObjectiveSettings(softening=0.0)
-FULL = ObjectiveSettings(softening=0.9, self_temperature=0.1, cross_temperature=0.1, balance=0.5)
+FULL = ObjectiveSettings(softening=0.5, self_temperature=0.05, cross_temperature=0.05, balance=0.5)
 DATA = DataSettings(frames=32, facing=True, smoothing=0.1)
 # Eight times as many clips with variations, so that an epoch has eight times the steps.
 PRETRAIN_LOOP = replace(LOOP, epochs=15)
