@@ -154,7 +154,8 @@ class Camera:
         mode = "infrared, brightened" if self._brightener.active else ""
         details = [part for part in (self._size, rate, mode) if part]
         kind, name = kind_of(self._uri), redact(self._uri)
-        return (kind if name == kind else f"{kind} {name}") + (f" ({', '.join(details)})" if details else "")
+        said = name == kind or name.startswith(f"{kind}:")
+        return (name if said else f"{kind} {name}") + (f" ({', '.join(details)})" if details else "")
 
     def reopen(self) -> None:
         """Connects to a live source anew, or goes back to a file's beginning. Raises CameraError."""

@@ -231,6 +231,8 @@ class TestDescribing:
         assert camera.describe() == "stream rtsp://***@cam/x (30 fps)"
         camera.read()
         assert camera.describe() == "stream rtsp://***@cam/x (64x48, 30 fps)"
+        simulated = Camera("simulated:story", CameraOptions(mode="rgb"), Scripted([numbered()]))
+        assert simulated.describe() == "simulated:story (30 fps)"
 
     def test_errors_have_exit_codes(self):
         assert (CameraError.exit_code, UsageError.exit_code) == (1, 2)
