@@ -82,8 +82,8 @@ PRETRAIN_LOOP = LoopSettings(
 NOTE = (
     "The settings were settled after a few trials on these folds (on all of them: without joint bias and with 12 "
     "epochs, ROC-AUC .908 pooled, .948 together; without the views from other places: .918 and .951; on one to three: "
-    "with legs, without mirror images, 8 epochs; on one: the views from other places, whose range was widened once after "
-    "a look at the simulated driver), so the figures may flatter a little."
+    "with legs, without mirror images, 8 epochs; on one: the views from other places, whose range was widened once "
+    "after a look at the simulated driver), so the figures may flatter a little."
 )
 CLIPS_AN_EPOCH = 3000
 DRIVERS_A_FOLD = 2
