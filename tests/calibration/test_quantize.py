@@ -156,8 +156,10 @@ def fake_quantised(folded: Any, ranges: dict[str, float]) -> np.ndarray:
             y = on_grid(F.conv2d(padded, weight, x[2], attributes["strides"]), ranges[layer.ranged])
         elif node.op_type == "MatMul":
             y = x[0] @ x[1]
-        elif node.op_type == "Concat":
-            y = torch.cat(x, attributes["axis"])
+        elif node.op_type == "Transpose":
+            y = x[0].permute(attributes["perm"])
+        elif node.op_type == "Reshape":
+            y = x[0].reshape(x[1].tolist())
         elif node.op_type == "Relu":
             y = x[0].relu()
         elif node.op_type == "Add":

@@ -108,7 +108,9 @@ def test_a_model_of_a_fixed_batch_is_calibrated_like_any_other(
     for figures in (free, fixed):
         for row in figures["models"].values():
             del row["bytes"]
-    assert fixed["models"] == free["models"]
+    # Products of another batch are summed in another order.
+    for name, row in free["models"].items():
+        assert fixed["models"][name] == pytest.approx(row, abs=1e-3)
 
 
 def test_engines_of_the_models_that_change_go(bundle_path: Path, archive: Archive, no_timing: None) -> None:
