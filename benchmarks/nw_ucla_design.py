@@ -1,0 +1,146 @@
+"""How the settings of nw_ucla_table.py were chosen, without its test view: settings are judged
+
+    people    on two people held out of the two training views (191 clips, standard error 3.3 points)
+    view      on the second training view after the first (504 clips, standard error 2 points)
+
+    python benchmarks/nw_ucla_design.py nw-ucla.archive RUNS                             # the table's own settings
+    python benchmarks/nw_ucla_design.py nw-ucla.archive RUNS adaptive=false --row hard
+    python benchmarks/nw_ucla_design.py nw-ucla.archive RUNS view=45 shear=0.2 --recordings     # without variations
+
+Beside probe and nearest neighbour stands R2: how much of the captions' embeddings a ridge regression explains by the
+encoder's features, on clips that it was fitted on, and on those held out. It is steadier than either accuracy, since
+every crop counts. Finished figures are kept in RUNS.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import shutil
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import nw_ucla_table as table
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from edge_c2vl.archive import Archive
+from train.checkpoint import load_model
+from train.data import ClipStore
+from train.knowledge.bank import Bank
+from train.knowledge.make import Recipe, make_bank
+from train.knowledge.spectrum import Preparation
+from train.knowledge.text import open_encoder
+from train.knowledge.vary import vary
+
+DESIGNS = ("people", "view")
+RECIPE = Recipe(crops=8, pool="whitened", facts=60, quarters=True)
+
+
+def with_designs(path: Path, copy: Path) -> Archive:
+    """A copy of the archive with the columns "people" and "view"; the test view is in no part of either."""
+    if not copy.is_dir():
+        shutil.copytree(path, copy)
+        clips = pd.read_parquet(copy / "clips.parquet")
+        judged = {
+            "people": clips["subject"].isin(sorted(clips["subject"].unique())[-2:]),
+            "view": clips["camera"] != sorted(clips["camera"][clips["xview"] == "train"].unique())[0],
+        }
+        for name, held in judged.items():
+            clips[name] = np.where(clips["xview"] != "train", "", np.where(held, "test", "train"))
+        clips.to_parquet(copy / "clips.parquet")
+    return Archive.open(copy)
+
+
+def learnt_from(archive: Archive, runs: Path, design: str) -> tuple[Path, Path]:
+    """The archive that is trained on, and its bank."""
+    varied, bank = runs / f"{design}.archive", runs / f"{design}.bank"
+    if not varied.is_dir():
+        vary(archive, varied, design)
+    if not bank.is_dir():
+        make_bank(Archive.open(varied), bank, RECIPE, open_encoder("minilm"))
+    return varied, bank
+
+
+def changed(settings: Any, wanted: dict[str, str]) -> Any:
+    """The settings with those of `wanted` that they have, which are taken out of it."""
+    known = {field.name for field in fields(settings)} & set(wanted)
+    values = {name: type(getattr(settings, name))(json.loads(wanted.pop(name))) for name in known}
+    return replace(settings, **values)
+
+
+def explained(archive: Archive, bank: Bank, model: Path, split: str) -> tuple[float, float]:
+    """R2 of the captions' embeddings by the encoder's features: on the train part, on the test part."""
+    from sklearn.linear_model import Ridge
+
+    part = archive.clips[split].to_numpy()
+    windows, rows = bank.windows(archive, np.flatnonzero((part == "train") | (part == "test")))
+    train = part[windows.clip] == "train"
+    embeddings = bank.embeddings[rows].reshape(len(rows), -1)
+    prepared = Preparation.fit(embeddings[train], "centre", table.PRETRAIN.knowledge_size)
+    wanted = prepared.apply(embeddings)
+    features = features_of(model, archive, windows)
+    features = (features - features[train].mean(axis=0)) / (features[train].std(axis=0) + 1e-6)
+    left = wanted - Ridge(10).fit(features[train], wanted[train]).predict(features)
+    spread = wanted - wanted[train].mean(axis=0)
+    on_train, on_test = (float(1 - (left[of] ** 2).sum() / (spread[of] ** 2).sum()) for of in (train, ~train))
+    return on_train, on_test
+
+
+def features_of(model: Path, archive: Archive, windows: Any) -> NDArray[np.float32]:
+    encoder, about = load_model(model)
+    store = ClipStore.open(archive, windows, about.clip)
+    with torch.no_grad():
+        parts = [encoder.eval().features(torch.from_numpy(store.read(part))).numpy() for part in batches(len(store))]
+    return np.concatenate(parts)
+
+
+def batches(count: int) -> list[NDArray[np.int64]]:
+    return np.array_split(np.arange(count), max(1, count // 512))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("archive", type=Path)
+    parser.add_argument("runs", type=Path)
+    parser.add_argument("settings", nargs="*", metavar="NAME=VALUE", help="encoder, augmentation, objective or loop")
+    parser.add_argument("--row", default="progressive", choices=table.PRETRAINED)
+    parser.add_argument("--recordings", action="store_true", help="learn from the recordings alone")
+    parser.add_argument("--designs", nargs="+", default=list(DESIGNS), choices=DESIGNS)
+    parser.add_argument("--seeds", type=int, default=1)
+    options = parser.parse_args()
+    wanted = dict(setting.split("=", 1) for setting in options.settings)
+    text, pretraining, objective, stream = table.PRETRAINED[options.row]
+    table.PRETRAINED[options.row] = (text, changed(pretraining, wanted), changed(objective, wanted), stream)
+    table.ENCODER, table.AUGMENT = changed(table.ENCODER, wanted), changed(table.AUGMENT, wanted)
+    table.PRETRAIN_LOOP = changed(table.LOOP if options.recordings else table.PRETRAIN_LOOP, wanted)
+    table.LOOP = table.PRETRAIN_LOOP
+    if wanted:
+        parser.error(f"no setting is called {', '.join(wanted)}")
+    options.runs.mkdir(parents=True, exist_ok=True)
+    archive = with_designs(options.archive, options.runs / "designs.archive")
+    tried_as = " ".join(sorted(options.settings)) + (" recordings" if options.recordings else "")
+    name = hashlib.sha256(tried_as.encode()).hexdigest()[:8]
+    for design in options.designs:
+        varied, bank = learnt_from(archive, options.runs, design)
+        for seed in range(options.seeds):
+            tried = table.Table(varied, bank, options.runs / f"{design}-{name}", design, None)
+            if options.recordings:
+                tried.pretrain_split = design
+            values = tried.figures(options.row, seed)
+            model = tried.model(options.row, seed) / table.MODEL
+            known = explained(Archive.open(varied), Bank.open(bank), model, design)
+            print(
+                f"{design}, {options.row}, {tried_as or 'as the table'}, seed {seed}: "
+                f"probe {100 * values['top1']:.1f}, nearest {100 * values['knn']:.1f}, "
+                f"R2 {known[0]:.3f} train, {known[1]:.3f} held out",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
