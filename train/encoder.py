@@ -44,7 +44,7 @@ class GraphConvolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         weights = self.graph().transpose(1, 2)
-        # Three MatMuls side by side: faster to train than one, broadcast or with the channels last as in the folded form.
+        # Three MatMuls side by side train faster than one, be it broadcast or with the channels last as when folded.
         gathered = torch.cat([torch.matmul(x, part) for part in weights.unbind(0)], dim=1)
         result: Tensor = self.norm(self.convolution(gathered))
         return result if self.joint_bias is None else result + self.joint_bias
