@@ -112,7 +112,7 @@ def main() -> None:
     parser.add_argument("--recordings", action="store_true", help="learn from the recordings alone")
     parser.add_argument("--designs", nargs="+", default=list(DESIGNS), choices=DESIGNS)
     parser.add_argument("--seeds", type=int, default=1)
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     wanted = dict(setting.split("=", 1) for setting in options.settings)
     text, pretraining, objective, stream = table.PRETRAINED[options.row]
     table.PRETRAINED[options.row] = (text, changed(pretraining, wanted), changed(objective, wanted), stream)
