@@ -48,6 +48,7 @@ def train(archive: Path, folder: Path, epochs: int) -> tuple[list[float], list[f
             made = any((folder.parent / "clips").glob("*/confidence.npy"))
             (training if made else making).append(process.memory_info().rss / 1e6)
             time.sleep(INTERVAL_S)
+        training.pop()  # it was ending
         if process.returncode:
             raise SystemExit(log.read_text()[-2000:])
     return making, training

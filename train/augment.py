@@ -45,14 +45,15 @@ class Augment:
             return self._vary(clip)
 
     def _vary(self, clip: Tensor) -> Tensor:
-        settings = self.settings
+        settings, seen = self.settings, seen_joints(clip)
         if settings.crop < 1:
-            clip = temporal_crop(clip, settings.crop)
+            clip = temporal_crop(clip, settings.crop, seen)
+            seen = seen if seen.shape[2] == 1 else seen_joints(clip)
         if settings.mirror:
-            clip = mirror(clip, settings.mirror)
-        seen = seen_joints(clip) & ~self._hidden(clip)
+            chosen = (torch.rand(len(clip), device=clip.device) < settings.mirror).nonzero()[:, 0]
+            clip, seen = mirror(clip, chosen), seen.index_copy(0, chosen, seen[chosen][..., list(NTU25.mirror)])
         clip = torch.bmm(self._transform(clip), clip.flatten(2)).view_as(clip)
-        return self._displace(clip).mul_(seen.to(clip.dtype))
+        return self._displace(clip).mul_((seen & ~self._hidden(clip)).to(clip.dtype))
 
     def _transform(self, clip: Tensor) -> Tensor:
         """(N, 3, 3): shear, view, roll and size in one matrix a clip."""
@@ -84,10 +85,12 @@ class Augment:
             (settings.jitter, (n, 3, frames, joints)),
         ):
             if amount:
-                noise = torch.randn(shape, device=device) if shape[2] == 1 else cheap_noise(shape, device)
+                noise, deviation = (
+                    (torch.randn(shape, device=device), 1.0) if shape[2] == 1 else cheap_noise(shape, device)
+                )
                 if self.dimensions == 2:
                     noise[:, 2] = 0
-                clip.add_(noise, alpha=amount)
+                clip.add_(noise, alpha=amount / deviation)
         return clip
 
     def _hidden(self, clip: Tensor) -> Tensor:
@@ -116,37 +119,36 @@ def _uniform(shape: tuple[int, ...], limit: float, device: torch.device) -> Tens
     return (torch.rand(shape, device=device) * 2 - 1) * limit
 
 
-def cheap_noise(shape: tuple[int, ...], device: torch.device) -> Tensor:
-    """Noise of standard deviation 1 from random bytes, so evenly spread: normal numbers for every coordinate would cost
-    as much as all the rest of the augmentation."""
+def cheap_noise(shape: tuple[int, ...], device: torch.device) -> tuple[Tensor, float]:
+    """Noise of mean 0, evenly spread over the odd int8 numbers, and its standard deviation: normal numbers for every
+    coordinate would cost as much as all the rest of the augmentation."""
     count = math.prod(shape)
     drawn = torch.empty((count + 7) // 8, dtype=torch.int64, device=device).random_(-(2**63), None)
-    values = drawn.view(torch.int8)[:count].view(shape)
-    return values.to(torch.float32).add_(0.5).mul_(math.sqrt(12 / (256**2 - 1)))
+    odd = drawn.bitwise_or_(0x0101010101010101).view(torch.int8)[:count].view(shape)
+    return odd, math.sqrt((128**2 - 1) / 3)
 
 
-def mirror(clip: Tensor, probability: float) -> Tensor:
-    """Left and right exchanged and x negated, in that share of the clips."""
-    chosen = (torch.rand(len(clip), device=clip.device) < probability).nonzero()[:, 0]
+def mirror(clip: Tensor, chosen: Tensor) -> Tensor:
+    """Left and right exchanged and x negated in the `chosen` clips (K,)."""
     # The product with a permutation is exact, and faster than indexing the last axis.
     exchange = torch.eye(clip.shape[3], device=clip.device)[list(NTU25.mirror)].T
     mirrored = clip.index_select(0, chosen) @ exchange
     mirrored[:, 0].neg_()
-    return clip.clone().index_copy_(0, chosen, mirrored)
+    return clip.index_copy(0, chosen, mirrored)
 
 
-def temporal_crop(clip: Tensor, shortest: float) -> Tensor:
+def temporal_crop(clip: Tensor, shortest: float, seen: Tensor | None = None) -> Tensor:
     """A random part of each clip, at least that share of it, stretched linearly to T frames."""
     n, _, frames, _ = clip.shape
     length = shortest + (1 - shortest) * torch.rand((n, 1), device=clip.device)
     start = (1 - length) * torch.rand((n, 1), device=clip.device)
     share = torch.linspace(0, 1, frames, device=clip.device)[None]
-    return resample(clip, (start + length * share) * (frames - 1))
+    return resample(clip, (start + length * share) * (frames - 1), seen)
 
 
-def resample(clip: Tensor, at: Tensor) -> Tensor:
+def resample(clip: Tensor, at: Tensor, seen: Tensor | None = None) -> Tensor:
     """Clips (N, 3, T, V) at fractional frames `at` (N, T'): linear where a joint was seen in both frames around, and
-    the nearer frame (whether the joint is there or not) elsewhere."""
+    the nearer frame (whether the joint is there or not) elsewhere. seen: seen_joints(clip), where that is known."""
     n, channels, frames, joints = clip.shape
     before = at.floor().clamp(0, frames - 1).long()
     after = (before + 1).clamp(max=frames - 1)
@@ -159,7 +161,7 @@ def resample(clip: Tensor, at: Tensor) -> Tensor:
         return rows.view(n, channels, -1, joints)
 
     a, b = take(before), take(after)
-    if seen_joints(clip).shape[2] == 1:
+    if (seen_joints(clip) if seen is None else seen).shape[2] == 1:
         return a.lerp_(b, weight)
     both = seen_joints(a) & seen_joints(b)
     return torch.where(both, torch.lerp(a, b, weight), torch.where(weight < 0.5, a, b))

@@ -111,6 +111,8 @@ def _make(archive: Archive, windows: Windows, spec: ClipSpec, folder: Path) -> N
             clip = clip_of(archive, int(windows.clip[index]), windows.start_s[index], windows.end_s[index], spec)
             arms[index], confidence[index] = clip.arms, clip.confidence
             file.write(clip.data.tobytes())
+            if index % 1024 == 1023 or index == len(windows) - 1:
+                archive.release()
     np.save(temporary / "arms.npy", arms)
     np.save(temporary / "confidence.npy", confidence)
     put_in_place(temporary, folder)

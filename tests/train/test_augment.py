@@ -71,8 +71,8 @@ def test_mirror_agrees_with_the_one_of_sequences() -> None:
     clip = clips(count=1)
     sequence = torch.cat([clip[0].permute(1, 2, 0), torch.ones(20, 25, 1)], dim=2).numpy()
     expected = mirror_sequence(sequence)[..., :3].transpose(2, 0, 1)
-    np.testing.assert_array_equal(mirror(clip, 1.0)[0].numpy(), expected)
-    torch.testing.assert_close(mirror(clip, 0.0), clip)
+    np.testing.assert_array_equal(mirror(clip, torch.arange(len(clip)))[0].numpy(), expected)
+    torch.testing.assert_close(mirror(clip, torch.arange(0)), clip)
 
 
 def test_resampling_is_exact_on_linear_motion_and_never_drags_a_joint_towards_zero() -> None:
