@@ -25,9 +25,9 @@ ARM = tuple(tuple(NTU25.index(f"{side}_{joint}") for joint in _ARM) for side in 
 def seen_joints(clip: Tensor) -> Tensor:
     """(N, 3, T, V) -> bool: which joints are there; (N, 1, 1, V) where each is there throughout or not at all, as in
     most clips, else (N, 1, T, V)."""
-    seen = (clip.abs().amax(dim=1, keepdim=True) > 0).to(clip.dtype)
-    # A product counts the frames of each joint several times as fast as a reduction over bool.
-    count = torch.ones(1, clip.shape[2], device=clip.device, dtype=clip.dtype) @ seen
+    # 1 or 0 as numbers: a sum over them takes a tenth of the time of one over bool.
+    seen = clip.abs().amax(dim=1, keepdim=True).sign_()
+    count = seen.sum(dim=2, keepdim=True)
     ever = count > 0
     return ever if torch.equal(ever, count == clip.shape[2]) else seen > 0
 
