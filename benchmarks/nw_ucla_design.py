@@ -4,8 +4,8 @@
     view      on the second training view after the first (504 clips, standard error 2 points)
 
     python benchmarks/nw_ucla_design.py nw-ucla.archive RUNS                             # the table's own settings
-    python benchmarks/nw_ucla_design.py nw-ucla.archive RUNS adaptive=false --row hard
-    python benchmarks/nw_ucla_design.py nw-ucla.archive RUNS view=45 shear=0.2 --recordings     # without variations
+    python benchmarks/nw_ucla_design.py nw-ucla.archive RUNS --set adaptive=false --row hard
+    python benchmarks/nw_ucla_design.py nw-ucla.archive RUNS --set view=45 shear=0.2 --recordings  # without variations
 
 Beside probe and nearest neighbour stands R2: how much of the captions' embeddings a ridge regression explains by the
 encoder's features, on clips that it was fitted on, and on those held out. It is steadier than either accuracy, since
@@ -107,13 +107,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("archive", type=Path)
     parser.add_argument("runs", type=Path)
-    parser.add_argument("settings", nargs="*", metavar="NAME=VALUE", help="encoder, augmentation, objective or loop")
+    parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="of encoder, objective, loop, ...")
     parser.add_argument("--row", default="progressive", choices=table.PRETRAINED)
     parser.add_argument("--recordings", action="store_true", help="learn from the recordings alone")
     parser.add_argument("--designs", nargs="+", default=list(DESIGNS), choices=DESIGNS)
     parser.add_argument("--seeds", type=int, default=1)
-    options = parser.parse_intermixed_args()
-    wanted = dict(setting.split("=", 1) for setting in options.settings)
+    options = parser.parse_args()
+    wanted = dict(setting.split("=", 1) for setting in options.set)
     text, pretraining, objective, stream = table.PRETRAINED[options.row]
     table.PRETRAINED[options.row] = (text, changed(pretraining, wanted), changed(objective, wanted), stream)
     table.ENCODER, table.AUGMENT = changed(table.ENCODER, wanted), changed(table.AUGMENT, wanted)
@@ -123,7 +123,7 @@ def main() -> None:
         parser.error(f"no setting is called {', '.join(wanted)}")
     options.runs.mkdir(parents=True, exist_ok=True)
     archive = with_designs(options.archive, options.runs / "designs.archive")
-    tried_as = " ".join(sorted(options.settings)) + (" recordings" if options.recordings else "")
+    tried_as = " ".join(sorted(options.set)) + (" recordings" if options.recordings else "")
     name = hashlib.sha256(tried_as.encode()).hexdigest()[:8]
     for design in options.designs:
         varied, bank = learnt_from(archive, options.runs, design)
