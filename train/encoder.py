@@ -22,9 +22,8 @@ class GraphConvolution(nn.Module):
 
     (N, C, T, V) -> (N, C', T, V). adaptive: by `A * M + B`, where B is learnt and knows no skeleton (Shi et al.,
     "Two-Stream Adaptive Graph Convolutional Networks", CVPR 2019, section 3.2): hand and head are many bones apart.
-    joint_bias: a constant of each joint's own is added. Shared weights tell a left wrist
-    from a right one only by their place in the graph; ST-GCN's BatchNorm on the input did it by a scale and shift of
-    each joint, which does not fold.
+    joint_bias: a constant of each joint's own is added. Shared weights tell a left wrist from a right one only by their
+    place in the graph; ST-GCN's BatchNorm on the input did it by a scale and shift of each joint, which does not fold.
     """
 
     def __init__(self, channels_in: int, channels_out: int, joint_bias: bool = False, adaptive: bool = False) -> None:
@@ -69,7 +68,7 @@ class FoldedGraphConvolution(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         _, channels, frames, joints = x.shape
         gathered = torch.matmul(self.gathering, x.permute(0, 2, 3, 1))  # (N, T, 3 V, C)
-        beside = gathered.reshape(-1, int(frames), int(joints), len(self.gathering) // int(joints) * int(channels))
+        beside = gathered.reshape(-1, int(frames), int(joints), 3 * int(channels))
         result: Tensor = self.convolution(beside.permute(0, 3, 1, 2))
         return result if self.joint_bias is None else result + self.joint_bias
 
