@@ -25,13 +25,14 @@ from train.evaluation.predictions import through
 FRAMES = 20
 
 
-def write(path: Path, clips: int) -> None:
+def write(path: Path, clips: int, part: str = "test") -> None:
+    """A made-up archive: the same random walk over and over, all of it in that part of the column "xsub"."""
     numbers = np.random.default_rng(0)
     walk = numbers.normal(size=(FRAMES, 25, 4)).cumsum(axis=0).astype(np.float32)
     walk[..., 3] = 1
     with ArchiveWriter(path, labels=["x"] * 120, source="", licence="", source_layout="ntu25") as writer:
         for index in range(clips):
-            writer.append(f"S{index:06d}", walk, 30, index % 120, f"P{index % 106}", "C001", f"g{index}", xsub="test")
+            writer.append(f"S{index:06d}", walk, 30, index % 120, f"P{index % 106}", "C001", f"g{index}", xsub=part)
 
 
 def now_mb() -> float:

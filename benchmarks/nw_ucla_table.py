@@ -58,7 +58,7 @@ PRETRAIN = PretrainSettings(frames=32, facing=True, join=True, knowledge_size=25
 HARD = ObjectiveSettings(softening=0.0)
 FULL = ObjectiveSettings(softening=0.5, self_temperature=0.05, cross_temperature=0.05, balance=0.5)
 DATA = DataSettings(frames=32, facing=True, smoothing=0.1)
-# Eight times as many clips with variations, so that an epoch has eight times the steps.
+# With variations there are eight times as many clips: 63 steps an epoch instead of 7.
 PRETRAIN_LOOP = replace(LOOP, epochs=15)
 # With few labels an epoch is a step or two.
 FEW_LOOP = replace(LOOP, epochs=100, learning_rate=1e-3, warmup_epochs=2, checkpoint_every=100)

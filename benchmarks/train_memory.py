@@ -2,8 +2,8 @@
 
     python benchmarks/train_memory.py [--clips 10000 100000] [--epochs 2] [--plot rss.png]
 
-The archive is made up (random walks of 20 frames), everything else is real: clips are made, cached, loaded, augmented
-and trained on by an ST-GCN of width 16. "Growth" is what the last tenth of the training has over its second tenth.
+The archive is made up (a random walk of 20 frames, over and over), everything else is real: clips are made, cached,
+loaded, augmented and trained on by an ST-GCN of width 16. "Growth" is what the last tenth of the training has over its second tenth.
 """
 
 from __future__ import annotations
@@ -17,21 +17,11 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+from eval_memory import write
 
-from edge_c2vl.archive import ArchiveWriter
-
-FRAMES = 20
 INTERVAL_S = 1.0
 SETTINGS = "--split xsub --frames 32 --blocks 6 --stride 4 --batch-size 128 --precision bf16-mixed --threads 1"
 VARIATIONS = "--crop .5 --rotate 10 --view 30 --shear .1 --jitter .01"
-
-
-def write(path: Path, clips: int) -> None:
-    walk = np.random.default_rng(0).normal(size=(FRAMES, 25, 4)).cumsum(axis=0).astype(np.float32)
-    walk[..., 3] = 1
-    with ArchiveWriter(path, labels=["x"] * 120, source="", licence="", source_layout="ntu25") as writer:
-        for index in range(clips):
-            writer.append(f"S{index:06d}", walk, 30, index % 120, f"P{index % 106}", "C001", f"g{index}", xsub="train")
 
 
 def train(archive: Path, folder: Path, epochs: int) -> tuple[list[float], list[float]]:
@@ -48,9 +38,9 @@ def train(archive: Path, folder: Path, epochs: int) -> tuple[list[float], list[f
             made = any((folder.parent / "clips").glob("*/confidence.npy"))
             (training if made else making).append(process.memory_info().rss / 1e6)
             time.sleep(INTERVAL_S)
-        training.pop()  # it was ending
         if process.returncode:
             raise SystemExit(log.read_text()[-2000:])
+        training.pop()  # it was ending
     return making, training
 
 
@@ -64,7 +54,7 @@ def main() -> None:
     print("| clips | making clips, most | training, by tenths of the time, MB | growth |\n|---|---|---|---|")
     for clips in options.clips:
         with tempfile.TemporaryDirectory(dir=".") as name:
-            write(Path(name) / "archive", clips)
+            write(Path(name) / "archive", clips, "train")
             making, training = train(Path(name) / "archive", Path(name) / "run", options.epochs)
         curves[clips] = training
         tenths = [part.mean() for part in np.array_split(np.array(training), 10)]
