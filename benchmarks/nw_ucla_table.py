@@ -11,8 +11,7 @@ again, so the table can be stopped and gone on with at any time.
     python benchmarks/nw_ucla_table.py varied.archive varied.bank RUNS [--seeds 5] [--rows hard progressive ...]
     python benchmarks/nw_ucla_table.py varied.archive varied.bank RUNS --print
 
-Settings were chosen without the test view: on two people held out of the training views, and on the second training
-view after the first. --split names the column that holds such a choice.
+Settings were chosen without the test view: nw_ucla_design.py.
 """
 
 from __future__ import annotations
@@ -236,11 +235,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--rows", nargs="+", default=[])
     parser.add_argument("--epochs", type=int, help="instead of the table's own, to try the script")
-    parser.add_argument("--split", default="xview", help="column of the archive with train and test")
     parser.add_argument("--print", action="store_true", help="only print what is there")
     options = parser.parse_args()
     options.runs.mkdir(parents=True, exist_ok=True)
-    table = Table(options.archive, options.bank, options.runs, options.split, options.epochs)
+    table = Table(options.archive, options.bank, options.runs, "xview", options.epochs)
     rows = options.rows or list(table.rows())
     # Seed by seed: stopped early, there is a whole table of fewer seeds.
     for seed in range(0 if options.print else options.seeds):

@@ -3,7 +3,8 @@
     python benchmarks/train_memory.py [--clips 10000 100000] [--epochs 2] [--plot rss.png]
 
 The archive is made up (a random walk of 20 frames, over and over), everything else is real: clips are made, cached,
-loaded, augmented and trained on by an ST-GCN of width 16. "Growth" is what the last tenth of the training has over its second tenth.
+loaded, augmented and trained on by an ST-GCN of width 16. "Growth" is what the last tenth of the training has over its
+second tenth.
 """
 
 from __future__ import annotations
