@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edge_c2vl.policy import PolicySettings
 from edge_c2vl.sinks.prometheus import Prometheus
-from tests.edge_c2vl.test_fleet_sinks import Run
+from tests.edge_c2vl.fleet import Run
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "alerts.md").read_text()
 

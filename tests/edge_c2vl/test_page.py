@@ -11,8 +11,8 @@ from edge_c2vl.policy import Level, State
 from edge_c2vl.records import SeenSkeleton
 from edge_c2vl.sinks.page import About, Page
 from tests.conftest import free_port
+from tests.edge_c2vl.fleet import ALERT
 from tests.edge_c2vl.scripted import LABELS, Drive, Script, driver
-from tests.edge_c2vl.test_fleet_sinks import ALERT
 from tests.edge_c2vl.test_sinks import DECISION, replace
 
 ABOUT = About(lambda: "webcam 0 (640x480, 30 fps)", "onnxruntime:cpu", "int8", "a-bundle", LABELS, LABELS[1:])

@@ -25,7 +25,7 @@ from edge_c2vl.sinks import page as page_module
 from edge_c2vl.sinks.page import About, Pace, Page
 from edge_c2vl.web import app
 from tests.conftest import free_port
-from tests.edge_c2vl.test_fleet_sinks import ALERT, Run
+from tests.edge_c2vl.fleet import ALERT, Run
 from tests.edge_c2vl.test_sinks import DECISION, landmarks, replace
 from tests.edge_c2vl.test_speed import wait_for
 

@@ -23,8 +23,8 @@ from edge_c2vl.replay.skeletons import Found, Judge
 from edge_c2vl.sinks.jsonl import JsonLines
 from edge_c2vl.sinks.skeleton_clips import SkeletonClips
 from edge_c2vl.skeleton import MEDIAPIPE33, NTU25, to_ntu25
+from tests.edge_c2vl.fleet import ALERT
 from tests.edge_c2vl.scripted import driver
-from tests.edge_c2vl.test_fleet_sinks import ALERT
 from tests.edge_c2vl.test_page import PIXELS
 from tests.edge_c2vl.test_pipeline import Camera, Encoder, Pose, build
 from tests.edge_c2vl.test_sinks import DECISION, landmarks, replace

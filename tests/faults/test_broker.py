@@ -11,7 +11,7 @@ import pytest
 
 from edge_c2vl.errors import EdgeC2VLError
 from edge_c2vl.sinks import mqtt
-from tests.edge_c2vl.test_fleet_sinks import ALERT, Listener
+from tests.edge_c2vl.fleet import ALERT, Listener
 from tests.edge_c2vl.test_speed import wait_for
 
 

@@ -15,7 +15,7 @@ import pytest
 from edge_c2vl.sinks.jsonl import JsonLines
 from edge_c2vl.sinks.mqtt import Mqtt
 from edge_c2vl.spool import Spool
-from tests.edge_c2vl.test_fleet_sinks import ALERT, Listener
+from tests.edge_c2vl.fleet import ALERT, Listener
 from tests.edge_c2vl.test_speed import wait_for
 from tests.faults.live import LiveRun, Stream
 

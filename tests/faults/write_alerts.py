@@ -6,7 +6,7 @@ import sys
 from dataclasses import replace
 
 from edge_c2vl.sinks.jsonl import JsonLines
-from tests.edge_c2vl.test_fleet_sinks import ALERT
+from tests.edge_c2vl.fleet import ALERT
 from tests.edge_c2vl.test_sinks import DECISION
 
 

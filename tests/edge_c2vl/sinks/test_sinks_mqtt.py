@@ -1,0 +1,119 @@
+"""MQTT with a real broker, and the queue on the disk while the broker is away."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from edge_c2vl.errors import UsageError
+from edge_c2vl.sinks.mqtt import Mqtt
+from edge_c2vl.spool import Spool
+from tests.edge_c2vl.fleet import ALERT, Listener, alert
+from tests.edge_c2vl.test_sinks import DECISION
+from tests.edge_c2vl.test_speed import wait_for
+
+
+@pytest.fixture
+def listener(broker):
+    subscriber = Listener(broker.port)
+    yield subscriber
+    subscriber.close()
+
+
+def test_mqtt_delivers_in_order_and_says_when_it_comes_and_goes(broker, listener):
+    sink = Mqtt(f"mqtt://127.0.0.1:{broker.port}/edge")
+    for number in range(1, 6):
+        sink.alert(alert(number))
+    wait_for(lambda: len(listener.alerts()) == 5)
+    sink.close()
+    wait_for(lambda: listener.got[-1] == ("edge/availability", "offline"))
+    assert listener.got[0] == ("edge/availability", "online")
+    assert [record["number"] for record in listener.alerts()] == [1, 2, 3, 4, 5]
+    assert listener.alerts()[0] == ALERT.to_json()
+
+
+def test_mqtt_keeps_what_a_broker_that_is_away_cannot_take(broker, tmp_path):
+    broker.kill()
+    queue = tmp_path / "queue.db"
+    address = f"mqtt://127.0.0.1:{broker.port}/edge"
+    first = Mqtt(address, str(queue))
+    for number in range(1, 4):
+        first.alert(alert(number))
+    assert first.waiting == 3
+    first.close()
+    broker.start()
+    listener = Listener(broker.port)
+    second = Mqtt(address, str(queue))
+    second.alert(alert(4))
+    wait_for(lambda: len(listener.alerts()) == 4)
+    wait_for(lambda: second.waiting == 0)
+    second.close()
+    listener.close()
+    assert [record["number"] for record in listener.alerts()] == [1, 2, 3, 4]
+
+
+def test_mqtt_announces_itself_to_home_assistant(broker):
+    from paho.mqtt import subscribe
+
+    sink = Mqtt(f"mqtt://127.0.0.1:{broker.port}/edge", home_assistant=True)
+    wait_for(lambda: sink.connections == 1)
+    sink.close()
+    told = subscribe.simple("homeassistant/#", msg_count=2, port=broker.port)
+    for message in told:
+        about = json.loads(message.payload)
+        assert message.retain
+        assert about["availability_topic"] == "edge/availability"
+        assert about["state_topic"] == "edge/decision"
+        assert about["value_template"].removeprefix("{{ value_json.").removesuffix(" }}") in DECISION.to_json()
+
+
+def test_spool_is_bounded_and_survives(tmp_path):
+    path = tmp_path / "queue.db"
+    spool = Spool(path, limit=3)
+    for number in range(5):
+        spool.put("topic", str(number))
+    assert (len(spool), spool.dropped) == (3, 2)
+    first = spool.first()
+    assert (first.payload, first.attempts) == ("2", 0)
+    spool.tried(first)
+    spool.close()
+    again = Spool(path, limit=3)
+    assert again.first().attempts == 1
+    again.done(again.first())
+    assert (again.first().payload, len(again)) == ("3", 2)
+    again.close()
+
+
+def test_a_queue_that_is_no_queue_is_told(tmp_path):
+    path = tmp_path / "queue.db"
+    path.write_text("these are not the bytes of a database, but quite a lot of other bytes" * 20)
+    with pytest.raises(UsageError, match="no queue can be kept there"):
+        Spool(path)
+
+
+def test_a_journal_that_fails_leaves_the_queue_in_memory(tmp_path, caplog):
+    spool = Spool(tmp_path / "queue.db")
+    spool.put("topic", "0")
+    spool._journal.close()  # as a full disk: every statement fails from now on
+    for number in (1, 2):
+        spool.put("topic", str(number))
+    sent = []
+    while (message := spool.first()) is not None:
+        spool.tried(message)
+        assert spool.first().attempts == 1
+        sent.append(message.payload)
+        spool.done(message)
+    assert sent == ["0", "1", "2"]
+    assert caplog.text.count("it goes on in memory") == 1
+
+
+def test_a_broker_that_refuses_is_told_of_with_its_reason_and_without_the_password(broker, monkeypatch, caplog):
+    broker.kill()
+    broker.start("allow_anonymous false")
+    monkeypatch.setenv("EDGE_C2VL_MQTT_PASSWORD", "s3cret")
+    sink = Mqtt(f"mqtt://fleet@127.0.0.1:{broker.port}/edge")
+    wait_for(lambda: caplog.text)
+    sink.close()
+    assert "Not authorized" in caplog.text
+    assert "s3cret" not in caplog.text

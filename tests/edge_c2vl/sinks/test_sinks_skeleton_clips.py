@@ -1,0 +1,73 @@
+"""Clips of skeletons around an alert."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import numpy as np
+
+from edge_c2vl.policy import Level
+from edge_c2vl.records import SeenSkeleton
+from edge_c2vl.sinks.jsonl import JsonLines
+from edge_c2vl.sinks.skeleton_clips import SkeletonClips
+from tests.edge_c2vl.fleet import ALERT, alert
+from tests.edge_c2vl.test_sinks import landmarks
+
+
+def test_skeleton_clips_hold_what_was_around_an_alert(tmp_path):
+    sink = SkeletonClips(str(tmp_path / "clips"), before_s=2, after_s=1)
+    for index in range(300):
+        now = index / 10
+        sink.skeleton(SeenSkeleton(None if index == 195 else landmarks(), now))
+        if index == 200:
+            sink.alert(ALERT)
+        if index == 203:
+            sink.alert(alert(2, level=Level.NONE, timestamp_s=now))
+    sink.close()
+    files = list((tmp_path / "clips").iterdir())
+    assert [file.name for file in files] == ["abc-000001.npz"]
+    with np.load(files[0]) as clip:
+        assert clip["skeletons"].shape == (31, 33, 4)
+        assert (clip["timestamps_s"][0], clip["timestamps_s"][-1], clip["alert_s"]) == (18.0, 21.0, 20.0)
+        assert not clip["skeletons"][15].any()
+        np.testing.assert_array_equal(clip["skeletons"][0], landmarks())
+
+
+def test_skeleton_clips_are_written_at_the_end_and_the_oldest_go(tmp_path):
+    sink = SkeletonClips(str(tmp_path), keep=2)
+    for number, level in enumerate([Level.NOTICE, Level.WARNING, Level.CRITICAL], start=1):
+        sink.skeleton(SeenSkeleton(landmarks(), 20.0 + number))
+        sink.alert(alert(number, level=level, timestamp_s=20.0 + number))
+    sink.close()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_skeleton_clips_written_after_the_clock_was_set_back_are_not_the_oldest(tmp_path):
+    sink = SkeletonClips(str(tmp_path), after_s=0, keep=2)
+    for number in range(1, 5):
+        sink.alert(alert(number, level=Level.NOTICE))
+        sink.alert(alert(number, level=Level.NONE))
+        sink.skeleton(SeenSkeleton(landmarks(), 20.0 + number))
+        os.utime(tmp_path / f"abc-{number:06d}.npz", (1e9 - number, 1e9 - number))
+    sink.close()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["abc-000003.npz", "abc-000004.npz"]
+
+
+def test_a_disk_without_room_for_another_file_keeps_the_old_one(tmp_path, monkeypatch):
+    sink = JsonLines(str(tmp_path / "events.jsonl"), "state", rotate_bytes=1000)
+    open_file, full = os.open, True
+
+    def refuse(path, *how):
+        if full and str(path).endswith(".new"):
+            raise OSError(28, "No space left on device")
+        return open_file(path, *how)
+
+    monkeypatch.setattr(os, "open", refuse)
+    for number in range(1, 9):
+        full = number < 7
+        sink.alert(alert(number))
+    sink.close()
+    files = sorted(tmp_path.iterdir(), key=lambda file: file.name, reverse=True)
+    assert [file.name for file in files] == ["events.jsonl.1", "events.jsonl"]
+    assert [json.loads(line)["number"] for file in files for line in file.read_text().splitlines()] == [*range(1, 9)]
