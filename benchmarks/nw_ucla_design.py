@@ -69,8 +69,10 @@ def learnt_from(archive: Archive, runs: Path, design: str) -> tuple[Path, Path]:
 def changed(settings: Any, wanted: dict[str, str]) -> Any:
     """The settings with those of `wanted` that they have, which are taken out of it."""
     known = {field.name for field in fields(settings)} & set(wanted)
-    values = {name: type(getattr(settings, name))(json.loads(wanted.pop(name))) for name in known}
-    return replace(settings, **values)
+    values = {name: (wanted.pop(name), type(getattr(settings, name))) for name in known}
+    return replace(
+        settings, **{name: kind(json.loads(v) if kind is not str else v) for name, (v, kind) in values.items()}
+    )
 
 
 def explained(archive: Archive, bank: Bank, model: Path, split: str) -> tuple[float, float]:
