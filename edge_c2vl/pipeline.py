@@ -287,9 +287,10 @@ class Pipeline:
                 window.add(now_s, landmarks)
                 if landmarks is not None:
                     last_seen_s = now_s
+                # A frame that is early by rounding alone is the one that was due, and the next decision is a hop later.
                 if now_s >= due_s - 1e-6:
                     hop_s = self._hop_s * self.governor.hop_factor
-                    due_s += hop_s * (1 + (now_s - due_s) // hop_s)
+                    due_s += hop_s * (1 + (now_s + 1e-6 - due_s) // hop_s)
                     with self.timings.measure("window"):
                         clip = window.clip()
                     fill = min(1.0, (now_s - first_s) / self._spec.seconds)

@@ -136,6 +136,13 @@ def test_a_file_is_judged_frame_by_frame_and_the_same_every_time():
     assert np.allclose(np.diff([when for when, *_ in runs[0]]), 0.25, atol=1 / 29)
 
 
+@pytest.mark.parametrize("frames_a_hop", [1, 2, 3, 6, 7])
+def test_a_hop_that_is_a_whole_number_of_frames_stays_one(frames_a_hop):
+    kept = Kept()
+    build(Camera(301), sinks=[kept], hop_s=frames_a_hop / 30).run()
+    assert [round(30 * d.timestamp_s) for d in kept.decisions] == list(range(frames_a_hop, 301, frames_a_hop))
+
+
 def test_states_and_their_changes():
     kept = Kept()
     summary = build(Camera(300), Pose(hidden=range(150, 300)), sinks=[kept]).run()
