@@ -7,10 +7,23 @@ import math
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edge_c2vl.skeleton import NTU25
 from edge_c2vl.skeleton import mirror as mirror_sequence
-from train.augment import ARM, LOWER_BODY, Augment, AugmentSettings, mirror, resample, seen_joints, temporal_crop
+from train.augment import (
+    ARM,
+    LOWER_BODY,
+    Augment,
+    AugmentSettings,
+    crop_frames,
+    mirror,
+    resample,
+    seen_joints,
+    vary,
+    vary_in_one_pass,
+)
 
 EVERYTHING = AugmentSettings(
     shear=0.5, crop=0.5, rotate=30, view=40, mirror=0.5, scale=0.3, shift=0.3, jitter=0.1, offset=0.1,
@@ -87,7 +100,7 @@ def test_resampling_is_exact_on_linear_motion_and_never_drags_a_joint_towards_ze
 def test_temporal_crop_is_a_part_in_order() -> None:
     torch.manual_seed(0)
     clip = torch.linspace(1, 2, 20)[None, None, :, None].expand(64, 3, 20, 25)
-    out = temporal_crop(clip, 0.5)[:, 0, :, 0]
+    out = resample(clip, crop_frames(64, 20, 0.5, clip.device))[:, 0, :, 0]
     spans = out[:, -1] - out[:, 0]
     assert (out.diff(dim=1) > 0).all()
     assert out.min() >= 1
@@ -114,3 +127,37 @@ def test_a_span_is_hidden_in_one_piece() -> None:
     changes = seen.diff(dim=1).abs().sum(dim=1)
     assert (changes <= 2).all()
     assert 0 < (1 - seen.float().mean()) < 0.6
+
+
+@given(
+    settings=st.builds(
+        AugmentSettings,
+        **{name: st.sampled_from([0.0, 0.3]) for name in EVERYTHING.__dataclass_fields__ if name != "crop"},
+        crop=st.sampled_from([0.3, 1.0]),
+    ),
+    dimensions=st.sampled_from([2, 3]),
+    frames=st.integers(2, 9),
+    missing=st.sampled_from(["nothing", "throughout", "at times"]),
+)
+@settings(deadline=None)
+def test_one_pass_on_a_cpu_is_the_same_as_tensors_operations(
+    settings: AugmentSettings, dimensions: int, frames: int, missing: str
+) -> None:
+    torch.manual_seed(0)
+    clip = torch.randn(5, 3, frames, 25)
+    if dimensions == 2:
+        clip[:, 2] = 0
+    if missing != "nothing":
+        clip *= torch.rand(5, 1, frames if missing == "at times" else 1, 25) > 0.4
+    drawn = Augment(settings, dimensions).draw(5, frames, clip.device)
+    torch.testing.assert_close(vary_in_one_pass(clip, drawn), vary(clip, drawn), rtol=1e-5, atol=1e-5)
+
+
+def test_what_a_cpu_does_in_one_pass_and_another_precision_as_tensors_is_the_same() -> None:
+    clip = clips()
+    torch.manual_seed(1)
+    single = Augment(EVERYTHING, 3)(clip)
+    torch.manual_seed(1)
+    double = Augment(EVERYTHING, 3)(clip.double())
+    assert double.dtype == torch.float64
+    torch.testing.assert_close(single, double.float(), rtol=1e-5, atol=1e-5)
