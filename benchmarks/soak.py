@@ -1,17 +1,24 @@
 """A long run of the live pipeline: memory, threads, file descriptors and latency over time.
 
-    python benchmarks/soak.py [--frames 100000] [--pose scripted|mediapipe] [--fps 1000]
+    python benchmarks/soak.py [--frames 100000] [--beside] [--pose scripted|mediapipe] [--fps 1000]
 
 The source is live (frames that nobody takes are dropped) and paced at --fps; it stops after --frames frames that were
 looked at. With --pose scripted the pose network is replaced by recorded-looking skeletons, so that 100,000 frames take
 minutes; the encoder, the policy and all outputs (JSON lines with rotation, metrics, alert clips) are real. The driver
 picks up the phone every few seconds, so that there are alerts.
+
+A machine that others share is faster and slower by turns, and that has nothing to do with how long the pipeline has
+run. So with --beside a second pipeline runs at the same time, which is begun anew every 15 s; printed is, by tenths of
+the long run, its p99 as a multiple of the young ones' in the same seconds (but for their first 5, in which a process
+that starts takes a core). The last tenth by the first then tells what age does.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -33,6 +40,9 @@ from edge_c2vl.sinks.jsonl import JsonLines
 from edge_c2vl.sinks.prometheus import Prometheus
 from edge_c2vl.sinks.skeleton_clips import SkeletonClips
 from edge_c2vl.skeleton import MEDIAPIPE33, Array
+from edge_c2vl.summary import Summary
+
+YOUNG_S, START_S = 15.0, 5.0
 
 
 @dataclass
@@ -92,11 +102,11 @@ class ScriptedPose:
 
 
 class Watcher(Sink):
-    """Notes age, memory, threads and descriptors at each decision."""
+    """Notes time, age, memory, threads and descriptors at each decision."""
 
     def __init__(self, room: int) -> None:
         # Touched now, so that what is noted does not look like a leak.
-        self._table = np.ones((room, 4))
+        self._table = np.ones((room, 5))
         self._count = 0
         self._process = psutil.Process()
 
@@ -107,18 +117,12 @@ class Watcher(Sink):
     def decision(self, decision: Decision) -> None:
         threads = threading.active_count()
         rss_mb = self._process.memory_info().rss / 1e6
-        self._table[self._count] = (decision.age_ms, rss_mb, threads, self._process.num_fds())
+        self._table[self._count] = (time.monotonic(), decision.age_ms, rss_mb, threads, self._process.num_fds())
         self._count += 1
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--frames", type=int, default=100_000)
-    parser.add_argument("--pose", choices=["scripted", "mediapipe"], default="scripted")
-    parser.add_argument("--fps", type=float, default=1000)
-    parser.add_argument("--video", default="sample")
-    parser.add_argument("--bundle", default="default")
-    asked = parser.parse_args()
+def soak(asked: argparse.Namespace) -> tuple[np.ndarray, Summary]:
+    """The watcher's rows, and the pipeline's summary."""
     watcher = Watcher(asked.frames)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -146,17 +150,115 @@ def main() -> None:
             distraction=manifest.distraction,
             clip=manifest.clip,
             sinks=sinks,
+            hop_s=asked.hop,
         )
 
         def stop_when_done() -> None:
-            while pipeline.summary.frames < asked.frames:
+            end_s = time.monotonic() + asked.seconds
+            while pipeline.summary.frames < asked.frames and time.monotonic() < end_s:
                 time.sleep(0.2)
             pipeline.stop()
 
         threading.Thread(target=stop_when_done, daemon=True).start()
         summary = pipeline.run()
-    rows = watcher.rows
+    return watcher.rows, summary
+
+
+def told(rows: np.ndarray) -> dict[str, Any]:
     tenth = len(rows) // 10
+    parts = np.array_split(rows, 10)
+    return {
+        "rss_mb_by_tenth": [round(float(part[:, 2].mean()), 1) for part in parts],
+        "rss_growth_mb": round(float(rows[-tenth:, 2].mean() - rows[tenth : 2 * tenth, 2].mean()), 2),
+        "threads_first_last": [int(rows[tenth, 3]), int(rows[-1, 3])],
+        "descriptors_first_last": [int(rows[tenth, 4]), int(rows[-1, 4])],
+        "age_p99_ms_by_tenth": [p99(part) for part in parts],
+    }
+
+
+def p99(rows: np.ndarray) -> float:
+    return round(float(np.percentile(rows[:, 1], 99)), 2)
+
+
+class Young(threading.Thread):
+    """Pipelines of their own process, one after another."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(daemon=True)
+        self.folder, self.ended, self.count = folder, threading.Event(), 0
+
+    def run(self) -> None:
+        while not self.ended.is_set():
+            command = [sys.executable, *sys.argv, "--young", str(self.folder / f"{self.count}.npy")]
+            subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+            self.count += 1
+
+    def rows(self) -> list[np.ndarray]:
+        return [np.load(self.folder / f"{number}.npy") for number in range(self.count)]
+
+
+def compared(rows: np.ndarray, young: list[np.ndarray]) -> dict[str, Any]:
+    """By tenths of the long run: p99 of both in the seconds in which a young one was warm."""
+    both = []
+    for part in np.array_split(rows, 10):
+        old, new = [], []
+        for run in young:
+            first_s, last_s = max(run[0, 0] + START_S, part[0, 0]), min(run[-1, 0], part[-1, 0])
+            old.append(part[(part[:, 0] >= first_s) & (part[:, 0] < last_s)])
+            new.append(run[(run[:, 0] >= first_s) & (run[:, 0] < last_s)])
+        both.append((np.concatenate(old), np.concatenate(new)))
+    if not all(len(old) and len(new) for old, new in both):
+        raise SystemExit(f"--beside: a tenth of the run has to last some {YOUNG_S + START_S:g} s: more --frames")
+    ratios = [p99(old) / p99(new) for old, new in both]
+    return {
+        "decisions_by_tenth_old_young": [[len(old), len(new)] for old, new in both],
+        "age_p99_ms_by_tenth_young": [p99(new) for _, new in both],
+        "age_p99_old_over_young_by_tenth": [round(ratio, 3) for ratio in ratios],
+        "last_over_first": round(ratios[-1] / ratios[0], 3),
+        "last_over_first_95": interval(*both[0], *both[-1]),
+    }
+
+
+def interval(*parts: np.ndarray, draws: int = 1000, block: int = 50) -> list[float]:
+    """95 % of the ratio of ratios, by resampling blocks of decisions that follow one another."""
+    random = np.random.default_rng(0)
+
+    def drawn(part: np.ndarray) -> float:
+        blocks = part[: len(part) // block * block].reshape(-1, block, part.shape[1])
+        return p99(blocks[random.integers(0, len(blocks), len(blocks))].reshape(-1, part.shape[1]))
+
+    ratios = []
+    for _ in range(draws):
+        old_first, new_first, old_last, new_last = (drawn(part) for part in parts)
+        ratios.append(old_last / new_last / (old_first / new_first))
+    return np.percentile(ratios, (2.5, 97.5)).round(3).tolist()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--frames", type=int, default=100_000)
+    parser.add_argument("--beside", action="store_true", help="compare with young pipelines in the same seconds")
+    parser.add_argument("--pose", choices=["scripted", "mediapipe"], default="scripted")
+    parser.add_argument("--fps", type=float, default=1000)
+    parser.add_argument("--hop", type=float, default=0.25, help="seconds between decisions, of 30 frames each")
+    parser.add_argument("--video", default="sample")
+    parser.add_argument("--bundle", default="default")
+    parser.add_argument("--young", type=Path, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    asked.seconds = YOUNG_S if asked.young else float("inf")
+    if asked.young:
+        np.save(asked.young, soak(asked)[0])
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        young = Young(Path(folder))
+        if asked.beside:
+            young.start()
+        rows, summary = soak(asked)
+        young.ended.set()
+        beside: dict[str, Any] = {}
+        if asked.beside:
+            young.join()
+            beside = compared(rows, young.rows())
     result = {
         "pose": asked.pose,
         "frames": summary.frames,
@@ -164,13 +266,8 @@ def main() -> None:
         "decisions": len(rows),
         "alerts": summary.alerts,
         "seconds": round(summary.wall_s, 1),
-        "rss_mb_by_tenth": [round(float(part[:, 1].mean()), 1) for part in np.array_split(rows, 10)],
-        "rss_growth_mb": round(float(rows[-tenth:, 1].mean() - rows[tenth : 2 * tenth, 1].mean()), 2),
-        "threads_first_last": [int(rows[tenth, 2]), int(rows[-1, 2])],
-        "descriptors_first_last": [int(rows[tenth, 3]), int(rows[-1, 3])],
-        "age_p99_ms_by_tenth": [round(float(np.percentile(part[:, 0], 99)), 2) for part in np.array_split(rows, 10)],
     }
-    print(json.dumps(result, indent=1))
+    print(json.dumps(result | told(rows) | beside, indent=1))
 
 
 if __name__ == "__main__":
