@@ -37,11 +37,12 @@ class Listener:
         from paho.mqtt.client import Client
         from paho.mqtt.enums import CallbackAPIVersion
 
-        self.got, self.ready = [], threading.Event()
+        self.got, self.ready, self.lost = [], threading.Event(), threading.Event()
         self._client = Client(CallbackAPIVersion.VERSION2)
         self._client.reconnect_delay_set(1, 1)
         self._client.on_connect = lambda client, *_: client.subscribe("edge/#", qos=1)
         self._client.on_subscribe = lambda *_: self.ready.set()
+        self._client.on_disconnect = lambda *_: self.lost.set()
         self._client.on_message = lambda _client, _data, message: self.got.append(
             (message.topic, message.payload.decode())
         )
