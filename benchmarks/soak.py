@@ -215,22 +215,24 @@ def compared(rows: np.ndarray, young: list[np.ndarray]) -> dict[str, Any]:
         "age_p99_ms_by_tenth_young": [p99(new) for _, new in both],
         "age_p99_old_over_young_by_tenth": [round(ratio, 3) for ratio in ratios],
         "last_over_first": round(ratios[-1] / ratios[0], 3),
-        "last_over_first_95": interval(*both[0], *both[-1]),
+        "last_over_first_95": interval(both[0], both[-1]),
     }
 
 
-def interval(*parts: np.ndarray, draws: int = 1000, block: int = 50) -> list[float]:
-    """95 % of the ratio of ratios, by resampling blocks of decisions that follow one another."""
+def interval(first: tuple[np.ndarray, np.ndarray], last: tuple[np.ndarray, np.ndarray]) -> list[float]:
+    """95 % of the ratio of ratios, by resampling seconds, of old and young alike."""
     random = np.random.default_rng(0)
 
-    def drawn(part: np.ndarray) -> float:
-        blocks = part[: len(part) // block * block].reshape(-1, block, part.shape[1])
-        return p99(blocks[random.integers(0, len(blocks), len(blocks))].reshape(-1, part.shape[1]))
+    def seconds(part: tuple[np.ndarray, np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
+        old, new = part
+        return [(old[old[:, 0] // 1 == when], new[new[:, 0] // 1 == when]) for when in np.unique(new[:, 0] // 1)]
 
-    ratios = []
-    for _ in range(draws):
-        old_first, new_first, old_last, new_last = (drawn(part) for part in parts)
-        ratios.append(old_last / new_last / (old_first / new_first))
+    def ratio(of: list[tuple[np.ndarray, np.ndarray]]) -> float:
+        old, new = zip(*(of[index] for index in random.integers(0, len(of), len(of))), strict=True)
+        return p99(np.concatenate(old)) / p99(np.concatenate(new))
+
+    begun, ended = seconds(first), seconds(last)
+    ratios = [ratio(ended) / ratio(begun) for _ in range(1000)]
     return np.percentile(ratios, (2.5, 97.5)).round(3).tolist()
 
 
