@@ -38,6 +38,7 @@ from train.knowledge.text import open_encoder
 from train.knowledge.vary import vary
 
 DESIGNS = ("people", "view")
+ARMS = 4
 RECIPE = Recipe(crops=8, pool="whitened", facts=60, quarters=True)
 
 
@@ -56,11 +57,12 @@ def with_designs(path: Path, copy: Path) -> Archive:
     return Archive.open(copy)
 
 
-def learnt_from(archive: Archive, runs: Path, design: str) -> tuple[Path, Path]:
+def learnt_from(archive: Archive, runs: Path, design: str, arms: int) -> tuple[Path, Path]:
     """The archive that is trained on, and its bank."""
-    varied, bank = runs / f"{design}.archive", runs / f"{design}.bank"
+    name = design if arms == ARMS else f"{design}-{arms}"
+    varied, bank = runs / f"{name}.archive", runs / f"{name}.bank"
     if not varied.is_dir():
-        vary(archive, varied, design)
+        vary(archive, varied, design, arms)
     if not bank.is_dir():
         make_bank(Archive.open(varied), bank, RECIPE, open_encoder("minilm"))
     return varied, bank
@@ -112,6 +114,7 @@ def main() -> None:
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="of encoder, objective, loop, ...")
     parser.add_argument("--row", default="progressive", choices=table.PRETRAINED)
     parser.add_argument("--recordings", action="store_true", help="learn from the recordings alone")
+    parser.add_argument("--arms", type=int, default=ARMS, help="variations of each clip by others' arms")
     parser.add_argument("--designs", nargs="+", default=list(DESIGNS), choices=DESIGNS)
     parser.add_argument("--seeds", type=int, default=1)
     options = parser.parse_args()
@@ -126,9 +129,10 @@ def main() -> None:
     options.runs.mkdir(parents=True, exist_ok=True)
     archive = with_designs(options.archive, options.runs / "designs.archive")
     tried_as = " ".join(sorted(options.set)) + (" recordings" if options.recordings else "")
+    tried_as += "" if options.arms == ARMS else f" arms {options.arms}"
     name = hashlib.sha256(tried_as.encode()).hexdigest()[:8]
     for design in options.designs:
-        varied, bank = learnt_from(archive, options.runs, design)
+        varied, bank = learnt_from(archive, options.runs, design, options.arms)
         for seed in range(options.seeds):
             tried = table.Table(varied, bank, options.runs / f"{design}-{name}", design, None)
             if options.recordings:
