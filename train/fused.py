@@ -1,7 +1,7 @@
 """All that `augment.Augment` does to a batch of clips on a CPU, in one pass over them (Numba).
 
-As tensors' operations it is some sixteen passes, each of which reads and writes the whole batch; that costs several times
-as much as the pass here. The drawn numbers are the same, so are the results but for rounding.
+As tensors' operations it is some sixteen passes, each of which reads and writes the whole batch, and takes several
+times as long. The drawn numbers are the same, so are the results but for rounding.
 """
 
 from __future__ import annotations
