@@ -14,7 +14,7 @@ from edge_c2vl.skeleton import NTU25
 
 Floats = NDArray[np.float32]
 
-# Constants to the compiler, which unrolls the loops over joints for them.
+# Constants to the compiler.
 _JOINTS = NTU25.size
 _PARTNER = np.array(NTU25.mirror)
 
