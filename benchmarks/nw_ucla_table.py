@@ -39,7 +39,15 @@ from train.protocols import few_labels, knn_predict, probe_scores, score, spread
 from train.settings import AugmentSettings, DataSettings, EncoderSettings, LoopSettings
 
 ENCODER = EncoderSettings(
-    width=16, blocks=6, stride=4, features=128, joint_bias=True, adaptive=True, pooling="mean_std"
+    width=16,
+    blocks=6,
+    graph_blocks=1,
+    stride=2,
+    temporal_kernel=5,
+    features=192,
+    joint_bias=True,
+    adaptive=True,
+    pooling="mean_std",
 )
 AUGMENT = AugmentSettings(rotate=10, view=30, scale=0.1, shear=0.1, jitter=0.01)
 LOOP = LoopSettings(

@@ -5,6 +5,9 @@ blocks of graph convolution and temporal convolution. Here each graph convolutio
 MatMul on a constant for each part of the neighbourhood) and then applies one bias-free 1x1 convolution, so that no
 Einsum is needed and every BatchNorm folds into a convolution. There is no BatchNorm on the input, for the same reason:
 clips arrive normalised to the body. `fold` makes the form that is exported.
+
+Its mean over joints forgets which of them moved. With `graph_blocks` the joints are joined by a convolution after so
+many blocks, and the rest are temporal.
 """
 
 from __future__ import annotations
@@ -105,6 +108,35 @@ class Block(nn.Module):
         return F.relu(y if self.residual is None else y + self.residual(x))
 
 
+class JoinedBlock(nn.Module):
+    """Temporal convolution and residual of joined joints. (N, C, T, 1) -> (N, C, ceil(T / stride), 1).
+
+    The residual has no weights (a longer step takes the mean of its frames), and the convolution beside it begins
+    small: what was measured on the joints reaches the end nearly as it is (Goyal et al., "Accurate, Large Minibatch
+    SGD", 2017, section 5.1, begin at 0).
+    """
+
+    BEGINS = 0.3
+
+    def __init__(self, channels: int, stride: int, kernel: int) -> None:
+        super().__init__()
+        norm = nn.BatchNorm2d(channels)
+        nn.init.constant_(norm.weight, self.BEGINS)
+        convolution = nn.Conv2d(channels, channels, (kernel, 1), (stride, 1), (kernel // 2, 0), bias=False)
+        self.temporal = nn.Sequential(convolution, norm)
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        residual = x if self.stride == 1 else F.avg_pool2d(x, (self.stride, 1), ceil_mode=True)
+        return F.relu(self.temporal(x) + residual)
+
+
+def join_joints(channels_in: int, channels_out: int) -> nn.Module:
+    """(N, C, T, 25) -> (N, C', T, 1): a convolution over all joints, with weights of each joint's own."""
+    over_all = nn.Conv2d(channels_in, channels_out, (1, NTU25.size), bias=False)
+    return nn.Sequential(nn.Sequential(over_all, nn.BatchNorm2d(channels_out)), nn.ReLU())
+
+
 class Stream(nn.Module):
     """What the blocks see of a clip (N, 3, T, V): positions, bones or motion, and optionally who is present.
 
@@ -144,13 +176,18 @@ class Encoder(nn.Module):
         super().__init__()
         self.settings = settings
         self.stream = Stream(settings.stream, settings.presence)
-        channels, blocks = self.stream.channels, []
+        channels, kernel = self.stream.channels, settings.temporal_kernel
+        blocks: list[nn.Module] = []
         for index, (channels_out, stride) in enumerate(settings.stages):
             # The first block has no residual: three coordinates are no features to add to.
-            first = index == 0
-            kernel, bias = settings.temporal_kernel, first and settings.joint_bias
-            block = Block(channels, channels_out, stride, kernel, not first, bias, settings.adaptive)
-            blocks.append(block)
+            first, joined = index == 0, 0 < settings.graph_blocks <= index
+            if joined and index == settings.graph_blocks:
+                blocks.append(join_joints(channels, channels_out))
+            if joined:
+                blocks.append(JoinedBlock(channels_out, stride, kernel))
+            else:
+                bias = first and settings.joint_bias
+                blocks.append(Block(channels, channels_out, stride, kernel, not first, bias, settings.adaptive))
             channels = channels_out
         self.blocks = nn.Sequential(*blocks)
         self.feature_size = channels * (2 if settings.pooling == "mean_std" else 1)

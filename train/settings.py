@@ -19,6 +19,9 @@ class EncoderSettings:
 
     width: int = setting(16, "Channels of the first stage; doubled twice. 16 or 64 in the literature.")
     blocks: int = setting(10, "How many of the ten blocks, spread over the three stages.")
+    graph_blocks: int = setting(
+        0, "Blocks that keep the joints apart; then one convolution joins them, and the rest see all. 0: every block."
+    )
     stride: int = setting(1, "Temporal stride of the first block.")
     temporal_kernel: int = setting(9, "Frames that a temporal convolution spans.")
     stream: str = setting(
@@ -28,7 +31,9 @@ class EncoderSettings:
     joint_bias: bool = setting(False, "Tell the first block which joint is which, by a bias of each joint's own.")
     adaptive: bool = setting(False, "Learn edges beside the skeleton's own, between any two joints; free at inference.")
     pooling: str = setting("mean", "Mean over time and joints, or mean and standard deviation over time.", POOLINGS)
-    features: int = setting(0, "Channels of the last block (256 at width 16 in AimCLR); 0: four times the width.")
+    features: int = setting(
+        0, "Channels of the last block (256 at width 16 in AimCLR) and of every one that sees all joints; 0: 4 x width."
+    )
     embedding: int = setting(0, "Size of the unit-length embedding; 0: the features themselves.")
     dropout: float = setting(0.0, "Share of the features dropped before the classifier.")
     classes: int = 0  # K; 0: no classifier. Set by the data, so it is no flag.
@@ -37,12 +42,17 @@ class EncoderSettings:
         check_choices(self)
         if not 3 <= self.blocks <= len(_BLOCKS):
             raise UsageError(f"--blocks is between 3 and {len(_BLOCKS)}, not {self.blocks}")
+        if not 0 <= self.graph_blocks < self.blocks:
+            raise UsageError(f"--graph-blocks is between 0 and {self.blocks - 1}, not {self.graph_blocks}")
         if self.width < 1 or self.stride < 1 or self.temporal_kernel % 2 == 0:
             raise UsageError("--width and --stride are at least 1, and --temporal-kernel is odd")
 
     @property
     def stages(self) -> list[tuple[int, int]]:
-        """(channels, temporal stride) of each block: the first of every stage is kept, later ones are left out."""
+        """(channels, temporal stride) of each block: the first of every stage is kept, later ones are left out.
+
+        Blocks that see all joints at once have as many channels as there are features.
+        """
         if self.blocks == len(_BLOCKS):
             kept = list(range(len(_BLOCKS)))
         else:
@@ -50,8 +60,9 @@ class EncoderSettings:
             kept = sorted(order[: self.blocks])
         stages = [(_BLOCKS[index][0] * self.width, _BLOCKS[index][1]) for index in kept]
         stages[0] = (stages[0][0], self.stride)
-        stages[-1] = (self.features or stages[-1][0], stages[-1][1])
-        return stages
+        features = self.features or 4 * self.width
+        joined = range(self.graph_blocks, len(stages)) if self.graph_blocks else [len(stages) - 1]
+        return [(features if index in joined else width, step) for index, (width, step) in enumerate(stages)]
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,16 @@ def archive(archive_path: Path) -> Archive:
 @pytest.fixture(scope="session")
 def trained_bundle(tmp_path_factory: pytest.TempPathFactory, archive: Archive) -> Path:
     """The bundle of a three-block encoder after 60 steps; more than 95 % of the test subjects' clips come out right."""
+    return _trained(tmp_path_factory.mktemp("bundles") / "movements", archive, width=8, blocks=3)
+
+
+@pytest.fixture(scope="session")
+def joined_bundle(tmp_path_factory: pytest.TempPathFactory, archive: Archive) -> Path:
+    """The same of an encoder whose joints are joined after the first block."""
+    return _trained(tmp_path_factory.mktemp("joined") / "movements", archive, width=8, blocks=4, graph_blocks=1)
+
+
+def _trained(path: Path, archive: Archive, **form: int) -> Path:
     import torch
     from torch.nn import functional as F
 
@@ -90,7 +100,7 @@ def trained_bundle(tmp_path_factory: pytest.TempPathFactory, archive: Archive) -
     )
     rows = np.flatnonzero(archive.clips["xsub"] == "train")
     torch.manual_seed(0)
-    settings = EncoderSettings(width=8, blocks=3, classes=len(LABELS))
+    settings = EncoderSettings(classes=len(LABELS), **form)  # type: ignore[arg-type]
     encoder = Encoder(settings)
     optimiser = torch.optim.Adam(encoder.parameters(), 0.01)
     random = np.random.default_rng(0)
@@ -100,7 +110,6 @@ def trained_bundle(tmp_path_factory: pytest.TempPathFactory, archive: Archive) -
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    path = tmp_path_factory.mktemp("bundles") / "movements"
     about = About(settings, SPEC, LABELS, "made-up movements", ["CC0"])
     export_bundle(encoder.eval(), about, path, clips[:16], name="movements", distraction=[])
     return path

@@ -20,9 +20,10 @@ from edge_c2vl.backends.onnxruntime import OnnxRuntimeBackend, session_options
 CLIPS = np.random.default_rng(0).normal(size=(8, 3, 16, 25)).astype(np.float32)
 
 
-@pytest.fixture(scope="module")
-def folded(trained_bundle: Path) -> Any:
-    return load_folded(trained_bundle / "model.fp32.onnx")
+@pytest.fixture(scope="module", params=["trained_bundle", "joined_bundle"])
+def folded(request: pytest.FixtureRequest) -> Any:
+    bundle: Path = request.getfixturevalue(request.param)
+    return load_folded(bundle / "model.fp32.onnx")
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +165,9 @@ def fake_quantised(folded: Any, ranges: dict[str, float]) -> np.ndarray:
             y = x[0].relu()
         elif node.op_type == "Add":
             y = x[0] + x[1]
+        elif node.op_type == "AveragePool":
+            assert not any(attributes["pads"])
+            y = F.avg_pool2d(x[0], attributes["kernel_shape"], attributes["strides"], ceil_mode=True)
         elif node.op_type == "ReduceMean":
             y = x[0].mean(dim=tuple(attributes["axes"]))
         elif node.op_type == "Gemm":

@@ -53,6 +53,8 @@ def clips(count: int, frames: int) -> torch.Tensor:
     ),
     EncoderSettings(width=8, blocks=3, classes=3, stream="bone", features=20, adaptive=True),
     EncoderSettings(width=8, blocks=4, classes=3, stream="motion", presence=True, temporal_kernel=5),
+    EncoderSettings(width=8, blocks=6, graph_blocks=2, stride=3, classes=3, features=24, pooling="mean_std"),
+    EncoderSettings(width=8, blocks=4, graph_blocks=1, classes=3, presence=True, joint_bias=True, adaptive=True),
 ])  # fmt: skip
 def test_folded_and_exported_model_gives_the_same(settings: EncoderSettings, tmp_path: Path) -> None:
     encoder = trained(settings)
@@ -138,7 +140,9 @@ def test_an_empty_clip_gives_finite_outputs_and_gradients() -> None:
     assert all(torch.isfinite(p.grad).all() for p in encoder.parameters() if p.grad is not None)
 
 
-@pytest.mark.parametrize("wrong", [{"stream": "sound"}, {"blocks": 11}, {"width": 0}, {"temporal_kernel": 4}])
+@pytest.mark.parametrize("wrong", [
+    {"stream": "sound"}, {"blocks": 11}, {"width": 0}, {"temporal_kernel": 4}, {"blocks": 6, "graph_blocks": 6},
+])  # fmt: skip
 def test_settings_that_cannot_be_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(UsageError, match="--"):
         EncoderSettings(**wrong)  # type: ignore[arg-type]
