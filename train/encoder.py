@@ -131,10 +131,10 @@ class JoinedBlock(nn.Module):
         return F.relu(self.temporal(x) + residual)
 
 
-def join_joints(channels_in: int, channels_out: int) -> nn.Module:
-    """(N, C, T, 25) -> (N, C', T, 1): a convolution over all joints, with weights of each joint's own."""
-    over_all = nn.Conv2d(channels_in, channels_out, (1, NTU25.size), bias=False)
-    return nn.Sequential(nn.Sequential(over_all, nn.BatchNorm2d(channels_out)), nn.ReLU())
+def dense(channels_in: int, channels_out: int, joints: int) -> nn.Module:
+    """Convolution, BatchNorm and ReLU over all joints, which it joins, or over one: (N, C, T, V) -> (N, C', T, 1)."""
+    convolution = nn.Conv2d(channels_in, channels_out, (1, joints), bias=False)
+    return nn.Sequential(nn.Sequential(convolution, nn.BatchNorm2d(channels_out)), nn.ReLU())
 
 
 class Stream(nn.Module):
@@ -182,13 +182,16 @@ class Encoder(nn.Module):
             # The first block has no residual: three coordinates are no features to add to.
             first, joined = index == 0, 0 < settings.graph_blocks <= index
             if joined and index == settings.graph_blocks:
-                blocks.append(join_joints(channels, channels_out))
+                blocks.append(dense(channels, channels_out, NTU25.size))
             if joined:
                 blocks.append(JoinedBlock(channels_out, stride, kernel))
             else:
                 bias = first and settings.joint_bias
                 blocks.append(Block(channels, channels_out, stride, kernel, not first, bias, settings.adaptive))
             channels = channels_out
+        if settings.graph_blocks and settings.features:
+            blocks.append(dense(channels, settings.features, 1))
+            channels = settings.features
         self.blocks = nn.Sequential(*blocks)
         self.feature_size = channels * (2 if settings.pooling == "mean_std" else 1)
         self.dropout = nn.Dropout(settings.dropout)

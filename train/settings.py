@@ -22,6 +22,7 @@ class EncoderSettings:
     graph_blocks: int = setting(
         0, "Blocks that keep the joints apart; then one convolution joins them, and the rest see all. 0: every block."
     )
+    joined: int = setting(128, "Channels of the blocks that see all joints at once.")
     stride: int = setting(1, "Temporal stride of the first block.")
     temporal_kernel: int = setting(9, "Frames that a temporal convolution spans.")
     stream: str = setting(
@@ -32,7 +33,9 @@ class EncoderSettings:
     adaptive: bool = setting(False, "Learn edges beside the skeleton's own, between any two joints; free at inference.")
     pooling: str = setting("mean", "Mean over time and joints, or mean and standard deviation over time.", POOLINGS)
     features: int = setting(
-        0, "Channels of the last block (256 at width 16 in AimCLR) and of every one that sees all joints; 0: 4 x width."
+        0,
+        "Channels of the last block (256 at width 16 in AimCLR), or of a 1x1 convolution behind joined ones; "
+        "0: four times the width, or those that were joined.",
     )
     embedding: int = setting(0, "Size of the unit-length embedding; 0: the features themselves.")
     dropout: float = setting(0.0, "Share of the features dropped before the classifier.")
@@ -44,15 +47,12 @@ class EncoderSettings:
             raise UsageError(f"--blocks is between 3 and {len(_BLOCKS)}, not {self.blocks}")
         if not 0 <= self.graph_blocks < self.blocks:
             raise UsageError(f"--graph-blocks is between 0 and {self.blocks - 1}, not {self.graph_blocks}")
-        if self.width < 1 or self.stride < 1 or self.temporal_kernel % 2 == 0:
-            raise UsageError("--width and --stride are at least 1, and --temporal-kernel is odd")
+        if min(self.width, self.joined, self.stride) < 1 or self.temporal_kernel % 2 == 0:
+            raise UsageError("--width, --joined and --stride are at least 1, and --temporal-kernel is odd")
 
     @property
     def stages(self) -> list[tuple[int, int]]:
-        """(channels, temporal stride) of each block: the first of every stage is kept, later ones are left out.
-
-        Blocks that see all joints at once have as many channels as there are features.
-        """
+        """(channels, temporal stride) of each block: the first of every stage is kept, later ones are left out."""
         if self.blocks == len(_BLOCKS):
             kept = list(range(len(_BLOCKS)))
         else:
@@ -60,9 +60,10 @@ class EncoderSettings:
             kept = sorted(order[: self.blocks])
         stages = [(_BLOCKS[index][0] * self.width, _BLOCKS[index][1]) for index in kept]
         stages[0] = (stages[0][0], self.stride)
-        features = self.features or 4 * self.width
-        joined = range(self.graph_blocks, len(stages)) if self.graph_blocks else [len(stages) - 1]
-        return [(features if index in joined else width, step) for index, (width, step) in enumerate(stages)]
+        if self.graph_blocks:
+            return stages[: self.graph_blocks] + [(self.joined, step) for _, step in stages[self.graph_blocks :]]
+        stages[-1] = (self.features or stages[-1][0], stages[-1][1])
+        return stages
 
 
 @dataclass(frozen=True)

@@ -78,8 +78,10 @@ def trained_bundle(tmp_path_factory: pytest.TempPathFactory, archive: Archive) -
 
 @pytest.fixture(scope="session")
 def joined_bundle(tmp_path_factory: pytest.TempPathFactory, archive: Archive) -> Path:
-    """The same of an encoder whose joints are joined after the first block."""
-    return _trained(tmp_path_factory.mktemp("joined") / "movements", archive, width=8, blocks=4, graph_blocks=1)
+    """The same, joints joined after the first block."""
+    return _trained(
+        tmp_path_factory.mktemp("joined") / "movements", archive, width=8, blocks=4, graph_blocks=1, joined=32
+    )
 
 
 def _trained(path: Path, archive: Archive, **form: int) -> Path:

@@ -53,8 +53,10 @@ def clips(count: int, frames: int) -> torch.Tensor:
     ),
     EncoderSettings(width=8, blocks=3, classes=3, stream="bone", features=20, adaptive=True),
     EncoderSettings(width=8, blocks=4, classes=3, stream="motion", presence=True, temporal_kernel=5),
-    EncoderSettings(width=8, blocks=6, graph_blocks=2, stride=3, classes=3, features=24, pooling="mean_std"),
-    EncoderSettings(width=8, blocks=4, graph_blocks=1, classes=3, presence=True, joint_bias=True, adaptive=True),
+    EncoderSettings(
+        width=8, blocks=6, graph_blocks=2, joined=12, stride=3, classes=3, features=24, pooling="mean_std"
+    ),
+    EncoderSettings(width=8, blocks=4, graph_blocks=1, joined=20, classes=3, presence=True, joint_bias=True),
 ])  # fmt: skip
 def test_folded_and_exported_model_gives_the_same(settings: EncoderSettings, tmp_path: Path) -> None:
     encoder = trained(settings)
