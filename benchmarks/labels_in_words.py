@@ -50,7 +50,9 @@ RECIPE = Recipe(crops=16, pool="whitened", facts=60, quarters=True)
 # The knowledge of the table of NW-UCLA, in fewer epochs, with softer targets and without edges of the encoder's own.
 ENCODER = EncoderSettings(width=16, blocks=6, stride=4, features=128)
 LOOP = replace(table.LOOP, epochs=60)
-FULL = ObjectiveSettings(softening=0.9, self_temperature=0.1, cross_temperature=0.1, balance=0.5)
+FULL = ObjectiveSettings(
+    softening=0.9, temperature=0.1, learn_temperature=True, self_temperature=0.1, cross_temperature=0.1, balance=0.5
+)
 # row -> PretrainSettings
 ROWS = {"full": table.PRETRAIN, "exchanged": replace(table.PRETRAIN, exchange=1.0)}
 CHOICES = ("all", "0", "1", "2")

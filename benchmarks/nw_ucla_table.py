@@ -63,8 +63,10 @@ LOOP = LoopSettings(
     tensorboard=False,
 )
 PRETRAIN = PretrainSettings(frames=32, facing=True, join=True, knowledge_size=256)
-HARD = ObjectiveSettings(softening=0.0)
-FULL = ObjectiveSettings(softening=0.5, self_temperature=0.05, cross_temperature=0.05, balance=0.5)
+FULL = ObjectiveSettings(
+    temperature=0.2, learn_temperature=False, softening=0.9, self_temperature=0.1, cross_temperature=0.1, balance=0.5
+)
+HARD = replace(FULL, softening=0.0)
 DATA = DataSettings(frames=32, facing=True, smoothing=0.1)
 # With variations there are eight times as many clips: 63 steps an epoch instead of 7.
 PRETRAIN_LOOP = replace(LOOP, epochs=15)

@@ -19,15 +19,16 @@ MAX_SCALE = 100.0
 class ObjectiveSettings:
     """The parts of the objective; each can be switched off."""
 
-    softening: float = setting(0.5, "a at its highest: the share of the soft targets; 0: hard InfoNCE.")
+    softening: float = setting(0.9, "a at its highest: the share of the soft targets; 0: hard InfoNCE.")
     schedule: str = setting("linear", "How a rises between soften-from and soften-to.", SCHEDULES)
     soften_from: float = setting(0.0, "Share of training after which a begins to rise.")
     soften_to: float = setting(1.0, "Share of training after which a is at its highest (step: all at once).")
     self_similarity: bool = setting(True, "Soft targets from the knowledge's similarity to itself.")
     cross_consistency: bool = setting(True, "Soft targets from the EMA student.")
     balance: float = setting(0.5, "b: the share of self-similarity where both kinds are on.")
-    temperature: float = setting(0.1, "tau of the student, at the start.")
-    learn_temperature: bool = setting(True, "Learn tau.")
+    temperature: float = setting(0.2, "tau of the student; at the start, where it is learnt.")
+    # Learnt, it falls until the captions of a batch are told apart, and little is learnt after that (docs/results.md).
+    learn_temperature: bool = setting(False, "Learn tau, as CLIP does.")
     self_temperature: float = setting(0.1, "tau_a of the self-similarity targets.")
     cross_temperature: float = setting(0.1, "tau_c of the cross-consistency targets.")
     queue: int = setting(0, "Past clips that serve as further candidates; 0: the batch alone.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,11 @@ from hypothesis import strategies as st  # noqa: E402
 from edge_c2vl.errors import EdgeC2VLError, UsageError  # noqa: E402
 from train.objective import C2VLObjective, identity_targets, mix_targets  # noqa: E402
 from train.pretrain_settings import ObjectiveSettings  # noqa: E402
+
+
+def chosen(**settings: Any) -> ObjectiveSettings:
+    """What the tests reckon with, whatever the defaults are."""
+    return ObjectiveSettings(**({"softening": 0.5, "temperature": 0.1, "learn_temperature": True} | settings))
 
 
 def batch(rows: int, size: int, seed: int = 0, dtype: torch.dtype = torch.float32):
@@ -55,7 +61,7 @@ def reference(z, m, z_ema, settings: ObjectiveSettings, a: float) -> float:
 @pytest.mark.parametrize("balance", [0.0, 0.4, 1.0])
 def test_equals_the_formulas(a: float, balance: float) -> None:
     z, m, z_ema = batch(9, 6, dtype=torch.float64)
-    settings = ObjectiveSettings(softening=a, schedule="constant", balance=balance, self_temperature=0.3)
+    settings = chosen(softening=a, schedule="constant", balance=balance, self_temperature=0.3)
     loss, metrics = C2VLObjective({"language": 6}, settings)({"language": z}, {"language": m}, {"language": z_ema})
     assert float(loss.detach()) == pytest.approx(reference(z, m, z_ema, settings, a), abs=1e-6)
     assert float(metrics["softening"]) == pytest.approx(a)
@@ -63,7 +69,7 @@ def test_equals_the_formulas(a: float, balance: float) -> None:
 
 def test_with_weight_0_it_is_symmetric_infonce() -> None:
     z, m, z_ema = batch(32, 16, seed=1)
-    objective = C2VLObjective({"language": 16}, ObjectiveSettings(softening=0.7, schedule="linear"))
+    objective = C2VLObjective({"language": 16}, chosen(softening=0.7, schedule="linear"))
     loss, _ = objective({"language": z}, {"language": m}, {"language": z_ema}, progress=0.0)
     unit = torch.nn.functional.normalize
     logits = unit(z) @ unit(m).T / 0.1
@@ -77,7 +83,7 @@ def test_with_weight_0_it_is_symmetric_infonce() -> None:
 def test_two_modalities_count_equally() -> None:
     z, m, z_ema = batch(8, 5)
     z2, m2, z2_ema = batch(8, 7, seed=3)
-    settings = ObjectiveSettings(schedule="constant")
+    settings = chosen(schedule="constant")
     both, _ = C2VLObjective({"vision": 5, "language": 7}, settings)(
         {"vision": z, "language": z2}, {"vision": m, "language": m2}, {"vision": z_ema, "language": z2_ema}
     )
@@ -88,7 +94,7 @@ def test_two_modalities_count_equally() -> None:
 def test_gradient_is_right_in_float64() -> None:
     z, m, z_ema = batch(5, 4, dtype=torch.float64)
     z.requires_grad_(True)
-    objective = C2VLObjective({"language": 4}, ObjectiveSettings(schedule="constant", softening=0.6)).double()
+    objective = C2VLObjective({"language": 4}, chosen(schedule="constant", softening=0.6)).double()
 
     def loss(z, log_scale):
         batch = ({"language": z}, {"language": m}, {"language": z_ema})
@@ -101,11 +107,11 @@ def test_gradient_is_right_in_float64() -> None:
 def test_the_teacher_gets_no_gradient_and_the_temperature_does() -> None:
     z, m, z_ema = batch(6, 4)
     z_ema.requires_grad_(True)
-    objective = C2VLObjective({"language": 4}, ObjectiveSettings(schedule="constant"))
+    objective = C2VLObjective({"language": 4}, chosen(schedule="constant"))
     objective({"language": z.requires_grad_(True)}, {"language": m}, {"language": z_ema})[0].backward()
     assert z_ema.grad is None
     assert objective.log_scale["language"].grad.abs() > 0
-    fixed = C2VLObjective({"language": 4}, ObjectiveSettings(learn_temperature=False, softening=0))
+    fixed = C2VLObjective({"language": 4}, chosen(learn_temperature=False, softening=0))
     assert not [parameter for parameter in fixed.parameters() if parameter.requires_grad]
 
 
@@ -136,7 +142,7 @@ def test_a_caption_that_is_in_the_queue_already_is_no_negative() -> None:
     z, m, z_ema = batch(4, 4)
     losses = {}
     for share in (True, False):
-        objective = C2VLObjective({"language": 4}, ObjectiveSettings(softening=0, queue=4, share_duplicates=share))
+        objective = C2VLObjective({"language": 4}, chosen(softening=0, queue=4, share_duplicates=share))
         objective({"language": z}, {"language": m}, {"language": z_ema})
         loss, metrics = objective({"language": z}, {"language": m}, {"language": z})
         losses[share] = float(loss)
@@ -149,8 +155,7 @@ def test_within_a_batch_shared_targets_change_no_sum() -> None:
     z, m, _ = batch(6, 4)
     m = m[torch.tensor([0, 0, 1, 2, 2, 2])]
     objectives = [
-        C2VLObjective({"language": 4}, ObjectiveSettings(softening=0, share_duplicates=share))
-        for share in (True, False)
+        C2VLObjective({"language": 4}, chosen(softening=0, share_duplicates=share)) for share in (True, False)
     ]
     losses = [float(objective({"language": z}, {"language": m})[0]) for objective in objectives]
     assert losses[0] == pytest.approx(losses[1], abs=1e-6)
@@ -160,7 +165,7 @@ def test_a_batch_of_duplicates_and_a_batch_of_one_are_finite() -> None:
     for rows in (1, 5):
         z = torch.randn(1, 4).expand(rows, 4).clone().requires_grad_(True)
         m = torch.randn(1, 4).expand(rows, 4)
-        objective = C2VLObjective({"language": 4}, ObjectiveSettings(schedule="constant"))
+        objective = C2VLObjective({"language": 4}, chosen(schedule="constant"))
         loss, _ = objective({"language": z}, {"language": m}, {"language": z.detach()})
         assert float(loss.detach()) == pytest.approx(math.log(rows), abs=1e-5)
         loss.backward()
@@ -170,7 +175,7 @@ def test_a_batch_of_duplicates_and_a_batch_of_one_are_finite() -> None:
 
 def test_clips_in_which_nothing_was_seen_are_left_out() -> None:
     z, m, z_ema = batch(8, 4)
-    settings = ObjectiveSettings(schedule="constant")
+    settings = chosen(schedule="constant")
     valid = torch.tensor([True, False, True, True, False, True, True, True])
     objective = C2VLObjective({"language": 4}, settings)
     z = z.requires_grad_(True)
@@ -189,7 +194,7 @@ def test_clips_in_which_nothing_was_seen_are_left_out() -> None:
 
 
 def test_the_queue_adds_candidates_and_keeps_the_newest() -> None:
-    settings = ObjectiveSettings(softening=0, queue=6)
+    settings = chosen(softening=0, queue=6)
     objective = C2VLObjective({"language": 4}, settings)
     batches = [batch(4, 4, seed) for seed in range(3)]
     for z, m, z_ema in batches[:2]:
@@ -209,7 +214,7 @@ def test_the_queue_adds_candidates_and_keeps_the_newest() -> None:
 
 
 def test_the_queue_survives_a_checkpoint() -> None:
-    settings = ObjectiveSettings(queue=6)
+    settings = chosen(queue=6)
     first, second = (C2VLObjective({"language": 4}, settings) for _ in range(2))
     z, m, z_ema = batch(4, 4)
     first({"language": z}, {"language": m}, {"language": z_ema})
@@ -228,11 +233,11 @@ def test_the_queue_survives_a_checkpoint() -> None:
     ],
 )
 def test_the_weight_rises(schedule: str, expected: list[float]) -> None:
-    settings = ObjectiveSettings(softening=0.8, schedule=schedule, soften_from=0.25, soften_to=0.75)
+    settings = chosen(softening=0.8, schedule=schedule, soften_from=0.25, soften_to=0.75)
     assert [settings.weight(p) for p in (0, 0.25, 0.5, 0.75, 1)] == pytest.approx(expected)
     if schedule == "cosine":
         assert settings.weight(0.375) == pytest.approx(0.8 * (1 - math.sqrt(0.5)) / 2)
-    off = ObjectiveSettings(softening=0.8, schedule=schedule, self_similarity=False, cross_consistency=False)
+    off = chosen(softening=0.8, schedule=schedule, self_similarity=False, cross_consistency=False)
     assert off.weight(1.0) == 0
     assert not off.needs_teacher
 
@@ -241,17 +246,17 @@ def test_parts_can_be_switched_off() -> None:
     z, m, z_ema = batch(7, 4)
     for on, share in (("self_similarity", 1.0), ("cross_consistency", 0.0)):
         off = {"self_similarity": False, "cross_consistency": False} | {on: True}
-        settings = ObjectiveSettings(schedule="constant", **off)
+        settings = chosen(schedule="constant", **off)
         teacher = {"language": z_ema} if settings.needs_teacher else None
         assert settings.needs_teacher is (on == "cross_consistency")
         loss, _ = C2VLObjective({"language": 4}, settings)({"language": z}, {"language": m}, teacher)
-        whole = ObjectiveSettings(schedule="constant", balance=share)
+        whole = chosen(schedule="constant", balance=share)
         assert float(loss.detach()) == pytest.approx(reference(z, m, z_ema, whole, 0.5), abs=1e-6)
 
 
 def test_bfloat16_projections_are_compared_in_float32() -> None:
     z, m, z_ema = batch(8, 16)
-    objective = C2VLObjective({"language": 16}, ObjectiveSettings(schedule="constant"))
+    objective = C2VLObjective({"language": 16}, chosen(schedule="constant"))
     with torch.autocast("cpu", torch.bfloat16):
         loss, _ = objective({"language": z.bfloat16()}, {"language": m}, {"language": z_ema.bfloat16()})
     assert loss.dtype == torch.float32
@@ -273,7 +278,7 @@ def test_bfloat16_projections_are_compared_in_float32() -> None:
 def test_what_does_not_fit_is_named(spoil, message: str) -> None:
     z, m, z_ema = ({"language": x} for x in batch(4, 3))
     with pytest.raises(EdgeC2VLError, match=message):
-        C2VLObjective({"language": 3}, ObjectiveSettings())(*spoil(z, m, z_ema))
+        C2VLObjective({"language": 3}, chosen())(*spoil(z, m, z_ema))
 
 
 @pytest.mark.parametrize(
@@ -289,7 +294,7 @@ def test_what_does_not_fit_is_named(spoil, message: str) -> None:
 )
 def test_wrong_settings_are_refused(wrong: dict) -> None:
     with pytest.raises(UsageError):
-        ObjectiveSettings(**wrong)
+        chosen(**wrong)
 
 
 def small_model():
@@ -300,7 +305,7 @@ def small_model():
 def train_step(rows: torch.Tensor, knowledge: torch.Tensor, valid: torch.Tensor, wrap) -> tuple[float, list, dict]:
     """One forward and backward with the queue filled by a batch before; loss, gradients, the objective's state."""
     model = small_model()
-    objective = C2VLObjective({"language": 4}, ObjectiveSettings(schedule="constant", queue=8))
+    objective = C2VLObjective({"language": 4}, chosen(schedule="constant", queue=8))
     both = wrap(torch.nn.ModuleDict({"model": model, "objective": objective}))
     for _ in range(2):
         z = model(rows)

@@ -75,7 +75,7 @@ LOOP = LoopSettings(
 SMOOTHING = 0.1
 # Pretraining (--bank): as what was best on NW-UCLA (docs/results.md), for clips in two dimensions.
 PRETRAIN = PretrainSettings(frames=SPEC.frames, join=True, knowledge_size=256)
-OBJECTIVE = ObjectiveSettings(softening=0.9)
+OBJECTIVE = ObjectiveSettings(softening=0.9, temperature=0.1, learn_temperature=True)
 PRETRAIN_LOOP = LoopSettings(
     epochs=4, batch_size=128, learning_rate=2e-3, precision="bf16-mixed", accelerator="cpu", tensorboard=False
 )
