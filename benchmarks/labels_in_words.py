@@ -47,7 +47,8 @@ from train.settings import EncoderSettings
 DESCRIPTIONS = Path(__file__).with_name("nw_ucla_labels.yaml")
 HELD_OUT = 5
 RECIPE = Recipe(crops=16, pool="whitened", facts=60, quarters=True)
-# The knowledge of the table of NW-UCLA, in fewer epochs, with softer targets and without edges of the encoder's own.
+# The knowledge of the table of NW-UCLA, in fewer epochs, with the temperature learnt, for an encoder without edges
+# of its own or joined joints.
 ENCODER = EncoderSettings(width=16, blocks=6, stride=4, features=128)
 LOOP = replace(table.LOOP, epochs=60)
 FULL = ObjectiveSettings(

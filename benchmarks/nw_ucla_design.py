@@ -17,9 +17,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import shutil
-from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,15 +80,6 @@ def learnt_from(archive: Archive, runs: Path, design: str, arms: int) -> tuple[P
     return varied, bank
 
 
-def changed(settings: Any, wanted: dict[str, str]) -> Any:
-    """The settings with those of `wanted` that they have, which are taken out of it."""
-    known = {field.name for field in fields(settings)} & set(wanted)
-    values = {name: (wanted.pop(name), type(getattr(settings, name))) for name in known}
-    return replace(
-        settings, **{name: kind(json.loads(v) if kind is not str else v) for name, (v, kind) in values.items()}
-    )
-
-
 def explained(archive: Archive, bank: Bank, model: Path, split: str) -> tuple[float, float]:
     """R2 of the captions' embeddings by the encoder's features: on the train part, on the test part."""
     from sklearn.linear_model import Ridge
@@ -132,14 +121,11 @@ def main() -> None:
     parser.add_argument("--designs", nargs="+", default=list(DESIGNS), choices=DESIGNS)
     parser.add_argument("--seeds", type=int, default=1)
     options = parser.parse_args()
-    wanted = dict(setting.split("=", 1) for setting in options.set)
-    text, pretraining, objective, stream = table.PRETRAINED[options.row]
-    table.PRETRAINED[options.row] = (text, changed(pretraining, wanted), changed(objective, wanted), stream)
-    table.ENCODER, table.AUGMENT = changed(table.ENCODER, wanted), changed(table.AUGMENT, wanted)
-    table.PRETRAIN_LOOP = changed(table.LOOP if options.recordings else table.PRETRAIN_LOOP, wanted)
+    if options.recordings:
+        table.PRETRAIN_LOOP = table.LOOP
+    if unknown := table.change(options.set, [options.row]):
+        parser.error(f"no setting is called {', '.join(unknown)}")
     table.LOOP = table.PRETRAIN_LOOP
-    if wanted:
-        parser.error(f"no setting is called {', '.join(wanted)}")
     options.runs.mkdir(parents=True, exist_ok=True)
     archive = with_designs(options.archive, options.runs / "designs.archive")
     tried_as = " ".join(sorted(options.set)) + (" recordings" if options.recordings else "")

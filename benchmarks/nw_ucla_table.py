@@ -10,6 +10,7 @@ again, so the table can be stopped and gone on with at any time.
     edge-c2vl knowledge encode varied.archive varied.bank --crops 8 --pool whitened --facts 60 --quarters
     python benchmarks/nw_ucla_table.py varied.archive varied.bank RUNS [--seeds 5] [--rows hard progressive ...]
     python benchmarks/nw_ucla_table.py varied.archive varied.bank RUNS --print
+    python benchmarks/nw_ucla_table.py varied.archive varied.bank OTHER --rows hard --set learn_temperature=true
 
 Settings were chosen without the test view: nw_ucla_design.py.
 """
@@ -19,7 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,29 @@ PRETRAINED: dict[str, tuple[str, PretrainSettings, ObjectiveSettings, str]] = {
 }
 STREAMS = ("progressive", "progressive-bone", "progressive-motion")
 FEW: dict[str, dict[str, Any]] = {"1-shot": {"shots": 1}, "5-shot": {"shots": 5}, "10%": {"share": 0.1}}
+
+
+def change(wanted: list[str], rows: list[str]) -> list[str]:
+    """Sets what `wanted` (NAME=VALUE) names: of these rows' pretraining and objective, and of the encoder, the
+    augmentation and the loop of pretraining for all. Returns the names that are no setting's."""
+    global ENCODER, AUGMENT, PRETRAIN_LOOP
+    values = dict(setting.split("=", 1) for setting in wanted)
+    known: set[str] = set()
+
+    def changed(settings: Any) -> Any:
+        own = {field.name for field in fields(settings)} & set(values)
+        known.update(own)
+        kinds = {name: type(getattr(settings, name)) for name in own}
+        return replace(
+            settings, **{n: kind(values[n] if kind is str else json.loads(values[n])) for n, kind in kinds.items()}
+        )
+
+    for row in rows:
+        if row in PRETRAINED:
+            text, pretraining, objective, stream = PRETRAINED[row]
+            PRETRAINED[row] = (text, changed(pretraining), changed(objective), stream)
+    ENCODER, AUGMENT, PRETRAIN_LOOP = changed(ENCODER), changed(AUGMENT), changed(PRETRAIN_LOOP)
+    return sorted(set(values) - known)
 
 
 class Table:
@@ -246,8 +270,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--rows", nargs="+", default=[])
     parser.add_argument("--epochs", type=int, help="instead of the table's own, to try the script")
+    parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="of --rows; into RUNS of its own")
     parser.add_argument("--print", action="store_true", help="only print what is there")
     options = parser.parse_args()
+    if unknown := change(options.set, options.rows):
+        parser.error(f"no setting of {' '.join(options.rows) or 'all rows'} is called {', '.join(unknown)}")
     options.runs.mkdir(parents=True, exist_ok=True)
     table = Table(options.archive, options.bank, options.runs, "xview", options.epochs)
     rows = options.rows or list(table.rows())

@@ -3,7 +3,7 @@
 A reconstruction from the published text of C2VL (Chen et al., "Vision-Language Meets the Skeleton", 2024): its
 equations and hyperparameters are in no public code. With z the skeletons' projections, m the frozen knowledge
 embeddings of the same clips in one modality (vision or language), z' the projections of an EMA student, sg the
-stop-gradient and tau a learnt temperature:
+stop-gradient and tau a temperature, fixed or learnt:
 
     P_sm = softmax(z m^T / tau)              student, skeleton -> knowledge; P_ms the other way
     A    = softmax(m m^T / tau_a)            intra-modal self-similarity of the frozen concept space
@@ -30,7 +30,7 @@ from train.pretrain_settings import MAX_SCALE, ObjectiveSettings
 
 
 class C2VLObjective(nn.Module):
-    """The loss. Holds the learnt temperature of each modality, and the queues.
+    """The loss. Holds the temperature of each modality, and the queues.
 
     modalities: name -> size D_m of its knowledge embeddings, such as {"vision": 512, "language": 384}.
     """

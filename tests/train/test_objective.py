@@ -294,7 +294,7 @@ def test_what_does_not_fit_is_named(spoil, message: str) -> None:
 )
 def test_wrong_settings_are_refused(wrong: dict) -> None:
     with pytest.raises(UsageError):
-        chosen(**wrong)
+        ObjectiveSettings(**wrong)
 
 
 def small_model():

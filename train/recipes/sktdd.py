@@ -73,7 +73,7 @@ LOOP = LoopSettings(
     accelerator="cpu", tensorboard=False,
 )  # fmt: skip
 SMOOTHING = 0.1
-# Pretraining (--bank): as what was best on NW-UCLA (docs/results.md), for clips in two dimensions.
+# Pretraining (--bank): for clips in two dimensions, what was best on NW-UCLA before its temperature was fixed.
 PRETRAIN = PretrainSettings(frames=SPEC.frames, join=True, knowledge_size=256)
 OBJECTIVE = ObjectiveSettings(softening=0.9, temperature=0.1, learn_temperature=True)
 PRETRAIN_LOOP = LoopSettings(
