@@ -114,28 +114,39 @@ def test_folds_then_bundle(archive: Archive, tmp_path: Path, monkeypatch: pytest
     assert sum(entry["size"] for entry in bundle.manifest.files.values()) < 5e6
 
 
-def test_pretraining_sees_nothing_of_the_test_drivers(
-    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    windows = sliding(archive, None, sktdd.SPEC.seconds, 2.0)
-    names = archive.clips["name"].to_numpy()[windows.clip]
-    embeddings = np.random.default_rng(0).normal(size=(len(windows), 2, 16))
-    spans = np.stack([windows.start_s, windows.end_s], axis=1)
-    about = {"kind": "language", "encoder": "made up", "source": "made up", "seconds": sktdd.SPEC.seconds}
-    write_bank(tmp_path / "bank", names.tolist(), spans, embeddings, [["one", "two"]] * len(windows), **about)
-    subjects = archive.clips["subject"].to_numpy()
-    trained_on: list[set[str]] = []
+@pytest.fixture
+def learnt_from(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
+    """The recordings of each short pretraining: filled as it goes."""
+    seen: list[list[int]] = []
 
     class Spy(Loader):
         def __init__(self, store, rows, *arguments, **more) -> None:
-            trained_on.append(set(subjects[store.windows.clip[rows]]))
+            seen.append(np.unique(store.windows.clip[rows]).tolist())
             super().__init__(store, rows, *arguments, **more)
 
     monkeypatch.setattr(sktdd, "Loader", Spy)
     monkeypatch.setattr(sktdd, "PRETRAIN", dataclasses.replace(sktdd.PRETRAIN, knowledge_size=8))
     monkeypatch.setattr(sktdd, "PRETRAIN_LOOP", dataclasses.replace(sktdd.PRETRAIN_LOOP, epochs=1, batch_size=16))
-    pretrained = sktdd.pretrain_on(archive, tmp_path / "bank", ["a"], tmp_path / "pretrained")
-    assert trained_on == [{"b", "c", "d"}]
+    return seen
+
+
+def captioned(archive: Archive, path: Path, clips: list[int] | None = None) -> Path:
+    """A bank of these recordings of the archive, or all."""
+    windows = sliding(archive, None if clips is None else np.array(clips), sktdd.SPEC.seconds, 2.0)
+    names = archive.clips["name"].to_numpy()[windows.clip]
+    embeddings = np.random.default_rng(0).normal(size=(len(windows), 2, 16))
+    spans = np.stack([windows.start_s, windows.end_s], axis=1)
+    about = {"kind": "language", "encoder": "made up", "source": "made up", "seconds": sktdd.SPEC.seconds}
+    write_bank(path, names.tolist(), spans, embeddings, [["one", "two"]] * len(windows), **about)
+    return path
+
+
+def test_pretraining_sees_nothing_of_the_test_drivers(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, learnt_from: list[list[int]]
+) -> None:
+    bank = captioned(archive, tmp_path / "bank")
+    pretrained = sktdd.pretrain_on(archive, bank, ["a"], tmp_path / "pretrained", sktdd.ENCODER)
+    assert set(archive.clips["subject"].iloc[learnt_from[0]]) == {"b", "c", "d"}
     # Fine-tuning starts from it: without a learning rate nothing but the classifier and the norms' statistics differs.
     monkeypatch.setattr(sktdd, "LOOP", dataclasses.replace(sktdd.LOOP, epochs=1, learning_rate=0.0, average=0.0))
     data = Data.open(archive)
@@ -143,6 +154,23 @@ def test_pretraining_sees_nothing_of_the_test_drivers(
     assert all(
         torch.equal(a, b) for a, b in zip(tuned.blocks.parameters(), pretrained.blocks.parameters(), strict=True)
     )
+
+
+def test_pretraining_sees_the_kinds_asked_for_and_what_was_turned_if_captioned(
+    tmp_path: Path, learnt_from: list[list[int]]
+) -> None:
+    random = np.random.default_rng(1)
+    kinds = ["normal", "labelled", "normal, turned", "labelled, turned"]
+    with ArchiveWriter(
+        tmp_path / "turned", labels=sktdd.LABELS, source="made up", licence="none", source_layout="openpose25"
+    ) as writer:
+        for kind in kinds:
+            writer.append(kind, body(random, 300, False), 10.0, label=0, kind=kind, subject="a", camera="left")
+    archive = Archive.open(tmp_path / "turned")
+    plain, whole = captioned(archive, tmp_path / "plain", [0, 1]), captioned(archive, tmp_path / "whole")
+    for number, (bank, of) in enumerate([(plain, {}), (whole, {}), (whole, {"kinds": ("normal",)})]):
+        sktdd.pretrain_on(archive, bank, [], tmp_path / f"run{number}", sktdd.ENCODER, **of)
+    assert learnt_from == [[0, 1], [0, 1, 2, 3], [0, 2]]
 
 
 def test_another_archive_is_refused(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ may see, normal driving and labelled drives, without a label:
     edge-c2vl knowledge encode sktdd.archive bank --seconds 3 --hop-s 1 --pool whitened --facts 60 --quarters
     python -m train.recipes.sktdd sktdd-views.archive work-c2vl --folds --bank bank
 
+A bank of sktdd-views.archive has captions of the views from other places too, which are then learnt from as well.
 Each fold keeps two drivers aside altogether. The others' labelled drives are trained on, and their normal driving as
 attentive. Within a fold nothing is chosen on its test drivers: every fold has the same settings and number of epochs,
 and the last moving average of the weights is the model. The settings were settled after a few trials (NOTE below). All
@@ -73,9 +74,9 @@ LOOP = LoopSettings(
     accelerator="cpu", tensorboard=False,
 )  # fmt: skip
 SMOOTHING = 0.1
-# Pretraining (--bank): for clips in two dimensions, what was best on NW-UCLA before its temperature was fixed.
+# Pretraining (--bank): for clips in two dimensions, what was best on NW-UCLA.
 PRETRAIN = PretrainSettings(frames=SPEC.frames, join=True, knowledge_size=256)
-OBJECTIVE = ObjectiveSettings(softening=0.9, temperature=0.1, learn_temperature=True)
+OBJECTIVE = ObjectiveSettings()
 PRETRAIN_LOOP = LoopSettings(
     epochs=4, batch_size=128, learning_rate=2e-3, precision="bf16-mixed", accelerator="cpu", tensorboard=False
 )
@@ -145,22 +146,33 @@ class Data:
         return weights
 
 
-def pretrain_on(archive: Archive, bank: Path, drivers: list[str], folder: Path, seed: int = 0) -> Encoder:
-    """The encoder pretrained by C2VL on the bank's windows of all other drivers; no label is read, and nothing of
-    `drivers`. Taken from the run folder where it is finished, gone on with where not."""
+def pretrain_on(
+    archive: Archive,
+    bank: Path,
+    drivers: list[str],
+    folder: Path,
+    form: EncoderSettings,
+    seed: int = 0,
+    kinds: tuple[str, ...] = ("normal", "labelled"),
+) -> Encoder:
+    """An encoder of this form pretrained by C2VL on the bank's windows of all other drivers' recordings of these kinds,
+    and of what was turned where the bank knows it; no label is read, nothing of `drivers`. Taken from the run folder
+    where it is finished, gone on with where not."""
     if (folder / MODEL).is_file():
         return load_model(folder)[0]
     torch.manual_seed(seed)
     opened = Bank.open(bank)
-    recorded_by_a_camera = np.flatnonzero(~archive.clips["kind"].str.endswith("turned"))
-    windows, _ = opened.windows(archive, recorded_by_a_camera)
+    kind = archive.clips["kind"]
+    wanted = ~kind.str.endswith(", turned") | archive.clips["name"].isin(opened.names)
+    recordings = np.flatnonzero(wanted & kind.str.removesuffix(", turned").isin(kinds))
+    windows, _ = opened.windows(archive, recordings)
     store = ClipStore.open(archive, windows, SPEC)  # one for all folds: making clips takes long
     theirs = archive.clips["subject"].isin(drivers).to_numpy()
-    rows = recorded_by_a_camera[~theirs[recorded_by_a_camera]]
+    rows = recordings[~theirs[recordings]]
     known = gather_knowledge(archive, rows, [opened], PRETRAIN, seed)[1]["language"]
     knowledge = torch.zeros(len(windows), *known.shape[1:])
     knowledge[~theirs[windows.clip]] = known
-    settings = replace(ENCODER, classes=0, embedding=known.shape[2])
+    settings = replace(form, classes=0, embedding=known.shape[2])
     encoder = Encoder(settings)
     chosen = np.flatnonzero(~theirs[windows.clip] & (store.confidence > 0))
     loader = Loader(store, chosen, PRETRAIN_LOOP.batch_size, seed)
@@ -226,7 +238,7 @@ def run_fold(archive: Path, work: Path, seed: int, number: int, bank: Path | Non
     rows, tested = data.fold(drivers)
     pretrained = None
     if bank is not None:
-        pretrained = pretrain_on(opened, bank, drivers, work / f"pretrained-fold{number}")
+        pretrained = pretrain_on(opened, bank, drivers, work / f"pretrained-fold{number}", ENCODER)
     encoder = train_on(data, rows, work / f"seed{seed}-fold{number}", seed, pretrained)
     scores: NDArray[np.float64] = predict(encoder, data.store, tested)[:, 1]
     return scores
@@ -273,7 +285,7 @@ def run_final(archive: Archive, work: Path, bundle: Path, overwrite: bool, bank:
         raise EdgeC2VLError(f"{work / 'folds.json'} does not exist: a bundle states its accuracy, so run --folds first")
     folds = json.loads((work / "folds.json").read_text(encoding="utf-8"))
     data = Data.open(archive)
-    pretrained = None if bank is None else pretrain_on(archive, bank, [], work / "pretrained-final")
+    pretrained = None if bank is None else pretrain_on(archive, bank, [], work / "pretrained-final", ENCODER)
     encoder = train_on(data, data.fold([])[0], work / "final", 0, pretrained)
     clips = sample_clips(archive, SPEC, 256)
     source = "sktdd-views.archive" if data.turned.any() else "sktdd.archive"
