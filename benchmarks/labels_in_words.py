@@ -40,20 +40,13 @@ from train.knowledge.text import Encoder, open_encoder
 from train.loop import CHECKPOINT, MODEL
 from train.metrics import figures, softmax
 from train.pretrain import pretrain
-from train.pretrain_settings import ObjectiveSettings
 from train.protocols import spread
-from train.settings import EncoderSettings
 
 DESCRIPTIONS = Path(__file__).with_name("nw_ucla_labels.yaml")
 HELD_OUT = 5
 RECIPE = Recipe(crops=16, pool="whitened", facts=60, quarters=True)
-# The knowledge of the table of NW-UCLA, in fewer epochs, with the temperature learnt, for an encoder without edges
-# of its own or joined joints.
-ENCODER = EncoderSettings(width=16, blocks=6, stride=4, features=128)
+# The encoder, the knowledge and the objective of the table of NW-UCLA, on recordings alone.
 LOOP = replace(table.LOOP, epochs=60)
-FULL = ObjectiveSettings(
-    softening=0.9, temperature=0.1, learn_temperature=True, self_temperature=0.1, cross_temperature=0.1, balance=0.5
-)
 # row -> PretrainSettings
 ROWS = {"full": table.PRETRAIN, "exchanged": replace(table.PRETRAIN, exchange=1.0)}
 CHOICES = ("all", "0", "1", "2")
@@ -118,7 +111,9 @@ class Bench:
         resume = (folder / CHECKPOINT).exists()
         if (folder / MODEL).exists():  # interrupted between the model and its language
             (folder / MODEL).unlink()
-        pretrain(archive, folder, [Bank.open(bank)], ENCODER, table.AUGMENT, ROWS[row], FULL, loop, resume=resume)
+        pretrain(
+            archive, folder, [Bank.open(bank)], table.ENCODER, table.AUGMENT, ROWS[row], table.FULL, loop, resume=resume
+        )
         return folder
 
     def _judge(self, choice: str, row: str, seed: int) -> dict[str, Any]:
