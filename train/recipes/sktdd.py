@@ -14,6 +14,7 @@ may see, normal driving and labelled drives, without a label:
     python -m train.recipes.sktdd sktdd-views.archive work-c2vl --folds --bank bank
 
 A bank of sktdd-views.archive has captions of the views from other places too, which are then learnt from as well.
+
 Each fold keeps two drivers aside altogether. The others' labelled drives are trained on, and their normal driving as
 attentive. Within a fold nothing is chosen on its test drivers: every fold has the same settings and number of epochs,
 and the last moving average of the weights is the model. The settings were settled after a few trials (NOTE below). All
