@@ -16,7 +16,7 @@ from edge_c2vl.errors import DatasetError, EdgeC2VLError
 from edge_c2vl.recordings import sliding
 from tests.train.test_loop import body
 from train.data import Loader
-from train.knowledge.bank import write_bank
+from train.knowledge.bank import BankError, write_bank
 from train.recipes import sktdd
 from train.recipes.sktdd import Data, run_final, run_folds
 
@@ -171,6 +171,8 @@ def test_pretraining_sees_the_kinds_asked_for_and_what_was_turned_if_captioned(
     for number, (bank, of) in enumerate([(plain, {}), (whole, {}), (whole, {"kinds": ("normal",)})]):
         sktdd.pretrain_on(archive, bank, [], tmp_path / f"run{number}", sktdd.ENCODER, **of)
     assert learnt_from == [[0, 1], [0, 1, 2, 3], [0, 2]]
+    with pytest.raises(BankError, match="lacks 1 of 4 samples, the first labelled, turned"):
+        sktdd.pretrain_on(archive, captioned(archive, tmp_path / "part", [0, 1, 2]), [], tmp_path / "no", sktdd.ENCODER)
 
 
 def test_another_archive_is_refused(tmp_path: Path) -> None:

@@ -157,14 +157,16 @@ def pretrain_on(
     kinds: tuple[str, ...] = ("normal", "labelled"),
 ) -> Encoder:
     """An encoder of this form pretrained by C2VL on the bank's windows of all other drivers' recordings of these kinds,
-    and of what was turned where the bank knows it; no label is read, nothing of `drivers`. Taken from the run folder
-    where it is finished, gone on with where not."""
+    turned ones too where the bank knows them; no label is read, nothing of `drivers`. Taken from the run folder where
+    it is finished, gone on with where not. Raises BankError where the bank lacks recordings."""
     if (folder / MODEL).is_file():
         return load_model(folder)[0]
     torch.manual_seed(seed)
     opened = Bank.open(bank)
     kind = archive.clips["kind"]
-    wanted = ~kind.str.endswith(", turned") | archive.clips["name"].isin(opened.names)
+    turned = kind.str.endswith(", turned")
+    # A bank of the cameras' recordings knows none that was turned; one that knows some and lacks others is refused.
+    wanted = ~turned | archive.clips["name"][turned].isin(opened.names).any()
     recordings = np.flatnonzero(wanted & kind.str.removesuffix(", turned").isin(kinds))
     windows, _ = opened.windows(archive, recordings)
     store = ClipStore.open(archive, windows, SPEC)  # one for all folds: making clips takes long
