@@ -49,5 +49,10 @@ class Source(ABC):
         """Pictures that came but were never read, because newer ones did."""
         return 0
 
+    @property
+    def damaged(self) -> int:
+        """Pictures that could not be decoded and were left out."""
+        return 0
+
     def interrupt(self) -> None:  # noqa: B027
         """Wakes a `read` that waits for a live picture; it then returns None. Safe from every thread."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 from edge_c2vl.errors import CameraError
+from edge_c2vl.names import for_ffmpeg
 from edge_c2vl.quiet import quiet_opencv
 from edge_c2vl.sources.base import Picture, Source
 
@@ -17,14 +20,21 @@ DAMAGED_S = 2.0
 
 
 class Capture(Source):
-    """target: what VideoCapture opens with backend `api`. settings: CAP_PROP_* to ask for; a device need not obey."""
+    """target: what VideoCapture opens with backend `api`; a Path is FFmpeg's file of that name. settings: CAP_PROP_* to
+    ask for; a device need not obey."""
 
     live = True
 
     def __init__(
-        self, name: str, target: str, api: int, parameters: Mapping[int, int], settings: Mapping[int, float], hint: str
+        self,
+        name: str,
+        target: str | Path,
+        api: int,
+        parameters: Mapping[int, int],
+        settings: Mapping[int, float],
+        hint: str,
     ) -> None:
-        self._name = name
+        self._name, self._damaged = name, 0
         self._capture = open_capture(target, api, parameters)
         if not self._capture.isOpened():
             raise CameraError(f"cannot open {name}: {hint}")
@@ -33,13 +43,25 @@ class Capture(Source):
         keep_depth(self._capture)
         self.fps = nominal_fps(self._capture)
 
+    @property
+    def damaged(self) -> int:
+        return self._damaged
+
+    def size(self) -> dict[int, float]:
+        """The width and height that the source has, as settings to ask for; empty where it does not tell."""
+        import cv2
+
+        asked = {key: float(self._capture.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)}
+        return asked if all(value > 0 for value in asked.values()) else {}
+
     def read(self) -> Picture:
         failed_s = None
-        for _ in range(MAX_DAMAGED):
+        for failed in range(MAX_DAMAGED):
             grabbed = self._capture.grab()
             captured_s = time.monotonic()
             got, image = self._capture.retrieve() if grabbed else (False, None)
             if got and image is not None:
+                self._damaged += failed
                 return Picture(image, captured_s, captured_s)
             failed_s = failed_s or captured_s
             if captured_s > failed_s + DAMAGED_S:
@@ -53,13 +75,15 @@ class Capture(Source):
         raise NotImplementedError("Latest opens a new Capture instead")
 
 
-def open_capture(target: str, api: int, parameters: Mapping[int, int]) -> Any:
-    """cv2.VideoCapture, silent. Whether it is opened is for the caller to ask."""
+def open_capture(target: str | Path, api: int, parameters: Mapping[int, int]) -> Any:
+    """cv2.VideoCapture, silent. A Path is a file for FFmpeg, whatever its name. Whether it is opened is for the caller
+    to ask. Raises OSError where the path cannot be opened."""
     quiet_opencv()
     import cv2
 
     flat = [number for pair in parameters.items() for number in pair]
-    return cv2.VideoCapture(target, api, flat) if flat else cv2.VideoCapture(target, api)
+    with for_ffmpeg(target) if isinstance(target, Path) else nullcontext(target) as name:
+        return cv2.VideoCapture(name, api, flat) if flat else cv2.VideoCapture(name, api)
 
 
 def keep_depth(capture: Any) -> None:
