@@ -148,7 +148,7 @@ class Camera:
                 self._look_at_size(picture.image.shape[1], picture.image.shape[0])
                 if self.misfit:
                     return NoPicture(picture.timestamp_s, picture.captured_s)
-                image = self._prepare(picture.image, picture.timestamp_s)
+                image = self._prepare(picture.image, picture.timestamp_s, picture.white)
                 frame = Frame(image, picture.timestamp_s, picture.captured_s, self._index)
                 self._index += 1
                 return frame
@@ -162,7 +162,7 @@ class Camera:
         self._due_s = (timestamp_s if late else self._due_s) + period_s
         return True
 
-    def _prepare(self, image: NDArray[Any], timestamp_s: float) -> NDArray[np.uint8]:
+    def _prepare(self, image: NDArray[Any], timestamp_s: float, white: float | None) -> NDArray[np.uint8]:
         import cv2
 
         options = self._options
@@ -173,7 +173,7 @@ class Camera:
         if options.crop is not None:
             left, top, right, bottom = self._crop_box(image.shape[1], image.shape[0])
             image = image[top:bottom, left:right]
-        bgr = self._brightener.apply(image, timestamp_s)
+        bgr = self._brightener.apply(image, timestamp_s, white)
         if options.mirror:
             bgr = cv2.flip(bgr, 1).astype(np.uint8, copy=False)
         self._size = f"{bgr.shape[1]}x{bgr.shape[0]}"

@@ -14,12 +14,13 @@ class Picture:
     """A picture as the source delivers it: gray (H, W) or BGR (H, W, 3), uint8 or uint16.
 
     timestamp_s: where in the recording it lies (files), or when it was taken by the monotonic clock (live).
-    captured_s: time.monotonic() when it came.
+    captured_s: time.monotonic() when it came. white: of 16-bit pictures the value of white, where the layout tells.
     """
 
     image: NDArray[Any]
     timestamp_s: float
     captured_s: float
+    white: float | None = None
 
 
 class Source(ABC):

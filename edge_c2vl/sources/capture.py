@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -9,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from edge_c2vl.errors import CameraError
-from edge_c2vl.names import for_ffmpeg
+from edge_c2vl.names import for_ffmpeg, printable
 from edge_c2vl.quiet import quiet_opencv
 from edge_c2vl.sources.base import Picture, Source
+from edge_c2vl.sources.deep import DeepGray
+
+log = logging.getLogger("edge_c2vl")
 
 # OpenCV tells a picture that cannot be decoded and the end of a stream in the same way. Behind the one the next picture
 # follows; so many, for so long, are the end.
@@ -21,7 +26,7 @@ DAMAGED_S = 2.0
 
 class Capture(Source):
     """target: what VideoCapture opens with backend `api`; a Path is FFmpeg's file of that name. settings: CAP_PROP_* to
-    ask for; a device need not obey."""
+    ask for; a device need not obey. limits: seconds for opening and reading, where the source is opened once more."""
 
     live = True
 
@@ -33,6 +38,7 @@ class Capture(Source):
         parameters: Mapping[int, int],
         settings: Mapping[int, float],
         hint: str,
+        limits: tuple[float, float] = (6.0, 5.0),
     ) -> None:
         self._name, self._damaged = name, 0
         self._capture = open_capture(target, api, parameters)
@@ -40,8 +46,9 @@ class Capture(Source):
             raise CameraError(f"cannot open {name}: {hint}")
         for key, value in settings.items():
             self._capture.set(key, value)
-        keep_depth(self._capture)
         self.fps = nominal_fps(self._capture)
+        self._size = self._told_size()
+        self._capture, self._white = keep_depth(self._capture, name, target, *limits)
 
     @property
     def damaged(self) -> int:
@@ -49,6 +56,9 @@ class Capture(Source):
 
     def size(self) -> dict[int, float]:
         """The width and height that the source has, as settings to ask for; empty where it does not tell."""
+        return self._size
+
+    def _told_size(self) -> dict[int, float]:
         import cv2
 
         asked = {key: float(self._capture.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)}
@@ -62,7 +72,7 @@ class Capture(Source):
             got, image = self._capture.retrieve() if grabbed else (False, None)
             if got and image is not None:
                 self._damaged += failed
-                return Picture(image, captured_s, captured_s)
+                return Picture(image, captured_s, captured_s, self._white)
             failed_s = failed_s or captured_s
             if captured_s > failed_s + DAMAGED_S:
                 break
@@ -86,14 +96,41 @@ def open_capture(target: str | Path, api: int, parameters: Mapping[int, int]) ->
         return cv2.VideoCapture(name, api, flat) if flat else cv2.VideoCapture(name, api)
 
 
-def keep_depth(capture: Any) -> None:
-    """Has 16-bit gray pictures delivered as they are. OpenCV would keep their upper 8 bits only, and in those the
-    picture of a 12-bit sensor is black."""
+# White in V4L2's gray layouts, which come in 16-bit words; None: told by the brightest pixel.
+V4L2_WHITE = {"Y10 ": 1023.0, "Y12 ": 4095.0, "Y16 ": None}
+
+
+def keep_depth(
+    capture: Any, name: str, target: str | Path, open_timeout_s: float, read_timeout_s: float
+) -> tuple[Any, float | None]:
+    """Has gray pictures of more than 8 bits delivered as they are: (the capture to read, which may be another one; the
+    value of white where the layout tells). OpenCV would keep their upper 8 bits only, and in those the picture of a
+    12-bit sensor in 16 bits is black."""
     import cv2
 
-    deep = {"Y16 ", "Y12 ", "Y10 ", "Y1\0\x10"}  # V4L2's names, and FFmpeg's for gray16le
-    if {_fourcc(capture, cv2.CAP_PROP_FOURCC), _fourcc(capture, cv2.CAP_PROP_CODEC_PIXEL_FORMAT)} & deep:
+    if capture.getBackendName() == "V4L2":
+        layout = _fourcc(capture, cv2.CAP_PROP_FOURCC)
+        if layout in V4L2_WHITE:
+            capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)
+        return capture, V4L2_WHITE.get(layout)
+    layout = _fourcc(capture, cv2.CAP_PROP_CODEC_PIXEL_FORMAT)
+    if layout == "Y1\0\x10":  # FFmpeg's name for gray16le
         capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)
+        return capture, None
+    if not re.fullmatch("Y1\0[\x09-\x0e]|[\x09-\x10]\0001Y", layout, re.DOTALL):
+        return capture, None
+    try:
+        deep = DeepGray(target, open_timeout_s, read_timeout_s)
+    except ImportError:
+        log.warning(
+            "%s: gray of more than 8 bits is read in 8; for all: pip install 'edge-c2vl[deep]'", printable(name)
+        )
+        return capture, None
+    except (OSError, ValueError) as error:
+        log.warning("%s: gray of more than 8 bits is read in 8 (%s)", printable(name), printable(str(error)))
+        return capture, None
+    capture.release()
+    return deep, deep.white
 
 
 def _fourcc(capture: Any, key: int) -> str:

@@ -154,7 +154,7 @@ class Paced(Source):
             self._started_s = time.monotonic() - timestamp_s
         self._last_s = timestamp_s
         time.sleep(max(0.0, self._started_s + timestamp_s - time.monotonic()))
-        return Picture(picture.image, timestamp_s, time.monotonic())
+        return Picture(picture.image, timestamp_s, time.monotonic(), picture.white)
 
     def _tell(self, timestamp_s: float) -> None:
         if self._started_s is not None and not self._told:

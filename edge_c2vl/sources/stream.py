@@ -27,18 +27,20 @@ def open_stream(uri: str | Path, options: CameraOptions) -> Source:
     """A stream by its URL, or a named pipe by its path. FFmpeg's own options may stand behind a question mark (`udp://...?fifo_size=50000`)."""
     name = str(uri) if isinstance(uri, Path) else redact(uri)
 
+    limits = (options.open_timeout_s, options.read_timeout_s)
+
     def open_capture() -> Source:
         import cv2
 
         from edge_c2vl.sources.capture import Capture, timeouts
 
-        parameters = timeouts(options.open_timeout_s, options.read_timeout_s) | {
+        parameters = timeouts(*limits) | {
             # Decoding in several threads holds back as many pictures as there are threads.
             cv2.CAP_PROP_N_THREADS: 1
         }
         try:
             with writer_at(uri, options.open_timeout_s) if isinstance(uri, Path) else nullcontext():
-                return Capture(name, uri, cv2.CAP_FFMPEG, parameters, {}, "no video")
+                return Capture(name, uri, cv2.CAP_FFMPEG, parameters, {}, "no video", limits)
         except (CameraError, OSError):
             why = "no answer: nothing was written into it" if isinstance(uri, Path) else why_unreachable(uri)
             raise CameraError(f"cannot open {name}: {why}") from None

@@ -12,6 +12,7 @@ from edge_c2vl.errors import CameraError
 from edge_c2vl.sources import redact
 from edge_c2vl.sources.base import Picture, Source
 from edge_c2vl.sources.capture import MAX_DAMAGED, keep_depth, nominal_fps, open_capture, timeouts
+from edge_c2vl.sources.deep import DeepGray
 
 if TYPE_CHECKING:
     from edge_c2vl.camera import CameraOptions
@@ -61,11 +62,11 @@ class VideoFile(Source):
             raise CameraError(f"cannot read {shown(self._target)}: {error.strerror}") from None
         if not self._capture.isOpened():
             raise CameraError(f"cannot read {shown(self._target)}: {self._reason()}")
-        keep_depth(self._capture)
         self.fps = nominal_fps(self._capture)
         count = float(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
         self.frame_count = int(count) if 0 < count < 1e9 else None
         self._last_s = -math.inf
+        self._capture, self._white = keep_depth(self._capture, shown(self._target), self._target, *self._timeouts)
         # Many a broken file opens; whether it holds pictures shows with the first.
         self._next = self._decode()
         if self._next is None:
@@ -98,13 +99,16 @@ class VideoFile(Source):
                 break
         else:
             return None
-        timestamp_s = float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) / 1000
+        if isinstance(self._capture, DeepGray):
+            timestamp_s = self._capture.timestamp_s()
+        else:
+            timestamp_s = float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) / 1000
         # A container without timestamps gives 0 or nonsense, and one that was cut from pieces may go back: time then
         # goes on at the nominal frame rate.
         if not (math.isfinite(timestamp_s) and timestamp_s > self._last_s):
             timestamp_s = self._last_s + 1 / (self.fps or DEFAULT_FPS) if math.isfinite(self._last_s) else 0.0
         self._last_s = timestamp_s
-        return Picture(image, timestamp_s, time.monotonic())
+        return Picture(image, timestamp_s, time.monotonic(), self._white)
 
     def close(self) -> None:
         self._capture.release()

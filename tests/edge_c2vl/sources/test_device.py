@@ -6,11 +6,13 @@ import os
 import stat
 from pathlib import Path
 
+import cv2
 import pytest
 
 from edge_c2vl.camera import open_camera
 from edge_c2vl.errors import CameraError
 from edge_c2vl.sources import device, kind_of
+from edge_c2vl.sources.capture import keep_depth
 
 BY_ID = "usb-Maker_Camera_0001-video-index0"
 
@@ -117,3 +119,25 @@ def test_a_link_is_followed_anew_at_each_opening(node, monkeypatch):
     camera.close()
     # And it is asked for the size that it had.
     assert opened == [(str(node), {}), (str(other), {3: 640.0, 4: 480.0})]
+
+
+@pytest.mark.parametrize(("layout", "white"), [("Y10 ", 1023.0), ("Y12 ", 4095.0), ("Y16 ", None), ("YUYV", None)])
+def test_gray_of_a_v4l2_camera_comes_in_its_full_depth(layout, white):
+    """OpenCV's V4L2 gives Y10, Y12 and Y16 as 16-bit words where no conversion is asked for."""
+
+    class V4l2:
+        def __init__(self):
+            self.asked = []
+
+        def getBackendName(self):
+            return "V4L2"
+
+        def get(self, key):
+            return float(int.from_bytes(layout.encode(), "little"))
+
+        def set(self, key, value):
+            self.asked.append((key, value))
+
+    camera = V4l2()
+    assert keep_depth(camera, "0", "/dev/video0", 1, 1) == (camera, white)
+    assert camera.asked == ([] if layout == "YUYV" else [(cv2.CAP_PROP_CONVERT_RGB, 0)])

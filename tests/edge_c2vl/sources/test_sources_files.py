@@ -101,6 +101,39 @@ class TestVideo:
         assert len(frames) == 3
         assert frames[0].image[0, :, 0] == pytest.approx(np.linspace(0, 255, 64), abs=1)
 
+    @pytest.mark.parametrize(
+        ("layout", "codec", "suffix"),
+        [("gray16le", "ffv1", "mkv"), ("gray16be", "png", "mkv"), ("gray16be", "rawvideo", "nut"),
+         ("gray12le", "ffv1", "mkv"), ("gray12be", "rawvideo", "nut"), ("gray10le", "ffv1", "mkv"),
+         ("gray10le", "rawvideo", "nut")],
+    )  # fmt: skip
+    def test_a_scene_is_the_same_picture_in_every_layout(self, tmp_path, layout, codec, suffix):
+        """A dark 12-bit scene with one white pixel; brightened, which only works where its depth came through."""
+        pytest.importorskip("av")
+        scene = np.tile(np.linspace(0, 240, 64).astype(np.uint16), (48, 1))
+        scene[0, 0] = 4095
+        bits = int(layout[4:6])
+        values = (scene >> (12 - min(bits, 12))).astype(">u2" if layout.endswith("be") else "<u2")
+        (tmp_path / "raw").write_bytes(values.tobytes() * 3)
+        path = tmp_path / f"a.{suffix}"
+        ffmpeg("-f", "rawvideo", "-pix_fmt", layout, "-s", "64x48", "-i", tmp_path / "raw", "-c:v", codec, path)
+        path = path.rename(path.with_name(os.fsdecode(b"\xe4:") + path.name))
+        plain = read_all(path, mode="rgb")
+        assert len(plain) == 3
+        assert [frame.timestamp_s for frame in plain] == pytest.approx([0, 0.04, 0.08], abs=1e-3)
+        assert plain[0].image[24, :, 0] == pytest.approx(np.linspace(0, 240, 64) / 4095 * 255, abs=1)
+        bright = read_all(path, mode="ir")[0].image
+        # In 8 bits there would be 16 values to stretch; of 10 bits there are 61.
+        assert len(np.unique(bright)) > 40
+
+    def test_without_pyav_deep_gray_is_watched_in_8_bits_and_that_is_told(self, tmp_path, monkeypatch, caplog):
+        monkeypatch.setitem(sys.modules, "av", None)
+        path = tmp_path / "a.mkv"
+        source = "testsrc=size=64x48:rate=10:duration=1,format=gray12le"
+        ffmpeg("-f", "lavfi", "-i", source, "-c:v", "ffv1", path)
+        assert len(read_all(path)) == 10
+        assert "pip install 'edge-c2vl[deep]'" in caplog.text
+
     def test_realtime_takes_the_files_own_time_and_skips_for_a_slow_reader(self, clip):
         with open_camera(str(clip), CameraOptions(realtime=True)) as camera:
             assert camera.live
