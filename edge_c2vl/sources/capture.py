@@ -14,7 +14,7 @@ from edge_c2vl.errors import CameraError
 from edge_c2vl.names import for_ffmpeg, printable
 from edge_c2vl.quiet import quiet_opencv
 from edge_c2vl.sources.base import Picture, Source
-from edge_c2vl.sources.deep import DeepGray
+from edge_c2vl.sources.deep import DeepVideo
 
 log = logging.getLogger("edge_c2vl")
 
@@ -96,6 +96,8 @@ def open_capture(target: str | Path, api: int, parameters: Mapping[int, int]) ->
         return cv2.VideoCapture(name, api, flat) if flat else cv2.VideoCapture(name, api)
 
 
+# FFmpeg's names of layouts of 9 to 14 (gray: 16) bits: gray and planar YUV, little-endian and big-endian; P010.
+DEEP = re.compile("Y[13][\\0\x0a\x0b][\x09-\x0e]|[\x09-\x10][\\0\x0a\x0b][13]Y|P010", re.DOTALL)
 # White in V4L2's gray layouts, which come in 16-bit words; None: told by the brightest pixel.
 V4L2_WHITE = {"Y10 ": 1023.0, "Y12 ": 4095.0, "Y16 ": None}
 
@@ -103,7 +105,7 @@ V4L2_WHITE = {"Y10 ": 1023.0, "Y12 ": 4095.0, "Y16 ": None}
 def keep_depth(
     capture: Any, name: str, target: str | Path, open_timeout_s: float, read_timeout_s: float
 ) -> tuple[Any, float | None]:
-    """Has gray pictures of more than 8 bits delivered as they are: (the capture to read, which may be another one; the
+    """Has pictures of more than 8 bits delivered as they are: (the capture to read, which may be another one; the
     value of white where the layout tells). OpenCV would keep their upper 8 bits only, and in those the picture of a
     12-bit sensor in 16 bits is black."""
     import cv2
@@ -117,17 +119,17 @@ def keep_depth(
     if layout == "Y1\0\x10":  # FFmpeg's name for gray16le
         capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)
         return capture, None
-    if not re.fullmatch("Y1\0[\x09-\x0e]|[\x09-\x10]\0001Y", layout, re.DOTALL):
+    if not DEEP.fullmatch(layout):
         return capture, None
     try:
-        deep = DeepGray(target, open_timeout_s, read_timeout_s)
+        deep = DeepVideo(target, open_timeout_s, read_timeout_s)
     except ImportError:
         log.warning(
-            "%s: gray of more than 8 bits is read in 8; for all: pip install 'edge-c2vl[deep]'", printable(name)
+            "%s: its pictures are read in 8 bits; for all of them: pip install 'edge-c2vl[deep]'", printable(name)
         )
         return capture, None
     except (OSError, ValueError) as error:
-        log.warning("%s: gray of more than 8 bits is read in 8 (%s)", printable(name), printable(str(error)))
+        log.warning("%s: its pictures are read in 8 bits (%s)", printable(name), printable(str(error)))
         return capture, None
     capture.release()
     return deep, deep.white

@@ -1,4 +1,4 @@
-"""Gray video of which OpenCV would give 8 bits alone: 9 to 14 bits, and 16 bits in big-endian order. Through PyAV."""
+"""Video of more than 8 bits, of which OpenCV gives 8 alone unless it is gray16le. Through PyAV."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from edge_c2vl.names import for_ffmpeg
 
 
-class DeepGray:
-    """As much of cv2.VideoCapture as sources use: gray pictures (H, W) as uint16, their values those of the file.
+class DeepVideo:
+    """As much of cv2.VideoCapture as sources use: gray (H, W) or BGR (H, W, 3) pictures as uint16; gray has
+    the file's own values.
 
     white: the value of white, where the file's layout tells (1023 of 10 bits, ...); None for 16 bits. Raises
     ImportError without PyAV, OSError or ValueError where the target cannot be opened or holds no such video.
@@ -28,15 +29,16 @@ class DeepGray:
         self._errors = av.FFmpegError
         try:
             stream: Any = self._container.streams.video[0]
-            layout = re.fullmatch(r"gray(\d+)(le|be)", stream.format.name)
-            if layout is None:
-                raise ValueError(f"{stream.format.name} is no deep gray")
+            gray = re.fullmatch(r"gray(\d+)(le|be)", stream.format.name)
+            if gray is None and stream.format.components[0].bits <= 8:
+                raise ValueError(f"{stream.format.name} has 8 bits")
         except BaseException:
             self._container.close()
             raise
-        bits = int(layout[1])
-        self.white = float(2**bits - 1) if bits < 16 else None
-        self._type = np.dtype(">u2" if layout[2] == "be" else "<u2")
+        bits = int(gray[1]) if gray else None
+        # Colour is converted to the whole of 16 bits.
+        self.white = None if bits == 16 else float(2 ** (bits or 16) - 1)
+        self._type = np.dtype(">u2" if gray and gray[2] == "be" else "<u2") if gray else None
         self._start_s = float(stream.start_time * stream.time_base) if stream.start_time is not None else 0.0
         self._packets = self._container.demux(stream)
         self._waiting: list[Any] = []
@@ -53,6 +55,8 @@ class DeepGray:
         return True
 
     def retrieve(self) -> tuple[bool, NDArray[np.uint16]]:
+        if self._type is None:
+            return True, np.ascontiguousarray(self._frame.to_ndarray(format="rgb48le")[..., ::-1])
         plane = self._frame.planes[0]
         rows = np.frombuffer(plane, self._type).reshape(plane.height, plane.line_size // 2)
         return True, rows[:, : plane.width].astype(np.uint16)

@@ -12,7 +12,7 @@ from edge_c2vl.errors import CameraError
 from edge_c2vl.sources import redact
 from edge_c2vl.sources.base import Picture, Source
 from edge_c2vl.sources.capture import MAX_DAMAGED, keep_depth, nominal_fps, open_capture, timeouts
-from edge_c2vl.sources.deep import DeepGray
+from edge_c2vl.sources.deep import DeepVideo
 
 if TYPE_CHECKING:
     from edge_c2vl.camera import CameraOptions
@@ -99,7 +99,7 @@ class VideoFile(Source):
                 break
         else:
             return None
-        if isinstance(self._capture, DeepGray):
+        if isinstance(self._capture, DeepVideo):
             timestamp_s = self._capture.timestamp_s()
         else:
             timestamp_s = float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) / 1000
