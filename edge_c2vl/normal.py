@@ -49,7 +49,7 @@ _ENDS = (
 _FIRST, _SECOND = (np.array([NTU25.index(names[end]) for names in _ENDS]) for end in (0, 1))
 # How far such a length wanders over half a minute with a driver who sits down anew, as a share of it.
 WANDERING = 0.05
-# The same driver's mean square of (difference / spread) is below it in 97 of 100 recordings (docs/results.md).
+# The same driver's mean square of (difference / spread) is below it in 97 of 100 recordings (docs/experiments.md).
 MAX_STRANGENESS = 2.4
 CHUNK = 30  # windows, one a second, over which a length is the median
 

@@ -19,7 +19,7 @@ def knowledge() -> None:
 
     \b
     edge-c2vl knowledge show ARCHIVE CLIP                the kinematic captions of a clip
-    edge-c2vl knowledge vary ARCHIVE VARIED              movements that nobody filmed, to learn more from
+    edge-c2vl knowledge vary ARCHIVE VARIED              variations of the clips, to learn more from
     edge-c2vl knowledge encode ARCHIVE BANK --crops 8    captions of all clips and their crops -> a bank
     edge-c2vl knowledge show ARCHIVE --bank BANK         how much the bank tells apart
     """
@@ -149,7 +149,7 @@ def encode(
 @click.option("--overwrite", is_flag=True, help="Replace an archive that exists.")
 @json_option
 def vary(archive: Path, varied: Path, split: str, arms: int, seed: int, overwrite: bool, as_json: bool) -> None:
-    """Write VARIED: the clips of ARCHIVE and movements that nobody filmed, to learn more from.
+    """Write VARIED: the clips of ARCHIVE and variations of them, to learn more from.
 
     Each clip mirrored, played backwards, both, and with the arms of others. The rules caption them as they do any
     movement. Column "pretrain" of VARIED says what may be learnt from; the other columns are those of ARCHIVE.
