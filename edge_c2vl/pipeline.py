@@ -30,7 +30,7 @@ from edge_c2vl.records import Decision, SeenFrame, SeenSkeleton
 from edge_c2vl.sinks import Sink
 from edge_c2vl.skeleton import Array
 from edge_c2vl.slot import Slot
-from edge_c2vl.speed import Speed
+from edge_c2vl.speed import FixedSpeed, Speed
 from edge_c2vl.summary import Summary
 from edge_c2vl.temperature import temperature_c
 from edge_c2vl.timing import Timings
@@ -114,7 +114,7 @@ class Pipeline:
         self.governor = Governor()
         self._camera, self._pose, self._spec = camera, pose, clip
         self._hop_s, self._layout, self._watchdog_s = hop_s, layout, watchdog_s
-        self._speed = speed or Speed()
+        self._speed = speed or FixedSpeed()
         self._decider = Decider(
             backend,
             labels,
