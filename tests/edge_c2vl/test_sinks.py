@@ -164,14 +164,14 @@ def test_status_line_is_rewritten_on_a_terminal_only():
         sink.decision(NOTHING)
         sink.state(change)
         sink.alert(alert)
-        sink.alert(replace(alert, level=Level.NONE, reason=None))
+        sink.alert(replace(alert, level=Level.NONE))
         sink.close()
     assert terminal.getvalue().count("\r") == 4
     assert "distracted" in terminal.getvalue()
     assert plain.getvalue().splitlines() == [
         "   12.50 to    14.00 s  distracted (distracted 0.93)",
         "    12.5 s  WARNING: long distraction",
-        "    12.5 s  alert ended",
+        "    12.5 s  ended: long distraction",
     ]
 
 
