@@ -73,7 +73,7 @@ class Skipper:
         self._before_s = time_s
         self._since += 1
         # The next frame comes as long after this one as this one after the last.
-        fits = 0 < interval_s and time_s + interval_s - self._looked_s <= self._max_gap_s + 1e-6
+        fits = interval_s > 0 and time_s + interval_s - self._looked_s <= self._max_gap_s + 1e-6
         if self._since < stride and fits:
             return True
         self._since, self._looked_s = 0, time_s

@@ -110,8 +110,8 @@ def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: bool = True) -> Sum
         distraction = model.words.distraction if by_words and model.words else model.manifest.distraction
         if not asked.no_alerts and not distraction:
             raise UsageError(
-                f"bundle {asked.bundle} counts none of its {'words' if by_words else 'labels'} as distraction, so that no "
-                "alert of distraction would ever come: name some with --distraction of edge-c2vl "
+                f"bundle {asked.bundle} counts none of its {'words' if by_words else 'labels'} as distraction, so that "
+                "no alert of distraction would ever come: name some with --distraction of edge-c2vl "
                 f"{'labels' if by_words else 'export'}, or run it with --no-alerts"
             )
         engine = stack.enter_context(open_backend(model, asked.backend, asked.precision, asked.threads))

@@ -238,9 +238,10 @@ class Learner:
 
     def shortage(self) -> str:
         """Why it is not done."""
-        if self._share < MIN_SHARE:
+        seen_s = self.learnt_s + self.left_out_s
+        if self._share < MIN_SHARE and seen_s >= self._needed_s:
             return (
-                f"of {self.learnt_s + self.left_out_s:.0f} s the driver looked attentive, without an alert and at speed, "
+                f"of {seen_s:.0f} s the driver looked attentive, without an alert and at speed, "
                 f"in {self.learnt_s:.0f} s; {MIN_SHARE:.0%} are needed"
             )
         return f"there were {self.told()}; {max(self._needed_s, MIN_WINDOWS):.0f} s are needed"

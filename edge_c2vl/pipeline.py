@@ -87,8 +87,8 @@ def check_hop(hop_s: float, settings: PolicySettings) -> None:
         raise UsageError(f"decisions are made every {MAX_HOP_S:g} s at least, not every {hop_s:g} s")
     if hop_s > settings.max_step_s:
         raise UsageError(
-            f"max_step_s ({settings.max_step_s:g}) is below the {hop_s:g} s between two decisions, so that time would not "
-            "count in full: raise max_step_s, or lower --hop"
+            f"max_step_s ({settings.max_step_s:g}) is below the {hop_s:g} s between two decisions, so that time would "
+            "not count in full: raise max_step_s, or lower --hop"
         )
 
 
@@ -162,8 +162,8 @@ class Pipeline:
         return self._decider.run_id
 
     def set_policy(self, settings: PolicySettings) -> None:
-        """Takes other limits while the run goes on. Safe from every thread: it is one assignment. Raises UsageError where
-        they do not suit the hop, and keeps the old ones then."""
+        """Takes other limits while the run goes on. Safe from every thread: it is one assignment. Raises UsageError
+        where they do not suit the hop, and keeps the old ones then."""
         check_hop(self._hop_s, settings)
         self._decider.policy.settings = settings
 

@@ -87,9 +87,9 @@ class Decision:
 @dataclass(frozen=True)
 class StateChange:
     """A state has ended (start_s to end_s, in the decisions' timestamps) and the next has begun; `next_state` is None
-    at the end of the run. Where nobody looked for a while it has ended with the last decision before. label, probability and pose_confidence are of the state that has ended: its most frequent
-    label, the mean probability of that label, and the mean over its decisions. latency_ms: from the newest frame's
-    capture to this line."""
+    at the end of the run. Where nobody looked for a while it has ended with the last decision before. label,
+    probability and pose_confidence are of the state that has ended: its most frequent label, the mean probability of
+    that label, and the mean over its decisions. latency_ms: from the newest frame's capture to this line."""
 
     state: State
     start_s: float
@@ -119,8 +119,8 @@ class StateChange:
 
 @dataclass(frozen=True)
 class Alert:
-    """The alert of `reason` has begun, changed its level, or (level 0) ended. number: counts the alerts of a run from 1,
-    so that a receiver sees repeats and gaps. run: names the run. alerts: every one that stands now, the loudest
+    """The alert of `reason` has begun, changed its level, or (level 0) ended. number: counts the alerts of a run from
+    1, so that a receiver sees repeats and gaps. run: names the run. alerts: every one that stands now, the loudest
     first."""
 
     number: int

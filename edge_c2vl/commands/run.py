@@ -60,9 +60,7 @@ class _Camera(click.Option):
     help="Never alert; needed for a bundle none of whose labels counts as distraction.",
 )
 @click.option("--normal", metavar="FILE", help="This driver's normal driving, as it was learnt; see below.")
-@click.option(
-    "--learn-normal", type=Number(0.5), metavar="MINUTES", help="Learn it first, into --normal FILE."
-)
+@click.option("--learn-normal", type=Number(0.5), metavar="MINUTES", help="Learn it first, into --normal FILE.")
 @click.option("--forget-normal", is_flag=True, help="Remove what --normal FILE holds.")
 @click.option("--speed-kmh", type=Number(0, 500), help="The vehicle's speed, where it is always the same.")
 @click.option(

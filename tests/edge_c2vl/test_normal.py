@@ -200,7 +200,7 @@ def test_another_driver_is_asked_to_be_learnt_and_alerted_all_the_same(tmp_path)
     build(Camera(1500), Moving(shift=300.0), sinks=[kept], personaliser=Personaliser(path)).run()
     told = [alert for alert in kept.alerts if alert.reason is Reason.ELSEWHERE]
     assert [alert.level for alert in told] == [Level.NOTICE, Level.NONE]
-    assert list(told[0].alerts.items())[0] == (Reason.LONG, Level.CRITICAL)
+    assert next(iter(told[0].alerts.items())) == (Reason.LONG, Level.CRITICAL)
     assert told[0].alerts[Reason.ELSEWHERE] is Level.NOTICE
 
 

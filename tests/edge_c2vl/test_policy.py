@@ -338,7 +338,7 @@ def test_awareness_and_the_filtered_probability_stay_in_range(observations):
 def test_more_distraction_never_means_a_later_alert(observations, more, level):
     def first_about_distraction(added):
         for now, status in run(observations, added):
-            if max((status.alerts.get(reason, Level.NONE) for reason in OF_DISTRACTION)) >= level:
+            if max(status.alerts.get(reason, Level.NONE) for reason in OF_DISTRACTION) >= level:
                 return now
         return math.inf
 

@@ -120,8 +120,7 @@ def old(number, level, reason, timestamp_s):
 def test_events_of_schema_1_still_replay_each_alert_with_its_end(tmp_path):
     path, events = tmp_path / "decisions.jsonl", tmp_path / "events.jsonl"
     lines = [
-        {name: value for name, value in one.to_json().items() if name != "alerts"} | {"schema": 1}
-        for one in drive_of()
+        {name: value for name, value in one.to_json().items() if name != "alerts"} | {"schema": 1} for one in drive_of()
     ]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     told = [

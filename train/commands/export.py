@@ -22,7 +22,7 @@ import click
 @click.option(
     "--distraction",
     metavar="LABEL,...",
-    help="Those of the model's labels that count as distraction; empty: none.  [default: distracted; else it is needed]",
+    help="Those of the labels that count as distraction; empty: none.  [default: distracted, where there is such]",
 )
 @click.option(
     "--describe",

@@ -109,8 +109,8 @@ class Recorder(Sink):
         return spans
 
     def alert_times(self) -> list[float]:
-        """When an alert for distraction arose where none stood; that one grew more urgent, or that a further reason came
-        to it, counts as the same."""
+        """When an alert for distraction arose where none stood; one that grows more urgent, or that a further reason
+        joins, counts as the same."""
         times: list[float] = []
         standing: set[Reason] = set()
         for alert in self.alerts:
