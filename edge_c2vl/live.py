@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from edge_c2vl.errors import UsageError
+from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.personal import Personaliser
 from edge_c2vl.pipeline import Pipeline, Summary
 from edge_c2vl.policy import PolicySettings
@@ -48,6 +48,7 @@ class Watch:
     threads: int = 1
     decide_by: str = "classifier"
     hop: float = 0.25
+    no_alerts: bool = False
     duration: float | None = None
     settings: str | None = None
     normal: str | None = None
@@ -105,6 +106,14 @@ def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: bool = True) -> Sum
             raise UsageError(
                 f"--decide-by words: bundle {asked.bundle} has no labels in words; add some with edge-c2vl labels add"
             )
+        by_words = asked.decide_by == "words" and model.words is not None
+        distraction = model.words.distraction if by_words and model.words else model.manifest.distraction
+        if not asked.no_alerts and not distraction:
+            raise UsageError(
+                f"bundle {asked.bundle} counts none of its {'words' if by_words else 'labels'} as distraction, so that "
+                "no alert of distraction would ever come: name some with --distraction of edge-c2vl "
+                f"{'labels' if by_words else 'export'}, or run it with --no-alerts"
+            )
         engine = stack.enter_context(open_backend(model, asked.backend, asked.precision, asked.threads))
         engine.warm_up()
         speed = stack.enter_context(open_speed(asked.speed_kmh, asked.speed))
@@ -127,13 +136,22 @@ def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: bool = True) -> Sum
             speed=speed,
             personaliser=personaliser,
             words=model.words,
-            by_words=asked.decide_by == "words",
+            by_words=by_words,
+            alerts=not asked.no_alerts,
         )
         if asked.status:
             what = f"{source.describe()}, bundle {model.manifest.name} on {engine.name} {engine.precision}"
             print(f"{what} ({engine.note})" if engine.note else what, file=sys.stderr)
+            if asked.no_alerts:
+                print("--no-alerts: whatever the driver does, there will be no alert", file=sys.stderr)
         with _signals(pipeline, asked.settings) if signals else nullcontext():
-            return pipeline.run(asked.duration)
+            summary = pipeline.run(asked.duration)
+        unfinished = personaliser.unfinished()
+        if unfinished is not None and not source.live:
+            raise EdgeC2VLError(unfinished)
+        if unfinished is not None:
+            log.warning("%s", unfinished)
+        return summary
 
 
 def _open_sinks(asked: Watch, source: Camera, model: Bundle, engine: Backend) -> list[Sink]:

@@ -10,7 +10,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from edge_c2vl.errors import UsageError
 from edge_c2vl.listen import allowed, parse_address, token_for
-from edge_c2vl.policy import Level, State
+from edge_c2vl.policy import Level, Reason, State
 from edge_c2vl.records import Alert, Decision
 from edge_c2vl.sinks import Run, Sink
 from edge_c2vl.temperature import temperature_c
@@ -42,7 +42,10 @@ class Prometheus(Sink):
         self._decisions = Counter(prefix + "decisions", "Decisions by state.", ["state"], registry=registry)
         self._alerts = Counter(prefix + "alerts", "Alerts by level and reason.", ["level", "reason"], registry=registry)
         self._state = Gauge(prefix + "state", "1 for the state now, 0 for the others.", ["state"], registry=registry)
-        self._level = Gauge(prefix + "alert_level", "0 none, 1 notice, 2 warning, 3 critical.", registry=registry)
+        self._level = Gauge(
+            prefix + "alert_level", "Of the loudest alert: 0 none, 1 notice, 2 warning, 3 critical.", registry=registry
+        )
+        self._standing = Gauge(prefix + "alert", "The level of each reason's alert.", ["reason"], registry=registry)
         self._awareness = Gauge(prefix + "awareness", "1 fully aware, 0 not at all.", registry=registry)
         self._confidence = Gauge(prefix + "pose_confidence", "Mean confidence of the joints seen.", registry=registry)
         self._speed = Gauge(prefix + "speed_kmh", "The speed that was known; NaN where unknown.", registry=registry)
@@ -50,6 +53,8 @@ class Prometheus(Sink):
         for state in State:
             self._decisions.labels(state.value)
             self._state.labels(state.value).set(0)
+        for reason in Reason:
+            self._standing.labels(reason.value).set(0)
         self._run: Run | None = None
         registry.register(_Collector(self))
         self._server = self._serve(host, port, registry)
@@ -66,12 +71,14 @@ class Prometheus(Sink):
         for state in State:
             self._state.labels(state.value).set(state is decision.state)
         self._level.set(decision.level)
+        for reason in Reason:
+            self._standing.labels(reason.value).set(decision.alerts.get(reason, Level.NONE))
         self._awareness.set(decision.awareness)
         self._confidence.set(decision.pose_confidence)
         self._speed.set(float("nan") if decision.speed_kmh is None else decision.speed_kmh)
 
     def alert(self, alert: Alert) -> None:
-        if alert.level > Level.NONE and alert.reason is not None:
+        if alert.level > Level.NONE:
             self._alerts.labels(alert.level.name.lower(), alert.reason.value).inc()
 
     def close(self) -> None:

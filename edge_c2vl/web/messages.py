@@ -13,7 +13,7 @@ from edge_c2vl.records import SeenFrame, SeenSkeleton
 from edge_c2vl.skeleton import Array, Layout
 
 # Grows when a page that was loaded before would misread what is sent now.
-VERSION = 1
+VERSION = 2
 PICTURE_WIDTH = 640
 JPEG_QUALITY = 70
 
