@@ -113,7 +113,10 @@ def test_the_switches_are_set_by_importing_a_package_unless_the_user_has(package
         assert done.stdout.split() == list((SWITCHES | chosen).values())
 
 
-@pytest.mark.parametrize("path", sorted([*ROOT.glob("benchmarks/*.py"), *ROOT.glob("tools/*.py")]), ids=lambda p: p.name)
+SCRIPTS = sorted(path for folder in ("benchmarks", "tools") for path in (ROOT / folder).glob("*.py"))
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
 def test_no_script_imports_what_is_switched_off_before_the_project(path: Path) -> None:
     early = {"huggingface_hub", "onnxruntime", "ray", "sentence_transformers", "transformers"}
     for node in ast.parse(path.read_text()).body:
