@@ -58,9 +58,10 @@ def _unusable(folder: Path, mode: int = 0o777) -> str:
     """Why nothing can be written there, after trying to make it; empty where it can."""
     try:
         folder.mkdir(mode, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return ""
     except OSError as error:
         return error.strerror or str(error)
-    return "" if os.access(folder, os.W_OK | os.X_OK) else "no permission to write"
 
 
 def _foreign(folder: Path, user: int) -> str:

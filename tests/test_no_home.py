@@ -9,6 +9,8 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -45,11 +47,11 @@ SMALL = (
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder that everybody may use."""
-    for path in (tmp_path, *tmp_path.parents[:2]):
-        path.chmod(0o777 if path == tmp_path else 0o755)
-    return tmp_path
+def folder() -> Iterator[Path]:
+    """A folder that everybody may use; pytest's own are private."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o777)
+        yield Path(name)
 
 
 @pytest.fixture
