@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,7 @@ def open_path(uri: str, options: CameraOptions) -> Source:
     from edge_c2vl.sources.images import Images, images_in, is_image, natural_order
 
     name = unquote(urlsplit(uri).path) if uri.lower().startswith("file://") else uri
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))  # which leaves a ~ as it is where nobody knows that home
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
