@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-import os
 import re
 import resource
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from edge_c2vl.errors import UsageError
+from edge_c2vl.redact import secret_from
 
 TOKEN_VARIABLE = "EDGE_C2VL_TOKEN"
 MIN_TOKEN = 16
@@ -92,7 +92,7 @@ def token_for(host: str, what: str, public: PublicUrl | None = None) -> str | No
     address may be. Raises UsageError where that is not set, too short to be a secret, or no header could hold it."""
     if public is not None and is_loopback(host) and not is_loopback(public.host):
         host, what = public.host, "--public-url"
-    token = os.environ.get(TOKEN_VARIABLE, "").strip()
+    token = secret_from(TOKEN_VARIABLE)
     if not token and is_loopback(host):
         return None
     remedy = f"set the environment variable {TOKEN_VARIABLE} to a secret of at least {MIN_TOKEN} characters"
@@ -100,8 +100,6 @@ def token_for(host: str, what: str, public: PublicUrl | None = None) -> str | No
         raise UsageError(f"{what} on {host} can be reached from other machines: {remedy}, or use 127.0.0.1")
     if len(token) < MIN_TOKEN:
         raise UsageError(f"{what}: the token is too short to be a secret: {remedy}")
-    if not re.fullmatch(r"[!-~]+", token):
-        raise UsageError(f"{TOKEN_VARIABLE} holds characters that no HTTP header can: spaces, line ends or umlauts")
     return token
 
 
