@@ -33,6 +33,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str], timeout_s: float, ma
     line = _Line(timeout_s)
     opener = urllib.request.build_opener(_NoRedirect, _Http(line), _Https(line))
     request = urllib.request.Request(url, body, dict(headers), method="POST")
+    late = TimeoutError(f"no whole answer within {timeout_s:g} s")
     try:
         with line:
             try:
@@ -41,16 +42,19 @@ def post(url: str, body: bytes, headers: Mapping[str, str], timeout_s: float, ma
                 response = error
             with response:
                 taken = response.read(max_bytes + 1) if max_bytes else b""
-                return Answer(
-                    response.status, response.reason, response.headers, taken[:max_bytes], len(taken) > max_bytes
-                )
+            answer = Answer(
+                response.status, response.reason, response.headers, taken[:max_bytes], len(taken) > max_bytes
+            )
     except (OSError, http.client.HTTPException) as error:
-        # What a cut connection looks like depends on where it was cut.
-        if line.cut:
-            raise TimeoutError(f"no whole answer within {timeout_s:g} s") from None
         # urllib wraps what the connection raised.
         reason = getattr(error, "reason", None)
+        if line.cut or isinstance(error, TimeoutError) or isinstance(reason, TimeoutError):
+            raise late from None
         raise (reason if isinstance(reason, OSError) else error) from None
+    # A connection that was cut within the headers or the body looks like one that has come to its end.
+    if line.cut:
+        raise late
+    return answer
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
