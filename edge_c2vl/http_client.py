@@ -33,7 +33,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str], timeout_s: float, ma
     line = _Line(timeout_s)
     opener = urllib.request.build_opener(_NoRedirect, _Http(line), _Https(line))
     request = urllib.request.Request(url, body, dict(headers), method="POST")
-    late = TimeoutError(f"no whole answer within {timeout_s:g} s")
+    late = TimeoutError(f"timed out: no whole answer within {timeout_s:g} s")
     try:
         with line:
             try:

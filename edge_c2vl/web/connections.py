@@ -94,10 +94,16 @@ class Connections:
                 if now_s - connection.idle_since_s > REQUEST_S:
                     connection.close()
 
-    def close(self) -> None:
-        """Closes all those of strangers."""
+    def close_strangers(self) -> None:
         for connection in self._strangers():
             connection.close()
+
+    async def close(self) -> None:
+        """Closes all of them."""
+        for connection in self._open.values():
+            connection.close()
+        # The loop closes the sockets in its next round.
+        await asyncio.sleep(0)
 
     def _strangers(self) -> list[Connection]:
         return [connection for connection in self._open.values() if connection.open and not connection.admitted]

@@ -115,7 +115,8 @@ class HttpServer:
         """Ends every connection and the thread."""
         if self._server is not None:
             self._server.should_exit = True
-        self.call(self._connections.close)
+        # Nobody has to say goodbye to them, which may take a second.
+        self.call(self._connections.close_strangers)
         if self._thread.is_alive():
             self._thread.join(5.0)
         self._socket.close()
@@ -137,6 +138,7 @@ class HttpServer:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self._connections.close()
 
         asyncio.set_event_loop(self._loop)
         try:
@@ -170,7 +172,9 @@ class HttpServer:
                 else:
                     connection.close()
             finally:
-                connection.answered()
+                # A WebSocket that was refused gets no time anew.
+                if scope["type"] == "http":
+                    connection.answered()
 
         return answer
 
