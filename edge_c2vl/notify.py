@@ -27,7 +27,7 @@ class Notifier:
         """Such as "READY=1", "WATCHDOG=1", "STATUS=...". What cannot be delivered is not worth ending for."""
         if not self._address:
             return
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
             if self._channel is None:
                 # Kept open: a process that may open no further file is alive nevertheless, and has to say so.
                 self._channel = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)

@@ -8,7 +8,6 @@ most, the one that has been idle for the longest. So neither silent nor slow cli
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import socket
 import time
@@ -29,9 +28,9 @@ class Connection:
     """One that was accepted. idle_since_s: since when it has brought no whole request (monotonic)."""
 
     socket: socket.socket
+    transport: asyncio.Transport
     address: str
     idle_since_s: float
-    transport: asyncio.BaseTransport | None = None
     admitted: bool = False
 
     @property
@@ -44,10 +43,7 @@ class Connection:
 
     def close(self) -> None:
         """At once, whatever there was still to send."""
-        if isinstance(self.transport, asyncio.WriteTransport):
-            self.transport.abort()
-        elif self.transport is None:
-            self.socket.close()
+        self.transport.abort()
 
 
 class Connections:
@@ -77,13 +73,15 @@ class Connections:
                 elif error.errno == errno.EBADF:
                     return
                 continue
-            connection = Connection(client, peer[0], time.monotonic())
             self._open = {name: kept for name, kept in self._open.items() if kept.open}
             if len(self._open) >= self.limit:
                 await self._make_room()
-            self._open[peer[0], peer[1]] = connection
-            with contextlib.suppress(OSError):  # it has gone again
-                connection.transport, _ = await loop.connect_accepted_socket(make_protocol, client)
+            try:
+                transport, _ = await loop.connect_accepted_socket(make_protocol, client)
+            except OSError:  # it has gone again
+                client.close()
+                continue
+            self._open[peer[0], peer[1]] = Connection(client, transport, peer[0], time.monotonic())
 
     async def look_after(self) -> None:
         """Closes the connections of strangers whose time is over, for ever."""
