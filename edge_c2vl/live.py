@@ -70,6 +70,7 @@ class Watch:
     webhook: str | None = None
     alert_clips: str | None = None
     serve: str | None = None
+    public_url: str | None = None
     serve_video: bool = False
 
 
@@ -98,6 +99,8 @@ def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: bool = True) -> Sum
         raise UsageError("--events - and --decisions - would mix on standard output; give one of them a file")
     if asked.serve_video and asked.serve is None:
         raise UsageError("--serve-video shows pictures on the live page; add --serve")
+    if asked.public_url is not None and asked.serve is None and asked.metrics is None:
+        raise UsageError("--public-url is where others find the live page; add --serve")
     policy = read_settings(asked.settings) if asked.settings else PolicySettings()
     personaliser = Personaliser(asked.normal, asked.learn_normal, asked.forget_normal)
     with ExitStack() as stack:
@@ -179,7 +182,7 @@ def _open_sinks(asked: Watch, source: Camera, model: Bundle, engine: Backend) ->
     if asked.metrics is not None:
         from edge_c2vl.sinks.prometheus import Prometheus
 
-        sinks.append(Prometheus(asked.metrics))
+        sinks.append(Prometheus(asked.metrics, asked.public_url))
     if asked.webhook:
         from edge_c2vl.sinks.webhook import Webhook
 
@@ -211,7 +214,7 @@ def _open_page(asked: Watch, source: Camera, model: Bundle, engine: Backend) -> 
         distraction=decided.distraction,
         min_confidence=manifest.clip.min_confidence,
     )
-    page = Page(asked.serve or "", about, asked.serve_video)
+    page = Page(asked.serve or "", about, asked.serve_video, asked.public_url)
     if asked.status:
         print(page.invitation, file=sys.stderr)
     return page

@@ -23,6 +23,7 @@ from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.freeze import FreezeDetector
 from edge_c2vl.governor import Governor, Skipper
 from edge_c2vl.notify import Notifier
+from edge_c2vl.once import Once
 from edge_c2vl.outlet import Outlet
 from edge_c2vl.personal import Personaliser
 from edge_c2vl.policy import PolicySettings
@@ -129,6 +130,7 @@ class Pipeline:
         check_hop(hop_s, policy or PolicySettings())
         self.summary, self.timings = Summary(), Timings()
         self.governor = Governor()
+        self._once = Once()
         self._camera, self._pose, self._spec = camera, pose, clip
         self._hop_s, self._layout, self._watchdog_s = hop_s, layout, watchdog_s
         self._speed = speed or FixedSpeed()
@@ -228,7 +230,8 @@ class Pipeline:
         self.summary.wall_s = time.monotonic() - started
         self.summary.dropped_frames = self.dropped_frames
         self.summary.stages = self.timings.table()
-        self.summary.rss_mb = round(psutil.Process().memory_info().rss / 1e6, 1)
+        with self._once.guard("measuring the memory"):
+            self.summary.rss_mb = round(psutil.Process().memory_info().rss / 1e6, 1)
         return self.summary
 
     def _wait(self, threads: list[threading.Thread], end_s: float | None) -> None:
@@ -239,13 +242,28 @@ class Pipeline:
         checked_s = time.monotonic()
         while any(thread.is_alive() for thread in threads) and not self._stopping.is_set():
             now_s = time.monotonic()
-            if (end_s is not None and now_s >= end_s) or not all(sink.poll() for sink in pollers):
+            if (end_s is not None and now_s >= end_s) or not all(self._poll(sink, pollers) for sink in pollers[:]):
                 break
             if self._camera.live and now_s - checked_s >= CHECK_S:
                 checked_s = now_s
-                self._look_after(now_s, notifier)
+                with self._once.guard("looking after the run"):
+                    self._look_after(now_s, notifier)
             self._stopping.wait(0.03)
         notifier.send("STOPPING=1")
+        notifier.close()
+
+    def _poll(self, sink: Sink, pollers: list[Sink]) -> bool:
+        """What the sink answers. Live, one that fails is told of and asked no more."""
+        try:
+            return sink.poll()
+        except Exception as error:
+            if not self._camera.live:
+                raise
+            pollers.remove(sink)
+            self._once.warn(
+                type(sink).__name__, f"{type(sink).__name__} failed, and the run goes on without it: {error}"
+            )
+            return True
 
     def _look_after(self, now_s: float, notifier: Notifier) -> None:
         stuck = {
@@ -256,9 +274,13 @@ class Pipeline:
             if seconds > self._watchdog_s:
                 self._fail(Stuck(f"no progress of {stage} for {self._watchdog_s:.0f} s; start the process again"))
                 return
-        ages = self.timings.newest("frame age", 40)
-        age_ms = float(np.percentile(ages, 95)) if len(ages) >= 10 else None
-        self.governor.update(now_s, temperature_c(), age_ms)
+        hottest_c = None
+        with self._once.guard("reading the temperature"):
+            hottest_c = temperature_c()
+        with self._once.guard("adapting the work to heat and load"):
+            ages = self.timings.newest("frame age", 40)
+            age_ms = float(np.percentile(ages, 95)) if len(ages) >= 10 else None
+            self.governor.update(now_s, hottest_c, age_ms)
         state = self._newest.state.value if self._newest is not None else "starting"
         notifier.send("WATCHDOG=1", f"STATUS={state}, {self.summary.frames} frames")
 

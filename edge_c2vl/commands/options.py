@@ -110,3 +110,10 @@ backend_options = _all(
 )
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+
+public_url_option = click.option(
+    "--public-url",
+    metavar="URL",
+    help="Where a reverse proxy serves the page to others, such as https://fleet.example/car-17: that host and path "
+    "are allowed as well.",
+)

@@ -15,6 +15,7 @@ from edge_c2vl.commands.options import (
     complete_camera,
     json_option,
     pose_model_option,
+    public_url_option,
 )
 
 
@@ -86,6 +87,7 @@ class _Camera(click.Option):
     metavar="[HOST:PORT]",
     help="Serve the live page, at http://127.0.0.1:8480/ unless told otherwise. It shows skeletons, not pictures.",
 )
+@public_url_option
 @click.option("--serve-video", is_flag=True, help="Show the camera's pictures on the live page as well.")
 @click.option("--settings", metavar="FILE.yaml", help="Limits of the alert policy; read again on SIGHUP.")
 @click.option("--reconnect", is_flag=True, help="Open a live camera again and again when it fails, instead of ending.")

@@ -24,6 +24,15 @@ def line(record: dict[str, Any]) -> str:
     return json.dumps(record, separators=(",", ":"), allow_nan=False)
 
 
+def parse(text: str | None) -> dict[str, Any]:
+    """The JSON object in what a client sent; an empty one where there is none, whatever it sent instead."""
+    try:
+        record = json.loads(text or "")
+    except (ValueError, RecursionError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
 def layout_of(layout: Layout, min_confidence: float) -> dict[str, Any]:
     """How the points of a skeleton are joined, and from which confidence on they are drawn."""
     return {"joints": layout.joints, "bones": layout.bones, "min_confidence": min_confidence}
