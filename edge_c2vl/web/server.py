@@ -154,6 +154,7 @@ class HttpServer:
             connection = self._connections.find(scope["client"])
             if connection is None:
                 return
+            connection.busy = scope["type"] == "http"
             begun = False
 
             async def noting(message: Message) -> None:
