@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from cli import edge_c2vl
 from edge_c2vl.errors import DatasetError, EdgeC2VLError
 from edge_c2vl.policy import Level, Reason, State
+from edge_c2vl.records import SeenSkeleton
 from tests.videos import Recordings
 from train.evaluation.events import Span
 from train.evaluation.live import Recorder, read_truth
@@ -102,12 +103,34 @@ def test_an_alert_that_grows_is_one_alert() -> None:
     recorder.alerts = [  # type: ignore[assignment]
         Said(1.0, level=Level.NOTICE, reason=Reason.LONG),
         Said(2.0, level=Level.WARNING, reason=Reason.LONG),
-        Said(3.0, level=Level.NONE),
+        Said(2.5, level=Level.WARNING, reason=Reason.CUMULATIVE),
+        Said(2.5, level=Level.CRITICAL, reason=Reason.UNRESPONSIVE),
+        Said(3.0, level=Level.NONE, reason=Reason.LONG),
+        Said(3.0, level=Level.NONE, reason=Reason.UNRESPONSIVE),
+        Said(3.5, level=Level.NOTICE, reason=Reason.ELSEWHERE),
         Said(4.0, level=Level.NOTICE, reason=Reason.CANNOT_SEE),
-        Said(5.0, level=Level.NONE),
+        Said(4.5, level=Level.NOTICE, reason=Reason.LONG),
+        Said(4.6, level=Level.NONE, reason=Reason.LONG),
+        Said(5.0, level=Level.NONE, reason=Reason.CUMULATIVE),
         Said(6.0, level=Level.WARNING, reason=Reason.CUMULATIVE),
     ]
     assert recorder.alert_times() == [1.0, 6.0]
+
+
+def test_hours_are_those_that_were_watched() -> None:
+    recorder = Recorder()
+    for index in range(46):
+        recorder.skeleton(SeenSkeleton(None, index / 30))
+    for index in range(45):
+        recorder.skeleton(SeenSkeleton(None, 41.5 + index / 30))
+    assert recorder.seconds == pytest.approx(1.5 + 1.0 + 44 / 30)
+    recorder.decisions = [  # type: ignore[assignment]
+        Said(1.0, State.DISTRACTED, "phone"),
+        Said(1.5, State.DISTRACTED, "phone"),
+        Said(41.5, State.DISTRACTED, "phone"),
+        Said(42.0, State.DISTRACTED, "phone"),
+    ]
+    assert recorder.labelled() == [Span(1.0, 1.5, "phone"), Span(41.5, 42.0, "phone")]
 
 
 def call(*arguments: str | Path) -> Result:
