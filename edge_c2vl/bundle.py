@@ -23,6 +23,7 @@ from typing import Any
 
 from edge_c2vl.errors import BundleError
 from edge_c2vl.folders import put_in_place, temporary_beside
+from edge_c2vl.names import utf8_name
 from edge_c2vl.onnx_files import external_files
 from edge_c2vl.window import ClipSpec
 from edge_c2vl.words import FILE as WORDS
@@ -309,7 +310,8 @@ def _check_model(folder: Path, name: str, manifest: Manifest, mend: str) -> None
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
     try:
-        session = onnxruntime.InferenceSession(str(folder / name), options, providers=["CPUExecutionProvider"])
+        with utf8_name(folder / name) as source:
+            session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     except Exception as error:
         why = " ".join(str(error).split())
         raise BundleError(f"{folder / name} is not a model that ONNX Runtime can load ({why}): {mend}") from None

@@ -21,6 +21,7 @@ from edge_c2vl.bundle import Bundle, Engine, revise_bundle
 from edge_c2vl.cache import default_cache
 from edge_c2vl.errors import BundleError, UsageError
 from edge_c2vl.machine import folder_name
+from edge_c2vl.names import utf8_name
 from edge_c2vl.skeleton import Array
 
 Say = Callable[[str], None]
@@ -150,7 +151,8 @@ def build_optimised(bundle: Bundle, precision: str, threads: int, say: Say = lam
         options = session_options(threads)
         options.optimized_model_filepath = str(target)
         options.add_session_config_entry("session.save_model_format", "ORT")
-        onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        with utf8_name(model) as source:
+            onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
         content = target.read_bytes()
         with OnnxRuntimeBackend(target, precision, threads=threads) as built:
             measured = compare_with_onnxruntime(bundle, built, checking_clips(bundle))

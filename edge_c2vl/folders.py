@@ -6,11 +6,13 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from edge_c2vl.names import short
+
 
 def temporary_beside(target: Path) -> Path:
     """An empty folder on the target's own disk, hidden, so that `put_in_place` is a rename and nothing is copied."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    folder = Path(tempfile.mkdtemp(prefix=f".{short(target.name)}.", dir=target.parent))
     folder.chmod(0o755)  # mkdtemp makes it private
     return folder
 

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.errors import EdgeC2VLError
+from edge_c2vl.names import short
 from edge_c2vl.skeleton import NTU25, Array
 from edge_c2vl.window import Clip
 
@@ -134,7 +135,7 @@ class Normal:
         """Writes the file whole or not at all, readable by this user only: a posture tells who drives."""
         path = Path(path)
         try:
-            descriptor, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+            descriptor, part = tempfile.mkstemp(prefix=f".{short(path.name)}.", dir=path.parent)
             try:
                 with os.fdopen(descriptor, "wb") as file:
                     np.savez(file, format_version=FORMAT_VERSION, **vars(self))

@@ -180,6 +180,16 @@ class Pipeline:
         return getattr(self._camera, "reconnects", 0)
 
     @property
+    def damaged_pictures(self) -> int:
+        """Pictures that could not be decoded and were left out."""
+        return getattr(self._camera, "damaged", 0)
+
+    @property
+    def misfit(self) -> bool:
+        """Whether pictures come that are not watched, because the crop was given for another shape."""
+        return bool(getattr(self._camera, "misfit", ""))
+
+    @property
     def reduced(self) -> int:
         """How many steps the run does less than all, because of heat or load (see governor); 0: full work."""
         return self.governor.step

@@ -26,9 +26,9 @@ class _Camera(click.Option):
         try:
             return super().process_value(ctx, value)
         except click.MissingParameter:
-            from edge_c2vl.sources.device import WITHOUT_CAMERA, devices
+            from edge_c2vl.sources.device import WITHOUT_CAMERA, devices, stable_name
 
-            found = " or ".join(f"--camera {path}" for path in devices())
+            found = " or ".join(f"--camera {stable_name(path)}" for path in devices())
             what = found or f"no camera is plugged in here, so {WITHOUT_CAMERA}"
             raise click.UsageError(f"say what to watch: {what}", ctx) from None
 
