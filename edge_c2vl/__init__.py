@@ -1,3 +1,8 @@
 """Edge-C2VL: driver monitoring that runs on the device in the vehicle."""
 
+import os
+
 __version__ = "0.1.0"
+
+# An image file may state any size: OpenCV takes 1 Gpixel (3 GB) unless it is told less before it is first imported.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 27))

@@ -15,6 +15,7 @@ from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.policy import Level, State
 from edge_c2vl.records import SCHEMA
 from edge_c2vl.replay.recording import Recording, spans_of
+from edge_c2vl.texts import read_text
 
 # Decisions farther apart than this, or that go back in time, belong to different runs, which share a file.
 NEW_RUN_S = 10.0
@@ -50,7 +51,7 @@ Line = tuple[str, dict[str, Any]]
 def _read(path: Path, kind: str) -> list[Line]:
     """The lines of that kind, each as text and parsed. A last line that a power cut left unfinished is left out."""
     try:
-        lines = path.read_text("utf-8").split("\n")
+        lines = read_text(path).split("\n")
     except OSError as error:
         raise EdgeC2VLError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

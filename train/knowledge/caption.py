@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.errors import DatasetError, UsageError
+from edge_c2vl.folders import files_below
 from train.knowledge.text import KnowledgeError, quieten
 
 Picture = NDArray[np.uint8]  # (H, W, 3), RGB
@@ -42,7 +43,7 @@ class Videos:
         """Raises DatasetError where there is no such folder, or no video in it, at any depth."""
         self.folder = folder
         self._paths: dict[str, list[Path]] = {}
-        for path in sorted(folder.rglob("*")):
+        for path in files_below(folder):
             if path.suffix.lower() in VIDEO_SUFFIXES:
                 self._paths.setdefault(path.stem.removesuffix("_rgb"), []).append(path)
         if not self._paths:

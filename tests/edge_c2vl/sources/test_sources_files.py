@@ -201,11 +201,43 @@ class TestNotAVideo:
         assert name in str(caught.value)
         assert "\n" not in str(caught.value)
 
-    def test_a_damaged_image_among_good_ones_is_named(self, bad):
-        write(bad / "nothing" / "1.png", np.zeros((32, 32), np.uint8))
-        (bad / "nothing" / "2.png").write_text("damaged")
-        with pytest.raises(CameraError, match=r"2\.png"):
+    def test_a_damaged_image_among_good_ones_is_left_out_and_named(self, bad, caplog):
+        for number in (1, 3):
+            write(bad / "nothing" / f"{number}.png", np.full((32, 32), 60 * number, np.uint8))
+        (bad / "nothing" / "2.png").write_bytes((bad / "cut.png").read_bytes())
+        with open_camera(str(bad / "nothing"), CameraOptions(fps=10)) as camera:
+            frames = list(iter(camera.read, None))
+            assert camera.dropped == 1
+        assert [(int(frame.image[0, 0, 0]), round(frame.timestamp_s, 6)) for frame in frames] == [(60, 0.0), (180, 0.2)]
+        assert "2.png" in caplog.text
+
+    def test_a_long_row_of_damaged_images_is_an_error(self, bad):
+        write(bad / "nothing" / "000.png", np.zeros((32, 32), np.uint8))
+        for number in range(1, 60):
+            (bad / "nothing" / f"{number:03d}.png").write_text("damaged")
+        with pytest.raises(CameraError, match=r"001\.png"):
             read_all(bad / "nothing")
+
+    @pytest.mark.parametrize("hidden", ["._1.png", ".thumb.png"])
+    def test_hidden_images_are_not_looked_at(self, bad, hidden, caplog):
+        write(bad / "nothing" / "1.png", np.zeros((32, 32), np.uint8))
+        (bad / "nothing" / hidden).write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X")
+        assert len(read_all(bad / "nothing")) == 1
+        assert not caplog.text
+
+    def test_a_small_file_that_states_a_gigapixel_takes_no_memory(self, bad):
+        """In a process of its own: OpenCV reads its limit once."""
+        header = b"P5\n30000 30000\n255\n"
+        (bad / "huge.pgm").write_bytes(header)
+        program = (
+            "import resource, sys\nfrom edge_c2vl.sources.images import Images\nfrom pathlib import Path\n"
+            "try: Images([Path(sys.argv[1])], None)\nexcept Exception as error: print(type(error).__name__)\n"
+            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)\n"
+        )
+        done = subprocess.run([sys.executable, "-c", program, str(bad / "huge.pgm")], capture_output=True, text=True)
+        name, megabytes = done.stdout.split()
+        assert name == "CameraError"
+        assert int(megabytes) < 600
 
     def test_a_file_without_permission(self, clip):
         if os.geteuid() == 0:
