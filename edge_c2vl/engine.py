@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from edge_c2vl.arrays import ERRORS, NpzFile
 from edge_c2vl.backends.base import Backend
 from edge_c2vl.bundle import Bundle, Engine, revise_bundle
 from edge_c2vl.cache import default_cache
@@ -189,9 +190,9 @@ def checking_clips(bundle: Bundle) -> Array:
         return np.random.default_rng(0).normal(size=shape).astype(np.float32)
     path = bundle.path / "calibration.npz"
     try:
-        with np.load(path, allow_pickle=False) as content:
+        with NpzFile(path) as content:
             clips = content["clips"].astype(np.float32)
-    except (OSError, ValueError, KeyError) as error:
+    except ERRORS as error:
         raise BundleError(f"{path} holds no clips ({error}): make it again with edge-c2vl quantize") from None
     if clips.ndim != 4 or clips.shape[1:] != (3, bundle.manifest.clip.frames, 25) or not np.isfinite(clips).all():
         raise BundleError(f"{path} holds {clips.shape}: make it again with edge-c2vl quantize")

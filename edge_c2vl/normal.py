@@ -14,7 +14,6 @@ import math
 import os
 import tempfile
 import warnings
-import zipfile
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_c2vl.arrays import ERRORS, NpzFile
 from edge_c2vl.errors import EdgeC2VLError
 from edge_c2vl.names import short
 from edge_c2vl.skeleton import NTU25, Array
@@ -152,13 +152,13 @@ class Normal:
         names = ("used", "mean", "scale", "precision", "usual", "place", "sizes")
         learn = "learn it with edge-c2vl run --normal FILE --learn-normal MINUTES"
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with NpzFile(path) as file:
                 if int(file["format_version"]) > FORMAT_VERSION:
                     raise EdgeC2VLError(f"{path} was written by a newer version; upgrade, or {learn}")
                 normal = cls(**{name: file[name] for name in names})
         except FileNotFoundError:
             raise EdgeC2VLError(f"{path} is not there: {learn}") from None
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        except ERRORS as error:
             raise EdgeC2VLError(f"{path} holds no learnt normality ({' '.join(str(error).split())}): {learn}") from None
         if not normal._consistent():
             raise EdgeC2VLError(f"{path} is damaged: {learn}")

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.errors import DatasetError, UsageError
+from edge_c2vl.folders import files_below
 from edge_c2vl.http_client import post
 from edge_c2vl.names import for_ffmpeg
 from edge_c2vl.redact import redact, secret_from
@@ -45,7 +46,7 @@ class Videos:
         """Raises DatasetError where there is no such folder, or no video in it, at any depth."""
         self.folder = folder
         self._paths: dict[str, list[Path]] = {}
-        for path in sorted(folder.rglob("*")):
+        for path in files_below(folder):
             if path.suffix.lower() in VIDEO_SUFFIXES:
                 self._paths.setdefault(path.stem.removesuffix("_rgb"), []).append(path)
         if not self._paths:

@@ -260,6 +260,27 @@ class TestNotAVideo:
         with pytest.raises(CameraError, match=r"1\.png"):
             read_all(bad / "nothing")
 
+    @pytest.mark.parametrize("hidden", ["._1.png", ".thumb.png"])
+    def test_hidden_images_are_not_looked_at(self, bad, hidden, caplog):
+        write(bad / "nothing" / "1.png", np.zeros((32, 32), np.uint8))
+        (bad / "nothing" / hidden).write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X")
+        assert len(read_all(bad / "nothing")) == 1
+        assert not caplog.text
+
+    def test_a_small_file_that_states_a_gigapixel_takes_no_memory(self, bad):
+        """In a process of its own: OpenCV reads its limit once."""
+        header = b"P5\n30000 30000\n255\n"
+        (bad / "huge.pgm").write_bytes(header)
+        program = (
+            "import resource, sys\nfrom edge_c2vl.sources.images import Images\nfrom pathlib import Path\n"
+            "try: Images([Path(sys.argv[1])], None)\nexcept Exception as error: print(type(error).__name__)\n"
+            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)\n"
+        )
+        done = subprocess.run([sys.executable, "-c", program, str(bad / "huge.pgm")], capture_output=True, text=True)
+        name, megabytes = done.stdout.split()
+        assert name == "CameraError"
+        assert int(megabytes) < 600
+
     def test_a_file_without_permission(self, clip):
         if os.geteuid() == 0:
             pytest.skip("root may read everything")
