@@ -26,7 +26,16 @@ def measure_run(
     from edge_c2vl.live import Watch, watch
 
     summary = watch(
-        Watch(camera, bundle=bundle, backend=backend, precision=precision, threads=threads, crop=crop, status=False)
+        Watch(
+            camera,
+            bundle=bundle,
+            backend=backend,
+            precision=precision,
+            threads=threads,
+            crop=crop,
+            status=False,
+            no_alerts=True,
+        )
     )
     return summary.to_json() | {"peak_rss_mb": _peak_rss_mb()}
 

@@ -12,7 +12,6 @@ import fcntl
 import hashlib
 import json
 import shutil
-import zipfile
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -22,11 +21,12 @@ from pathlib import Path
 import numpy as np
 
 from edge_c2vl.archive import Archive, ArchiveWriter
+from edge_c2vl.arrays import ERRORS, NpzFile
 from edge_c2vl.errors import ArchiveError, EdgeC2VLError, UsageError
-from edge_c2vl.folders import put_in_place
+from edge_c2vl.folders import files_below, put_in_place
 from edge_c2vl.names import printable, short
 from edge_c2vl.skeleton import MEDIAPIPE33
-from edge_c2vl.sources.images import images_in, is_image
+from edge_c2vl.sources.images import images_in
 from train.own_labels import OwnLabels, subject_of
 from train.remaining import Progress, Remaining
 from train.video import Recipe, Skeletons
@@ -71,7 +71,7 @@ def find_videos(paths: Sequence[Path]) -> list[Video]:
     found = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+            inside = [file for file in files_below(path) if file.suffix.lower() in SUFFIXES and file.is_file()]
             found += [video_at(file, file.relative_to(path).as_posix()) for file in inside]
             if not inside and images_in(path):
                 found.append(video_at(path, path.resolve().name))
@@ -90,7 +90,7 @@ def find_videos(paths: Sequence[Path]) -> list[Video]:
 
 def video_at(path: Path, name: str) -> Video:
     """A video, or a folder of images, under that name (printable: an archive and its labels are UTF-8)."""
-    files = [file for file in path.iterdir() if is_image(file)] if path.is_dir() else [path]
+    files = images_in(path) if path.is_dir() else [path]
     stats = [file.stat() for file in files]
     size, changed_ns = sum(stat.st_size for stat in stats), max(stat.st_mtime_ns for stat in stats)
     return Video(printable(name), str(path.resolve()), size, changed_ns)
@@ -241,10 +241,10 @@ def _keep(path: Path, skeletons: Skeletons) -> None:
 
 def _load(path: Path) -> Skeletons:
     try:
-        with np.load(path, allow_pickle=False) as part:
+        with NpzFile(path) as part:
             fps, poses = part["about"]
             return Skeletons(part["frames"], part["timestamps"], float(fps), int(poses))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except ERRORS as error:
         path.unlink(missing_ok=True)
         raise EdgeC2VLError(f"{path} was damaged ({error}) and is removed: run the same command again") from None
 

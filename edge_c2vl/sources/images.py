@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.errors import CameraError
+from edge_c2vl.folders import is_hidden
 from edge_c2vl.names import printable
 from edge_c2vl.quiet import quiet_opencv
 from edge_c2vl.sources.base import Picture, Source
@@ -30,9 +31,10 @@ def is_image(path: Path) -> bool:
 
 
 def images_in(folder: Path) -> list[Path]:
-    """The images of a folder, not of those below it, in natural order. Raises CameraError."""
+    """The images of a folder, not of those below it nor hidden ones, in natural order. Raises CameraError."""
     try:
-        return sorted((path for path in folder.iterdir() if is_image(path)), key=natural_order)
+        found = (path for path in folder.iterdir() if not is_hidden(path.name) and is_image(path))
+        return sorted(found, key=natural_order)
     except OSError as error:
         raise CameraError(f"cannot read the folder {folder}: {error.strerror}") from None
 
@@ -56,7 +58,8 @@ def decode(path: Path) -> NDArray[Any] | None:
 
 
 class Images(Source):
-    """Images in the given order, `fps` of them a second (default 30); 8 or 16 bits, gray or colour, alpha ignored."""
+    """Images in the given order, `fps` of them a second (default 30); 8 or 16 bits, gray or colour, alpha ignored. One
+    that is damaged is left out, and its time with it; MAX_DAMAGED of them in a row, or nothing else, are an error."""
 
     def __init__(self, paths: Sequence[Path], fps: float | None) -> None:
         quiet_opencv()

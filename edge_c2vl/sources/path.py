@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
 from edge_c2vl.errors import CameraError
+from edge_c2vl.redact import redact
 from edge_c2vl.sources.base import Source
 from edge_c2vl.sources.latest import Latest, Paced
 
@@ -35,11 +36,13 @@ def open_path(uri: str, options: CameraOptions) -> Source:
         images = sorted((match for match in matches if is_image(match)), key=natural_order)
         if images:
             return at_own_speed(lambda: Images(images, options.fps), name, options)
+        # What is no file may be an address whose scheme was forgotten.
+        shown = redact(name)
         raise CameraError(
-            f"no image matches {name}" if glob.has_magic(name) else f"there is no file, folder or camera {name}"
+            f"no image matches {shown}" if glob.has_magic(name) else f"there is no file, folder or camera {shown}"
         ) from None
     except (OSError, ValueError) as error:
-        raise CameraError(f"cannot read {name}: {getattr(error, 'strerror', None) or error}") from None
+        raise CameraError(f"cannot read {redact(name)}: {getattr(error, 'strerror', None) or error}") from None
     mode = status.st_mode
     if stat.S_ISDIR(mode):
         images = images_in(path)

@@ -17,10 +17,11 @@ from edge_c2vl.camera import CameraOptions, open_camera
 from edge_c2vl.errors import CameraError, EdgeC2VLError
 from edge_c2vl.sources import Picture, Source, latest, video
 from edge_c2vl.sources.images import natural_order
+from tests.conftest import needs
 
 
 def ffmpeg(*arguments):
-    subprocess.run(["ffmpeg", "-loglevel", "error", "-y", *map(str, arguments)], check=True)
+    subprocess.run([needs("ffmpeg"), "-loglevel", "error", "-y", *map(str, arguments)], check=True)
 
 
 def read_all(uri, **options):
@@ -55,7 +56,9 @@ class TestVideo:
     def test_variable_frame_rate(self, tmp_path):
         path = tmp_path / "variable.mkv"
         source = "testsrc=size=64x48:rate=10:duration=1,settb=1/1000,setpts=N*N*10"
-        ffmpeg("-f", "lavfi", "-i", source, "-vsync", "passthrough", "-c:v", "ffv1", path)
+        ffmpeg(
+            "-f", "lavfi", "-i", source, "-fps_mode", "passthrough", "-enc_time_base", "1:1000", "-c:v", "ffv1", path
+        )
         assert [f.timestamp_s for f in read_all(path)] == pytest.approx([n * n / 100 for n in range(10)], abs=2e-3)
 
     def test_a_gif_keeps_its_own_times(self, tmp_path):
@@ -256,6 +259,27 @@ class TestNotAVideo:
             (bad / "nothing" / f"{name}.png").write_text("damaged")
         with pytest.raises(CameraError, match=r"1\.png"):
             read_all(bad / "nothing")
+
+    @pytest.mark.parametrize("hidden", ["._1.png", ".thumb.png"])
+    def test_hidden_images_are_not_looked_at(self, bad, hidden, caplog):
+        write(bad / "nothing" / "1.png", np.zeros((32, 32), np.uint8))
+        (bad / "nothing" / hidden).write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X")
+        assert len(read_all(bad / "nothing")) == 1
+        assert not caplog.text
+
+    def test_a_small_file_that_states_a_gigapixel_takes_no_memory(self, bad):
+        """In a process of its own: OpenCV reads its limit once."""
+        header = b"P5\n30000 30000\n255\n"
+        (bad / "huge.pgm").write_bytes(header)
+        program = (
+            "import resource, sys\nfrom edge_c2vl.sources.images import Images\nfrom pathlib import Path\n"
+            "try: Images([Path(sys.argv[1])], None)\nexcept Exception as error: print(type(error).__name__)\n"
+            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)\n"
+        )
+        done = subprocess.run([sys.executable, "-c", program, str(bad / "huge.pgm")], capture_output=True, text=True)
+        name, megabytes = done.stdout.split()
+        assert name == "CameraError"
+        assert int(megabytes) < 600
 
     def test_a_file_without_permission(self, clip):
         if os.geteuid() == 0:
