@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import logging
+import re
 import threading
 import time
 from pathlib import Path
@@ -173,7 +175,7 @@ class Mqtt(Sink):
         topic = self._broker.topic
         greeting = [(f"{topic}/availability", "online")]
         if self._home_assistant:
-            name = topic.replace("/", "_")
+            name = home_assistant_id(topic)
             device = {"identifiers": [name], "name": "Edge-C2VL driver monitor"}
             # Both from the decision, which is retained and renewed: an alert's end may get lost with a process.
             # "alert" is the loudest level, "alerts" every reason that stands, the loudest first.
@@ -194,3 +196,10 @@ class Mqtt(Sink):
                 }
                 greeting.append((f"homeassistant/sensor/{name}/{key}/config", json.dumps(about)))
         return greeting
+
+
+def home_assistant_id(topic: str) -> str:
+    """Of the characters that Home Assistant takes (letters, digits, _ and -), and another one for every topic."""
+    plain = topic.replace("/", "_")
+    name = re.sub(r"[^a-zA-Z0-9_-]", "_", plain)
+    return name if name == plain else f"{name}_{hashlib.sha256(topic.encode()).hexdigest()[:8]}"

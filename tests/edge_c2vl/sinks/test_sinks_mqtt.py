@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from dataclasses import replace
 
 import pytest
@@ -131,3 +133,28 @@ def test_a_broker_that_refuses_is_told_of_with_its_reason_and_without_the_passwo
     sink.close()
     assert "Not authorized" in caplog.text
     assert "s3cret" not in caplog.text
+
+
+@pytest.mark.parametrize("topic", ["a%0Ab", "$SYS/car", "x" * 70_000], ids=["line break", "reserved", "long"])
+def test_a_topic_that_no_broker_takes_is_wrong_usage(topic):
+    from edge_c2vl.broker import parse_broker
+
+    with pytest.raises(UsageError, match="an MQTT topic is UTF-8") as caught:
+        parse_broker(f"mqtt://h/{topic}")
+    assert len(str(caught.value)) < 200
+
+
+def test_a_topic_of_bytes_that_are_no_utf8_is_wrong_usage():
+    from edge_c2vl.broker import parse_broker
+
+    with pytest.raises(UsageError, match="an MQTT topic is UTF-8"):
+        parse_broker(f"mqtt://h/{os.fsdecode(bytes([0xE4]))}")
+
+
+def test_home_assistant_takes_the_name_of_every_topic():
+    from edge_c2vl.sinks.mqtt import home_assistant_id
+
+    assert home_assistant_id("fleet/car-17") == "fleet_car-17"
+    odd = [home_assistant_id(topic) for topic in ("wagen 1", "wagen.1", "wägen|1", "{{ x }}")]
+    assert len(set(odd)) == 4
+    assert all(re.fullmatch("[a-zA-Z0-9_-]+", name) for name in odd)
