@@ -21,7 +21,10 @@ from numpy.typing import NDArray
 UNPACKED_RATIO = 100
 UNPACKED_LEAST = 64 << 20
 # What reading a damaged file ends in, in a reader of .npy or .npz.
-ERRORS = (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, MemoryError)
+ERRORS = (
+    *(OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, OverflowError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 _LONGEST_HEADER = 10_000  # bytes; NumPy's own limit
 
 

@@ -53,3 +53,11 @@ def put_in_place(folder: Path, target: Path) -> None:
     target.rename(aside)
     folder.rename(target)
     shutil.rmtree(aside)
+
+
+def exists_already(target: Path, mark: Path) -> str:
+    """What to say of a target that is there and is not to be replaced. mark: the file in it that shows it is one of
+    ours, so that --overwrite, which every command that writes one has, replaces it."""
+    if mark.is_file():
+        return f"{target} exists already: give --overwrite to replace it, or name another folder"
+    return f"{target} exists already, and holds something else: remove it, or name another folder"

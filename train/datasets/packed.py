@@ -18,6 +18,7 @@ from edge_c2vl.errors import DatasetError
 
 _PACKERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 _PACKERS[b"]\0\0"] = lzma.open  # .lzma
+_LEAST = 4096  # bytes that a file takes on disk, however small
 _BROKEN = (*ERRORS, tarfile.TarError, lzma.LZMAError)
 
 
@@ -42,7 +43,7 @@ def unpacked(source: Path, beside: Path) -> Iterator[Path]:
 def _unzip(source: Path, folder: Path, most: int) -> None:
     with zipfile.ZipFile(source) as archive:
         # A member that unpacks to more than it states is an error of zipfile's own.
-        size = sum(info.file_size for info in archive.infolist())
+        size = sum(_LEAST + info.file_size for info in archive.infolist())
         if size > most:
             raise ValueError(f"it would unpack to {size} bytes, where at most {most} are admitted")
         archive.extractall(folder)  # drops absolute and climbing parts of names
@@ -62,7 +63,7 @@ def _untar(source: Path, folder: Path, most: int) -> None:
     with _open(source) as stream, tarfile.open(fileobj=_Bounded(stream, most), mode="r:") as archive:  # type: ignore[arg-type]
         size = 0
         for member in archive:
-            size += tarfile.BLOCKSIZE + member.size
+            size += _LEAST + member.size
             if size > most:
                 raise ValueError(f"it would unpack to more than {most} bytes")
             # "data" refuses links and paths that lead out of the folder, devices, and foreign permissions.

@@ -23,7 +23,7 @@ from train.datasets.action_names import UTD_MHAD
 from train.datasets.source import Options, Recording, Source, from_kinect
 
 FPS = 30.0
-_HEADER, _COMPRESSED = 128, 15  # bytes before a MATLAB 5 file's first element; the type of a compressed one
+_HEADER, _MATRIX, _COMPRESSED = 128, 14, 15  # bytes before a MATLAB 5 file's first element; types of elements
 _NUMBERS = frozenset(["double", "single", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))])
 _NAME = re.compile(r"(a\d{1,2})_(s[1-8])_(t\d)_skeleton")
 # UTD-MHAD counts its joints from the head downwards along the trunk (Skeleton_joint_order.txt in its sample code); the
@@ -79,8 +79,22 @@ def _unpacked(content: bytes) -> bytes:
             left -= len(parts[-1])
             if unpacking.unconsumed_tail or left <= 0:
                 raise ValueError(f"it would unpack to more than {most_unpacked(len(content))} bytes")
+        _check_lengths(parts[-1], order)
         position = end
     return b"".join(parts)
+
+
+def _check_lengths(element: bytes, order: str) -> None:
+    """Raises ValueError where an element of a MATLAB 5 file, or a part of it, states more bytes than there are: SciPy
+    allocates what is stated."""
+    position, end = 0, len(element)
+    while position + 8 <= end:
+        kind, size = struct.unpack_from(f"{order}II", element, position)
+        small = kind >> 16  # up to four bytes, within the tag itself
+        if not small and size > end - position - 8:
+            raise ValueError(f"it states {size} bytes where {end - position - 8} are left")
+        inside = position == 0 and kind == _MATRIX
+        position += 8 if small or inside else 8 + -(-size // 8) * 8
 
 
 def read(path: Path) -> list[Recording]:

@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from edge_c2vl.archive import Archive
 from edge_c2vl.errors import EdgeC2VLError, UsageError
-from edge_c2vl.folders import put_in_place, temporary_beside
+from edge_c2vl.folders import exists_already, put_in_place, temporary_beside
 from edge_c2vl.names import utf8_name
 from edge_c2vl.recordings import Windows
 from edge_c2vl.skeleton import Array
@@ -163,7 +163,7 @@ def write_bank(
 
     path = Path(path)
     if path.exists() and not (overwrite and (path / "bank.json").is_file()):
-        raise BankError(f"{path} exists already: remove it, name another folder, or say --overwrite")
+        raise BankError(exists_already(path, path / "bank.json"))
     if kind not in KINDS:
         raise ValueError(f"a bank's kind is one of {KINDS}, not {kind!r}")
     data = np.array(embeddings, np.float32)
