@@ -12,6 +12,7 @@ import numpy as np
 
 from edge_c2vl.archive import Archive
 from edge_c2vl.errors import EdgeC2VLError
+from edge_c2vl.files import hidden
 from edge_c2vl.pipeline import Pipeline
 from edge_c2vl.records import Alert, Decision
 from edge_c2vl.replay.decisions import check_record
@@ -63,11 +64,16 @@ class ArchivedClips:
         )
 
 
+def alert_clips(folder: Path) -> list[Path]:
+    """The clips in a folder, by name; none of those that are being written, or that a crash left half-written."""
+    return sorted(file for file in folder.glob("*.npz") if not hidden(file))
+
+
 class AlertClips:
     """The skeletons around alerts: one file, or a folder of them in the order of their names."""
 
     def __init__(self, path: Path) -> None:
-        self._files = sorted(path.glob("*.npz")) if path.is_dir() else [path]
+        self._files = alert_clips(path) if path.is_dir() else [path]
         self.title = path.name
 
     def __len__(self) -> int:
