@@ -33,11 +33,12 @@ class Deferred(Sink):
         self._sink: Sink | None = None
         self._run: Run | None = None
         self._opening = threading.Lock()
-        self._closed = False
+        self._closed = self._gone = self._may_wait = False
 
     def open_first(self, may_wait: bool) -> None:
         """Opens it. Where that fails and it may wait, that is told, and `problem` says why. Raises UsageError in every
         case, other errors where it may not wait."""
+        self._may_wait = may_wait
         raised: list[Exception] = []
 
         def attempt() -> None:
@@ -89,13 +90,24 @@ class Deferred(Sink):
         self._opened().alert(alert)
 
     def frame(self, frame: SeenFrame) -> None:
-        self._opened().frame(frame)
+        if not self._gone:
+            self._opened().frame(frame)
 
     def skeleton(self, skeleton: SeenSkeleton) -> None:
         self._opened().skeleton(skeleton)
 
     def poll(self) -> bool:
-        return self._sink is None or not self._sink.on_main_thread or self._sink.poll()
+        if self._sink is None or self._gone or not self._sink.on_main_thread:
+            return True
+        try:
+            return self._sink.poll()
+        except Exception as error:
+            if not self._may_wait:
+                raise
+            self._gone, self.wants_frames = True, False
+            self.problem = str(error)
+            log.warning("%s; the run goes on without --%s", error, self.name)
+            return True
 
     def interrupt(self) -> None:
         if self._sink is not None:

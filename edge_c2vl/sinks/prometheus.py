@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from edge_c2vl.errors import UsageError
+from edge_c2vl.errors import OutputError
 from edge_c2vl.listen import allowed, parse_address, token_for
 from edge_c2vl.policy import Level, State
 from edge_c2vl.records import Alert, Decision
@@ -92,7 +92,7 @@ class Prometheus(Sink):
         try:
             server = make_server(host, port, guarded, _server_class(host), _Quiet)
         except OSError as error:
-            raise UsageError(f"--metrics {host}:{port}: cannot listen there: {error.strerror}") from None
+            raise OutputError(f"--metrics {host}:{port}: cannot listen there: {error.strerror}") from None
         threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
         return server
 

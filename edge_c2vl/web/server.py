@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from edge_c2vl.errors import UsageError
+from edge_c2vl.errors import OutputError
 from edge_c2vl.listen import TOKEN_VARIABLE, is_loopback, parse_address, token_for
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _listen(host: str, port: int, option: str) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listener = socket.socket(family, socket.SOCK_STREAM)
     except OSError as error:
-        raise UsageError(f"{option} {host}:{port}: {error.strerror}") from None
+        raise OutputError(f"{option} {host}:{port}: {error.strerror}") from None
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # Connections inherit these two.
@@ -135,5 +135,5 @@ def _listen(host: str, port: int, option: str) -> socket.socket:
     except OSError as error:
         listener.close()
         other = "" if is_loopback(host) and port == 0 else f"; name another, such as {option} {host}:{port + 1}"
-        raise UsageError(f"{option} {host}:{port}: cannot listen there: {error.strerror}{other}") from None
+        raise OutputError(f"{option} {host}:{port}: cannot listen there: {error.strerror}{other}") from None
     return listener
