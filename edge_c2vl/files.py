@@ -37,11 +37,6 @@ def open_held(path: str | Path, flags: int) -> int:
         os.close(descriptor)
 
 
-def hidden(path: Path) -> bool:
-    """Whether a file is not for users to see: one that is being written, or what another system leaves beside files."""
-    return path.name.startswith(".")
-
-
 class Lock:
     """Keeps a second run away from a file that is replaced as a whole, by a file beside it that `release` removes."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from edge_c2vl.errors import UsageError
+from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.personal import Personaliser
 from edge_c2vl.pipeline import Pipeline, Summary
 from edge_c2vl.policy import PolicySettings
@@ -49,6 +49,7 @@ class Watch:
     threads: int = 1
     decide_by: str = "classifier"
     hop: float = 0.25
+    no_alerts: bool = False
     duration: float | None = None
     settings: str | None = None
     normal: str | None = None
@@ -70,6 +71,7 @@ class Watch:
     webhook: str | None = None
     alert_clips: str | None = None
     serve: str | None = None
+    public_url: str | None = None
     serve_video: bool = False
     strict: bool = False
 
@@ -100,6 +102,8 @@ def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: Signals | None = No
         raise UsageError("--events - and --decisions - would mix on standard output; give one of them a file")
     if asked.serve_video and asked.serve is None:
         raise UsageError("--serve-video shows pictures on the live page; add --serve")
+    if asked.public_url is not None and asked.serve is None and asked.metrics is None:
+        raise UsageError("--public-url is where others find the live page; add --serve")
     policy = read_settings(asked.settings) if asked.settings else PolicySettings()
     personaliser = Personaliser(asked.normal, asked.learn_normal, asked.forget_normal, later=True)
     with ExitStack() as stack:
@@ -107,6 +111,14 @@ def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: Signals | None = No
         if asked.decide_by == "words" and model.words is None:
             raise UsageError(
                 f"--decide-by words: bundle {asked.bundle} has no labels in words; add some with edge-c2vl labels add"
+            )
+        by_words = asked.decide_by == "words" and model.words is not None
+        distraction = model.words.distraction if by_words and model.words else model.manifest.distraction
+        if not asked.no_alerts and not distraction:
+            raise UsageError(
+                f"bundle {asked.bundle} counts none of its {'words' if by_words else 'labels'} as distraction, so that "
+                "no alert of distraction would ever come: name some with --distraction of edge-c2vl "
+                f"{'labels' if by_words else 'export'}, or run it with --no-alerts"
             )
         engine = stack.enter_context(open_backend(model, asked.backend, asked.precision, asked.threads))
         engine.warm_up()
@@ -135,15 +147,24 @@ def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: Signals | None = No
             speed=speed,
             personaliser=personaliser,
             words=model.words,
-            by_words=asked.decide_by == "words",
+            by_words=by_words,
+            alerts=not asked.no_alerts,
         )
         if asked.status:
             what = f"{source.describe()}, bundle {model.manifest.name} on {engine.name} {engine.precision}"
             print(f"{what} ({engine.note})" if engine.note else what, file=sys.stderr)
+            if asked.no_alerts:
+                print("--no-alerts: whatever the driver does, there will be no alert", file=sys.stderr)
         if signals is not None:
             signals.connect(pipeline.stop, lambda: reread(pipeline, asked.settings))
         unused.pop_all()  # the pipeline closes its sinks
-        return pipeline.run(asked.duration)
+        summary = pipeline.run(asked.duration)
+        unfinished = personaliser.unfinished()
+        if unfinished is not None and not source.live:
+            raise EdgeC2VLError(unfinished)
+        if unfinished is not None:
+            log.warning("%s", unfinished)
+        return summary
 
 
 def _outputs(
@@ -182,7 +203,7 @@ def _outputs(
         if asked.mqtt_queue:
             add("mqtt-queue", "mqtt:Queue", spool, asked.mqtt_queue, replace_damaged)
     if asked.metrics is not None:
-        add("metrics", "prometheus:Prometheus", asked.metrics)
+        add("metrics", "prometheus:Prometheus", asked.metrics, asked.public_url)
     if asked.webhook:
         add("webhook", "webhook:Webhook", asked.webhook)
     if asked.alert_clips:
@@ -206,7 +227,7 @@ def _open_page(asked: Watch, source: Camera, model: Bundle, engine: Backend) -> 
         distraction=decided.distraction,
         min_confidence=manifest.clip.min_confidence,
     )
-    page = Page(asked.serve or "", about, asked.serve_video)
+    page = Page(asked.serve or "", about, asked.serve_video, asked.public_url)
     if asked.status:
         print(page.invitation, file=sys.stderr)
     return page

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from edge_c2vl.errors import OutputError
-from edge_c2vl.files import PRIVATE_FOLDER, hidden
-from edge_c2vl.policy import Level
+from edge_c2vl.files import PRIVATE_FOLDER
+from edge_c2vl.folders import is_hidden
+from edge_c2vl.policy import Level, Reason
 from edge_c2vl.records import Alert, SeenSkeleton
 from edge_c2vl.sinks import Sink
 
@@ -51,7 +52,7 @@ class SkeletonClips(Sink):
         self._recent: deque[SeenSkeleton] = deque()
         self._due: list[Alert] = []
         self._renewed_s = 0.0
-        self._level = Level.NONE
+        self._levels: dict[Reason, Level] = {}
 
     def skeleton(self, skeleton: SeenSkeleton) -> None:
         if self._recent and skeleton.timestamp_s < self._recent[-1].timestamp_s:
@@ -69,11 +70,11 @@ class SkeletonClips(Sink):
                 self._write(alert)
 
     def alert(self, alert: Alert) -> None:
-        if alert.level > self._level:
+        if alert.level > self._levels.get(alert.reason, Level.NONE):
             self._due.append(alert)
             self._renewed_s = alert.timestamp_s
             self._write(alert)
-        self._level = alert.level
+        self._levels[alert.reason] = alert.level
 
     def close(self) -> None:
         self._write_all()
@@ -109,7 +110,7 @@ class SkeletonClips(Sink):
         # Of this run by number: the clock may be set while it goes on, and files then seem older than they are.
         own = f"{alert.run}-"
         files = sorted(
-            (file for file in self._folder.glob("*-*.npz") if not hidden(file)),
+            (file for file in self._folder.glob("*-*.npz") if not is_hidden(file.name)),
             key=lambda file: (
                 file.name.startswith(own),
                 file.name if file.name.startswith(own) else file.stat().st_mtime,

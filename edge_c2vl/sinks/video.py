@@ -9,6 +9,7 @@ from typing import Any
 from edge_c2vl.draw import draw
 from edge_c2vl.errors import EdgeC2VLError, OutputError, UsageError
 from edge_c2vl.files import open_held
+from edge_c2vl.names import for_ffmpeg, short
 from edge_c2vl.records import SeenFrame
 from edge_c2vl.sinks import Sink
 
@@ -27,12 +28,12 @@ class VideoFile(Sink):
             raise UsageError(f"--output {path}: give a name that ends in .mp4")
         if not self._path.parent.is_dir():
             raise OutputError(f"--output {path}: there is no folder {self._path.parent}")
-        self._part = self._path.with_name(f".{self._path.stem}.part.mp4")
+        self._part = self._path.with_name(f".{short(self._path.stem)}.part.mp4")
         try:
+            if self._path.is_dir():
+                raise UsageError(f"--output {path}: that is a folder")
             # FFmpeg writes into this file, for this user alone; what a run that was killed left in it goes.
             self._held = open_held(self._part, os.O_RDWR | os.O_TRUNC)
-        except UsageError:
-            raise UsageError(f"--output {path} is in use by another run; name another file") from None
         except OSError as error:
             raise OutputError(f"--output {path}: cannot write there: {error.strerror}") from None
         self._fps = fps if 1 <= fps <= 240 else 30.0
@@ -47,7 +48,9 @@ class VideoFile(Sink):
         image = draw(frame)
         if self._writer is None:
             self._size = (image.shape[1], image.shape[0])
-            self._writer = cv2.VideoWriter(str(self._part), cv2.VideoWriter.fourcc(*"mp4v"), self._fps, self._size)
+            code = cv2.VideoWriter.fourcc(*"mp4v")
+            with for_ffmpeg(self._part) as name:
+                self._writer = cv2.VideoWriter(name, cv2.CAP_FFMPEG, code, self._fps, self._size)
             if not self._writer.isOpened():
                 raise EdgeC2VLError(
                     f"{self._path}: OpenCV cannot write a video of {self._size[0]}x{self._size[1]} there"
