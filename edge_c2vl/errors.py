@@ -19,6 +19,10 @@ class UsageError(EdgeC2VLError):
     exit_code = 2
 
 
+class OutputError(EdgeC2VLError):
+    """An output cannot be opened now. That may pass: a live run goes on without it and tries it again."""
+
+
 class CameraError(EdgeC2VLError):
     """A camera, stream or file could not be opened or read."""
 

@@ -159,7 +159,9 @@ class Normal:
         except FileNotFoundError:
             raise EdgeC2VLError(f"{path} is not there: {learn}") from None
         except ERRORS as error:
-            raise EdgeC2VLError(f"{path} holds no learnt normality ({' '.join(str(error).split())}): {learn}") from None
+            # What NumPy says of a file that is no .npz is advice to trust it.
+            why = "it is no .npz file" if "pickle" in str(error) else " ".join(str(error).split())
+            raise EdgeC2VLError(f"{path} holds no learnt normality ({why}): {learn}") from None
         if not normal._consistent():
             raise EdgeC2VLError(f"{path} is damaged: {learn}")
         return normal

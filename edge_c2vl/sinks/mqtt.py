@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_c2vl.broker import make_client, parse_broker
-from edge_c2vl.errors import EdgeC2VLError
+from edge_c2vl.errors import EdgeC2VLError, OutputError, UsageError
 from edge_c2vl.records import Alert, Decision, StateChange
 from edge_c2vl.sinks import Sink
 from edge_c2vl.spool import Message, Spool
@@ -26,6 +26,18 @@ BACKOFF_S = (0.5, 30.0)
 FAREWELL_S = 2.0
 
 
+class Queue(Sink):
+    """Keeps what waits for the broker in a file, over a restart. It takes no records: they come by the spool, which it
+    shares with `Mqtt`; close that first."""
+
+    def __init__(self, spool: Spool, path: str, replace_damaged: bool) -> None:
+        self._spool = spool
+        spool.open(Path(path), replace_damaged)
+
+    def close(self) -> None:
+        self._spool.close()
+
+
 class Mqtt(Sink):
     """Publishes below the topic of `uri` (see `broker.parse_broker`), QoS 1:
 
@@ -35,16 +47,18 @@ class Mqtt(Sink):
     TOPIC/decision                the newest decision, QoS 0, retained; at most one a second, none while away
     TOPIC/availability            "online" or "offline", retained; the broker says "offline" when the connection breaks
 
-    queue: a file that keeps what could not be sent over a restart. home_assistant: announces state and alert to
-    Home Assistant's MQTT discovery.
+    home_assistant: announces state and alert to Home Assistant's MQTT discovery.
     """
 
-    def __init__(self, uri: str, queue: str | None = None, home_assistant: bool = False) -> None:
+    def __init__(self, uri: str, spool: Spool | None = None, home_assistant: bool = False) -> None:
         self._broker = parse_broker(uri, default_topic="edge-c2vl")
-        make_client(self._broker)  # certificates that cannot be used are told of now, not in a thread
+        try:
+            make_client(self._broker)  # certificates that cannot be used are told of now, not in a thread
+        except UsageError as error:
+            raise OutputError(str(error)) from None
         self._home_assistant = home_assistant
-        self._spool = Spool(Path(queue) if queue else None)
-        self._wake = threading.Event()
+        self._spool = Spool() if spool is None else spool
+        self._wake = self._spool.arrived
         self._closing = threading.Event()
         self._lost = threading.Event()
         self._client: Any = None
@@ -81,7 +95,6 @@ class Mqtt(Sink):
 
     def _put(self, name: str, record: dict[str, Any]) -> None:
         self._spool.put(f"{self._broker.topic}/{name}", json.dumps(record))
-        self._wake.set()
 
     def _run(self) -> None:
         delay_s = BACKOFF_S[0]

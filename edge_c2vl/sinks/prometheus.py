@@ -137,3 +137,7 @@ class _Collector:
         for name, failures in run.sink_failures().items():
             lost.add_metric([name], failures)
         yield lost
+        down = GaugeMetricFamily("edge_c2vl_outputs_down", "1 while it cannot be opened, 0.", labels=["output"])
+        for name, why in run.outputs_down().items():
+            down.add_metric([name], why is not None)
+        yield down

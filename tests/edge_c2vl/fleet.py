@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from edge_c2vl.policy import Level, Reason, State
 from edge_c2vl.records import Alert
+from edge_c2vl.spool import Spool
 from edge_c2vl.summary import Summary
 from edge_c2vl.timing import Timings
 
@@ -28,6 +29,13 @@ ALERT = Alert(
 
 def alert(number, **more):
     return replace(ALERT, number=number, **more)
+
+
+def spool_at(path, limit=10_000):
+    """A queue that is kept in that file."""
+    spool = Spool(limit)
+    spool.open(path)
+    return spool
 
 
 class Listener:
@@ -67,3 +75,6 @@ class Run:
 
     def sink_failures(self):
         return {"JsonLines": 1}
+
+    def outputs_down(self):
+        return {"events": "no room", "decisions": None}

@@ -168,7 +168,7 @@ def judge(
     video: Path, truth: list[Span], distraction: Sequence[str], asked: Watch, least_iou: float, window_s: float
 ) -> Judged:
     recorder = Recorder()
-    watch(replace(asked, camera=str(video), realtime=False, status=False), [recorder], signals=False)
+    watch(replace(asked, camera=str(video), realtime=False, status=False), [recorder])
     beyond = [span for span in truth if span.end_s > recorder.last_s + SLACK_S]
     if beyond:
         line = truth.index(beyond[0]) + 2
