@@ -79,6 +79,7 @@ def somebody(
         pytest.skip("setpriv may not change the user here")
     if not shm:
         (folder / "dev").mkdir()
+        needs("mount")
         hide = [needs("unshare", "util-linux"), "--mount", "sh", "-c", BARE_DEV, "sh", str(folder / "dev")]
         if subprocess.run([*hide, "true"], capture_output=True).returncode != 0:
             pytest.skip("needs a mount namespace, which is forbidden here")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -85,19 +86,8 @@ def test_an_epoch_is_made_up_as_stated(archive: Archive) -> None:
 
 
 def test_folds_then_bundle(archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class SameProcess:
-        """The pool's interface in this process: a worker would not see the small settings."""
-
-        def __init__(self, *_: object, **__: object) -> None: ...
-        def __enter__(self) -> SameProcess:
-            return self
-
-        def __exit__(self, *_: object) -> None: ...
-        def submit(self, function, *arguments):
-            value = function(*arguments)
-            return type("Done", (), {"result": lambda _: value})()
-
-    monkeypatch.setattr(sktdd, "ProcessPoolExecutor", SameProcess)
+    # In this process: a worker would not see the small settings.
+    monkeypatch.setattr(sktdd, "make_pool", lambda _: ThreadPoolExecutor(1))
     with pytest.raises(EdgeC2VLError, match="--folds first"):
         run_final(archive, tmp_path / "work", tmp_path / "bundle", overwrite=False)
     report = run_folds(archive, tmp_path / "work", seeds=1, jobs=1)
