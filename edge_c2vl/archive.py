@@ -25,6 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 from edge_c2vl.archive_files import COLUMNS, FORMAT_VERSION, check_clips, damaged, load, read_clips, read_meta
 from edge_c2vl.errors import ArchiveError
 from edge_c2vl.folders import exists_already, put_in_place, temporary_beside
+from edge_c2vl.names import utf8_name
 from edge_c2vl.skeleton import NTU25, Array, clean
 
 if TYPE_CHECKING:
@@ -228,7 +229,8 @@ class ArchiveWriter:
         # A column that only some of the clips have: what the others lack is an empty word, not a float NaN among words.
         for column in clips.columns[clips.isna().any()]:
             clips[column] = clips[column].astype(object).where(clips[column].notna(), "").astype(str)
-        clips.to_parquet(self._folder / "clips.parquet", index=False)
+        with utf8_name(self._folder / "clips.parquet") as name:
+            clips.to_parquet(name, index=False)
         (self._folder / "meta.json").write_text(json.dumps(self.meta, indent=1, ensure_ascii=False) + "\n", "utf-8")
         put_in_place(self._folder, self.path)
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edge_c2vl.arrays import ERRORS, most_unpacked
 from edge_c2vl.errors import ArchiveError
+from edge_c2vl.names import utf8_name
 from edge_c2vl.skeleton import NTU25
 from edge_c2vl.texts import read_json
 
@@ -57,13 +58,15 @@ def read_clips(path: Path, frames: int) -> pd.DataFrame:
 
     file = path / "clips.parquet"
     try:
-        about = pyarrow.parquet.read_metadata(file)
+        with utf8_name(file) as name:
+            about = pyarrow.parquet.read_metadata(name)
         if about.num_rows > frames:
             raise ValueError(f"{about.num_rows} clips of {frames} frames")
         size = sum(about.row_group(number).total_byte_size for number in range(about.num_row_groups))
         if size > most_unpacked(file.stat().st_size):
             raise ValueError("it would unpack to more than is admitted")
-        clips = pd.read_parquet(file)
+        with utf8_name(file) as name:
+            clips = pd.read_parquet(name)
     except ImportError:
         raise
     except Exception as error:

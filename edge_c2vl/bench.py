@@ -26,7 +26,16 @@ def measure_run(
     from edge_c2vl.live import Watch, watch
 
     summary = watch(
-        Watch(camera, bundle=bundle, backend=backend, precision=precision, threads=threads, crop=crop, status=False)
+        Watch(
+            camera,
+            bundle=bundle,
+            backend=backend,
+            precision=precision,
+            threads=threads,
+            crop=crop,
+            status=False,
+            no_alerts=True,
+        )
     )
     return summary.to_json() | {"peak_rss_mb": _peak_rss_mb()}
 
@@ -38,7 +47,10 @@ def measure_pose(camera: str, crop: str | None) -> dict[str, Any]:
 
     options = CameraOptions(crop=parse_crop(crop) if crop else None)
     with open_camera(camera, options) as source:
-        frames = list(iter(source.read, None))
+        frames = []
+        while (frame := source.read()) is not None:
+            if frame.image is not None:
+                frames.append(frame)
     with PoseEstimator() as pose:
         started = time.perf_counter()
         for frame in frames:

@@ -23,6 +23,7 @@ from typing import Any
 
 from edge_c2vl.errors import BundleError
 from edge_c2vl.folders import exists_already, put_in_place, temporary_beside
+from edge_c2vl.names import utf8_name
 from edge_c2vl.onnx_files import external_files
 from edge_c2vl.window import ClipSpec
 from edge_c2vl.words import FILE as WORDS
@@ -113,8 +114,10 @@ class Manifest:
                 raise ValueError(f"the engine {engine.path} has no batch of three numbers")
         if not isinstance(self.calibration, dict) or not all(isinstance(row, dict) for row in self.latency.values()):
             raise ValueError("calibration or latency is no mapping")
-        if not isinstance(self.embedding_size, int) or self.layout != "ntu25" or self.clip.frames < 1:
-            raise ValueError("embedding_size, layout or clip.frames is not what this version knows")
+        self.clip.check()
+        size = self.embedding_size
+        if not isinstance(size, int) or isinstance(size, bool) or size < 1 or self.layout != "ntu25":
+            raise ValueError("embedding_size or layout is not what this version knows")
 
 
 class Bundle:
@@ -307,7 +310,8 @@ def _check_model(folder: Path, name: str, manifest: Manifest, mend: str) -> None
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
     try:
-        session = onnxruntime.InferenceSession(str(folder / name), options, providers=["CPUExecutionProvider"])
+        with utf8_name(folder / name) as source:
+            session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     except Exception as error:
         why = " ".join(str(error).split())
         raise BundleError(f"{folder / name} is not a model that ONNX Runtime can load ({why}): {mend}") from None

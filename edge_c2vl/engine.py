@@ -19,8 +19,10 @@ import numpy as np
 from edge_c2vl.arrays import ERRORS, NpzFile
 from edge_c2vl.backends.base import Backend
 from edge_c2vl.bundle import Bundle, Engine, revise_bundle
+from edge_c2vl.cache import default_cache
 from edge_c2vl.errors import BundleError, UsageError
 from edge_c2vl.machine import folder_name
+from edge_c2vl.names import utf8_name
 from edge_c2vl.skeleton import Array
 
 Say = Callable[[str], None]
@@ -150,7 +152,8 @@ def build_optimised(bundle: Bundle, precision: str, threads: int, say: Say = lam
         options = session_options(threads)
         options.optimized_model_filepath = str(target)
         options.add_session_config_entry("session.save_model_format", "ORT")
-        onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        with utf8_name(model) as source:
+            onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
         content = target.read_bytes()
         with OnnxRuntimeBackend(target, precision, threads=threads) as built:
             measured = compare_with_onnxruntime(bundle, built, checking_clips(bundle))
@@ -331,8 +334,7 @@ def _monitor(trt: Any, say: Say) -> Any:
 
 
 def _cache_file(device: Any) -> Path:
-    base = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    return base / "edge-c2vl" / "timing" / f"{folder_name(device.gpu)}-tensorrt-{device.tensorrt}.cache"
+    return default_cache() / "timing" / f"{folder_name(device.gpu)}-tensorrt-{device.tensorrt}.cache"
 
 
 def _read(path: Path) -> bytes:

@@ -1,10 +1,16 @@
 """Errors that a user can act on: what is wrong, where, and what to do, in one line."""
 
+from edge_c2vl.names import printable
+
 
 class EdgeC2VLError(Exception):
     """Something failed; the command ends with exit code 1 and prints only the message."""
 
     exit_code = 1
+
+    def __init__(self, message: str = "") -> None:
+        # A message quotes names of files, which may hold anything.
+        super().__init__(printable(message))
 
 
 class UsageError(EdgeC2VLError):

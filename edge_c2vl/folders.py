@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from edge_c2vl.errors import DatasetError
+from edge_c2vl.names import short
 
 # What other systems leave beside people's files, besides names with a dot in front: macOS's ._NAME and .DS_Store.
 _LEFT_BY_SYSTEMS = frozenset(
@@ -38,7 +39,7 @@ def files_below(folder: Path, pattern: str = "*") -> list[Path]:
 def temporary_beside(target: Path) -> Path:
     """An empty folder on the target's own disk, hidden, so that `put_in_place` is a rename and nothing is copied."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    folder = Path(tempfile.mkdtemp(prefix=f".{short(target.name)}.", dir=target.parent))
     folder.chmod(0o755)  # mkdtemp makes it private
     return folder
 

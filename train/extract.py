@@ -24,6 +24,7 @@ from edge_c2vl.archive import Archive, ArchiveWriter
 from edge_c2vl.arrays import ERRORS, NpzFile
 from edge_c2vl.errors import ArchiveError, EdgeC2VLError, UsageError
 from edge_c2vl.folders import files_below, put_in_place
+from edge_c2vl.names import printable, short
 from edge_c2vl.skeleton import MEDIAPIPE33
 from edge_c2vl.sources.images import images_in
 from train.own_labels import OwnLabels, subject_of
@@ -88,12 +89,11 @@ def find_videos(paths: Sequence[Path]) -> list[Video]:
 
 
 def video_at(path: Path, name: str) -> Video:
-    """A video, or a folder of images, under that name."""
+    """A video, or a folder of images, under that name (printable: an archive and its labels are UTF-8)."""
     files = images_in(path) if path.is_dir() else [path]
     stats = [file.stat() for file in files]
-    return Video(
-        name, str(path.resolve()), sum(stat.st_size for stat in stats), max(stat.st_mtime_ns for stat in stats)
-    )
+    size, changed_ns = sum(stat.st_size for stat in stats), max(stat.st_mtime_ns for stat in stats)
+    return Video(printable(name), str(path.resolve()), size, changed_ns)
 
 
 def fingerprint(videos: Sequence[Video], recipe: Recipe, labels: OwnLabels | None = None) -> str:
@@ -169,7 +169,7 @@ def _already(target: Path, identity: str) -> Report:
 @contextmanager
 def _work_folder(target: Path) -> Iterator[Path]:
     """The folder of parts beside the archive, for this process alone. What a killed writer left in it is removed."""
-    work = target.parent / f".{target.name}.extracting"
+    work = target.parent / f".{short(target.name)}.extracting"
     work.mkdir(parents=True, exist_ok=True)
     with (work / "lock").open("w") as lock:
         try:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_c2vl.backends.base import Backend, in_batches
 from edge_c2vl.errors import BundleError, UsageError
+from edge_c2vl.names import utf8_name
 from edge_c2vl.skeleton import Array
 
 if TYPE_CHECKING:
@@ -57,9 +59,9 @@ class OnnxRuntimeBackend(Backend):
         import onnxruntime
 
         names = [_with_options(name, precision) for name in chosen_providers(providers)]
-        source = str(model) if isinstance(model, Path) else model
         try:
-            self._session: Any = onnxruntime.InferenceSession(source, session_options(threads), providers=names)
+            with utf8_name(model) if isinstance(model, Path) else nullcontext(model) as source:
+                self._session: Any = onnxruntime.InferenceSession(source, session_options(threads), providers=names)
         except Exception as error:  # ONNX Runtime raises a family of its own, none of which is exported
             what = model if isinstance(model, Path) else "the model"
             raise BundleError(f"{what}: ONNX Runtime cannot open it: {' '.join(str(error).split())}") from error

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 from typing import Any
 
 from edge_c2vl.draw import draw
 from edge_c2vl.errors import EdgeC2VLError, UsageError
+from edge_c2vl.names import for_ffmpeg, short
 from edge_c2vl.records import SeenFrame
 from edge_c2vl.sinks import Sink
 
@@ -23,7 +25,14 @@ class VideoFile(Sink):
             raise UsageError(f"--output {path}: give a name that ends in .mp4")
         if not self._path.parent.is_dir():
             raise UsageError(f"--output {path}: there is no folder {self._path.parent}")
-        self._part = self._path.with_name(f".{self._path.stem}.part.mp4")
+        try:
+            if stat.S_ISDIR(self._path.lstat().st_mode):
+                raise UsageError(f"--output {path}: that is a folder")
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise UsageError(f"--output {path}: {error.strerror}") from None
+        self._part = self._path.with_name(f".{short(self._path.stem)}.part.mp4")
         self._fps = fps if 1 <= fps <= 240 else 30.0
         self._writer: Any = None
         self._size = (0, 0)
@@ -36,7 +45,9 @@ class VideoFile(Sink):
         image = draw(frame)
         if self._writer is None:
             self._size = (image.shape[1], image.shape[0])
-            self._writer = cv2.VideoWriter(str(self._part), cv2.VideoWriter.fourcc(*"mp4v"), self._fps, self._size)
+            code = cv2.VideoWriter.fourcc(*"mp4v")
+            with for_ffmpeg(self._part) as name:
+                self._writer = cv2.VideoWriter(name, cv2.CAP_FFMPEG, code, self._fps, self._size)
             if not self._writer.isOpened():
                 raise EdgeC2VLError(
                     f"{self._path}: OpenCV cannot write a video of {self._size[0]}x{self._size[1]} there"

@@ -60,6 +60,7 @@ class Listener:
 
 class Run:
     dropped_frames, reconnects, reduced, refused_speeds = 4, 2, 1, 3
+    damaged_pictures, misfit = 5, True
 
     def __init__(self):
         self.summary, self.timings = Summary(frames=90, poses=80), Timings()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import socket
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from edge_c2vl import pipeline as pipeline_module
 from edge_c2vl import reconnect
+from edge_c2vl import temperature as temperature_module
 from edge_c2vl.errors import CameraError
 from edge_c2vl.freeze import FreezeDetector
 from edge_c2vl.governor import Governor, GovernorSettings
@@ -32,7 +34,7 @@ from tests.edge_c2vl.test_speed import wait_for
 class Unplugged:
     """Gives `frames` frames, fails, and opens again at the third attempt."""
 
-    live, dropped = True, 0
+    live, dropped, misfit = True, 0, ""
 
     def __init__(self, frames=3):
         self._left, self.attempts, self.interrupted = frames, 0, False
@@ -77,6 +79,32 @@ def test_waiting_for_a_camera_can_be_ended(impatient):
     assert isinstance(camera.read(), NoPicture)
     camera.interrupt()
     assert list(iter(camera.read, None)) is not None
+
+
+class Misfit(Unplugged):
+    """Its pictures have another shape until it has been opened anew for the second time."""
+
+    misfit = "another shape"
+
+    def __init__(self):
+        super().__init__(10**6)
+
+    def read(self):
+        now_s = time.monotonic()
+        return NoPicture(now_s, now_s) if self.misfit else super().read()
+
+    def reopen(self):
+        self.attempts += 1
+        self.misfit = "another shape" if self.attempts < 2 else ""
+
+
+def test_a_camera_of_another_shape_is_opened_again_for_its_old_size(impatient, monkeypatch):
+    monkeypatch.setattr(reconnect, "MISFIT_S", (0.02, 0.05))
+    camera = Reconnecting(Misfit(), interval_s=0.01)
+    meanwhile = list(itertools.takewhile(lambda frame: isinstance(frame, NoPicture), iter(camera.read, None)))
+    assert len(meanwhile) >= 4
+    assert (camera.reconnects, camera.misfit) == (2, "")
+    camera.interrupt()
 
 
 # Blindness, in the pipeline
@@ -242,6 +270,61 @@ def test_watchdog_interval_is_ours_only(monkeypatch):
     assert Notifier().watchdog_s == 20
     monkeypatch.setenv("WATCHDOG_PID", str(os.getpid() + 1))
     assert Notifier().watchdog_s is None
+
+
+def test_systemd_is_told_also_when_no_file_can_be_opened(systemd, monkeypatch):
+    notifier = Notifier()
+    notifier.send("READY=1")
+
+    def exhausted(*_):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr("edge_c2vl.notify.socket.socket", exhausted)
+    notifier.send("WATCHDOG=1")
+    notifier.send("the end")
+    notifier.close()
+    wait_for(lambda: systemd == ["READY=1", "WATCHDOG=1"])
+
+
+@pytest.mark.parametrize("what", ["pipeline.temperature_c", "pipeline.Governor.update", "pipeline.psutil.Process"])
+def test_what_fails_in_looking_after_a_run_is_told_once_and_ends_nothing(what, monkeypatch, caplog):
+    def fails(*_):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(pipeline_module, "CHECK_S", 0.02)
+    monkeypatch.setattr(f"edge_c2vl.{what}", fails)
+    kept = Kept()
+    summary = build(Blinking(300, ()), Pose(), sinks=[kept]).run()
+    assert summary.frames > 0
+    assert kept.decisions
+    assert ["Too many open files" in record.getMessage() for record in caplog.records] == [True]
+
+
+class Window(Kept):
+    """A window whose display has gone."""
+
+    on_main_thread = True
+
+    def poll(self):
+        raise RuntimeError("no display")
+
+
+def test_a_window_that_fails_is_told_once_and_the_run_goes_on(caplog):
+    window = Window()
+    build(Blinking(200, ()), Pose(), sinks=[window]).run()
+    assert window.decisions
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
+        "Window failed, and the run goes on without it"
+    ]
+
+
+def test_a_temperature_that_cannot_be_read_is_none(monkeypatch, tmp_path):
+    class Zones(type(tmp_path)):
+        def glob(self, _pattern):
+            raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(temperature_module, "ZONES", Zones(tmp_path))
+    assert temperature_module.temperature_c() is None
 
 
 class Hanging(Pose):

@@ -6,12 +6,12 @@ import importlib
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from itertools import chain, islice
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from edge_c2vl.skeleton import clean
 from train.datasets import DATASETS
 from train.datasets.packed import unpacked
 from train.datasets.source import LeftOut, NobodyError, Options, Recording, Source
+from train.processes import make_pool
 from train.workers import end_with_parent
 
 
@@ -132,8 +133,7 @@ class _Reader:
 
 def _ordered_map(function: Callable[[Any], Any], items: Iterable[Any], workers: int) -> Iterator[Any]:
     """map() over processes. At most 4 items a worker are under way, so that results never pile up in memory."""
-    # spawn: forking a process in which a library runs threads (OpenCV, Arrow) can deadlock.
-    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=end_with_parent) as pool:
+    with make_pool(workers, end_with_parent) as pool:
 
         def submit(item: Any) -> Future[Any]:
             with _signals_blocked():

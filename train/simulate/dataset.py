@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,12 +19,14 @@ import numpy as np
 
 from edge_c2vl.errors import DatasetError, UsageError
 from edge_c2vl.folders import put_in_place, temporary_beside
+from edge_c2vl.names import for_ffmpeg
 from edge_c2vl.progress import track
 from edge_c2vl.simulated.cameras import VIEWS, View
 from edge_c2vl.simulated.driver import make_driver
 from edge_c2vl.simulated.film import Film
 from edge_c2vl.simulated.motion import Motion
 from train.datasets.drive_act import SIMULATED
+from train.processes import make_pool
 from train.simulate import labels, protocol, skeletons
 
 # The inner mirror's labels are always written: the skeletons are numbered by its frames.
@@ -117,7 +118,7 @@ def _each(runs: Sequence[_Run], target: Path, workers: int) -> Iterator[tuple[in
     if workers == 1:
         yield from (_write_run(run, target) for run in runs)
         return
-    with ProcessPoolExecutor(workers, initializer=_one_thread) as pool:
+    with make_pool(workers, _one_thread) as pool:
         waiting = [pool.submit(_write_run, run, target) for run in runs]
         try:
             for result in waiting:
@@ -175,7 +176,9 @@ def _write_video(film: Film, stem: Path, frames: int) -> int:
 
     view = film.view
     path = stem.with_name(f"{stem.name}.mp4")
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), view.fps, (view.width, view.height))
+    with for_ffmpeg(path) as name:
+        code = cv2.VideoWriter_fourcc(*"mp4v")
+        writer = cv2.VideoWriter(name, cv2.CAP_FFMPEG, code, view.fps, (view.width, view.height))
     if not writer.isOpened():
         raise DatasetError(f"cannot write the video {path}")
     times_s = [number / view.fps for number in range(frames)]
