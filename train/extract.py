@@ -71,12 +71,9 @@ def find_videos(paths: Sequence[Path]) -> list[Video]:
     found = []
     for path in paths:
         if path.is_dir():
-            inside = [file for file in files_below(path) if file.suffix.lower() in SUFFIXES and file.is_file()]
-            found += [video_at(file, file.relative_to(path).as_posix()) for file in inside]
-            if not inside and images_in(path):
-                found.append(video_at(path, path.resolve().name))
-            elif not inside:
-                raise UsageError(f"the folder {path} holds no video ({', '.join(sorted(SUFFIXES))}) and no image")
+            for video in videos_in(path):
+                name = path.resolve().name if video == path else video.relative_to(path).as_posix()
+                found.append(video_at(video, name))
         elif path.exists():
             found.append(video_at(path, path.name))
         else:
@@ -86,6 +83,14 @@ def find_videos(paths: Sequence[Path]) -> list[Video]:
         if names.setdefault(video.name, video.path) != video.path:
             raise UsageError(f"{names[video.name]} and {video.path} would both be called {video.name}")
     return sorted({video.name: video for video in found}.values(), key=lambda video: video.name)
+
+
+def videos_in(folder: Path) -> list[Path]:
+    """The videos in a folder, at any depth; the folder itself where it holds images instead. Raises UsageError."""
+    inside = [file for file in files_below(folder) if file.suffix.lower() in SUFFIXES and file.is_file()]
+    if not inside and not images_in(folder):
+        raise UsageError(f"the folder {folder} holds no video ({', '.join(sorted(SUFFIXES))}) and no image")
+    return inside or [folder]
 
 
 def video_at(path: Path, name: str) -> Video:
