@@ -124,6 +124,6 @@ class Deferred(Sink):
         return self._sink
 
     def _failed(self, error: Exception) -> None:
-        if self.problem is None and not isinstance(error, (UsageError, ModuleNotFoundError)):
+        if self._may_wait and self.problem is None and not isinstance(error, (UsageError, ModuleNotFoundError)):
             log.warning("%s; the run goes on without --%s and tries it again", error, self.name)
         self.problem = " ".join(str(error).split()) or type(error).__name__
