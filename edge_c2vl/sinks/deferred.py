@@ -11,7 +11,7 @@ from edge_c2vl.records import Alert, Decision, SeenFrame, SeenSkeleton, StateCha
 from edge_c2vl.sinks import Run, Sink
 
 # How long the start of a live run waits for an output to open: a disk that hangs must not keep it from watching.
-PATIENCE_S = 5.0
+PATIENCE_S = 10.0
 
 log = logging.getLogger("edge_c2vl")
 
@@ -52,7 +52,7 @@ class Deferred(Sink):
             thread.start()
             thread.join(PATIENCE_S)
             if thread.is_alive():
-                self._failed(OutputError(f"--{self.name} did not open within {PATIENCE_S:.0f} s"))
+                self._failed(OutputError(f"--{self.name} did not open in {PATIENCE_S:.0f} s"))
         else:
             attempt()
         if raised and (not may_wait or isinstance(raised[0], (UsageError, ModuleNotFoundError))):

@@ -223,7 +223,7 @@ def test_an_output_that_hangs_while_it_opens_does_not_keep_a_run_from_starting(m
 
     output = Deferred("events", build)
     output.open_first(may_wait=True)
-    assert "did not open within" in caplog.text
+    assert "did not open in" in caplog.text
     outlet = Outlet(output, lossless=False, failed=pytest.fail)
     outlet.start()
     outlet.give(DECISION)
