@@ -45,6 +45,8 @@ class Deferred(Sink):
             try:
                 self.open()
             except Exception as error:
+                # It may be known only after the patience has ended.
+                self.misused = isinstance(error, (UsageError, ModuleNotFoundError))
                 raised.append(error)
 
         if may_wait:
@@ -55,7 +57,7 @@ class Deferred(Sink):
                 self._failed(OutputError(f"--{self.name} did not open in {PATIENCE_S:.0f} s"))
         else:
             attempt()
-        if raised and (not may_wait or isinstance(raised[0], (UsageError, ModuleNotFoundError))):
+        if raised and (not may_wait or self.misused):
             raise raised[0]
 
     def open(self) -> None:

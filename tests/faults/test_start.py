@@ -56,6 +56,7 @@ def test_outputs_that_cannot_open_keep_no_run_from_watching_and_open_when_they_c
             (tmp_path / "later").mkdir()
             (tmp_path / "clips").unlink()
             run.wait(lambda: run.down() == {"normal"}, 120)
+            run.wait_for_frames(10)
     # Each is told once, and what is down at the end stands in the summary.
     assert run.errors.count("the run goes on without --output") == 1
     assert run.errors.count("--output works again") == 1
