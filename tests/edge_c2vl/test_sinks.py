@@ -139,10 +139,13 @@ def test_video_keeps_the_recordings_time_and_appears_when_whole(tmp_path):
 def test_a_video_is_for_this_user_alone_and_one_run_at_a_time_writes_it(tmp_path):
     path = tmp_path / "seen.mp4"
     sink = VideoFile(str(path), 25.0)
-    with pytest.raises(UsageError, match="in use by another run"):
+    noise = np.random.default_rng(0)
+    for index in range(50):
+        sink.frame(SeenFrame(noise.integers(0, 255, (120, 160, 3), np.uint8), None, index / 25, DECISION))
+    with pytest.raises(UsageError, match=r"seen\.mp4 is in use by another run"):
         VideoFile(str(path), 25.0)
-    sink.frame(SeenFrame(np.zeros((120, 160, 3), np.uint8), None, 0.0, DECISION))
     sink.close()
+    assert sum(1 for _ in iter(cv2.VideoCapture(str(path)).grab, False)) == 50
     assert path.stat().st_mode & 0o777 == 0o600
     VideoFile(str(path), 25.0).close()
     assert [entry.name for entry in tmp_path.iterdir()] == ["seen.mp4"]
