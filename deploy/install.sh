@@ -34,6 +34,7 @@ do_ /opt/edge-c2vl/bin/pip install --quiet --upgrade pip
 do_ /opt/edge-c2vl/bin/pip install --quiet --constraint "$here/constraints.txt" "${here}[can,metrics,mqtt,web]"
 do_ install -d -m 0750 -o root -g edge-c2vl /etc/edge-c2vl
 [ -e /etc/edge-c2vl/environment ] || do_ install -m 0640 -o root -g edge-c2vl "$here/deploy/environment" /etc/edge-c2vl/environment
+[ -e /etc/edge-c2vl/settings.yaml ] || do_ install -m 0640 -o root -g edge-c2vl "$here/deploy/settings.yaml" /etc/edge-c2vl/settings.yaml
 do_ install -D -m 0644 "$here/docs/jetson.md" /usr/share/doc/edge-c2vl/jetson.md
 do_ install -m 0644 "$here/deploy/edge-c2vl.service" /etc/systemd/system/edge-c2vl.service
 do_ systemctl daemon-reload

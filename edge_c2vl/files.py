@@ -18,16 +18,17 @@ PRIVATE_FOLDER = 0o700
 log = logging.getLogger("edge_c2vl")
 
 
-def open_held(path: str | Path, flags: int) -> int:
+def open_held(path: str | Path, flags: int, stands_for: Path | None = None) -> int:
     """Opens a file, or makes an empty one, and holds it until the descriptor is closed; the kernel does that for a
     process that is killed, so that no lock outlives its run. Raises UsageError where another run, or another output of
-    this one, holds it, and OSError where it cannot be opened. What is no file (a pipe, a terminal) is not held."""
+    this one, holds it, and OSError where it cannot be opened. What is no file (a pipe, a terminal) is not held.
+    stands_for: the file that messages name instead."""
     while True:
         descriptor = os.open(path, flags | os.O_CREAT, PRIVATE_FILE)
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 return descriptor
-            _hold(descriptor, path)
+            _hold(descriptor, stands_for or path)
             # Whoever held it before may have renamed or removed it since it was opened here.
             if _is_named(descriptor, path):
                 return descriptor
@@ -43,10 +44,7 @@ class Lock:
     def __init__(self, path: Path) -> None:
         path = path.resolve()
         self._path = path.with_name(f".{path.name}.lock")
-        try:
-            self._descriptor = open_held(self._path, os.O_RDWR)
-        except UsageError:
-            raise _in_use(path) from None
+        self._descriptor = open_held(self._path, os.O_RDWR, stands_for=path)
 
     def release(self) -> None:
         self._path.unlink(missing_ok=True)

@@ -199,9 +199,9 @@ def _outputs(
     if asked.mqtt:
         # The broker and the queue on the disk: each goes on without the other.
         spool = Spool()
-        add("mqtt", "mqtt:Mqtt", asked.mqtt, spool, asked.home_assistant)
         if asked.mqtt_queue:
             add("mqtt-queue", "mqtt:Queue", spool, asked.mqtt_queue, replace_damaged)
+        add("mqtt", "mqtt:Mqtt", asked.mqtt, spool, asked.home_assistant)
     if asked.metrics is not None:
         add("metrics", "prometheus:Prometheus", asked.metrics, asked.public_url)
     if asked.webhook:

@@ -100,7 +100,7 @@ class Outlet:
                 self.sink.open()
                 return True
             except Exception as error:
-                if self._lossless:
+                if self._lossless or self.sink.misused:
                     self._end(error)
                     return False
             with self._changed:

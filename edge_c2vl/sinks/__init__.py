@@ -46,6 +46,7 @@ class Sink:
 
     All are called from one thread of the sink's own, but for `attach` and `poll` (main thread) and `interrupt` (any).
     name: what messages and metrics call it. problem: why it is not open; None where it is.
+    misused: whether it was asked for in a way in which it never opens.
     wants_frames, wants_skeletons: whether `frame` and `skeleton` are to be called; pictures are handed to nobody else.
     on_main_thread: whether `poll` is to be called, which windows need.
     """
@@ -55,6 +56,7 @@ class Sink:
     on_main_thread = False
     name = ""
     problem: str | None = None
+    misused = False
 
     def open(self) -> None:
         """Before the first record. Raises what stands in the way; live it is called again later."""

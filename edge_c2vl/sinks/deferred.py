@@ -11,7 +11,7 @@ from edge_c2vl.records import Alert, Decision, SeenFrame, SeenSkeleton, StateCha
 from edge_c2vl.sinks import Run, Sink
 
 # How long the start of a live run waits for an output to open: a disk that hangs must not keep it from watching.
-PATIENCE_S = 5.0
+PATIENCE_S = 10.0
 
 log = logging.getLogger("edge_c2vl")
 
@@ -45,6 +45,8 @@ class Deferred(Sink):
             try:
                 self.open()
             except Exception as error:
+                # It may be known only after the patience has ended.
+                self.misused = isinstance(error, (UsageError, ModuleNotFoundError))
                 raised.append(error)
 
         if may_wait:
@@ -52,10 +54,10 @@ class Deferred(Sink):
             thread.start()
             thread.join(PATIENCE_S)
             if thread.is_alive():
-                self._failed(OutputError(f"--{self.name} did not open within {PATIENCE_S:.0f} s"))
+                self._failed(OutputError(f"--{self.name} did not open in {PATIENCE_S:.0f} s"))
         else:
             attempt()
-        if raised and (not may_wait or isinstance(raised[0], (UsageError, ModuleNotFoundError))):
+        if raised and (not may_wait or self.misused):
             raise raised[0]
 
     def open(self) -> None:
@@ -124,6 +126,6 @@ class Deferred(Sink):
         return self._sink
 
     def _failed(self, error: Exception) -> None:
-        if self.problem is None and not isinstance(error, (UsageError, ModuleNotFoundError)):
+        if self._may_wait and self.problem is None and not isinstance(error, (UsageError, ModuleNotFoundError)):
             log.warning("%s; the run goes on without --%s and tries it again", error, self.name)
         self.problem = " ".join(str(error).split()) or type(error).__name__

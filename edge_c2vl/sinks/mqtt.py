@@ -28,14 +28,10 @@ FAREWELL_S = 2.0
 
 class Queue(Sink):
     """Keeps what waits for the broker in a file, over a restart. It takes no records: they come by the spool, which it
-    shares with `Mqtt`; close that first."""
+    shares with `Mqtt`, and which that closes when it has said goodbye."""
 
     def __init__(self, spool: Spool, path: str, replace_damaged: bool) -> None:
-        self._spool = spool
         spool.open(Path(path), replace_damaged)
-
-    def close(self) -> None:
-        self._spool.close()
 
 
 class Mqtt(Sink):

@@ -33,7 +33,7 @@ class VideoFile(Sink):
             if self._path.is_dir():
                 raise UsageError(f"--output {path}: that is a folder")
             # FFmpeg writes into this file, for this user alone; what a run that was killed left in it goes.
-            self._held = open_held(self._part, os.O_RDWR | os.O_TRUNC)
+            self._held = open_held(self._part, os.O_RDWR, stands_for=self._path)
         except OSError as error:
             raise OutputError(f"--output {path}: cannot write there: {error.strerror}") from None
         self._fps = fps if 1 <= fps <= 240 else 30.0

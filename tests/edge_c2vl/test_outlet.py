@@ -223,7 +223,7 @@ def test_an_output_that_hangs_while_it_opens_does_not_keep_a_run_from_starting(m
 
     output = Deferred("events", build)
     output.open_first(may_wait=True)
-    assert "did not open within" in caplog.text
+    assert "did not open in" in caplog.text
     outlet = Outlet(output, lossless=False, failed=pytest.fail)
     outlet.start()
     outlet.give(DECISION)
@@ -242,3 +242,21 @@ def test_wrong_usage_ends_at_once_and_on_a_recording_everything_does(may_wait):
     if not may_wait:
         with pytest.raises(OutputError):
             Deferred("events", Door()).open_first(may_wait)
+
+
+def test_wrong_usage_that_is_found_late_ends_the_run(monkeypatch):
+    monkeypatch.setattr(deferred, "PATIENCE_S", 0.1)
+    released, errors = threading.Event(), []
+
+    def misused():
+        released.wait()
+        raise UsageError("no such address")
+
+    output = Deferred("mqtt", misused)
+    output.open_first(may_wait=True)
+    released.set()
+    outlet = Outlet(output, lossless=False, failed=errors.append)
+    outlet.start()
+    wait_for(lambda: errors)
+    assert isinstance(errors[0], UsageError)
+    outlet.close()

@@ -56,20 +56,6 @@ def test_fifty_kills_lose_no_alert_that_was_on_the_disk(tmp_path):
     assert acknowledged > 1000
 
 
-@pytest.fixture
-def disk(tmp_path):
-    """A disk of 256 kB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)], capture_output=True, text=True
-    )
-    if mount.returncode:
-        pytest.skip(f"needs to mount a tmpfs, for which it has to be root: {mount.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
 def fill(disk: Path) -> Path:
     """Leaves not a byte; the file that takes it all."""
     ballast = disk / "ballast"
