@@ -22,6 +22,7 @@ LONG_FILE_LINES = 350
 # From the lowest line to the highest: a room imports rooms of lower lines only. What is not listed may do as it likes.
 ORDER = {
     "edge_c2vl": (
+        "names",
         "errors",
         "device utils",
         "skeletons speed",
