@@ -41,6 +41,7 @@ class Watch:
     crop: str | None = None
     camera_mode: str = "auto"
     realtime: bool = False
+    pose: str = "auto"
     pose_model: str | None = None
     bundle: str = "default"
     backend: str = "auto"
@@ -109,11 +110,11 @@ def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: bool = True) -> Sum
         engine.warm_up()
         speed = stack.enter_context(open_speed(asked.speed_kmh, asked.speed))
         source = stack.enter_context(open_camera(asked.camera, options))
-        # Opened before MediaPipe, whose import takes a second, so that a wrong camera is told at once.
+        # Opened before the pose networks, which take a moment, so that a wrong camera is told at once.
         outputs = [*_open_sinks(asked, source, model, engine), *sinks]
         from edge_c2vl.pose import PoseEstimator
 
-        pose = stack.enter_context(PoseEstimator(asked.pose_model))
+        pose = stack.enter_context(PoseEstimator(asked.pose_model, kind=asked.pose, threads=asked.threads))
         pipeline = Pipeline(
             Reconnecting(source, asked.hop) if asked.reconnect and source.live else source,
             pose,
@@ -130,7 +131,7 @@ def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: bool = True) -> Sum
             by_words=asked.decide_by == "words",
         )
         if asked.status:
-            what = f"{source.describe()}, bundle {model.manifest.name} on {engine.name} {engine.precision}"
+            what = f"{source.describe()}, pose by {pose.name}, bundle {model.manifest.name} on {engine.name} {engine.precision}"
             print(f"{what} ({engine.note})" if engine.note else what, file=sys.stderr)
         with _signals(pipeline, asked.settings) if signals else nullcontext():
             return pipeline.run(asked.duration)

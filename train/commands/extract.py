@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
-from edge_c2vl.commands.options import json_option, picture_options, pose_model_option
+from edge_c2vl.commands.options import json_option, picture_options, pose_options
 
 
 @click.command()
 @click.argument("videos", nargs=-1, required=True, metavar="VIDEO|FOLDER...", type=click.Path(path_type=Path))
 @click.argument("archive", type=click.Path(path_type=Path))
 @picture_options
-@pose_model_option
+@pose_options
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one a core, as far as memory goes]")
 @click.option("--ray", metavar="ADDRESS", help="Use a Ray cluster instead: auto, HOST:PORT or ray://HOST:PORT.")
 @click.option(
