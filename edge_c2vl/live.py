@@ -82,6 +82,7 @@ def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: bool = True) -> Sum
     from edge_c2vl.backends import open_backend
     from edge_c2vl.bundle import Bundle
     from edge_c2vl.camera import CameraOptions, open_camera, parse_crop
+    from edge_c2vl.pose import PoseEstimator, resolve
     from edge_c2vl.reconnect import Reconnecting
 
     options = CameraOptions(
@@ -98,6 +99,7 @@ def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: bool = True) -> Sum
         raise UsageError("--events - and --decisions - would mix on standard output; give one of them a file")
     if asked.serve_video and asked.serve is None:
         raise UsageError("--serve-video shows pictures on the live page; add --serve")
+    resolve(asked.pose, asked.pose_model)
     policy = read_settings(asked.settings) if asked.settings else PolicySettings()
     personaliser = Personaliser(asked.normal, asked.learn_normal, asked.forget_normal)
     with ExitStack() as stack:
@@ -112,8 +114,6 @@ def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: bool = True) -> Sum
         source = stack.enter_context(open_camera(asked.camera, options))
         # Opened before the pose networks, which take a moment, so that a wrong camera is told at once.
         outputs = [*_open_sinks(asked, source, model, engine), *sinks]
-        from edge_c2vl.pose import PoseEstimator
-
         pose = stack.enter_context(PoseEstimator(asked.pose_model, kind=asked.pose, threads=asked.threads))
         pipeline = Pipeline(
             Reconnecting(source, asked.hop) if asked.reconnect and source.live else source,
@@ -131,7 +131,8 @@ def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: bool = True) -> Sum
             by_words=asked.decide_by == "words",
         )
         if asked.status:
-            what = f"{source.describe()}, pose by {pose.name}, bundle {model.manifest.name} on {engine.name} {engine.precision}"
+            by = f"pose by {pose.name}, bundle {model.manifest.name} on {engine.name} {engine.precision}"
+            what = f"{source.describe()}, {by}"
             print(f"{what} ({engine.note})" if engine.note else what, file=sys.stderr)
         with _signals(pipeline, asked.settings) if signals else nullcontext():
             return pipeline.run(asked.duration)

@@ -112,9 +112,24 @@ def _open(
     from edge_c2vl.pose.networks import open_networks
     from edge_c2vl.pose.tracker import BlazePose
 
-    providers = kind.partition(":")[2] or "cpu"
-    networks = open_networks([name.strip() for name in providers.split(",")], threads)
-    return BlazePose(networks, static, min_detection, min_tracking)
+    return BlazePose(open_networks(_providers(kind), threads), static, min_detection, min_tracking)
+
+
+def identity_of(kind: str = "auto", model: str | Path | None = None) -> str:
+    """The `identity` that an estimator of that kind would have; nothing is opened. Raises UsageError, BundleError."""
+    kind = resolve(kind, model)
+    if kind == "mediapipe":
+        from edge_c2vl.pose.mediapipe import identity
+
+        return identity(model)
+    from edge_c2vl.pose.networks import FOLDER, precision_for, verify
+
+    return verify(FOLDER, precision_for(_providers(kind)))
+
+
+def _providers(kind: str) -> list[str]:
+    """ONNX Runtime's, from "blazepose:cuda,cpu"."""
+    return [name.strip() for name in (kind.partition(":")[2] or "cpu").split(",")]
 
 
 def to_skeleton(landmarks: Array, width: int, height: int) -> Array:

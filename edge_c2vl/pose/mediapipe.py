@@ -44,6 +44,18 @@ def open_mediapipe(model: str | Path | None, static: bool, min_detection: float,
         return Task(Path(model), static, min_detection, min_tracking)
 
 
+def identity(model: str | Path | None) -> str:
+    """See Tracker. Raises UsageError where there is no MediaPipe or no such model."""
+    try:
+        if model is not None:
+            return f"mediapipe task {hashlib.sha256(Path(model).read_bytes()).hexdigest()[:12]}"
+        return f"mediapipe {importlib.metadata.version('mediapipe')}"
+    except (OSError, importlib.metadata.PackageNotFoundError) as error:
+        raise UsageError(
+            f"no pose by MediaPipe here: {error}; pip install mediapipe==0.10.14, or leave it out"
+        ) from None
+
+
 class _MediaPipe(Tracker):
     """What MediaPipe says at a start stays off the terminal."""
 
@@ -73,7 +85,7 @@ class Bundled(_MediaPipe):
             min_detection_confidence=min_detection,
             min_tracking_confidence=min_tracking,
         )
-        self.identity = self.name = f"mediapipe {importlib.metadata.version('mediapipe')}"
+        self.identity = self.name = identity(None)
 
     def landmarks(self, image_bgr: NDArray[np.uint8], timestamp_ms: int) -> Array | None:
         # `process` counts 33.3 ms for each frame, whatever the camera does. Its smoothing would then lag by as much
@@ -117,8 +129,7 @@ class Task(_MediaPipe):
         except (RuntimeError, ValueError, OSError) as error:
             reason = " ".join(str(error).split())
             raise UsageError(f"MediaPipe cannot use the pose model {model}: {reason}") from None
-        digest = hashlib.sha256(model.read_bytes()).hexdigest()
-        self.identity = f"mediapipe task {digest[:12]}"
+        self.identity = identity(model)
         self.name = f"{self.identity} ({model.name})"
 
     def landmarks(self, image_bgr: NDArray[np.uint8], timestamp_ms: int) -> Array | None:

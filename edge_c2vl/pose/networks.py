@@ -84,10 +84,14 @@ def open_networks(providers: Sequence[str] = ("cpu",), threads: int = 1, folder:
 
     Raises BundleError where a file is missing, damaged or does not open, UsageError for a provider that there is not.
     """
-    precision = "fp16" if providers[0] == "tensorrt" else "fp32"
+    precision = precision_for(providers)
     identity = verify(folder, precision)
     opened = [OnnxRuntimeNetwork(folder / f"{name}.{precision}.onnx", precision, providers, threads) for name in NAMES]
     return Networks(identity, *opened)
+
+
+def precision_for(providers: Sequence[str]) -> str:
+    return "fp16" if providers[0] == "tensorrt" else "fp32"
 
 
 def verify(folder: Path, precision: str) -> str:

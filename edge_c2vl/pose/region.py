@@ -44,19 +44,12 @@ class Region:
         picture is like its edge; otherwise it is black."""
         import cv2
 
-        step_x, step_y = (math.cos(self.angle) * self.size / pixels, math.sin(self.angle) * self.size / pixels)
-        half = pixels / 2
-        matrix = np.array(
-            [
-                [step_x, -step_y, self.x - step_x * half + step_y * half],
-                [step_y, step_x, self.y - step_y * half - step_x * half],
-                [0, 0, 1],
-            ]
-        )
-        # MediaPipe's own call. cv2.warpAffine would be a little faster, but rounds coordinates otherwise.
+        # As MediaPipe does it, step by step: cv2.warpAffine would be a little faster, but rounds coordinates otherwise.
+        corners = cv2.boxPoints(((self.x, self.y), (self.size, self.size), math.degrees(self.angle)))
+        square = np.array([[0, pixels], [0, 0], [pixels, 0], [pixels, pixels]], np.float32)
+        matrix = cv2.getPerspectiveTransform(corners, square)
         border = cv2.BORDER_REPLICATE if replicate else cv2.BORDER_CONSTANT
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        part: Any = cv2.warpPerspective(image, matrix, (pixels, pixels), flags=flags, borderMode=border)
+        part: Any = cv2.warpPerspective(image, matrix, (pixels, pixels), flags=cv2.INTER_LINEAR, borderMode=border)
         return part
 
     def to_picture(self, points: Floats) -> Floats:
@@ -66,13 +59,3 @@ class Region:
         return np.stack(
             [cosine * x - sine * y + self.x, sine * x + cosine * y + self.y, points[:, 2] * self.size], axis=1
         )
-
-    def overlap(self, other: Region) -> float:
-        """Intersection over union, as if both stood upright."""
-        reach = (self.size + other.size) / 2
-        across = min(reach - abs(self.x - other.x), self.size, other.size)
-        along = min(reach - abs(self.y - other.y), self.size, other.size)
-        if across <= 0 or along <= 0:
-            return 0.0
-        shared = across * along
-        return shared / (self.size**2 + other.size**2 - shared)

@@ -13,14 +13,16 @@ from numpy.typing import NDArray
 
 from edge_c2vl.pose.base import Evidence, Floats, Tracker
 from edge_c2vl.pose.detector import Detector
-from edge_c2vl.pose.landmarks import BODY, LandmarkFinder
+from edge_c2vl.pose.landmarks import BODY, Found, LandmarkFinder
 from edge_c2vl.pose.networks import Networks
 from edge_c2vl.pose.region import Region
 from edge_c2vl.pose.smoothing import LowPassFilter, OneEuroFilter
-from edge_c2vl.skeleton import Array
+from edge_c2vl.skeleton import MEDIAPIPE33, Array
 
-# Whoever is found so soon after the person was lost, and where the person was, is that person.
-REMEMBERED_MS = 2000
+# For so long after the person was lost, only somebody whose shoulders are where the person's were is taken to be that
+# person: as near as this, in sizes of the region, which is 2 to 2.5 m. Then whoever is surest is followed.
+REMEMBERED_MS, SAME_PLACE = 1000, 0.15
+SHOULDERS = [MEDIAPIPE33.index("left_shoulder"), MEDIAPIPE33.index("right_shoulder")]
 
 
 class BlazePose(Tracker):
@@ -40,7 +42,7 @@ class BlazePose(Tracker):
 
     def reset(self) -> None:
         self._region: Region | None = None  # where the person will be in the next picture
-        self._last: tuple[Region, int] | None = None  # where and when the person was seen last
+        self._last: tuple[Floats, float, int] | None = None  # the person's shoulders, the region's size, and when
         self._visibility.reset()
         self._lose()
 
@@ -51,14 +53,11 @@ class BlazePose(Tracker):
         self._region_points.reset()
 
     def landmarks(self, image_bgr: NDArray[np.uint8], timestamp_ms: int) -> Array | None:
-        region = self._region or self._choose(self._detector.detect(image_bgr), timestamp_ms)
-        if region is None:
+        seen = self._look(image_bgr, timestamp_ms)
+        if seen is None:
             self._lose()
             return None
-        found = self._finder.find(image_bgr, region)
-        if not found.presence > self._min_presence or not np.isfinite(found.points).all():
-            self._lose()
-            return None
+        region, found = seen
         size = np.array([image_bgr.shape[1], image_bgr.shape[0]])
         places = found.points[:BODY, :2]
         outside = np.any((places < 0) | (places > size), axis=1)
@@ -66,7 +65,7 @@ class BlazePose(Tracker):
         points, visibility = found.points[:BODY], found.visibility
         if not self._static:
             points, visibility = self._smooth(found.points, visibility, timestamp_ms)
-            self._last = (region, timestamp_ms)
+            self._last = (_shoulders(found), region.size, timestamp_ms)
         shares = points / np.array([size[0], size[1], size[0]])
         return np.column_stack([shares, visibility]).astype(np.float32)
 
@@ -80,13 +79,26 @@ class BlazePose(Tracker):
         self._region = Region.around(ends[0], ends[1])
         return body, self._visibility.apply(visibility)
 
-    def _choose(self, people: list[Region], timestamp_ms: int) -> Region | None:
-        """Of several people the one who was followed until a moment ago, else the surest."""
-        if self._last is not None and timestamp_ms - self._last[1] <= REMEMBERED_MS:
-            overlaps = [person.overlap(self._last[0]) for person in people]
-            if overlaps and max(overlaps) > 0:
-                return people[int(np.argmax(overlaps))]
-        return people[0] if people else None
+    def _look(self, image_bgr: NDArray[np.uint8], timestamp_ms: int) -> tuple[Region, Found] | None:
+        """The person and the region looked at: the one followed, else the one followed until a moment ago, so that a
+        passenger does not become the driver whenever the driver is not seen for a moment, else the surest."""
+        known = self._region is not None or not self._remembers(timestamp_ms)
+        regions = [self._region] if self._region is not None else self._detector.detect(image_bgr)
+        for region in regions[:1] if known else regions:
+            found = self._finder.find(image_bgr, region)
+            if not found.presence > self._min_presence or not np.isfinite(found.points).all():
+                continue
+            if known or self._is_same(found):
+                return region, found
+        return None
+
+    def _remembers(self, timestamp_ms: int) -> bool:
+        return self._last is not None and timestamp_ms - self._last[2] <= REMEMBERED_MS
+
+    def _is_same(self, found: Found) -> bool:
+        assert self._last is not None
+        shoulders, size, _ = self._last
+        return float(np.linalg.norm(_shoulders(found) - shoulders)) <= SAME_PLACE * size
 
     def warm_up(self, _timestamp_ms: int) -> None:
         nothing = np.zeros((64, 64, 3), np.uint8)
@@ -95,3 +107,9 @@ class BlazePose(Tracker):
 
     def close(self) -> None:
         self._networks.close()
+
+
+def _shoulders(found: Found) -> Floats:
+    """The point between the shoulders, x and y in pixels."""
+    middle: Floats = found.points[SHOULDERS, :2].mean(axis=0)
+    return middle

@@ -39,6 +39,7 @@ def extract(
     skip_failed: bool,
     overwrite: bool,
     as_json: bool,
+    pose: str,
     pose_model: str | None,
     labels: str | None,
     test: str | None,
@@ -70,7 +71,7 @@ def extract(
         report = run(
             find_videos(videos),
             archive,
-            Recipe(options, pose_model),
+            Recipe(options, pose_model, pose),
             runner=(lambda queue, recipe: run_ray(queue, recipe, ray)) if ray else None,
             workers=workers or default_workers(),
             retries=retries,
