@@ -61,11 +61,11 @@ def can_run(findings: Iterable[Finding]) -> bool:
 
 def check_python() -> list[Finding]:
     version = platform.python_version()
-    fits = (3, 10) <= sys.version_info[:2] <= (3, 12)
+    fits = (3, 10) <= sys.version_info[:2] <= (3, 14)
     return [
         Finding("edge-c2vl", "ok", __version__),
         Finding("machine", "info", f"{platform.system()} {platform.release()}, {platform.machine()}"),
-        Finding("Python", "ok" if fits else "fail", version, "" if fits else "use Python 3.10, 3.11 or 3.12"),
+        Finding("Python", "ok" if fits else "fail", version, "" if fits else "use Python 3.10 to 3.14"),
     ]
 
 
