@@ -24,9 +24,9 @@ import numpy as np
 import nw_ucla_table as table
 
 from edge_c2vl.archive import Archive, ArchiveWriter
+from edge_c2vl.cache import default_cache
 from edge_c2vl.recordings import whole_clips
 from train.checkpoint import LANGUAGE
-from train.data import default_cache
 from train.evaluation.models import CheckpointModel
 from train.evaluation.predictions import through
 from train.knowledge.bank import Bank

@@ -13,9 +13,13 @@ import argparse
 import json
 import socket
 import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from edge_c2vl.backends import open_backend
 from edge_c2vl.backends.base import Backend
@@ -26,6 +30,7 @@ from edge_c2vl.pose import PoseEstimator
 from edge_c2vl.records import Decision
 from edge_c2vl.sinks import Sink
 from edge_c2vl.skeleton import Array
+from tests.videos import ffmpeg
 
 
 class Slow(Backend):
@@ -63,7 +68,7 @@ def main() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{probe.getsockname()[1]}"
-    stream = ["ffmpeg", "-loglevel", "error", "-re", "-stream_loop", "-1", "-i", asked.video, "-r", "30", "-q:v", "4"]
+    stream = [ffmpeg(), "-loglevel", "error", "-re", "-stream_loop", "-1", "-i", asked.video, "-r", "30", "-q:v", "4"]
     player = subprocess.Popen([*stream, "-f", "mpjpeg", "-listen", "1", url])
     time.sleep(1.0)
     ages = Ages()

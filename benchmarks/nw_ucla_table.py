@@ -1,4 +1,4 @@
-"""The table of docs/results.md, section NW-UCLA: what each part of C2VL brings, label-free rows and supervised ones.
+"""The table of docs/experiments.md, section C2VL on NW-UCLA: what each part brings, label-free and supervised.
 
 One encoder and one budget for all rows that are pretrained: 15 times through the recordings of the training views and
 their variations, which every label-free row learns from. The probe is fixed beforehand (standardised features, logistic

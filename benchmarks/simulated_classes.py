@@ -14,7 +14,6 @@ from contextlib import nullcontext
 
 import cv2
 import numpy as np
-import onnxruntime
 
 from edge_c2vl.bundle import Bundle
 from edge_c2vl.infrared import Brightener
@@ -36,6 +35,8 @@ class Judge:
         self.bundle = Bundle.open(name)
         self.spec = self.bundle.manifest.clip
         self.distraction = [self.bundle.manifest.labels.index(label) for label in self.bundle.manifest.distraction]
+        import onnxruntime
+
         self.session = onnxruntime.InferenceSession(str(self.bundle.model_path()), providers=["CPUExecutionProvider"])
         self.found: dict[tuple[str, str], list[float]] = {}
 

@@ -34,7 +34,7 @@ from train.recipes.sktdd import DRIVERS_A_FOLD, ENCODER, Data, mean_of, pretrain
 
 Floats = NDArray[np.float64]
 WHOSE = ("others", "all", "own")
-# Joints joined after the first block, as on NW-UCLA. ENCODER itself, which averages them, is level (docs/results.md).
+# Joints are joined after the first block, as on NW-UCLA. ENCODER, which averages them, is level (docs/experiments.md).
 FORM = replace(ENCODER, graph_blocks=1, joined=64)
 # What an encoder learns from, none of it of the test drivers.
 LEARNT = {"C2VL": ("normal",), "C2VL, labelled drives too": ("normal", "labelled")}

@@ -35,6 +35,7 @@ def measure_run(
             crop=crop,
             pose=pose,
             status=False,
+            no_alerts=True,
         )
     )
     return summary.to_json() | {"peak_rss_mb": peak_rss_mb()}

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from edge_c2vl.errors import UsageError
+from edge_c2vl.redact import ENCODE, is_ambiguous
 
 PASSWORD_VARIABLE = "EDGE_C2VL_MQTT_PASSWORD"
 
@@ -31,16 +32,15 @@ class Broker:
 def parse_broker(uri: str, default_topic: str = "") -> Broker:
     """mqtt[s]://[USER[:PASSWORD]@]HOST[:PORT]/TOPIC[?ca=FILE&cert=FILE&key=FILE]. The password is better given in the
     environment variable EDGE_C2VL_MQTT_PASSWORD, where no process list shows it. Raises UsageError."""
+    if is_ambiguous(uri):
+        raise UsageError(f"an MQTT address with an @ behind its host: {ENCODE}, and an @ in a topic as %40")
     try:
         parts = urlsplit(uri)
         host, port = parts.hostname, parts.port
         options = {name: values[-1] for name, values in parse_qs(parts.query, strict_parsing=bool(parts.query)).items()}
     except ValueError:
         # What urlsplit says of it quotes the address, and so may hold part of a password.
-        raise UsageError(
-            "an MQTT address that cannot be read: write mqtt://HOST[:PORT]/TOPIC, % / # @ : in a user name "
-            "or password as %25 %2F %23 %40 %3A"
-        ) from None
+        raise UsageError(f"an MQTT address that cannot be read: write mqtt://HOST[:PORT]/TOPIC; {ENCODE}") from None
     topic = unquote(parts.path).strip("/") or default_topic
     if parts.scheme not in ("mqtt", "mqtts") or not host or not topic:
         raise UsageError("an MQTT address that is not whole: write mqtt://HOST[:PORT]/TOPIC, or mqtts:// with TLS")

@@ -113,8 +113,10 @@ class Manifest:
                 raise ValueError(f"the engine {engine.path} has no batch of three numbers")
         if not isinstance(self.calibration, dict) or not all(isinstance(row, dict) for row in self.latency.values()):
             raise ValueError("calibration or latency is no mapping")
-        if not isinstance(self.embedding_size, int) or self.layout != "ntu25" or self.clip.frames < 1:
-            raise ValueError("embedding_size, layout or clip.frames is not what this version knows")
+        self.clip.check()
+        size = self.embedding_size
+        if not isinstance(size, int) or isinstance(size, bool) or size < 1 or self.layout != "ntu25":
+            raise ValueError("embedding_size or layout is not what this version knows")
 
 
 class Bundle:

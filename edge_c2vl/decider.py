@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from edge_c2vl.backends.base import Backend
 from edge_c2vl.personal import Personal, Personaliser
-from edge_c2vl.policy import Level, Observation, Policy, PolicySettings, Reason, State
+from edge_c2vl.policy import Level, Observation, Policy, PolicySettings, Reason, State, Status, loudest_first
 from edge_c2vl.records import Alert, Decision, Episode, StateChange
 from edge_c2vl.skeleton import Array
 from edge_c2vl.speed import Speed
@@ -41,7 +41,7 @@ class Decider:
     """Runs the encoder and the policy, and keeps the thread of states and alerts. For one thread at a time.
 
     labels, distraction: the trained classifier's. words: labels in words, told beside them; with by_words they are what
-    is decided by, instead of the classifier.
+    is decided by, instead of the classifier. alerts=False: no alert is ever raised.
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class Decider:
         summary: Summary,
         words: Words | None = None,
         by_words: bool = False,
+        alerts: bool = True,
     ) -> None:
         if words is not None and by_words:
             labels, distraction = words.labels, words.distraction
@@ -65,11 +66,12 @@ class Decider:
         self._backend, self._labels, self._spec, self._speed = backend, list(labels), spec, speed
         self._personaliser, self._distraction = personaliser, frozenset(distraction)
         self._timings, self._summary = timings, summary
-        self._words, self._by_words = words, by_words and words is not None
+        self._words, self._by_words, self._raises = words, by_words and words is not None, alerts
         self._episode: Episode | None = None
         self._newest: Decision | None = None
-        self._alert: tuple[Level, Reason | None] = (Level.NONE, None)
+        self._standing: Mapping[Reason, Level] = {}
         self._alerts = 0
+        self._elsewhere = False
         self._complained = False
 
     def decide(self, job: Job) -> list[Decision | StateChange | Alert]:
@@ -86,6 +88,8 @@ class Decider:
             else:
                 probabilities = dict(zip(self._labels, softmax(logits).tolist(), strict=True))
             personal = self._personaliser.look(job.clip, job.timestamp_s, probabilities, self._distraction)
+            # It stands while nothing can be judged.
+            self._elsewhere = personal.elsewhere
         speed_kmh, speed_age_s = self._speed.latest()
         unseen_s = 0.0 if job.blind else job.unseen_s
         seen = Observation(
@@ -96,10 +100,13 @@ class Decider:
             personal.probabilities or None,
             speed_kmh,
             speed_age_s,
-            personal.elsewhere,
+            self._elsewhere,
         )
         with self._timings.measure("policy"):
             status = self.policy.update(seen)
+        if encoded is not None:
+            self._personaliser.learn(job.clip, job.timestamp_s, self._is_plainly_attentive(status))
+        alerts = status.alerts if self._raises else {}
         age_ms = (time.monotonic() - job.captured_s) * 1e3
         self._timings.add("frame age", age_ms)
         decision = Decision(
@@ -117,23 +124,32 @@ class Decider:
             age_ms=age_ms,
             encoder_ms=encoder_ms,
             awareness=status.awareness,
-            level=status.level,
-            speed_kmh=speed_kmh if speed_age_s <= self.policy.settings.speed_stale_s else None,
+            level=next(iter(alerts.values()), Level.NONE),
+            alerts=alerts,
+            speed_kmh=speed_kmh if status.speed_known else None,
             logits=None if encoded is None else encoded[0],
         )
+        changes = self._changes_of(decision)
         self._newest = decision
         self._summary.count(decision.state.value)
         if decision.words is not None:
             nearest = max(decision.words, key=decision.words.__getitem__)
             self._summary.in_words[nearest] = self._summary.in_words.get(nearest, 0) + 1
-        return [decision, *self._alerts_of(decision, status.level, status.reason), *self._changes_of(decision)]
+        return [decision, *self._alerts_of(decision, alerts), *changes]
 
     def finish(self) -> list[Alert | StateChange]:
-        """At the end of a run: the end of an alert that stands, and the last state."""
+        """At the end of a run: the end of each alert that stands, and the last state."""
         if self._episode is None or self._newest is None:
             return []
         ended = self._ended(self._episode, self._episode.end_s, None, self._newest)
-        return [*self._alerts_of(self._newest, Level.NONE, None), ended]
+        return [*self._alerts_of(self._newest, {}), ended]
+
+    def _is_plainly_attentive(self, status: Status) -> bool:
+        """Whether this may be learnt from as normal driving."""
+        if status.alerts or status.state is not State.ATTENTIVE or status.distraction is None:
+            return False
+        driving = not self._speed.told or (status.speed_known and not status.paused)
+        return driving and status.distraction < self.policy.settings.attentive_below
 
     def _encode(self, clip: Clip) -> tuple[tuple[Array, Array] | None, float | None]:
         """The clip's logits and embedding, and what they took."""
@@ -151,14 +167,26 @@ class Decider:
             return None, encoder_ms
         return (logits, embedding), encoder_ms
 
-    def _alerts_of(self, decision: Decision, level: Level, reason: Reason | None) -> list[Alert]:
-        if (level, reason) == self._alert:
-            return []
-        self._alert = (level, reason)
+    def _alerts_of(self, decision: Decision, standing: Mapping[Reason, Level]) -> list[Alert]:
+        """What has begun or changed, the loudest first, then what has ended."""
+        before, self._standing = self._standing, standing
+        changed = [(reason, level) for reason, level in standing.items() if before.get(reason) is not level]
+        changed += [(reason, Level.NONE) for reason in before if reason not in standing]
+        # In each record the alerts as they stand after it, so that one that goes on is not missing in between.
+        now = dict(before)
+        alerts = []
+        for reason, level in changed:
+            now[reason] = level
+            if level is Level.NONE:
+                del now[reason]
+            alerts.append(self._alert(decision, reason, level, loudest_first(now)))
+        return alerts
+
+    def _alert(self, decision: Decision, reason: Reason, level: Level, standing: Mapping[Reason, Level]) -> Alert:
         self._alerts += 1
         self._summary.alerts += level > Level.NONE
         now = time.time()
-        alert = Alert(
+        return Alert(
             number=self._alerts,
             run=self.run_id,
             level=level,
@@ -170,14 +198,21 @@ class Decider:
             timestamp_s=decision.timestamp_s,
             wall_s=now,
             latency_ms=decision.age_ms + (now - decision.wall_s) * 1e3,
+            alerts=standing,
         )
-        return [alert]
 
     def _changes_of(self, decision: Decision) -> list[StateChange]:
         changes = []
-        if self._episode is not None and decision.state is not self._episode.state:
-            changes.append(self._ended(self._episode, decision.timestamp_s, decision.state, decision))
-            self._episode = None
+        if self._episode is not None:
+            # Nobody knows what the driver did while nobody looked: a state ends with the last decision before that.
+            gap_s = decision.timestamp_s - self._episode.end_s
+            unwatched = not 0 <= gap_s <= self.policy.settings.gap_s
+            if unwatched:
+                self._summary.unwatched_s += max(0.0, gap_s)
+            if unwatched or decision.state is not self._episode.state:
+                end_s = self._episode.end_s if unwatched else decision.timestamp_s
+                changes.append(self._ended(self._episode, end_s, decision.state, decision))
+                self._episode = None
         if self._episode is None:
             self._episode = Episode(decision)
         else:

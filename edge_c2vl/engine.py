@@ -18,6 +18,7 @@ import numpy as np
 
 from edge_c2vl.backends.base import Backend
 from edge_c2vl.bundle import Bundle, Engine, revise_bundle
+from edge_c2vl.cache import default_cache
 from edge_c2vl.errors import BundleError, UsageError
 from edge_c2vl.machine import folder_name
 from edge_c2vl.skeleton import Array
@@ -330,8 +331,7 @@ def _monitor(trt: Any, say: Say) -> Any:
 
 
 def _cache_file(device: Any) -> Path:
-    base = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    return base / "edge-c2vl" / "timing" / f"{folder_name(device.gpu)}-tensorrt-{device.tensorrt}.cache"
+    return default_cache() / "timing" / f"{folder_name(device.gpu)}-tensorrt-{device.tensorrt}.cache"
 
 
 def _read(path: Path) -> bytes:

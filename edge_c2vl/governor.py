@@ -51,3 +51,30 @@ class Governor:
     @property
     def stride(self) -> int:
         return self.settings.steps[self.step][1]
+
+    def hop_s(self, hop_s: float, most_s: float) -> float:
+        """Seconds between two decisions now. most_s: farther apart nobody looked in between, and limits would stretch;
+        where the run's own hop is longer, it stays."""
+        return max(hop_s, min(hop_s * self.hop_factor, most_s))
+
+
+class Skipper:
+    """Which frames are left out. Never so many that those looked at are farther apart than max_gap_s, which would tear
+    holes into the window: a slow camera has no frames to spare."""
+
+    def __init__(self, max_gap_s: float) -> None:
+        self._max_gap_s = max_gap_s
+        self._since = 0
+        self._looked_s = self._before_s = -float("inf")
+
+    def skips(self, time_s: float, stride: int) -> bool:
+        """Whether the frame of this time is left out."""
+        interval_s = time_s - self._before_s
+        self._before_s = time_s
+        self._since += 1
+        # The next frame comes as long after this one as this one after the last.
+        fits = interval_s > 0 and time_s + interval_s - self._looked_s <= self._max_gap_s + 1e-6
+        if self._since < stride and fits:
+            return True
+        self._since, self._looked_s = 0, time_s
+        return False

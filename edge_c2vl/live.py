@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from edge_c2vl.errors import UsageError
+from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.personal import Personaliser
 from edge_c2vl.pipeline import Pipeline, Summary
 from edge_c2vl.policy import PolicySettings
@@ -49,6 +49,7 @@ class Watch:
     threads: int = 1
     decide_by: str = "classifier"
     hop: float = 0.25
+    no_alerts: bool = False
     duration: float | None = None
     settings: str | None = None
     normal: str | None = None
@@ -70,6 +71,7 @@ class Watch:
     webhook: str | None = None
     alert_clips: str | None = None
     serve: str | None = None
+    public_url: str | None = None
     serve_video: bool = False
 
 
@@ -99,6 +101,8 @@ def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: bool = True) -> Sum
         raise UsageError("--events - and --decisions - would mix on standard output; give one of them a file")
     if asked.serve_video and asked.serve is None:
         raise UsageError("--serve-video shows pictures on the live page; add --serve")
+    if asked.public_url is not None and asked.serve is None and asked.metrics is None:
+        raise UsageError("--public-url is where others find the live page; add --serve")
     resolve(asked.pose, asked.pose_model)
     policy = read_settings(asked.settings) if asked.settings else PolicySettings()
     personaliser = Personaliser(asked.normal, asked.learn_normal, asked.forget_normal)
@@ -107,6 +111,14 @@ def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: bool = True) -> Sum
         if asked.decide_by == "words" and model.words is None:
             raise UsageError(
                 f"--decide-by words: bundle {asked.bundle} has no labels in words; add some with edge-c2vl labels add"
+            )
+        by_words = asked.decide_by == "words" and model.words is not None
+        distraction = model.words.distraction if by_words and model.words else model.manifest.distraction
+        if not asked.no_alerts and not distraction:
+            raise UsageError(
+                f"bundle {asked.bundle} counts none of its {'words' if by_words else 'labels'} as distraction, so that "
+                "no alert of distraction would ever come: name some with --distraction of edge-c2vl "
+                f"{'labels' if by_words else 'export'}, or run it with --no-alerts"
             )
         engine = stack.enter_context(open_backend(model, asked.backend, asked.precision, asked.threads))
         engine.warm_up()
@@ -128,14 +140,23 @@ def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: bool = True) -> Sum
             speed=speed,
             personaliser=personaliser,
             words=model.words,
-            by_words=asked.decide_by == "words",
+            by_words=by_words,
+            alerts=not asked.no_alerts,
         )
         if asked.status:
             by = f"pose by {pose.name}, bundle {model.manifest.name} on {engine.name} {engine.precision}"
             what = f"{source.describe()}, {by}"
             print(f"{what} ({engine.note})" if engine.note else what, file=sys.stderr)
+            if asked.no_alerts:
+                print("--no-alerts: whatever the driver does, there will be no alert", file=sys.stderr)
         with _signals(pipeline, asked.settings) if signals else nullcontext():
-            return pipeline.run(asked.duration)
+            summary = pipeline.run(asked.duration)
+        unfinished = personaliser.unfinished()
+        if unfinished is not None and not source.live:
+            raise EdgeC2VLError(unfinished)
+        if unfinished is not None:
+            log.warning("%s", unfinished)
+        return summary
 
 
 def _open_sinks(asked: Watch, source: Camera, model: Bundle, engine: Backend) -> list[Sink]:
@@ -163,7 +184,7 @@ def _open_sinks(asked: Watch, source: Camera, model: Bundle, engine: Backend) ->
     if asked.metrics is not None:
         from edge_c2vl.sinks.prometheus import Prometheus
 
-        sinks.append(Prometheus(asked.metrics))
+        sinks.append(Prometheus(asked.metrics, asked.public_url))
     if asked.webhook:
         from edge_c2vl.sinks.webhook import Webhook
 
@@ -195,7 +216,7 @@ def _open_page(asked: Watch, source: Camera, model: Bundle, engine: Backend) -> 
         distraction=decided.distraction,
         min_confidence=manifest.clip.min_confidence,
     )
-    page = Page(asked.serve or "", about, asked.serve_video)
+    page = Page(asked.serve or "", about, asked.serve_video, asked.public_url)
     if asked.status:
         print(page.invitation, file=sys.stderr)
     return page

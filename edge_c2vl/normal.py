@@ -32,6 +32,11 @@ Floats = NDArray[np.float64]
 FORMAT_VERSION = 2
 # Fewer windows do not tell a posture's usual spread.
 MIN_WINDOWS = 30
+# Where less of the time looks attentive, the classifier is wrong about this driver or camera, or the driver about
+# attention: what is left would be no picture of normal driving.
+MIN_SHARE = 0.25
+# About a window's length.
+SETTLE_S = 3.0
 # Towards independent joints: windows of one drive are alike, and few against 100 numbers each.
 SHRINKAGE = 0.3
 # In shoulder breadths: a spread below it is that of the pose network, not of the driver.
@@ -49,7 +54,7 @@ _ENDS = (
 _FIRST, _SECOND = (np.array([NTU25.index(names[end]) for names in _ENDS]) for end in (0, 1))
 # How far such a length wanders over half a minute with a driver who sits down anew, as a share of it.
 WANDERING = 0.05
-# The same driver's mean square of (difference / spread) is below it in 97 of 100 recordings (docs/results.md).
+# The same driver's mean square of (difference / spread) is below it in 97 of 100 recordings (docs/experiments.md).
 MAX_STRANGENESS = 2.4
 CHUNK = 30  # windows, one a second, over which a length is the median
 
@@ -171,41 +176,98 @@ class Normal:
 
 
 class Learner:
-    """Collects windows of normal driving until `minutes` of them have been seen."""
+    """Collects windows of normal driving until `minutes` of them have been seen.
+
+    Windows that are not plainly attentive are left out, and so are those of the SETTLE_S before one: a distraction is
+    in the window before it is in the judgement.
+    """
 
     def __init__(self, minutes: float) -> None:
         self._needed_s = minutes * 60
-        self._postures: list[Floats] = []
-        self._places: list[tuple[float, float, float]] = []
-        self._sizes: list[Floats] = []
+        self._kept: list[_Looked] = []
+        self._recent: deque[_Looked] = deque()
         self._last_s: float | None = None
         self.learnt_s = 0.0
+        self.left_out_s = 0.0
 
-    def add(self, clip: Clip, time_s: float) -> None:
+    def add(self, clip: Clip, time_s: float, attentive: bool = True) -> None:
         """One window whose arms were seen, at rising times. At most one a second is kept: neighbours are alike."""
         if clip.place is None:
             return
+        if not attentive:
+            self._leave_out(time_s)
         step_s = 0.0 if self._last_s is None else time_s - self._last_s
         if self._last_s is not None and 0 <= step_s < 1.0:
             return
         # A gap in which there was nothing to see does not count as learnt.
-        self.learnt_s += step_s if 0 < step_s < 3.0 else 0.0
+        step_s = step_s if 0 < step_s < 3.0 else 0.0
         self._last_s = time_s
-        self._postures.append(posture(clip.data))
-        self._places.append(clip.place)
-        self._sizes.append(sizes(clip))
+        if not attentive:
+            self.left_out_s += step_s
+            return
+        self.learnt_s += step_s
+        while self._recent and not time_s - SETTLE_S < self._recent[0].time_s <= time_s:
+            self._kept.append(self._recent.popleft())
+        self._recent.append(_Looked(time_s, step_s, posture(clip.data), clip.place, sizes(clip)))
+
+    def _leave_out(self, time_s: float) -> None:
+        recent, self._recent = self._recent, deque()
+        for looked in recent:
+            if time_s - SETTLE_S < looked.time_s <= time_s:
+                self.learnt_s -= looked.step_s
+                self.left_out_s += looked.step_s
+            else:
+                self._kept.append(looked)
+
+    @property
+    def _windows(self) -> int:
+        return len(self._kept) + len(self._recent)
+
+    @property
+    def _share(self) -> float:
+        return self.learnt_s / ((self.learnt_s + self.left_out_s) or 1.0)
 
     @property
     def done(self) -> bool:
-        return self.learnt_s >= self._needed_s and len(self._postures) >= MIN_WINDOWS
+        return self.learnt_s >= self._needed_s and self._windows >= MIN_WINDOWS and self._share >= MIN_SHARE
+
+    def told(self) -> str:
+        """What was learnt from, and what was left out."""
+        left_out = f"; {self.left_out_s:.0f} s were left out, in which the driver did not look plainly attentive"
+        return f"{self.learnt_s:.0f} s" + (left_out if self.left_out_s else "")
+
+    def shortage(self) -> str:
+        """Why it is not done."""
+        seen_s = self.learnt_s + self.left_out_s
+        if self._share < MIN_SHARE and seen_s >= self._needed_s:
+            return (
+                f"of {seen_s:.0f} s the driver looked attentive, without an alert and at speed, "
+                f"in {self.learnt_s:.0f} s; {MIN_SHARE:.0%} are needed"
+            )
+        return f"there were {self.told()}; {max(self._needed_s, MIN_WINDOWS):.0f} s are needed"
 
     def finish(self) -> Normal:
         """Raises EdgeC2VLError where too little was seen."""
-        if len(self._postures) < MIN_WINDOWS:
+        if self._windows < MIN_WINDOWS:
             raise EdgeC2VLError(
-                f"{len(self._postures)} seconds with arms in view are too few to learn from; {MIN_WINDOWS} are needed"
+                f"{self._windows} seconds with arms in view are too few to learn from; {MIN_WINDOWS} are needed"
             )
-        return fit(np.stack(self._postures), np.array(self._places), np.stack(self._sizes))
+        if self._share < MIN_SHARE:
+            raise EdgeC2VLError(self.shortage())
+        kept = [*self._kept, *self._recent]
+        postures, lengths = (np.stack([getattr(one, name) for one in kept]) for name in ("posture", "sizes"))
+        return fit(postures, np.array([one.place for one in kept]), lengths)
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """A window to learn from."""
+
+    time_s: float
+    step_s: float
+    posture: Floats
+    place: tuple[float, float, float]
+    sizes: Floats
 
 
 def fit(postures: Floats, places: Floats, lengths: Floats) -> Normal:

@@ -52,8 +52,6 @@ class Personaliser:
         self, clip: Clip, time_s: float, probabilities: Mapping[str, float], distraction: frozenset[str]
     ) -> Personal:
         """A window in which arms were seen, and the classifier's probabilities of it."""
-        if self._learner is not None:
-            self._learn(self._learner, clip, time_s)
         if self._normal is None:
             return Personal(dict(probabilities))
         attentive = sum(p for label, p in probabilities.items() if label in distraction) < 0.5
@@ -62,19 +60,29 @@ class Personaliser:
         adjusted = self._normal.adjust(probabilities, distraction, clip.data)
         return Personal(adjusted, self._normal.unusual(clip.data))
 
-    def _learn(self, learner: Learner, clip: Clip, time_s: float) -> None:
-        learner.add(clip, time_s)
-        if not learner.done or self._file is None:
+    def learn(self, clip: Clip, time_s: float, attentive: bool) -> None:
+        """The same window once it was judged. attentive: it may be learnt from as normal driving."""
+        learner = self._learner
+        if learner is None or self._file is None:
+            return
+        learner.add(clip, time_s, attentive)
+        if not learner.done:
             return
         self._learner = None
         normal = learner.finish()
         self._take(normal)
         try:
             normal.save(self._file)
-            log.warning("normal driving was learnt from %.0f s and is kept in %s", learner.learnt_s, self._file)
+            log.warning("normal driving was learnt from %s, and is kept in %s", learner.told(), self._file)
         except EdgeC2VLError as error:
             # A full disk must not end the run: it goes on with what it has learnt.
             log.warning("normal driving was learnt, but is not kept: %s", error)
+
+    def unfinished(self) -> str | None:
+        """At the end of a run: what there was to learn from, where that was too little and nothing is kept."""
+        if self._learner is None or self._file is None:
+            return None
+        return f"normal driving was not learnt, and {self._file} was not written: {self._learner.shortage()}"
 
     def _take(self, normal: Normal) -> None:
         self._normal = normal

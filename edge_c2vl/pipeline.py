@@ -19,10 +19,11 @@ import psutil
 
 from edge_c2vl.backends.base import Backend
 from edge_c2vl.decider import Decider, Job
-from edge_c2vl.errors import EdgeC2VLError
+from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.freeze import FreezeDetector
-from edge_c2vl.governor import Governor
+from edge_c2vl.governor import Governor, Skipper
 from edge_c2vl.notify import Notifier
+from edge_c2vl.once import Once
 from edge_c2vl.outlet import Outlet
 from edge_c2vl.personal import Personaliser
 from edge_c2vl.policy import PolicySettings
@@ -30,7 +31,7 @@ from edge_c2vl.records import Decision, SeenFrame, SeenSkeleton
 from edge_c2vl.sinks import Sink
 from edge_c2vl.skeleton import Array
 from edge_c2vl.slot import Slot
-from edge_c2vl.speed import Speed
+from edge_c2vl.speed import FixedSpeed, Speed
 from edge_c2vl.summary import Summary
 from edge_c2vl.temperature import temperature_c
 from edge_c2vl.timing import Timings
@@ -39,6 +40,8 @@ from edge_c2vl.words import Words
 
 # Frames farther apart than this do not belong to one window: the clock was set, or the source stood still.
 CLOCK_JUMP_S = 10.0
+# Decisions farther apart than this would tell of a distraction too late.
+MAX_HOP_S = 1.0
 # How often the run looks after itself: progress, temperature, lateness.
 CHECK_S = 1.0
 # How long a live run waits at its end for a stage to finish what it is at.
@@ -79,6 +82,17 @@ class SkeletonSource(Protocol):
     def estimate(self, image_bgr: Any, timestamp_s: float) -> Array | None: ...
 
 
+def check_hop(hop_s: float, settings: PolicySettings) -> None:
+    """Raises UsageError where decisions would be so far apart that the policy's limits no longer mean what they say."""
+    if not 0 < hop_s <= MAX_HOP_S:
+        raise UsageError(f"decisions are made every {MAX_HOP_S:g} s at least, not every {hop_s:g} s")
+    if hop_s > settings.max_step_s:
+        raise UsageError(
+            f"max_step_s ({settings.max_step_s:g}) is below the {hop_s:g} s between two decisions, so that time would "
+            "not count in full: raise max_step_s, or lower --hop"
+        )
+
+
 class Stuck(EdgeC2VLError):
     """A stage has made no progress for too long. Its thread cannot be ended, so the process has to be."""
 
@@ -87,8 +101,10 @@ class Pipeline:
     """Joins the parts and runs them until the source ends, `stop` is called or a stage fails.
 
     labels, distraction: the bundle's labels and those that count as distraction. words, by_words: see Decider. hop_s:
-    seconds of recording between two decisions. layout: the joint layout that `pose` speaks. watchdog_s: live, a run
-    without progress for so long ends with Stuck.
+    seconds of recording between two decisions, MAX_HOP_S at most. layout: the joint layout that `pose` speaks.
+    watchdog_s: live, a run without progress for so long ends with Stuck. alerts=False: none is raised.
+
+    Raises UsageError where hop_s does not suit the policy (see check_hop).
     """
 
     def __init__(
@@ -109,12 +125,15 @@ class Pipeline:
         by_words: bool = False,
         layout: str = "mediapipe33",
         watchdog_s: float = 30.0,
+        alerts: bool = True,
     ) -> None:
+        check_hop(hop_s, policy or PolicySettings())
         self.summary, self.timings = Summary(), Timings()
         self.governor = Governor()
+        self._once = Once()
         self._camera, self._pose, self._spec = camera, pose, clip
         self._hop_s, self._layout, self._watchdog_s = hop_s, layout, watchdog_s
-        self._speed = speed or Speed()
+        self._speed = speed or FixedSpeed()
         self._decider = Decider(
             backend,
             labels,
@@ -127,6 +146,7 @@ class Pipeline:
             self.summary,
             words,
             by_words,
+            alerts,
         )
         lossless = not camera.live
         self._outlets = [Outlet(sink, lossless, self._fail) for sink in sinks]
@@ -144,7 +164,9 @@ class Pipeline:
         return self._decider.run_id
 
     def set_policy(self, settings: PolicySettings) -> None:
-        """Takes other limits while the run goes on. Safe from every thread: it is one assignment."""
+        """Takes other limits while the run goes on. Safe from every thread: it is one assignment. Raises UsageError
+        where they do not suit the hop, and keeps the old ones then."""
+        check_hop(self._hop_s, settings)
         self._decider.policy.settings = settings
 
     @property
@@ -208,7 +230,8 @@ class Pipeline:
         self.summary.wall_s = time.monotonic() - started
         self.summary.dropped_frames = self.dropped_frames
         self.summary.stages = self.timings.table()
-        self.summary.rss_mb = round(psutil.Process().memory_info().rss / 1e6, 1)
+        with self._once.guard("measuring the memory"):
+            self.summary.rss_mb = round(psutil.Process().memory_info().rss / 1e6, 1)
         return self.summary
 
     def _wait(self, threads: list[threading.Thread], end_s: float | None) -> None:
@@ -219,13 +242,28 @@ class Pipeline:
         checked_s = time.monotonic()
         while any(thread.is_alive() for thread in threads) and not self._stopping.is_set():
             now_s = time.monotonic()
-            if (end_s is not None and now_s >= end_s) or not all(sink.poll() for sink in pollers):
+            if (end_s is not None and now_s >= end_s) or not all(self._poll(sink, pollers) for sink in pollers[:]):
                 break
             if self._camera.live and now_s - checked_s >= CHECK_S:
                 checked_s = now_s
-                self._look_after(now_s, notifier)
+                with self._once.guard("looking after the run"):
+                    self._look_after(now_s, notifier)
             self._stopping.wait(0.03)
         notifier.send("STOPPING=1")
+        notifier.close()
+
+    def _poll(self, sink: Sink, pollers: list[Sink]) -> bool:
+        """What the sink answers. Live, one that fails is told of and asked no more."""
+        try:
+            return sink.poll()
+        except Exception as error:
+            if not self._camera.live:
+                raise
+            pollers.remove(sink)
+            self._once.warn(
+                type(sink).__name__, f"{type(sink).__name__} failed, and the run goes on without it: {error}"
+            )
+            return True
 
     def _look_after(self, now_s: float, notifier: Notifier) -> None:
         stuck = {
@@ -236,9 +274,13 @@ class Pipeline:
             if seconds > self._watchdog_s:
                 self._fail(Stuck(f"no progress of {stage} for {self._watchdog_s:.0f} s; start the process again"))
                 return
-        ages = self.timings.newest("frame age", 40)
-        age_ms = float(np.percentile(ages, 95)) if len(ages) >= 10 else None
-        self.governor.update(now_s, temperature_c(), age_ms)
+        hottest_c = None
+        with self._once.guard("reading the temperature"):
+            hottest_c = temperature_c()
+        with self._once.guard("adapting the work to heat and load"):
+            ages = self.timings.newest("frame age", 40)
+            age_ms = float(np.percentile(ages, 95)) if len(ages) >= 10 else None
+            self.governor.update(now_s, hottest_c, age_ms)
         state = self._newest.state.value if self._newest is not None else "starting"
         notifier.send("WATCHDOG=1", f"STATUS={state}, {self.summary.frames} frames")
 
@@ -264,17 +306,15 @@ class Pipeline:
             self._frames.close()
 
     def _see(self) -> None:
-        window = Window(self._spec, self._layout)
+        window, skipper = Window(self._spec, self._layout), Skipper(self._spec.max_gap_s)
         freeze = FreezeDetector()
         started = None
         now_s = -float("inf")
         first_s = due_s = last_seen_s = 0.0
-        count = 0
         try:
             while (frame := self._frames.take()) is not None:
                 started = started or time.monotonic()
-                count += 1
-                if count % self.governor.stride:
+                if skipper.skips(frame.timestamp_s, self.governor.stride):
                     self._skipped += 1
                     continue
                 blind = frame.image is None or (self._camera.live and freeze.frozen(frame.image, frame.timestamp_s))
@@ -289,7 +329,7 @@ class Pipeline:
                     last_seen_s = now_s
                 # A frame that is early by rounding alone is the one that was due, and the next decision is a hop later.
                 if now_s >= due_s - 1e-6:
-                    hop_s = self._hop_s * self.governor.hop_factor
+                    hop_s = self.governor.hop_s(self._hop_s, self._decider.policy.settings.max_step_s)
                     due_s += hop_s * (1 + (now_s + 1e-6 - due_s) // hop_s)
                     with self.timings.measure("window"):
                         clip = window.clip()

@@ -9,6 +9,7 @@ part of what runs in the vehicle.
 from __future__ import annotations
 
 import io
+import os
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from edge_c2vl.cache import default_cache
 from edge_c2vl.errors import UsageError
 from edge_c2vl.skeleton import NTU25, Array
 
@@ -231,6 +233,8 @@ def _bar(number: int) -> dict[str, Any]:
 
 def _figure(width: float, height: float, rows: int = 0, columns: int = 0) -> tuple[Figure, Any]:
     """A figure in inches with one axes, or with an array of rows x columns."""
+    # Matplotlib keeps a list of fonts, and complains where there is no home for it.
+    os.environ.setdefault("MPLCONFIGDIR", str(default_cache() / "matplotlib"))
     # Not pyplot: it keeps every figure, and looks for a display.
     from matplotlib.figure import Figure
 

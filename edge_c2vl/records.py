@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 from edge_c2vl.policy import Level, Reason, State
 from edge_c2vl.skeleton import Array
 
-# Bumped when a field is renamed, removed or changes its meaning; new fields do not count.
-SCHEMA = 1
+# Bumped when a field is renamed, removed or changes its meaning; new fields do not count. In schema 1 one alert stood
+# at a time, and its end named no reason.
+SCHEMA = 2
 
 
 def _iso(unix_s: float) -> str:
@@ -27,11 +29,17 @@ def _all_rounded(values: dict[str, float] | None) -> dict[str, float] | None:
     return values and {name: round(value, 4) for name, value in values.items()}
 
 
+def _standing(alerts: Mapping[Reason, Level]) -> list[dict[str, str]]:
+    """Alerts as JSON: a list, because its order says which is the loudest."""
+    return [{"reason": reason.value, "level": level.name.lower()} for reason, level in alerts.items()]
+
+
 @dataclass(frozen=True)
 class Decision:
     """One judgement of the driver. timestamp_s: the newest frame's time in the recording or since the machine's start.
     wall_s: Unix time at which it was made. age_ms: how old that frame was then; encoder_ms: what the encoder took.
-    words: the probability of each label in words; None where there are none, or no class is named."""
+    words: the probability of each label in words; None where there are none, or no class is named. level: of the
+    loudest alert; alerts: every one that stands, the loudest first."""
 
     timestamp_s: float
     wall_s: float
@@ -50,6 +58,7 @@ class Decision:
     unusual: float | None = None
     words: dict[str, float] | None = None
     logits: Array | None = None
+    alerts: Mapping[Reason, Level] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -66,6 +75,7 @@ class Decision:
             "unusual": _rounded(self.unusual, 3),
             "awareness": _rounded(self.awareness, 3),
             "alert": self.level.name.lower(),
+            "alerts": _standing(self.alerts),
             "speed_kmh": _rounded(self.speed_kmh, 1),
             "arms": _rounded(self.arms, 3),
             "pose_confidence": _rounded(self.pose_confidence, 3),
@@ -77,9 +87,9 @@ class Decision:
 @dataclass(frozen=True)
 class StateChange:
     """A state has ended (start_s to end_s, in the decisions' timestamps) and the next has begun; `next_state` is None
-    at the end of the run. label, probability and pose_confidence are of the state that has ended: its most frequent
-    label, the mean probability of that label, and the mean over its decisions. latency_ms: from the newest frame's
-    capture to this line."""
+    at the end of the run. Where nobody looked for a while it has ended with the last decision before. label,
+    probability and pose_confidence are of the state that has ended: its most frequent label, the mean probability of
+    that label, and the mean over its decisions. latency_ms: from the newest frame's capture to this line."""
 
     state: State
     start_s: float
@@ -109,13 +119,14 @@ class StateChange:
 
 @dataclass(frozen=True)
 class Alert:
-    """The alert has changed: `level` and `reason` are the new ones, level 0 and no reason where it has ended. number:
-    counts the alerts of a run from 1, so that a receiver sees repeats and gaps. run: names the run."""
+    """The alert of `reason` has begun, changed its level, or (level 0) ended. number: counts the alerts of a run from
+    1, so that a receiver sees repeats and gaps. run: names the run. alerts: every one that stands now, the loudest
+    first."""
 
     number: int
     run: str
     level: Level
-    reason: Reason | None
+    reason: Reason
     state: State
     label: str | None
     awareness: float
@@ -123,6 +134,7 @@ class Alert:
     timestamp_s: float
     wall_s: float
     latency_ms: float
+    alerts: Mapping[Reason, Level] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -132,7 +144,8 @@ class Alert:
             "run": self.run,
             "number": self.number,
             "level": self.level.name.lower(),
-            "reason": self.reason and self.reason.value,
+            "reason": self.reason.value,
+            "alerts": _standing(self.alerts),
             "state": self.state.value,
             "label": self.label,
             "awareness": _rounded(self.awareness, 3),

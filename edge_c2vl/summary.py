@@ -9,9 +9,9 @@ from typing import Any
 @dataclass
 class Summary:
     """`decided`: number of decisions by state. `in_words`: by nearest phrase, where the bundle has labels in words.
-    `states_s`: seconds of recording spent in each state. `stages`: latency
-    of each stage in milliseconds (see `timing.Timings.table`). `wall_s`: the whole run;
-    `seeing_s`: from the first frame to the last. `rss_mb`: the process's memory at the end."""
+    `states_s`: seconds of recording spent in each state; `unwatched_s`: those between decisions so far apart that
+    nobody knows the state. `stages`: latency of each stage in milliseconds (see `timing.Timings.table`). `wall_s`: the
+    whole run; `seeing_s`: from the first frame to the last. `rss_mb`: the process's memory at the end."""
 
     frames: int = 0
     poses: int = 0
@@ -21,6 +21,7 @@ class Summary:
     decided: dict[str, int] = field(default_factory=dict)
     in_words: dict[str, int] = field(default_factory=dict)
     states_s: dict[str, float] = field(default_factory=dict)
+    unwatched_s: float = 0.0
     wall_s: float = 0.0
     seeing_s: float = 0.0
     stages: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -53,6 +54,8 @@ class Summary:
             f"decisions  {self.decisions}: {states}",
             f"alerts     {self.alerts}",
         ]
+        if self.unwatched_s:
+            lines.append(f"unwatched  {self.unwatched_s:.1f} s in which nobody looked")
         if self.in_words:
             lines.append(f"in words   {', '.join(f'{phrase} {count}' for phrase, count in self.in_words.items())}")
         for stage, row in self.stages.items():

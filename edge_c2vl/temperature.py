@@ -10,7 +10,11 @@ ZONES = Path("/sys/class/thermal")
 def temperature_c() -> float | None:
     """The hottest thermal zone in degrees Celsius; None where none can be read."""
     hottest = None
-    for zone in ZONES.glob("thermal_zone*/temp"):
+    try:
+        zones = list(ZONES.glob("thermal_zone*/temp"))
+    except OSError:  # no file descriptor is left
+        return None
+    for zone in zones:
         try:
             degrees = int(zone.read_text()) / 1000
         except (OSError, ValueError):

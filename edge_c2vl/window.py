@@ -12,6 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 from edge_c2vl.skeleton import ARMS, NTU25, Array, clean, locate, normalise, resample, to_ntu25
 
 
+def _is_number(value: object, least: float, most: float) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= most
+
+
 @dataclass(frozen=True)
 class ClipSpec:
     """How skeletons become a clip; kept in a bundle's manifest, so that training and vehicle cannot differ.
@@ -34,6 +38,24 @@ class ClipSpec:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"joints": list(self.joints)}
+
+    def check(self) -> None:
+        """Raises ValueError, naming the field, where a value makes no clip that a vehicle could judge by."""
+        if not _is_number(self.frames, 2, 10_000) or not isinstance(self.frames, int):
+            raise ValueError(f"clip.frames is a whole number of 2 to 10000, not {self.frames!r}")
+        if not isinstance(self.dimensions, int) or self.dimensions not in (2, 3) or not isinstance(self.facing, bool):
+            raise ValueError("clip.dimensions is 2 or 3, and clip.facing true or false")
+        for name, least, most in (
+            ("seconds", 0.1, 600),
+            ("max_gap_s", 0.01, 600),
+            ("min_confidence", 0, 1),
+            ("min_arms", 0, 1),
+        ):
+            value = getattr(self, name)
+            if not _is_number(value, least, most):
+                raise ValueError(f"clip.{name} is a number of {least} to {most}, not {value!r}")
+        if not self.joints or not set(self.joints) <= set(NTU25.joints) or len(set(self.joints)) < len(self.joints):
+            raise ValueError("clip.joints names each joint once, all of ntu25")
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> ClipSpec:

@@ -15,6 +15,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+import edge_c2vl  # noqa: F401, first, for its switches (edge_c2vl/telemetry.py)
+from tests.videos import Recordings, ffmpeg
+
 # The same examples in every run, and none fails for being slow on a busy machine. Writing each example over the last
 # one in a test's folder is what is wanted.
 settings.register_profile(
@@ -45,6 +48,16 @@ def data_dir() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Recordings:
+    """recording(name) -> file: one that the project draws itself, or a shared one; see tests/videos.py."""
+    folder = tmp_path_factory.getbasetemp()
+    # The processes of pytest-xdist have a folder each, in one of the session.
+    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "recordings"
+    folder.mkdir(exist_ok=True)
+    return Recordings(folder, find_data())
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -52,7 +65,9 @@ def free_port() -> int:
 
 
 def needs(program: str, package: str | None = None) -> str:
-    """The program's path, or a skip that names the Debian package."""
+    """The program's path, or a skip that names the Debian package. ffmpeg comes from a wheel."""
+    if program == "ffmpeg":
+        return ffmpeg()
     path = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if path is None:
         pytest.skip(f"needs {program}: apt install {package or program}")

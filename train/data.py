@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from edge_c2vl.archive import Archive
+from edge_c2vl.cache import default_cache
 from edge_c2vl.errors import ArchiveError, UsageError
 from edge_c2vl.folders import put_in_place, temporary_beside
 from edge_c2vl.progress import track
 from edge_c2vl.recordings import Windows, clip_of, sliding, whole_clips
 from edge_c2vl.skeleton import NTU25, Array
 from edge_c2vl.window import ClipSpec
-from train.cache import default_cache
 
 __all__ = [
     "Batch",
@@ -33,7 +33,6 @@ __all__ = [
     "Loader",
     "Windows",
     "clip_of",
-    "default_cache",
     "in_order",
     "read_batch",
     "sample_clips",

@@ -7,6 +7,7 @@ into click options; `read_settings` joins the file and the flags (a flag wins) a
 from __future__ import annotations
 
 import dataclasses
+import math
 import typing
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 
 import click
 
+from edge_c2vl.commands.options import Number
 from edge_c2vl.errors import UsageError
 
 S = TypeVar("S")
@@ -53,8 +55,9 @@ def settings_options(*classes: type) -> Callable[[Any], Any]:
                     option = click.option(f"{name}/--no-{name[2:]}", field.name, default=None, help=shown)
                 else:
                     choices = field.metadata["choices"]
+                    of_kind = Number() if kind is float else kind
                     option = click.option(
-                        flag(field.name), field.name, type=click.Choice(choices) if choices else kind, help=shown
+                        flag(field.name), field.name, type=click.Choice(choices) if choices else of_kind, help=shown
                     )
                 command = option(command)
         return click.option(
@@ -104,9 +107,11 @@ def _from_file(path: Path, classes: tuple[type, ...]) -> dict[str, Any]:
         try:
             # YAML reads 1e-3 as text, and 1 where 1.0 is meant.
             right = float(value) if kind is float and not isinstance(value, bool) else value
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             right = value
         if not isinstance(right, kind) or (kind is int and isinstance(right, bool)):
             raise UsageError(f"--config {path}: {key} must be {kind.__name__}, not {value!r}")
+        if kind is float and not math.isfinite(right):
+            raise UsageError(f"--config {path}: {key} must be a finite number, not {value!r}")
         values[name] = right
     return values

@@ -27,7 +27,7 @@ class ObjectiveSettings:
     cross_consistency: bool = setting(True, "Soft targets from the EMA student.")
     balance: float = setting(0.5, "b: the share of self-similarity where both kinds are on.")
     temperature: float = setting(0.2, "tau of the student; at the start, where it is learnt.")
-    # Learnt, it falls until the captions of a batch are told apart, and little is learnt after that (docs/results.md).
+    # A learnt temperature falls until a batch is solved, and little is learnt after that (docs/experiments.md).
     learn_temperature: bool = setting(False, "Learn tau, as CLIP does.")
     self_temperature: float = setting(0.1, "tau_a of the self-similarity targets.")
     cross_temperature: float = setting(0.1, "tau_c of the cross-consistency targets.")

@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from edge_c2vl.cache import default_cache
 from edge_c2vl.errors import UsageError
-from train.data import ClipStore, default_cache, in_order
+from train.data import ClipStore, in_order
 from train.encoder import Encoder
 
 Floats = NDArray[np.float32]

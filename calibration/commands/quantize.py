@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from edge_c2vl.commands.options import json_option
+from edge_c2vl.commands.options import Number, json_option
 
 
 @click.command()
@@ -31,7 +31,7 @@ from edge_c2vl.commands.options import json_option
 )
 @click.option(
     "--max-drop",
-    type=click.FloatRange(0),
+    type=Number(0),
     default=0.5,
     show_default=True,
     metavar="POINTS",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -9,6 +10,16 @@ import click
 from click.shell_completion import CompletionItem
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Number(click.FloatRange):
+    """The type of every option that is a float: click's own take NaN, and infinity where a bound is missing."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if number is not None and not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
 
 
 def _all(*options: Callable[[F], F]) -> Callable[[F], F]:
@@ -31,7 +42,7 @@ def crop_option(function: F) -> F:
 picture_options = _all(
     click.option("--width", type=click.IntRange(1), help="Width to ask the camera for."),
     click.option("--height", type=click.IntRange(1), help="Height to ask the camera for."),
-    click.option("--fps", type=click.FloatRange(1, 1000), help="Frames a second to ask the camera for."),
+    click.option("--fps", type=Number(1, 1000), help="Frames a second to ask the camera for."),
     click.option("--rotate", type=click.Choice(["0", "90", "180", "270"]), default="0", help="Clockwise degrees."),
     click.option("--mirror", is_flag=True, help="Flip left and right."),
     crop_option,
@@ -115,3 +126,10 @@ backend_options = _all(
 )
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+
+public_url_option = click.option(
+    "--public-url",
+    metavar="URL",
+    help="Where a reverse proxy serves the page to others, such as https://fleet.example/car-17: that host and path "
+    "are allowed as well.",
+)

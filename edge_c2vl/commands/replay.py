@@ -6,6 +6,8 @@ import contextlib
 
 import click
 
+from edge_c2vl.commands.options import public_url_option
+
 
 @click.command()
 @click.argument("source", metavar="DECISIONS.jsonl|ARCHIVE|CLIPS")
@@ -17,9 +19,16 @@ import click
     metavar="HOST:PORT",
     help="Where to serve the page: http://127.0.0.1:8480/ unless told otherwise.",
 )
+@public_url_option
 @click.option("--rerun", metavar="FILE.rrd", help="Write that recording for the Rerun viewer, instead of serving it.")
 def replay(
-    source: str, events: str | None, bundle: str | None, clip: str | None, serve: str | None, rerun: str | None
+    source: str,
+    events: str | None,
+    bundle: str | None,
+    clip: str | None,
+    serve: str | None,
+    public_url: str | None,
+    rerun: str | None,
 ) -> None:
     """Show a past drive on the live page, with a time line to scrub.
 
@@ -45,6 +54,6 @@ def replay(
     from edge_c2vl.replay.serve import ReplayServer
 
     # Ctrl-C is how it ends, also when it comes before the wait has begun.
-    with ReplayServer(drive, serve or "", first) as server, contextlib.suppress(KeyboardInterrupt):
+    with ReplayServer(drive, serve or "", first, public_url) as server, contextlib.suppress(KeyboardInterrupt):
         click.echo(f"{server.invitation}; Ctrl-C ends", err=True)
         server.wait()

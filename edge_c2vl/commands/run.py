@@ -8,12 +8,14 @@ from typing import Any
 import click
 
 from edge_c2vl.commands.options import (
+    Number,
     backend_options,
     bundle_option,
     camera_options,
     complete_camera,
     json_option,
     pose_options,
+    public_url_option,
 )
 
 
@@ -52,13 +54,16 @@ class _Camera(click.Option):
     show_default=True,
     help="What states and alerts follow: the trained classes, or the bundle's labels in words.",
 )
-@click.option("--hop", default=0.25, show_default=True, type=click.FloatRange(0.02), help="Seconds between decisions.")
-@click.option("--normal", metavar="FILE", help="This driver's normal driving, as it was learnt; see below.")
+@click.option("--hop", default=0.25, show_default=True, type=Number(0.02, 1), help="Seconds between decisions.")
 @click.option(
-    "--learn-normal", type=click.FloatRange(0.5), metavar="MINUTES", help="Learn it first, into --normal FILE."
+    "--no-alerts",
+    is_flag=True,
+    help="Never alert; needed for a bundle none of whose labels counts as distraction.",
 )
+@click.option("--normal", metavar="FILE", help="This driver's normal driving, as it was learnt; see below.")
+@click.option("--learn-normal", type=Number(0.5), metavar="MINUTES", help="Learn it first, into --normal FILE.")
 @click.option("--forget-normal", is_flag=True, help="Remove what --normal FILE holds.")
-@click.option("--speed-kmh", type=click.FloatRange(0, 500), help="The vehicle's speed, where it is always the same.")
+@click.option("--speed-kmh", type=Number(0, 500), help="The vehicle's speed, where it is always the same.")
 @click.option(
     "--speed",
     metavar="URI",
@@ -66,7 +71,7 @@ class _Camera(click.Option):
 )
 @click.option("--events", metavar="FILE|-", help="Append a JSON line for every change of state and every alert.")
 @click.option("--decisions", metavar="FILE|-", help="Append a JSON line for every decision.")
-@click.option("--rotate-mb", type=click.FloatRange(0.01), help="Start a new JSON lines file at this size; keep five.")
+@click.option("--rotate-mb", type=Number(0.01), help="Start a new JSON lines file at this size; keep five.")
 @click.option("--output", metavar="FILE.mp4", help="Keep a video with skeleton and state drawn. Stores pictures.")
 @click.option("--show", is_flag=True, help="Show a window with skeleton and state drawn; q ends.")
 @click.option("--mqtt", metavar="URI", help="Alerts and states to a broker: mqtt[s]://[USER@]HOST[:PORT]/TOPIC.")
@@ -82,10 +87,11 @@ class _Camera(click.Option):
     metavar="[HOST:PORT]",
     help="Serve the live page, at http://127.0.0.1:8480/ unless told otherwise. It shows skeletons, not pictures.",
 )
+@public_url_option
 @click.option("--serve-video", is_flag=True, help="Show the camera's pictures on the live page as well.")
 @click.option("--settings", metavar="FILE.yaml", help="Limits of the alert policy; read again on SIGHUP.")
 @click.option("--reconnect", is_flag=True, help="Open a live camera again and again when it fails, instead of ending.")
-@click.option("--duration", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="End after this long.")
+@click.option("--duration", type=Number(0, min_open=True), metavar="SECONDS", help="End after this long.")
 @click.option("--quiet", is_flag=True, help="No status line and no summary.")
 @json_option
 def run(**arguments: Any) -> None:

@@ -16,6 +16,8 @@ from edge_c2vl.policy import Level, State
 from edge_c2vl.records import SCHEMA
 from edge_c2vl.replay.recording import Recording, spans_of
 
+# Schema 1 had one alert at a time; it is read as if its alerts had stood side by side.
+READABLE = (1, SCHEMA)
 # Decisions farther apart than this, or that go back in time, belong to different runs, which share a file.
 NEW_RUN_S = 10.0
 # How far an alert may lie outside its run's decisions by the wall clock: it is made just after its decision.
@@ -24,14 +26,14 @@ CLOCK_SLACK_S = 2.0
 
 class DecisionFile:
     """Every run that was appended to `path` is one recording. Alerts come from `events`; without it they are read off
-    the decisions, which name the level and no reason. Raises EdgeC2VLError."""
+    the decisions (of schema 1: the level and no reason). Raises EdgeC2VLError."""
 
     def __init__(self, path: Path, events: str | None = None) -> None:
         self.title = path.name
         decisions = _read(path, "decision")
         if not decisions:
             raise UsageError(f"{path} holds no decisions; write some with edge-c2vl run --decisions FILE")
-        alerts = None if events is None else [record for _, record in _read(Path(events), "alert")]
+        alerts = None if events is None else _side_by_side([record for _, record in _read(Path(events), "alert")])
         self._recordings = [_recording(run, alerts) for run in _runs(decisions)]
 
     def __len__(self) -> int:
@@ -45,6 +47,7 @@ class DecisionFile:
 
 
 Line = tuple[str, dict[str, Any]]
+_LEVELS = {level.name.lower() for level in Level}
 
 
 def _read(path: Path, kind: str) -> list[Line]:
@@ -79,13 +82,14 @@ def check_record(record: Any) -> None:
     """Raises ValueError where what the page and the time line read is not there."""
     if not isinstance(record, dict) or record.get("kind") not in ("decision", "state", "alert"):
         raise ValueError("not a decision, state or alert")
-    if record.get("schema") != SCHEMA:
-        raise ValueError(f"schema {record.get('schema')}, but this version reads {SCHEMA}")
+    if isinstance(record.get("schema"), bool) or record.get("schema") not in READABLE:
+        raise ValueError(f"schema {record.get('schema')}, but this version reads {' and '.join(map(str, READABLE))}")
     if record["kind"] == "state":
         return
     level = record.get("alert" if record["kind"] == "decision" else "level")
-    if record.get("state") not in {state.value for state in State} or level not in {one.name.lower() for one in Level}:
+    if record.get("state") not in {state.value for state in State} or level not in _LEVELS:
         raise ValueError("an unknown state or level")
+    _check_alerts(record.get("alerts"))
     numbers = [record.get("timestamp_s"), record.get("awareness")]
     probabilities = record.get("probabilities")
     if probabilities is not None:
@@ -97,6 +101,16 @@ def check_record(record: Any) -> None:
     if not all(math.isfinite(value) for value in numbers if value is not None):
         raise ValueError("a number is out of range")
     _unix_s(record)
+
+
+def _check_alerts(alerts: Any) -> None:
+    """The alerts that stand; schema 1 has none."""
+    if alerts is None:
+        return
+    if not isinstance(alerts, list) or not all(isinstance(alert, dict) for alert in alerts):
+        raise ValueError("alerts are no list of objects")
+    if any(not isinstance(alert.get("reason"), str) or alert.get("level") not in _LEVELS for alert in alerts):
+        raise ValueError("an alert without reason or level")
 
 
 def _unix_s(record: dict[str, Any]) -> float:
@@ -143,15 +157,35 @@ def _recording(run: list[Line], alerts: list[dict[str, Any]] | None) -> Recordin
 
 
 def _alerts_of(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A change of the alert level in the decisions is an alert."""
+    """An alert wherever the level of one that stands changes in the decisions."""
     alerts: list[dict[str, Any]] = []
-    level = "none"
+    before: dict[str | None, str] = {}
     for record in records:
-        if record["alert"] != level:
-            level = record["alert"]
-            kept = {key: record.get(key) for key in ("time", "state", "label", "awareness", "timestamp_s")}
-            alerts.append({"kind": "alert", "number": len(alerts) + 1, "level": level, "reason": None} | kept)
+        standing: dict[str | None, str] = {alert["reason"]: alert["level"] for alert in record.get("alerts") or ()}
+        if not standing and record["alert"] != "none":
+            standing = {None: record["alert"]}
+        changed = [(reason, level) for reason, level in standing.items() if before.get(reason) != level]
+        changed += [(reason, "none") for reason in before if reason not in standing]
+        before = standing
+        kept = {key: record.get(key) for key in ("time", "state", "label", "awareness", "timestamp_s")}
+        for reason, level in changed:
+            alerts.append({"kind": "alert", "number": len(alerts) + 1, "level": level, "reason": reason} | kept)
     return alerts
+
+
+def _side_by_side(alerts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Alerts of schema 1, in which one took the place of another and the end named no reason, each with its own end."""
+    told: list[dict[str, Any]] = []
+    standing: dict[Any, Any] = {}
+    for alert in alerts:
+        if alert["schema"] == 1:
+            before = standing.get(alert.get("run"))
+            if before is not None and alert.get("reason") != before:
+                told.append(alert | {"level": "none", "reason": before})
+            standing[alert.get("run")] = alert.get("reason")
+        if alert["schema"] != 1 or alert["level"] != "none":
+            told.append(alert)
+    return told
 
 
 def _labels_of(records: list[dict[str, Any]]) -> tuple[list[str], list[str]]:

@@ -37,7 +37,8 @@ def write_rerun(recording: Recording, target: str) -> None:
         _log_decisions(rr, stream, recording)
         for alert in recording.alerts:
             stream.set_time(TIMELINE, duration=alert["timestamp_s"] - recording.start_s)
-            text = " ".join(part for part in (alert["level"], alert["reason"], alert["label"]) if part)
+            level = "ended" if alert["level"] == "none" else alert["level"]
+            text = " ".join(part for part in (level, alert["reason"], alert["label"]) if part)
             stream.log("alerts", rr.TextLog(text, level=_LEVELS[alert["level"]]))
         stream.flush()
         stream.disconnect()

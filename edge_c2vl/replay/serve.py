@@ -15,10 +15,10 @@ from edge_c2vl.web.server import PageServer, first_of
 class ReplayServer:
     """Every page plays for itself. A context manager; raises UsageError where it cannot listen at `address`."""
 
-    def __init__(self, drive: Drive, address: str, first: int = 0) -> None:
+    def __init__(self, drive: Drive, address: str, first: int = 0, public_url: str | None = None) -> None:
         self._drive, self._first = drive, first
         self._boot = uuid.uuid4().hex
-        self._server = PageServer(address, self._show, healthy=lambda: True)
+        self._server = PageServer(address, self._show, lambda: True, public_url)
         self.url, self.port, self.invitation = self._server.url, self._server.port, self._server.invitation
 
     def __enter__(self) -> ReplayServer:

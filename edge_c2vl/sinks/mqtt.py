@@ -176,13 +176,19 @@ class Mqtt(Sink):
             name = topic.replace("/", "_")
             device = {"identifiers": [name], "name": "Edge-C2VL driver monitor"}
             # Both from the decision, which is retained and renewed: an alert's end may get lost with a process.
-            for key in ("state", "alert"):
+            # "alert" is the loudest level, "alerts" every reason that stands, the loudest first.
+            all_reasons = "value_json.alerts | map(attribute='reason') | join(', ') or 'none'"
+            for key, value in (
+                ("state", "value_json.state"),
+                ("alert", "value_json.alert"),
+                ("alerts", all_reasons),
+            ):
                 about = {
                     "name": f"Driver {key}",
                     "unique_id": f"{name}_{key}",
                     "state_topic": f"{topic}/decision",
-                    "value_template": f"{{{{ value_json.{key} }}}}",
-                    "json_attributes_topic": f"{topic}/{'decision' if key == 'state' else 'alert'}",
+                    "value_template": f"{{{{ {value} }}}}",
+                    "json_attributes_topic": f"{topic}/{'alert' if key == 'alert' else 'decision'}",
                     "availability_topic": f"{topic}/availability",
                     "device": device,
                 }

@@ -60,11 +60,12 @@ class Pace:
 
 
 class Page(Sink):
-    """Serves the page at `address`. Pictures are sent only with `video`, and only while somebody looks."""
+    """Serves the page at `address`. Pictures are sent only with `video`, and only while somebody looks. public_url:
+    where a proxy serves it to others."""
 
     wants_skeletons = True
 
-    def __init__(self, address: str, about: About, video: bool = False) -> None:
+    def __init__(self, address: str, about: About, video: bool = False, public_url: str | None = None) -> None:
         self.wants_frames = video
         self._about, self._video = about, video
         self._boot = uuid.uuid4().hex
@@ -77,7 +78,7 @@ class Page(Sink):
         self._status = Pace(1)
         self._run: Run | None = None
         self._news_s = time.monotonic()
-        self._server = PageServer(address, self._show, self._healthy)
+        self._server = PageServer(address, self._show, self._healthy, public_url)
         self.url, self.port, self.invitation = self._server.url, self._server.port, self._server.invitation
         self._server.start(self._hub.look_after())
 

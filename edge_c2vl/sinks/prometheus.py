@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-import socket
-import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from edge_c2vl.errors import UsageError
-from edge_c2vl.listen import allowed, parse_address, token_for
-from edge_c2vl.policy import Level, State
+from edge_c2vl.listen import allowed
+from edge_c2vl.policy import Level, Reason, State
 from edge_c2vl.records import Alert, Decision
 from edge_c2vl.sinks import Run, Sink
 from edge_c2vl.temperature import temperature_c
+from edge_c2vl.web.guard import App, Message, refuse
+from edge_c2vl.web.server import HttpServer
 
 DEFAULT_PORT = 9464
+MAX_CONNECTIONS = 32
 _LATENCY_BUCKETS_S = (0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.2, 2.5)
 
 
 class Prometheus(Sink):
-    """Serves what the run counts at http://ADDRESS/metrics. Beyond this machine only with a token (see `listen`)."""
+    """Serves what the run counts at http://ADDRESS/metrics. Beyond this machine only with a token (see `listen`).
+    public_url: its names are this server's as well."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, public_url: str | None = None) -> None:
         from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
         disable_created_metrics()  # a time stamp beside every counter, which Prometheus itself does not use
-        host, port = parse_address(address, DEFAULT_PORT)
-        self._token = token_for(host, "--metrics")
+        self._server = HttpServer(address, DEFAULT_PORT, "--metrics", public_url, MAX_CONNECTIONS)
         self.registry = registry = CollectorRegistry()
         prefix = "edge_c2vl_"
         self._age = Histogram(
@@ -42,7 +41,10 @@ class Prometheus(Sink):
         self._decisions = Counter(prefix + "decisions", "Decisions by state.", ["state"], registry=registry)
         self._alerts = Counter(prefix + "alerts", "Alerts by level and reason.", ["level", "reason"], registry=registry)
         self._state = Gauge(prefix + "state", "1 for the state now, 0 for the others.", ["state"], registry=registry)
-        self._level = Gauge(prefix + "alert_level", "0 none, 1 notice, 2 warning, 3 critical.", registry=registry)
+        self._level = Gauge(
+            prefix + "alert_level", "Of the loudest alert: 0 none, 1 notice, 2 warning, 3 critical.", registry=registry
+        )
+        self._standing = Gauge(prefix + "alert", "The level of each reason's alert.", ["reason"], registry=registry)
         self._awareness = Gauge(prefix + "awareness", "1 fully aware, 0 not at all.", registry=registry)
         self._confidence = Gauge(prefix + "pose_confidence", "Mean confidence of the joints seen.", registry=registry)
         self._speed = Gauge(prefix + "speed_kmh", "The speed that was known; NaN where unknown.", registry=registry)
@@ -50,10 +52,13 @@ class Prometheus(Sink):
         for state in State:
             self._decisions.labels(state.value)
             self._state.labels(state.value).set(0)
+        for reason in Reason:
+            self._standing.labels(reason.value).set(0)
         self._run: Run | None = None
         registry.register(_Collector(self))
-        self._server = self._serve(host, port, registry)
-        self.port = self._server.server_port
+        self._server.serve(_app(registry, self._server.token))
+        self._server.start()
+        self.port = self._server.port
 
     def attach(self, run: Run) -> None:
         self._run = run
@@ -66,52 +71,35 @@ class Prometheus(Sink):
         for state in State:
             self._state.labels(state.value).set(state is decision.state)
         self._level.set(decision.level)
+        for reason in Reason:
+            self._standing.labels(reason.value).set(decision.alerts.get(reason, Level.NONE))
         self._awareness.set(decision.awareness)
         self._confidence.set(decision.pose_confidence)
         self._speed.set(float("nan") if decision.speed_kmh is None else decision.speed_kmh)
 
     def alert(self, alert: Alert) -> None:
-        if alert.level > Level.NONE and alert.reason is not None:
+        if alert.level > Level.NONE:
             self._alerts.labels(alert.level.name.lower(), alert.reason.value).inc()
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    def _serve(self, host: str, port: int, registry: Any) -> WSGIServer:
-        from prometheus_client import make_wsgi_app
-
-        metrics = make_wsgi_app(registry)
-
-        def guarded(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-            if not allowed(self._token, environ.get("HTTP_AUTHORIZATION")):
-                start_response("401 Unauthorized", [("Content-Type", "text/plain"), ("WWW-Authenticate", "Bearer")])
-                return [b"a token is needed\n"]
-            return metrics(environ, start_response)
-
-        try:
-            server = make_server(host, port, guarded, _server_class(host), _Quiet)
-        except OSError as error:
-            raise UsageError(f"--metrics {host}:{port}: cannot listen there: {error.strerror}") from None
-        threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
-        return server
+        self._server.close()
 
 
-def _server_class(host: str) -> type[WSGIServer]:
-    """wsgiref's own knows IPv4 only."""
+def _app(registry: Any, token: str | None) -> App:
+    from prometheus_client import make_asgi_app
 
-    class Server(WSGIServer):
-        address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    metrics = make_asgi_app(registry)
 
-    return Server
+    async def guarded(scope: Message, receive: Any, send: Any) -> None:
+        headers = scope["headers"]
+        shown = [value.decode("latin-1") for name, value in headers if name.lower() == b"authorization"]
+        if not allowed(token, shown[0] if shown else None):
+            await refuse(scope, send, 401, "a token is needed", (b"www-authenticate", b"Bearer"))
+            return
+        # What it reads as UTF-8, whatever bytes a client sends.
+        await metrics({**scope, "headers": [pair for pair in headers if b"".join(pair).isascii()]}, receive, send)
 
-
-class _Quiet(WSGIRequestHandler):
-    # A client that says nothing must not hold the one thread that serves.
-    timeout = 5
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Requests are not worth a line, and an Authorization header must never stand in one."""
+    return guarded
 
 
 class _Collector:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from edge_c2vl.errors import UsageError
-from edge_c2vl.policy import Level
+from edge_c2vl.policy import Level, Reason
 from edge_c2vl.records import Alert, SeenSkeleton
 from edge_c2vl.sinks import Sink
 
@@ -32,7 +32,7 @@ class SkeletonClips(Sink):
         self._before_s, self._after_s, self._keep = before_s, after_s, keep
         self._recent: deque[SeenSkeleton] = deque()
         self._due: list[Alert] = []
-        self._level = Level.NONE
+        self._levels: dict[Reason, Level] = {}
 
     def skeleton(self, skeleton: SeenSkeleton) -> None:
         if self._recent and skeleton.timestamp_s < self._recent[-1].timestamp_s:
@@ -46,9 +46,9 @@ class SkeletonClips(Sink):
             self._write(self._due.pop(0))
 
     def alert(self, alert: Alert) -> None:
-        if alert.level > self._level:
+        if alert.level > self._levels.get(alert.reason, Level.NONE):
             self._due.append(alert)
-        self._level = alert.level
+        self._levels[alert.reason] = alert.level
 
     def close(self) -> None:
         self._write_all()

@@ -32,8 +32,8 @@ class StatusLine(Sink):
         self._stream.flush()
 
     def alert(self, alert: Alert) -> None:
-        reason = "" if alert.reason is None else alert.reason.value
-        what = "alert ended" if alert.level == Level.NONE else f"{alert.level.name}: {reason}"
+        reason = alert.reason.value
+        what = f"ended: {reason}" if alert.level == Level.NONE else f"{alert.level.name}: {reason}"
         # The line under way is written anew with the next decision.
         self._stream.write(("\r\033[K" if self._rewrites else "") + f"{alert.timestamp_s:8.1f} s  {what}\n")
         self._stream.flush()
@@ -52,4 +52,5 @@ class StatusLine(Sink):
         age = f"frame {decision.age_ms:4.0f} ms old"
         word, sure = max((decision.words or {}).items(), key=lambda item: item[1], default=("", 0.0))
         words = f"  {word} {sure:.0%}" if word not in ("", decision.label) else ""
-        return f"{decision.timestamp_s:8.1f} s  {coloured} {label:<18} {bar:<23} {age}{words}"
+        alerts = "".join(f"  {level.name} {reason.value}" for reason, level in decision.alerts.items())
+        return f"{decision.timestamp_s:8.1f} s  {coloured} {label:<18} {bar:<23} {age}{words}{alerts}"

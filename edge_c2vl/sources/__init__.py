@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from edge_c2vl.errors import UsageError
+from edge_c2vl.redact import redact
 from edge_c2vl.sources.base import Picture, Source
 
 if TYPE_CHECKING:
@@ -50,13 +51,3 @@ def _find(uri: str) -> tuple[str, str]:
         f"{redact(uri)!r} is no camera: use 0, /dev/video0, csi://0, rtsp://, http://, udp://, tcp://, a video file, "
         "a folder or glob of images, sample, or simulated"
     )
-
-
-def redact(uri: str) -> str:
-    """The URI without user name, password and query, which hold secrets: for messages and logs. All up to the last @
-    goes, since a password may hold / and ? where it should not."""
-    # One slash is a slip, which an error quotes; of one letter with one slash it is a drive.
-    if not re.match(r"[a-z][a-z0-9+.-]*(://|(?<!^.):/)", uri, re.IGNORECASE):
-        return uri
-    shown = re.sub(r"(?<=:/).*@", lambda hidden: "/" * hidden[0].startswith("/") + "***@", uri, flags=re.DOTALL)
-    return re.sub(r"\?.*", "?***", shown, flags=re.DOTALL)

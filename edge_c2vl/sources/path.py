@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from edge_c2vl.errors import CameraError
+from edge_c2vl.redact import redact
 from edge_c2vl.sources.base import Source
 from edge_c2vl.sources.latest import Latest, Paced
 
@@ -22,7 +24,7 @@ def open_path(uri: str, options: CameraOptions) -> Source:
     from edge_c2vl.sources.images import Images, images_in, is_image, natural_order
 
     name = unquote(urlsplit(uri).path) if uri.lower().startswith("file://") else uri
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))  # which leaves a ~ as it is where nobody knows that home
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
@@ -30,11 +32,13 @@ def open_path(uri: str, options: CameraOptions) -> Source:
         images = sorted((match for match in matches if is_image(match)), key=natural_order)
         if images:
             return at_own_speed(lambda: Images(images, options.fps), name, options)
+        # What is no file may be an address whose scheme was forgotten.
+        shown = redact(name)
         raise CameraError(
-            f"no image matches {name}" if glob.has_magic(name) else f"there is no file, folder or camera {name}"
+            f"no image matches {shown}" if glob.has_magic(name) else f"there is no file, folder or camera {shown}"
         ) from None
     except (OSError, ValueError) as error:
-        raise CameraError(f"cannot read {name}: {getattr(error, 'strerror', None) or error}") from None
+        raise CameraError(f"cannot read {redact(name)}: {getattr(error, 'strerror', None) or error}") from None
     if stat.S_ISDIR(mode):
         images = images_in(path)
         if not images:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from edge_c2vl.errors import CameraError
-from edge_c2vl.sources import redact
+from edge_c2vl.redact import ENCODE, is_ambiguous, redact
 from edge_c2vl.sources.base import Source
 from edge_c2vl.sources.latest import Latest
 
@@ -41,6 +41,8 @@ def open_stream(uri: str, options: CameraOptions) -> Source:
 def why_unreachable(uri: str) -> str:
     """Why a stream could not be opened, which OpenCV does not say: asked of the host after the attempt, because a
     server that takes one connection (`ffmpeg -listen 1`) would take this one for it."""
+    if is_ambiguous(uri):
+        return f"there is an @ behind its host; {ENCODE}"
     try:
         parts = urlsplit(uri)
         port = parts.port or DEFAULT_PORTS.get(parts.scheme.lower())

@@ -8,7 +8,7 @@ import time
 from types import TracebackType
 
 from edge_c2vl.errors import UsageError
-from edge_c2vl.sources import redact
+from edge_c2vl.redact import redact
 
 # Beyond it a figure is no speed of a road vehicle but a mistake in unit or scaling.
 MAX_KMH = 500.0
@@ -35,6 +35,11 @@ class Speed:
         self._kmh = kmh
         self._set_s = -math.inf
 
+    @property
+    def told(self) -> bool:
+        """Whether there is a source of the speed at all, whatever it has said so far."""
+        return True
+
     def latest(self) -> tuple[float | None, float]:
         """(km/h or None where it was never told, its age in seconds)."""
         with self._lock:
@@ -60,7 +65,11 @@ class Speed:
 
 
 class FixedSpeed(Speed):
-    """The same speed for ever, and never stale."""
+    """The same speed for ever, and never stale. None: there is no source of the speed."""
+
+    @property
+    def told(self) -> bool:
+        return self._kmh is not None
 
     def latest(self) -> tuple[float | None, float]:
         return self._kmh, 0.0

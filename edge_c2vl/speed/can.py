@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from edge_c2vl.errors import UsageError
+from edge_c2vl.redact import redact
 from edge_c2vl.speed import Speed, parse_kmh
 
 _FACTORS = {"km/h": 1.0, "kmh": 1.0, "kph": 1.0, "m/s": 3.6, "mph": 1.609344}
@@ -22,7 +23,9 @@ class CanSpeed(Speed):
         missing = {"dbc", "signal"} - set(options)
         unknown = set(options) - {"dbc", "signal", "message", "interface"}
         if missing or unknown or not channel:
-            raise UsageError(f"--speed {uri}: write can:CHANNEL?dbc=FILE&signal=NAME, with &message= and &interface=")
+            raise UsageError(
+                f"--speed {redact(uri)}: write can:CHANNEL?dbc=FILE&signal=NAME, with &message= and &interface="
+            )
         self._message, self._signal, self._factor = _find(options)
         import can
 
@@ -39,7 +42,7 @@ class CanSpeed(Speed):
                 ],
             )
         except Exception as error:  # each interface raises exceptions of its own
-            raise UsageError(f"--speed {uri}: the bus does not open: {' '.join(str(error).split())}") from None
+            raise UsageError(f"--speed {redact(uri)}: the bus does not open: {' '.join(str(error).split())}") from None
         self._notifier = can.Notifier(self._bus, [self._receive], timeout=0.2)
 
     def close(self) -> None:

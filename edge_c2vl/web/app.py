@@ -10,7 +10,7 @@ from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 
-from edge_c2vl.web.guard import Guard, admit
+from edge_c2vl.web.guard import admit
 
 STATIC = Path(__file__).parent / "static"
 MAX_VIEWERS = 64
@@ -19,32 +19,36 @@ TRY_LATER = 1013  # IANA's registry of close codes: overloaded
 Session = Callable[[WebSocket], Awaitable[None]]
 
 
-def make_app(host: str, token: str | None, session: Session, healthy: Callable[[], bool]) -> Guard:
-    """An ASGI app that listens on `host`. session: shows the run to one page that has shown the token, and returns when
-    that page is done with. healthy: asked by /healthz."""
+def make_app(token: str | None, session: Session, healthy: Callable[[], bool], max_viewers: int) -> FastAPI:
+    """An ASGI app. session: shows the run to one page that has shown the token, and returns when that page is done
+    with. healthy: asked by /healthz. max_viewers: pages that may be open at a time, MAX_VIEWERS at most."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     viewers = 0
 
     # It says nothing of the driver, so whoever looks after the process may ask without the token.
     @app.get("/healthz")
-    def healthz() -> JSONResponse:
+    async def healthz() -> JSONResponse:
         well = healthy()
         return JSONResponse({"status": "ok" if well else "stalled"}, 200 if well else 503)
 
     @app.websocket("/live")
     async def live(viewer: WebSocket) -> None:
         nonlocal viewers
-        viewers += 1
-        try:
-            # A page may go away at any moment.
-            with contextlib.suppress(WebSocketDisconnect):
-                if viewers > MAX_VIEWERS:
-                    await viewer.accept()
-                    await viewer.close(TRY_LATER)
-                elif await admit(viewer, token):
-                    await session(viewer)
-        finally:
-            viewers -= 1
+        # A page may go away at any moment.
+        with contextlib.suppress(WebSocketDisconnect):
+            if not await admit(viewer, token):
+                return
+            # Counted from here on: whoever has not shown the token takes no page's place.
+            if viewers >= min(MAX_VIEWERS, max_viewers):
+                await viewer.close(TRY_LATER)
+                return
+            viewers += 1
+            viewer.scope["connection"].admitted = True
+            try:
+                await session(viewer)
+            finally:
+                viewers -= 1
+                viewer.scope["connection"].answered()
 
     app.mount("/", StaticFiles(directory=STATIC, html=True))
-    return Guard(app, host)
+    return app

@@ -13,7 +13,7 @@ from edge_c2vl.records import SeenFrame, SeenSkeleton
 from edge_c2vl.skeleton import Array, Layout
 
 # Grows when a page that was loaded before would misread what is sent now.
-VERSION = 1
+VERSION = 2
 PICTURE_WIDTH = 640
 JPEG_QUALITY = 70
 
@@ -22,6 +22,15 @@ Box = tuple[float, float, float, float]
 
 def line(record: dict[str, Any]) -> str:
     return json.dumps(record, separators=(",", ":"), allow_nan=False)
+
+
+def parse(text: str | None) -> dict[str, Any]:
+    """The JSON object in what a client sent; an empty one where there is none, whatever it sent instead."""
+    try:
+        record = json.loads(text or "")
+    except (ValueError, RecursionError):
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def layout_of(layout: Layout, min_confidence: float) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge_c2vl.commands.run import run
+from edge_c2vl.telemetry import SWITCHES
 from tests.conftest import needs
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
@@ -22,6 +23,13 @@ def test_every_option_that_is_named_there_is_one_of_run(name):
         option for line in lines for option in re.findall(r" (--[a-z-]+)|=(--[a-z-]+)", line.split("docker run")[0])
     }
     assert {option for pair in named for option in pair if option} <= OPTIONS
+
+
+@pytest.mark.parametrize("name", ["edge-c2vl.service", "Dockerfile.jetson", "Dockerfile.x86-64"])
+def test_onnx_runtime_is_told_to_send_nothing(name):
+    line = "Environment=ORT_DISABLE_TELEMETRY=1" if name.endswith(".service") else "ENV ORT_DISABLE_TELEMETRY=1"
+    assert line in (DEPLOY / name).read_text().splitlines()
+    assert SWITCHES["ORT_DISABLE_TELEMETRY"] == "1"
 
 
 def test_the_unit_is_one_that_systemd_understands(tmp_path):

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.normal import MAX_STRANGENESS, MIN_WINDOWS, DriverWatch, Learner, Normal, fit, posture, sizes
 from edge_c2vl.personal import Personaliser
+from edge_c2vl.policy import Level, Reason
+from edge_c2vl.speed import FixedSpeed, Speed
 from edge_c2vl.window import Clip
-from tests.edge_c2vl.test_pipeline import Camera, Kept, Pose, build
+from tests.edge_c2vl.test_pipeline import Camera, Encoder, Kept, Pose, build
 
 DISTRACTION = frozenset({"distracted"})
 
@@ -169,7 +171,7 @@ def test_leaning_over_for_a_moment_is_nobody_else(normal):
 def test_learnt_in_a_run_and_applied_from_then_on(tmp_path):
     path = tmp_path / "driver.npz"
     kept = Kept()
-    build(Camera(1500), Moving(), sinks=[kept], personaliser=Personaliser(str(path), 0.5)).run()
+    build(Camera(1500), Moving(), Encoder(-3.0), sinks=[kept], personaliser=Personaliser(str(path), 0.5)).run()
     unusual = [decision.unusual for decision in kept.decisions]
     assert unusual[0] is None
     assert unusual[-1] is not None
@@ -191,15 +193,79 @@ class Moving(Pose):
         return body.astype(np.float32)
 
 
-def test_another_driver_is_asked_to_be_learnt_instead_of_alerted(tmp_path):
+def test_another_driver_is_asked_to_be_learnt_and_alerted_all_the_same(tmp_path):
     path = str(tmp_path / "driver.npz")
-    build(Camera(1500), Moving(), sinks=[], personaliser=Personaliser(path, 0.5)).run()
+    build(Camera(1500), Moving(), Encoder(-3.0), sinks=[], personaliser=Personaliser(path, 0.5)).run()
     kept = Kept()
     build(Camera(1500), Moving(shift=300.0), sinks=[kept], personaliser=Personaliser(path)).run()
-    assert [(a.level.name, a.reason and a.reason.value) for a in kept.alerts[-2:]] == [
-        ("NOTICE", "another driver or camera"),
-        ("NONE", None),
-    ]
+    told = [alert for alert in kept.alerts if alert.reason is Reason.ELSEWHERE]
+    assert [alert.level for alert in told] == [Level.NOTICE, Level.NONE]
+    assert next(iter(told[0].alerts.items())) == (Reason.LONG, Level.CRITICAL)
+    assert told[0].alerts[Reason.ELSEWHERE] is Level.NOTICE
+
+
+class PhonesFrom(Encoder):
+    """Says attentive for so many windows, and then distracted."""
+
+    def __init__(self, windows, then=3.0):
+        super().__init__(-3.0)
+        self._windows, self._then = windows, then
+
+    def _infer(self, clip):
+        if len(self.clips) >= self._windows:
+            self._score = self._then
+        return super()._infer(clip)
+
+
+def test_phoning_is_never_learnt_as_normal_driving(tmp_path, caplog):
+    path = tmp_path / "driver.npz"
+    personaliser = Personaliser(str(path), 0.5)
+    # 20 s of attention, then a call for the other 60.
+    build(Camera(2400), Moving(), PhonesFrom(80), sinks=[], personaliser=personaliser).run()
+    assert not path.exists()
+    assert personaliser.learning
+    why = personaliser.unfinished()
+    assert f"{path} was not written" in why
+    assert "looked attentive, without an alert and at speed, in 1" in why
+
+
+def test_what_was_left_out_while_learning_is_told(tmp_path, caplog):
+    path = tmp_path / "driver.npz"
+    learner = Learner(minutes=0.5)
+    for second in range(60):
+        learner.add(window(seed=second), float(second), attentive=not 10 <= second < 20)
+        if learner.done:
+            break
+    # The windows of the last seconds before the call go with it.
+    assert learner.left_out_s == pytest.approx(13, abs=1.1)
+    assert second == pytest.approx(30 + 13, abs=1.1)
+    assert "13 s were left out" in learner.told() or "12 s were left out" in learner.told()
+    personaliser = Personaliser(str(path), 0.5)
+    for quarter in range(240):
+        personaliser.learn(window(seed=quarter), quarter / 4, attentive=not 40 <= quarter < 80)
+    assert path.exists()
+    assert "s were left out" in caplog.text
+
+
+def test_too_small_a_share_of_attention_is_refused():
+    learner = Learner(minutes=0.5)
+    for second in range(600):
+        learner.add(window(seed=second), float(second), attentive=second % 60 < 12)
+    assert learner.learnt_s > 60
+    assert not learner.done
+    with pytest.raises(EdgeC2VLError, match="25% are needed"):
+        learner.finish()
+
+
+@pytest.mark.parametrize(
+    ("speed", "learns"),
+    [(Speed(), False), (FixedSpeed(0.0), False), (FixedSpeed(60.0), True), (FixedSpeed(None), True)],
+    ids=["never told", "standing still", "driving", "no source"],
+)
+def test_normal_driving_is_learnt_at_speed_where_there_is_a_speed(tmp_path, speed, learns):
+    path = tmp_path / "driver.npz"
+    build(Camera(1500), Moving(), Encoder(-3.0), personaliser=Personaliser(str(path), 0.5), speed=speed).run()
+    assert path.exists() is learns
 
 
 def test_forgetting_removes_the_file(normal, tmp_path):

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from edge_c2vl.policy import Level, State
+from edge_c2vl.policy import Level, Reason, State
 from edge_c2vl.records import SeenSkeleton
 from edge_c2vl.sinks.page import About, Page
 from tests.conftest import free_port
@@ -93,7 +93,7 @@ def test_an_alert_appears(browser, page):
         browser.until("document.querySelector('#alert-list [data-level=notice]')", "a notice is listed")
         browser.until("document.getElementById('state').dataset.level === 'warning'", "the band shows the warning")
         assert browser.text("state-word") == "Distracted"
-        assert browser.text("state-more").startswith("Warning · phone · ")
+        assert browser.text("state-more").startswith("Warning: long distraction · phone · ")
         assert browser.text("say-now") == "Warning: long distraction"
         assert browser.js("return document.getElementById('say-now').ariaLive") == "assertive"
         # The page itself measures how far it is behind its alerts; benchmarks/page_alert.py reads it as well.
@@ -101,6 +101,28 @@ def test_an_alert_appears(browser, page):
         assert [mark["number"] for mark in marks][:2] == [1, 2]
         assert all(isinstance(mark["behind_ms"], (int, float)) for mark in marks)
         assert browser.errors() == []
+
+
+def test_alerts_stand_side_by_side_and_each_ends_for_itself(browser, page):
+    def alert(number, reason, level, standing):
+        page.alert(replace(ALERT, number=number, reason=reason, level=level, timestamp_s=20.0 + number))
+        level = next(iter(standing.values()), Level.NONE)
+        page.decision(replace(DECISION, timestamp_s=20.0 + number, level=level, alerts=standing))
+
+    both = {Reason.LONG: Level.CRITICAL, Reason.CANNOT_SEE: Level.NOTICE}
+    browser.open(page.url)
+    alert(1, Reason.LONG, Level.CRITICAL, {Reason.LONG: Level.CRITICAL})
+    alert(2, Reason.CANNOT_SEE, Level.NOTICE, both)
+    browser.until("document.getElementById('alert-list').children.length === 2", "both are listed")
+    shown = "document.getElementById('state-more').textContent.startsWith"
+    browser.until(f"{shown}('Critical: long distraction · Notice: cannot see · ')", "both stand in the band")
+    lengths = "[...document.querySelectorAll('#alert-list .length')].map(one => one.textContent)"
+    assert browser.js(f"return {lengths}") == ["now", "now"]
+    alert(3, Reason.CANNOT_SEE, Level.NONE, {Reason.LONG: Level.CRITICAL})
+    browser.until(f"{lengths}[0] === '1.0 s'", "the notice has ended")
+    assert browser.js(f"return {lengths}") == ["1.0 s", "now"]
+    assert browser.js("return document.getElementById('state').dataset.level") == "critical"
+    assert browser.errors() == []
 
 
 def test_who_comes_later_sees_the_last_minute(browser, page):

@@ -168,7 +168,7 @@ def test_alerts_are_numbered_and_told_when_they_change():
         (1, "NOTICE", "long distraction"),
         (2, "WARNING", "long distraction"),
         (3, "CRITICAL", "long distraction"),
-        (4, "NONE", None),
+        (4, "NONE", "long distraction"),
     ]
     # The driver is seen as distracted from 1 s on, and no speed is known.
     assert kept.alerts[1].timestamp_s == pytest.approx(1 + 3.5, abs=0.3)

@@ -14,7 +14,7 @@ import pytest
 
 from edge_c2vl.archive import ArchiveWriter
 from edge_c2vl.errors import EdgeC2VLError, UsageError
-from edge_c2vl.policy import Level, State
+from edge_c2vl.policy import Level, Reason, State
 from edge_c2vl.records import SeenSkeleton
 from edge_c2vl.replay.player import Player
 from edge_c2vl.replay.recording import number_of, open_drive, spans_of
@@ -102,22 +102,71 @@ def test_runs_in_one_file_are_told_apart(tmp_path):
 def test_alerts_come_from_the_events_of_the_same_run(tmp_path, decisions):
     mine = [
         replace(ALERT, number=1, timestamp_s=7.0, wall_s=1772352007.0),
-        replace(ALERT, number=2, level=Level.NONE, reason=None, timestamp_s=10.0, wall_s=1772352010.0),
+        replace(ALERT, number=2, level=Level.NONE, timestamp_s=10.0, wall_s=1772352010.0),
     ]
     another_run = replace(ALERT, number=3, timestamp_s=8.0, wall_s=1772300000.0)
     events = write(tmp_path / "events.jsonl", [another_run, *mine], "state")
     recording = open_drive(decisions, events).recording(0)
-    assert [(alert["number"], alert["reason"]) for alert in recording.alerts] == [(1, "long distraction"), (2, None)]
+    assert [(alert["number"], alert["level"]) for alert in recording.alerts] == [(1, "warning"), (2, "none")]
+
+
+def old(number, level, reason, timestamp_s):
+    """An alert as schema 1 had it."""
+    kept = {name: value for name, value in ALERT.to_json().items() if name != "alerts"}
+    when = {"timestamp_s": timestamp_s, "time": f"2026-03-01T08:00:{timestamp_s:02.0f}.000Z"}
+    return kept | {"schema": 1, "number": number, "level": level, "reason": reason} | when
+
+
+def test_events_of_schema_1_still_replay_each_alert_with_its_end(tmp_path):
+    path, events = tmp_path / "decisions.jsonl", tmp_path / "events.jsonl"
+    lines = [
+        {name: value for name, value in one.to_json().items() if name != "alerts"} | {"schema": 1} for one in drive_of()
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    told = [
+        old(1, "notice", "long distraction", 7),
+        old(2, "warning", "long distraction", 8),
+        old(3, "warning", "cumulative distraction", 9),
+        old(4, "none", None, 12),
+    ]
+    events.write_text("".join(json.dumps(line) + "\n" for line in told))
+    recording = open_drive(str(path), str(events)).recording(0)
+    assert [(a["timestamp_s"], a["level"], a["reason"]) for a in recording.alerts] == [
+        (7, "notice", "long distraction"),
+        (8, "warning", "long distraction"),
+        (9, "none", "long distraction"),
+        (9, "warning", "cumulative distraction"),
+        (12, "none", "cumulative distraction"),
+    ]
+    alone = open_drive(str(path)).recording(0).alerts
+    assert [(a["level"], a["reason"]) for a in alone] == [("notice", None), ("warning", None), ("none", None)]
+
+
+def test_alerts_side_by_side_are_read_off_the_decisions(tmp_path):
+    both = {Reason.LONG: Level.WARNING, Reason.CANNOT_SEE: Level.NOTICE}
+    standing = [{}, {Reason.CANNOT_SEE: Level.NOTICE}, both, {Reason.LONG: Level.CRITICAL}, {}]
+    told = [
+        replace(decision(0.25 * at), level=next(iter(alerts.values()), Level.NONE), alerts=alerts)
+        for at, alerts in enumerate(standing)
+    ]
+    recording = open_drive(write(tmp_path / "decisions.jsonl", told)).recording(0)
+    assert [(a["level"], a["reason"]) for a in recording.alerts] == [
+        ("notice", "cannot see"),
+        ("warning", "long distraction"),
+        ("critical", "long distraction"),
+        ("none", "cannot see"),
+        ("none", "long distraction"),
+    ]
 
 
 def test_a_line_that_a_power_cut_left_is_left_out_and_a_broken_one_is_told(tmp_path, decisions):
     path = Path(decisions)
     whole = path.read_text()
-    path.write_text(whole + '{"schema": 1, "kind": "deci')
+    path.write_text(whole + '{"schema": 2, "kind": "deci')
     assert len(open_drive(decisions).recording(0).decisions) == 80
     first, rest = whole.split("\n", 1)
     for old, new in [
-        ('"schema": 1', '"schema": 2'),
+        ('"schema": 2', '"schema": 3'),
         ("attentive", "asleep"),
         ('"timestamp_s": 0.0', '"timestamp_s": NaN'),
         ('"timestamp_s": 0.0', '"timestamp_s": "x"'),

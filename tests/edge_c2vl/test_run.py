@@ -85,24 +85,26 @@ def test_nothing_but_the_summary_and_states_is_said(sample_run):
         assert noise not in err
 
 
-def test_a_driver_on_the_phone_is_distracted(data_dir):
-    records = decisions_of("--camera", data_dir / "video" / "action_recognition.gif")
+@pytest.mark.parametrize("name", ["phoning.mp4", "video/action_recognition.gif"])
+def test_a_driver_on_the_phone_is_distracted(recording, name):
+    records = decisions_of("--camera", recording(name))
     states = [record["state"] for record in records]
     assert states.count("distracted") > len(states) / 2, states
 
 
-def test_a_pose_in_most_frames_of_the_gif(data_dir):
-    code, out, err = edge_c2vl("run", "--camera", data_dir / "video" / "action_recognition.gif", "--json", "--quiet")
+@pytest.mark.parametrize("name", ["phoning.mp4", "video/action_recognition.gif"])
+def test_a_pose_in_most_frames(recording, name):
+    code, out, err = edge_c2vl("run", "--camera", recording(name), "--json", "--quiet")
     assert code == 0, err
     summary = json.loads(out)
     assert summary["poses"] >= 0.95 * summary["frames"]
     assert summary["decisions"] >= 1
 
 
+@pytest.mark.parametrize("name", ["dark.png", "drive-act/nir_inner_mirror_1.png"])
 @pytest.mark.parametrize(("mode", "poses"), [("rgb", 0), ("ir", 1), ("auto", 1)])
-def test_a_dark_infrared_frame_needs_brightening(data_dir, mode, poses):
-    picture = data_dir / "drive-act" / "nir_inner_mirror_1.png"
-    code, out, err = edge_c2vl("run", "--camera", picture, "--camera-mode", mode, "--json", "--quiet")
+def test_a_dark_infrared_frame_needs_brightening(recording, name, mode, poses):
+    code, out, err = edge_c2vl("run", "--camera", recording(name), "--camera-mode", mode, "--json", "--quiet")
     assert code == 0, err
     summary = json.loads(out)
     assert (summary["frames"], summary["poses"]) == (1, poses)
@@ -176,8 +178,8 @@ class Stream:
 
 
 @pytest.fixture
-def stream(data_dir):
-    playing = Stream(data_dir / "video" / "walk.mkv")
+def stream(recording):
+    playing = Stream(recording("attentive.mp4"))
     yield playing
     playing.kill()
 
@@ -217,9 +219,9 @@ def test_a_stream_that_is_unplugged_ends_the_run_with_one_line(stream, tmp_path)
     assert len(err.strip().splitlines()) == 1, err
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(data_dir):
-    gif = data_dir / "video" / "action_recognition.gif"
-    command = [sys.executable, "cli.py", "run", "--quiet", "--decisions", "-", "--camera", gif]
+def test_a_reader_that_has_seen_enough_is_no_error(recording):
+    video = recording("phoning.mp4")
+    command = [sys.executable, "cli.py", "run", "--quiet", "--decisions", "-", "--camera", video]
     run = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     first = run.stdout.readline()
     run.stdout.close()

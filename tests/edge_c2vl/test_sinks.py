@@ -50,7 +50,7 @@ def test_decisions_are_one_json_object_a_line_and_readable_at_once(tmp_path):
     sink = JsonLines(str(path), "decision")
     sink.decision(DECISION)
     assert json.loads(path.read_text()) == {
-        "schema": 1,
+        "schema": 2,
         "kind": "decision",
         "time": "2026-03-01T08:00:00.000Z",
         "timestamp_s": 12.5,
@@ -63,6 +63,7 @@ def test_decisions_are_one_json_object_a_line_and_readable_at_once(tmp_path):
         "unusual": None,
         "awareness": 1.0,
         "alert": "none",
+        "alerts": [],
         "speed_kmh": None,
         "arms": 1.0,
         "pose_confidence": 0.91,
@@ -91,7 +92,7 @@ def test_events_hold_what_the_state_was(tmp_path):
     sink.state(episode.ended(14.0, State.ATTENTIVE, 1772352001.5, 30.0))
     sink.close()
     assert json.loads(path.read_text()) == {
-        "schema": 1,
+        "schema": 2,
         "kind": "state",
         "time": "2026-03-01T08:00:01.500Z",
         "state": "distracted",
@@ -164,14 +165,14 @@ def test_status_line_is_rewritten_on_a_terminal_only():
         sink.decision(NOTHING)
         sink.state(change)
         sink.alert(alert)
-        sink.alert(replace(alert, level=Level.NONE, reason=None))
+        sink.alert(replace(alert, level=Level.NONE))
         sink.close()
     assert terminal.getvalue().count("\r") == 4
     assert "distracted" in terminal.getvalue()
     assert plain.getvalue().splitlines() == [
         "   12.50 to    14.00 s  distracted (distracted 0.93)",
         "    12.5 s  WARNING: long distraction",
-        "    12.5 s  alert ended",
+        "    12.5 s  ended: long distraction",
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import socket
 import time
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from edge_c2vl.broker import parse_broker
 from edge_c2vl.errors import UsageError
 from edge_c2vl.speed import Speed, open_speed, parse_kmh
+from edge_c2vl.speed.unix import MAX_CLIENTS
 
 
 def wait_for(condition, timeout_s=5.0):
@@ -83,6 +85,49 @@ def test_unix_socket_takes_lines_from_several_clients(tmp_path):
         for client in clients:
             client.close()
     assert not path.exists()
+
+
+def test_silent_clients_keep_no_speed_out(tmp_path, caplog):
+    path = tmp_path / "speed.sock"
+
+    def client(text=b""):
+        made = socket.socket(socket.AF_UNIX)
+        made.connect(str(path))
+        made.sendall(text)
+        return made
+
+    with open_speed(None, f"unix:{path}") as speed:
+        car = client(b"50\n")
+        wait_for(lambda: speed.latest()[0] == 50)
+        silent = [client() for _ in range(40)]
+        wait_for(lambda: len(speed._clients) == MAX_CLIENTS)
+        car.sendall(b"60\n")
+        wait_for(lambda: speed.latest()[0] == 60)
+        another = client(b"70\n")
+        wait_for(lambda: speed.latest()[0] == 70)
+        for one in (car, another, *silent):
+            one.close()
+    assert len(caplog.records) == 1
+
+
+def test_a_machine_out_of_files_is_told_once_and_not_asked_without_pause(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("edge_c2vl.speed.unix.PAUSE_S", 0.2)
+    path, calls = tmp_path / "speed.sock", []
+
+    def exhausted(_listener):
+        calls.append(1)
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with open_speed(None, f"unix:{path}") as speed, socket.socket(socket.AF_UNIX) as client:
+        with monkeypatch.context() as patch:
+            patch.setattr(socket.socket, "accept", exhausted)
+            client.connect(str(path))
+            client.sendall(b"50\n")
+            wait_for(lambda: len(calls) >= 2)
+            time.sleep(0.1)
+            assert len(calls) < 20
+        wait_for(lambda: speed.latest()[0] == 50)
+    assert ["no further client for now: Too many open files" in r.getMessage() for r in caplog.records] == [True]
 
 
 def test_a_socket_left_behind_is_replaced_a_living_one_is_not(tmp_path):

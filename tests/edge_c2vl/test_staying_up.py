@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import socket
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from edge_c2vl import pipeline as pipeline_module
 from edge_c2vl import reconnect
+from edge_c2vl import temperature as temperature_module
 from edge_c2vl.errors import CameraError
 from edge_c2vl.freeze import FreezeDetector
 from edge_c2vl.governor import Governor, GovernorSettings
@@ -242,6 +244,61 @@ def test_watchdog_interval_is_ours_only(monkeypatch):
     assert Notifier().watchdog_s == 20
     monkeypatch.setenv("WATCHDOG_PID", str(os.getpid() + 1))
     assert Notifier().watchdog_s is None
+
+
+def test_systemd_is_told_also_when_no_file_can_be_opened(systemd, monkeypatch):
+    notifier = Notifier()
+    notifier.send("READY=1")
+
+    def exhausted(*_):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr("edge_c2vl.notify.socket.socket", exhausted)
+    notifier.send("WATCHDOG=1")
+    notifier.send("the end")
+    notifier.close()
+    wait_for(lambda: systemd == ["READY=1", "WATCHDOG=1"])
+
+
+@pytest.mark.parametrize("what", ["pipeline.temperature_c", "pipeline.Governor.update", "pipeline.psutil.Process"])
+def test_what_fails_in_looking_after_a_run_is_told_once_and_ends_nothing(what, monkeypatch, caplog):
+    def fails(*_):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(pipeline_module, "CHECK_S", 0.02)
+    monkeypatch.setattr(f"edge_c2vl.{what}", fails)
+    kept = Kept()
+    summary = build(Blinking(300, ()), Pose(), sinks=[kept]).run()
+    assert summary.frames > 0
+    assert kept.decisions
+    assert ["Too many open files" in record.getMessage() for record in caplog.records] == [True]
+
+
+class Window(Kept):
+    """A window whose display has gone."""
+
+    on_main_thread = True
+
+    def poll(self):
+        raise RuntimeError("no display")
+
+
+def test_a_window_that_fails_is_told_once_and_the_run_goes_on(caplog):
+    window = Window()
+    build(Blinking(200, ()), Pose(), sinks=[window]).run()
+    assert window.decisions
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
+        "Window failed, and the run goes on without it"
+    ]
+
+
+def test_a_temperature_that_cannot_be_read_is_none(monkeypatch, tmp_path):
+    class Zones(type(tmp_path)):
+        def glob(self, _pattern):
+            raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(temperature_module, "ZONES", Zones(tmp_path))
+    assert temperature_module.temperature_c() is None
 
 
 class Hanging(Pose):

@@ -28,6 +28,7 @@ from edge_c2vl.camera import CameraOptions
 from edge_c2vl.errors import ArchiveError, EdgeC2VLError, UsageError
 from edge_c2vl.pose import identity_of
 from tests.conftest import free_port
+from tests.videos import Recordings
 from train.extract import Video, extract, find_videos, fingerprint
 from train.own_labels import OwnLabels
 from train.remaining import Remaining, words
@@ -325,16 +326,16 @@ def test_remaining_time_is_not_guessed() -> None:
 
 
 @pytest.fixture
-def recordings(data_dir: Path, tmp_path: Path) -> Path:
+def recordings(recording: Recordings, tmp_path: Path) -> Path:
     folder = tmp_path / "videos"
     folder.mkdir()
-    for name in ("eat", "milk", "thanks"):
-        shutil.copy(data_dir / "video" / f"{name}.mkv", folder)
+    for name in ("attentive.mp4", "phoning.mp4", "story.mp4"):
+        shutil.copy(recording(name), folder)
     return folder
 
 
 def test_broken_videos_are_told_from_whole_ones(recordings: Path, tmp_path: Path) -> None:
-    for name in ("milk.mkv", "thanks.mkv"):
+    for name in ("phoning.mp4", "story.mp4"):
         (recordings / name).unlink()
     (recordings / "empty.mp4").write_bytes(b"")
     (recordings / "text.mp4").write_text("no video at all\n" * 100)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from edge_c2vl.commands.options import Number
 from train.commands.eval_options import data_options, report_options, tell, training_settings
 
 _SPLITS = {
@@ -28,7 +29,11 @@ def protocol_options(function: Any) -> Any:
         click.option("--epochs", type=click.IntRange(1), help="finetune, semi: epochs."),
         click.option("--work", type=click.Path(path_type=Path), help="finetune, semi: folder of the training runs."),
         click.option(
-            "--share", default=0.1, show_default=True, type=float, help="semi: share of the labels; 0.01, 0.1."
+            "--share",
+            default=0.1,
+            show_default=True,
+            type=Number(0, 1, min_open=True),
+            help="semi: share of the labels; 0.01, 0.1.",
         ),
         click.option("--choose-c", is_flag=True, help="linear: choose C on held-out subjects instead of C = 1."),
         click.option("-k", default=1, show_default=True, type=click.IntRange(1), help="knn: neighbours."),

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from edge_c2vl.commands.options import backend_options, bundle_option, picture_options, pose_options
+from edge_c2vl.commands.options import Number, backend_options, bundle_option, picture_options, pose_options
 from train.commands.eval_options import report_options, tell
 
 
@@ -17,10 +17,10 @@ from train.commands.eval_options import report_options, tell
 @backend_options
 @picture_options
 @pose_options
-@click.option("--hop", default=0.25, show_default=True, type=click.FloatRange(0.02), help="Seconds between decisions.")
-@click.option("--speed-kmh", type=click.FloatRange(0, 500), help="The vehicle's speed, which alerts depend on.")
+@click.option("--hop", default=0.25, show_default=True, type=Number(0.02, 1), help="Seconds between decisions.")
+@click.option("--speed-kmh", type=Number(0, 500), help="The vehicle's speed, which alerts depend on.")
 @click.option("--settings", metavar="FILE.yaml", help="Limits of the alert policy.")
-@click.option("--iou", default=0.5, show_default=True, type=click.FloatRange(0, 1), help="From which events match.")
+@click.option("--iou", default=0.5, show_default=True, type=Number(0, 1), help="From which events match.")
 @report_options
 def live(videos: tuple[Path, ...], iou: float, report: Path | None, as_json: bool, **asked: Any) -> None:
     """Labelled recordings through the whole live pipeline: events found, delay to detection, false alerts an hour.

@@ -22,7 +22,7 @@ import click
 @click.option(
     "--distraction",
     metavar="LABEL,...",
-    help="Those of the model's labels that count as distraction; empty: none.  [default: distracted, if there is such]",
+    help="Those of the labels that count as distraction; empty: none.  [default: distracted, where there is such]",
 )
 @click.option(
     "--describe",
@@ -63,6 +63,7 @@ def export(
       edge-c2vl export runs/c2vl my-bundle --archive drives --describe labels.yaml --distraction "on the phone"
     """
     from edge_c2vl.archive import Archive
+    from edge_c2vl.errors import UsageError
     from train.checkpoint import LANGUAGE, load_model
     from train.data import sample_clips
     from train.export import export_bundle
@@ -79,7 +80,12 @@ def export(
         words = make_words(open_listener(language_of(folder)), parse_labels([], describe), [])
     labels = about.labels if words is None else words.labels
     if distraction is None:
-        distraction = "distracted" if "distracted" in labels else ""
+        if labels and "distracted" not in labels:
+            raise UsageError(
+                "say which labels count as distraction, because alerts come of no other: --distraction LABEL,... of "
+                f"{', '.join(labels)}; or --distraction '' where none is to"
+            )
+        distraction = "distracted" if labels else ""
     compared = sample_clips(Archive.open(archive), about.clip, clips)
     made, difference = export_bundle(
         encoder,

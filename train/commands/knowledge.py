@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from edge_c2vl.commands.options import json_option
+from edge_c2vl.commands.options import Number, json_option
 
 _PATH = click.Path(path_type=Path)
 
@@ -19,7 +19,7 @@ def knowledge() -> None:
 
     \b
     edge-c2vl knowledge show ARCHIVE CLIP                the kinematic captions of a clip
-    edge-c2vl knowledge vary ARCHIVE VARIED              movements that nobody filmed, to learn more from
+    edge-c2vl knowledge vary ARCHIVE VARIED              variations of the clips, to learn more from
     edge-c2vl knowledge encode ARCHIVE BANK --crops 8    captions of all clips and their crops -> a bank
     edge-c2vl knowledge show ARCHIVE --bank BANK         how much the bank tells apart
     """
@@ -35,7 +35,7 @@ def knowledge() -> None:
 @click.option("--frames", type=click.IntRange(1), default=16, show_default=True, help="Pictures of a clip.")
 @click.option("--per-frame", is_flag=True, help="A caption of each picture (as C2VL's 16) instead of one of all.")
 @click.option("--key-variable", default="OPENAI_API_KEY", show_default=True, help="Environment variable with the key.")
-@click.option("--timeout-s", type=click.FloatRange(1), default=120.0, show_default=True, help="For one request.")
+@click.option("--timeout-s", type=Number(1), default=120.0, show_default=True, help="For one request.")
 @click.option("--retries", type=click.IntRange(0), default=4, show_default=True, help="Of a busy or silent server.")
 @click.option("--workers", type=click.IntRange(1), default=4, show_default=True, help="Requests at once.")
 @json_option
@@ -100,8 +100,8 @@ def caption(
               help="MODEL: a folder or hub name of a CLIP.")  # fmt: skip
 @click.option("--crops", type=click.IntRange(0), default=0, show_default=True,
               help="Temporal crops of each clip, beside the whole, each with captions of its own.")  # fmt: skip
-@click.option("--seconds", type=click.FloatRange(0), default=0.0, help="Windows of this length instead (long drives).")
-@click.option("--hop-s", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True,
+@click.option("--seconds", type=Number(0), default=0.0, help="Windows of this length instead (long drives).")
+@click.option("--hop-s", type=Number(0, min_open=True), default=1.0, show_default=True,
               help="Seconds between such windows.")  # fmt: skip
 @click.option("--parts", is_flag=True, help="Also a caption of each part of the body: six more a window.")
 @click.option("--quarters", is_flag=True, help="Also all that holds in each quarter, and over the window: five more.")
@@ -125,7 +125,7 @@ def encode(
     edge-c2vl knowledge encode drives bank --seconds 3 --hop-s 1
     """
     from edge_c2vl.archive import Archive
-    from train.data import default_cache
+    from edge_c2vl.cache import default_cache
     from train.knowledge.make import Recipe, make_bank
     from train.knowledge.text import open_encoder
 
@@ -149,7 +149,7 @@ def encode(
 @click.option("--overwrite", is_flag=True, help="Replace an archive that exists.")
 @json_option
 def vary(archive: Path, varied: Path, split: str, arms: int, seed: int, overwrite: bool, as_json: bool) -> None:
-    """Write VARIED: the clips of ARCHIVE and movements that nobody filmed, to learn more from.
+    """Write VARIED: the clips of ARCHIVE and variations of them, to learn more from.
 
     Each clip mirrored, played backwards, both, and with the arms of others. The rules caption them as they do any
     movement. Column "pretrain" of VARIED says what may be learnt from; the other columns are those of ARCHIVE.

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import click
 
+from edge_c2vl.commands.options import Number
+
 
 @click.command()
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--drivers", default=15, show_default=True, type=click.IntRange(3, 999), help="3 or more.")
 @click.option("--runs", default=1, show_default=True, type=click.IntRange(1, 9), help="Sessions of each driver.")
-@click.option("--seconds", default=180.0, show_default=True, type=click.FloatRange(max=36_000), help="Of a session.")
+@click.option("--seconds", default=180.0, show_default=True, type=Number(max=36_000), help="Of a session.")
 @click.option(
     "--cameras",
     default="inner_mirror,kinect_color",

@@ -9,8 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from edge_c2vl.archive import Archive
+from edge_c2vl.cache import default_cache
 from edge_c2vl.errors import DatasetError
-from train.cache import default_cache
 from train.datasets.prepare import prepare
 from train.datasets.source import Options
 

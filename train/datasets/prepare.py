@@ -9,12 +9,12 @@ import tempfile
 import zipfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from itertools import islice
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from edge_c2vl.errors import DatasetError, UsageError
 from edge_c2vl.progress import track
 from train.datasets import DATASETS
 from train.datasets.source import Options, Recording, Source
+from train.processes import make_pool
 from train.workers import end_with_parent
 
 
@@ -117,8 +118,7 @@ class _Reader:
 
 def _ordered_map(function: Callable[[Any], Any], items: Iterable[Any], workers: int) -> Iterator[Any]:
     """map() over processes. At most 4 items a worker are under way, so that results never pile up in memory."""
-    # spawn: forking a process in which a library runs threads (OpenCV, Arrow) can deadlock.
-    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=end_with_parent) as pool:
+    with make_pool(workers, end_with_parent) as pool:
 
         def submit(item: Any) -> Future[Any]:
             with _signals_blocked():

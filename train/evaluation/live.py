@@ -17,7 +17,7 @@ from edge_c2vl import plots
 from edge_c2vl.bundle import Bundle
 from edge_c2vl.errors import DatasetError, UsageError
 from edge_c2vl.live import Watch, watch
-from edge_c2vl.policy import Level, Reason, State
+from edge_c2vl.policy import OF_DISTRACTION, Level, PolicySettings, Reason, State
 from edge_c2vl.records import Alert, Decision, SeenSkeleton, StateChange
 from edge_c2vl.sinks import Sink
 from train.environment import describe_environment
@@ -71,8 +71,9 @@ class Recorder(Sink):
     decisions: list[Decision] = field(default_factory=list)
     changes: list[StateChange] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
-    first_s: float | None = None
     last_s: float = 0.0
+    seconds: float = 0.0  # that were watched: pictures far apart have a time between them that nobody saw
+    _before_s: float | None = None
 
     def decision(self, decision: Decision) -> None:
         self.decisions.append(replace(decision, logits=None, probabilities=None))
@@ -84,12 +85,9 @@ class Recorder(Sink):
         self.alerts.append(alert)
 
     def skeleton(self, skeleton: SeenSkeleton) -> None:
-        self.first_s = skeleton.timestamp_s if self.first_s is None else self.first_s
-        self.last_s = skeleton.timestamp_s
-
-    @property
-    def seconds(self) -> float:
-        return self.last_s - (self.first_s or 0.0)
+        if self._before_s is not None:
+            self.seconds += min(max(0.0, skeleton.timestamp_s - self._before_s), PolicySettings.max_step_s)
+        self.last_s = self._before_s = skeleton.timestamp_s
 
     def distracted(self) -> list[Span]:
         """The spans in the state "distracted", as `--events` tells them."""
@@ -101,20 +99,29 @@ class Recorder(Sink):
         before: Decision | None = None
         for decision in self.decisions:
             label = decision.label if decision.state is State.DISTRACTED else None
-            if before is not None and spans and before.state is State.DISTRACTED:
+            watched = before is not None and decision.timestamp_s - before.timestamp_s <= PolicySettings().gap_s
+            if watched and before is not None and spans and before.state is State.DISTRACTED:
                 spans[-1] = replace(spans[-1], end_s=decision.timestamp_s)
-            if label is not None and (before is None or before.state is not State.DISTRACTED or before.label != label):
+            goes_on = watched and before is not None and before.state is State.DISTRACTED and before.label == label
+            if label is not None and not goes_on:
                 spans.append(Span(decision.timestamp_s, decision.timestamp_s, label))
             before = decision
         return spans
 
     def alert_times(self) -> list[float]:
-        """When an alert for distraction arose; that one grew more urgent counts as the same."""
-        times, before = [], Level.NONE
+        """When an alert for distraction arose where none stood; one that grows more urgent, or that a further reason
+        joins, counts as the same."""
+        times: list[float] = []
+        standing: set[Reason] = set()
         for alert in self.alerts:
-            if before is Level.NONE and alert.level > Level.NONE and alert.reason is not Reason.CANNOT_SEE:
+            if alert.reason not in OF_DISTRACTION:
+                continue
+            if alert.level is Level.NONE:
+                standing.discard(alert.reason)
+                continue
+            if not standing:
                 times.append(alert.timestamp_s)
-            before = alert.level
+            standing.add(alert.reason)
         return times
 
 

@@ -9,20 +9,20 @@ from __future__ import annotations
 import base64
 import http.client
 import json
-import os
 import time
-import urllib.error
-import urllib.request
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.errors import DatasetError, UsageError
+from edge_c2vl.http_client import post
+from edge_c2vl.redact import redact, secret_from
 from train.knowledge.text import KnowledgeError, quieten
 
 Picture = NDArray[np.uint8]  # (H, W, 3), RGB
@@ -32,6 +32,8 @@ PROMPT = (
     "These pictures are taken in order from one short video of a person. In one or two sentences say what the body "
     "does: which parts move, how, in which order, and what they touch. Do not describe the room or the clothes."
 )
+# A caption is a few hundred bytes.
+MAX_ANSWER = 1 << 20
 VIDEO_SUFFIXES = (".avi", ".mp4", ".mkv", ".mov", ".webm", ".m4v", ".gif")
 
 
@@ -119,8 +121,9 @@ class Endpoint(Captioner):
     """An OpenAI-compatible server (vLLM, Ollama, llama.cpp, a hosted one): POST {base_url}/chat/completions.
 
     key_variable: the environment variable that holds the key; without it no key is sent. A busy server (429), a fault
-    of its own (5xx) and a broken connection are tried again, `retries` times, after 1, 2, 4 ... seconds or what its
-    Retry-After says; any other answer is an error at once.
+    of its own (5xx), a broken connection and an answer that is not whole within `timeout_s` are tried again, `retries`
+    times, after 1, 2, 4 ... seconds or what its Retry-After says; any other answer, a redirect too, is an error at
+    once.
     """
 
     base_url: str
@@ -134,8 +137,16 @@ class Endpoint(Captioner):
     first_wait_s: float = 1.0
 
     def __post_init__(self) -> None:
-        if not self.base_url.startswith(("http://", "https://")):
-            raise UsageError(f"an endpoint begins with http:// or https://, not {self.base_url!r}")
+        try:
+            parts = urlsplit(self.base_url)
+            whole = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        except ValueError:
+            whole = False
+        if not whole or "@" in self.base_url or not self.base_url.isprintable():
+            raise UsageError(
+                f"an endpoint is http:// or https:// with a host, and no user or password (the key goes into "
+                f"{self.key_variable}), not {redact(self.base_url)!r}"
+            )
         self.base_url = self.base_url.rstrip("/")
         self.settings = {"model": self.model, "prompt": self.prompt, "max_tokens": self.max_tokens}
         self.settings["temperature"] = self.temperature
@@ -155,33 +166,42 @@ class Endpoint(Captioner):
             return _tidy(text)
         except (ValueError, LookupError, TypeError, AttributeError):
             raise KnowledgeError(
-                f"{self.base_url} answered something else than a chat completion: {answer[:200]!r}"
+                f"{self._shown} answered something else than a chat completion: {answer[:200]!r}"
             ) from None
 
     def _post(self, body: bytes) -> bytes:
         headers = {"Content-Type": "application/json"}
-        key = os.environ.get(self.key_variable, "")
+        key = secret_from(self.key_variable)
         if key:
             headers["Authorization"] = f"Bearer {key}"
-        request = urllib.request.Request(f"{self.base_url}/chat/completions", body, headers)
         problem, wait_s = "", self.first_wait_s
         for attempt in range(self.retries + 1):
             try:
-                with urllib.request.urlopen(request, timeout=self.timeout_s) as response:
-                    answer: bytes = response.read()
-                    return answer
-            except urllib.error.HTTPError as error:
-                problem = f"{error.code} {error.reason}: {error.read(300).decode(errors='replace').strip()}"
-                if error.code not in (408, 409, 429) and error.code < 500:
-                    advice = f"; is {self.key_variable} set?" if error.code in (401, 403) else ""
-                    raise KnowledgeError(f"{self.base_url} refused the request ({problem}){advice}") from None
-                wait_s = max(wait_s, _retry_after(error.headers.get("Retry-After")))
+                answer = post(f"{self.base_url}/chat/completions", body, headers, self.timeout_s, MAX_ANSWER)
+                if answer.status == 200 and not answer.cut:
+                    return answer.body
+                problem = f"{answer.status} {answer.reason}: {answer.body[:300].decode(errors='replace').strip()}"
+                if answer.status == 200:
+                    problem = f"an answer of more than {MAX_ANSWER} bytes"
+                if answer.status not in (408, 409, 429) and answer.status < 500:
+                    raise KnowledgeError(f"{self._shown} refused the request ({problem}){self._advice(answer.status)}")
+                wait_s = max(wait_s, _retry_after(answer.headers.get("Retry-After")))
             except (OSError, http.client.HTTPException) as error:  # no connection, broken connection, time-out
-                problem = str(getattr(error, "reason", error)) or type(error).__name__
+                problem = str(error) or type(error).__name__
             if attempt < self.retries:
                 time.sleep(wait_s)
                 wait_s *= 2
-        raise KnowledgeError(f"{self.base_url} did not answer in {self.retries + 1} attempts ({problem})")
+        raise KnowledgeError(f"{self._shown} did not answer in {self.retries + 1} attempts ({problem})")
+
+    def _advice(self, status: int) -> str:
+        if status in (401, 403):
+            return f"; is {self.key_variable} set?"
+        # The key would go with it, wherever it leads.
+        return "; no redirect is followed: name the endpoint itself" if 300 <= status < 400 else ""
+
+    @property
+    def _shown(self) -> str:
+        return redact(self.base_url)
 
 
 def _retry_after(value: str | None) -> float:

@@ -1,4 +1,4 @@
-"""Lists the vocabulary in docs/knowledge.md, from the code: python -m train.knowledge.document docs/knowledge.md"""
+"""Lists the vocabulary in docs/vocabulary.md, from the code: python -m train.knowledge.document docs/vocabulary.md"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from train.knowledge.posecodes import SEGMENT_NAMES, SPAN_NAMES, say
 from train.knowledge.vocabulary import FAMILIES, HELD_S, Family
 
-BEGIN = "<!-- vocabulary: made by python -m train.knowledge.document docs/knowledge.md -->"
+BEGIN = "<!-- vocabulary: made by python -m train.knowledge.document docs/vocabulary.md -->"
 END = "<!-- end of vocabulary -->"
 _COURSE = (
     "ends more than {0} higher",
@@ -35,7 +35,7 @@ def vocabulary() -> str:
         f"{len(SPAN_NAMES)} that hold of a span as a whole."
     ]
     for kind, title in _TITLES.items():
-        lines += ["", f"### {title}", "", "| who | what | measure | where |", "|---|---|---|---|"]
+        lines += ["", f"## {title}", "", "| who | what | measure | where |", "|---|---|---|---|"]
         for family in FAMILIES:
             if family.kind == kind and "left" not in family.subject:
                 lines += _rows(family)

@@ -1,4 +1,4 @@
-"""Movements that nobody filmed: variations of recordings, of which rules write captions as they do of any movement.
+"""Variations of recordings. The rules write captions of them as they do of any movement.
 
 A thousand clips show an encoder a thousand movements, and it learns them by heart. Kinematic captions are read off the
 skeleton, so a changed skeleton gets a caption of its own, and no label is needed for it:

@@ -24,9 +24,7 @@ scripts that compare something on sktDD share `Data` below.
 from __future__ import annotations
 
 import json
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +52,7 @@ from train.loop import CHECKPOINT, MODEL, Loop
 from train.pretrain import gather_knowledge
 from train.pretrain_settings import ObjectiveSettings, PretrainSettings
 from train.pretraining import C2VL
+from train.processes import make_pool
 from train.settings import AugmentSettings, EncoderSettings, LoopSettings
 from train.task import Supervised
 
@@ -220,8 +219,7 @@ def run_folds(archive: Archive, work: Path, seeds: int, jobs: int, bank: Path | 
     folds = driver_folds(data.scenes.driver.tolist(), DRIVERS_A_FOLD)
     runs = [(seed, number) for seed in range(seeds) for number in range(len(folds))]
     scores = np.full((seeds, len(data.labels)), np.nan)
-    # spawn: forking a process in which PyTorch runs threads can deadlock.
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    with make_pool(jobs) as pool:
         under_way = [pool.submit(run_fold, archive.path, work, *run, bank) for run in runs]
         for (seed, number), future in zip(runs, track(under_way, "folds"), strict=True):
             scores[seed, data.fold(folds[number])[1]] = future.result()

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from edge_c2vl.simulated.driver import make_driver
 from edge_c2vl.simulated.film import Film
 from edge_c2vl.simulated.motion import Motion
 from train.datasets.drive_act import SIMULATED
+from train.processes import make_pool
 from train.simulate import labels, protocol, skeletons
 
 # The inner mirror's labels are always written: the skeletons are numbered by its frames.
@@ -117,7 +117,7 @@ def _each(runs: Sequence[_Run], target: Path, workers: int) -> Iterator[tuple[in
     if workers == 1:
         yield from (_write_run(run, target) for run in runs)
         return
-    with ProcessPoolExecutor(workers, initializer=_one_thread) as pool:
+    with make_pool(workers, _one_thread) as pool:
         waiting = [pool.submit(_write_run, run, target) for run in runs]
         try:
             for result in waiting:

@@ -1,9 +1,16 @@
-// Alerts: one entry for each, from its beginning to its end, with the highest level that it reached.
+// Alerts: one entry for each reason, from its beginning to its end, with the highest level that it reached. Several
+// stand side by side.
 
 const LEVELS = ["none", "notice", "warning", "critical"];
 const MOST = 50;
 
 export const levelWord = { none: "No alert", notice: "Notice", warning: "Warning", critical: "Critical" };
+
+// What a decision says of every alert that stands, the loudest first; null: none. Decisions of schema 1 tell the level.
+export const standing = ({ alert, alerts }) => {
+  const told = (alerts ?? []).map(({ level, reason }) => `${levelWord[level]}: ${reason}`);
+  return told.join(" · ") || (alert === "none" ? null : levelWord[alert]);
+};
 
 export class Alerts {
   #list;
@@ -30,16 +37,15 @@ export class Alerts {
   }
 
   #take(alert) {
-    const entry = this.#entries.at(-1);
-    const running = entry && entry.endS === null;
+    const entry = this.#entries.findLast(
+      (other) => other.endS === null && other.run === alert.run && other.reason === alert.reason,
+    );
     if (alert.level === "none") {
-      if (running) entry.endS = alert.timestamp_s;
+      if (entry) entry.endS = alert.timestamp_s;
       return;
     }
-    if (running && entry.run === alert.run) {
-      if (LEVELS.indexOf(alert.level) > LEVELS.indexOf(entry.level)) {
-        [entry.level, entry.reason] = [alert.level, alert.reason];
-      }
+    if (entry) {
+      if (LEVELS.indexOf(alert.level) > LEVELS.indexOf(entry.level)) entry.level = alert.level;
       if (alert.state === "distracted") entry.label = alert.label;
       return;
     }

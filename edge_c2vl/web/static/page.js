@@ -1,13 +1,13 @@
 // Joins the connection to what is shown. What each message holds stands in docs/page.md.
 
-import { Alerts, levelWord } from "./alerts.js";
+import { Alerts, levelWord, standing } from "./alerts.js";
 import { Chart } from "./chart.js";
 import { Connection } from "./connection.js";
 import { percent, showFacts, showStages } from "./facts.js";
 import { Skeleton } from "./skeleton.js";
 import { Timeline, clock } from "./timeline.js";
 
-const VERSION = 1;
+const VERSION = 2;
 // A state that is older than this is no longer the driver's state.
 const STALE_MS = 3000;
 
@@ -123,7 +123,7 @@ function showDecision(decision) {
   decidedMs = performance.now();
   const [word, more] = STATES[decision.state];
   const label = decision.label === decision.state ? null : decision.label;
-  const alert = decision.alert !== "none" ? levelWord[decision.alert] : null;
+  const alert = standing(decision);
   const sure = decision.probability === null ? null : `${Math.round(100 * decision.probability)} %`;
   const told = [alert, label, sure === null ? more : alert || label ? sure : `${sure} sure`];
   showState(decision.state, decision.alert, word, told.filter(Boolean).join(" · "));
@@ -195,7 +195,8 @@ setInterval(showSilence, 500);
 function announce(alert) {
   if (hello.mode !== "live") return;
   const urgent = alert.level === "warning" || alert.level === "critical";
-  const text = alert.level === "none" ? "Alert ended" : [levelWord[alert.level], alert.reason].filter(Boolean).join(": ");
+  const word = alert.level === "none" ? "Alert ended" : levelWord[alert.level];
+  const text = [word, alert.reason].filter(Boolean).join(": ");
   find(urgent ? "say-now" : "say").textContent = text;
 }
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from edge_c2vl.errors import UsageError
+from edge_c2vl.policy import Level, Reason
 from edge_c2vl.sinks.mqtt import Mqtt
 from edge_c2vl.spool import Spool
 from tests.edge_c2vl.fleet import ALERT, Listener, alert
@@ -59,13 +61,25 @@ def test_mqtt_announces_itself_to_home_assistant(broker):
     sink = Mqtt(f"mqtt://127.0.0.1:{broker.port}/edge", home_assistant=True)
     wait_for(lambda: sink.connections == 1)
     sink.close()
-    told = subscribe.simple("homeassistant/#", msg_count=2, port=broker.port)
+    told = subscribe.simple("homeassistant/#", msg_count=3, port=broker.port)
+    jinja2 = pytest.importorskip("jinja2")
+    standing = {Reason.LONG: Level.CRITICAL, Reason.CANNOT_SEE: Level.NOTICE}
+    shown = {}
     for message in told:
         about = json.loads(message.payload)
+        template = jinja2.Template(about["value_template"])
+        shown[about["name"]] = [
+            template.render(value_json=json.loads(json.dumps(decision.to_json())))
+            for decision in (DECISION, replace(DECISION, level=Level.CRITICAL, alerts=standing))
+        ]
         assert message.retain
         assert about["availability_topic"] == "edge/availability"
         assert about["state_topic"] == "edge/decision"
-        assert about["value_template"].removeprefix("{{ value_json.").removesuffix(" }}") in DECISION.to_json()
+    assert shown == {
+        "Driver state": [DECISION.state.value] * 2,
+        "Driver alert": ["none", "critical"],
+        "Driver alerts": ["none", "long distraction, cannot see"],
+    }
 
 
 def test_spool_is_bounded_and_survives(tmp_path):

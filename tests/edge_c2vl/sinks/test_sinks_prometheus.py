@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
+from dataclasses import replace
 
 import pytest
 
 from edge_c2vl.errors import UsageError
 from edge_c2vl.listen import parse_address, token_for
+from edge_c2vl.policy import Level, Reason
 from edge_c2vl.sinks.prometheus import Prometheus
 from tests.edge_c2vl.fleet import ALERT, Run
 from tests.edge_c2vl.test_sinks import DECISION
@@ -29,7 +31,9 @@ def test_prometheus_serves_what_the_run_counts():
     run = Run()
     run.timings.add("pose", 20.0)
     sink.attach(run)
-    sink.decision(DECISION)
+    sink.decision(
+        replace(DECISION, level=Level.WARNING, alerts={Reason.LONG: Level.WARNING, Reason.CANNOT_SEE: Level.NOTICE})
+    )
     sink.alert(ALERT)
     samples = {
         (sample.name, *sample.labels.values()): sample.value
@@ -44,6 +48,10 @@ def test_prometheus_serves_what_the_run_counts():
     assert samples["edge_c2vl_refused_speeds_total",] == 3
     assert samples["edge_c2vl_state", "distracted"] == 1
     assert samples["edge_c2vl_state", "attentive"] == 0
+    assert samples["edge_c2vl_alert_level",] == 2
+    assert samples["edge_c2vl_alert", "long distraction"] == 2
+    assert samples["edge_c2vl_alert", "cannot see"] == 1
+    assert samples["edge_c2vl_alert", "cumulative distraction"] == 0
     assert samples["edge_c2vl_alerts_total", "warning", "long distraction"] == 1
     assert samples["edge_c2vl_decision_age_seconds_count",] == 1
     assert samples["edge_c2vl_stage_seconds_sum", "pose"] == pytest.approx(0.02)

@@ -7,7 +7,7 @@ import os
 
 import numpy as np
 
-from edge_c2vl.policy import Level
+from edge_c2vl.policy import Level, Reason
 from edge_c2vl.records import SeenSkeleton
 from edge_c2vl.sinks.jsonl import JsonLines
 from edge_c2vl.sinks.skeleton_clips import SkeletonClips
@@ -41,6 +41,16 @@ def test_skeleton_clips_are_written_at_the_end_and_the_oldest_go(tmp_path):
         sink.alert(alert(number, level=level, timestamp_s=20.0 + number))
     sink.close()
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_notice_beside_a_critical_alert_has_a_clip_of_its_own(tmp_path):
+    sink = SkeletonClips(str(tmp_path))
+    sink.skeleton(SeenSkeleton(landmarks(), 20.0))
+    sink.alert(alert(1, level=Level.CRITICAL))
+    sink.alert(alert(2, level=Level.NOTICE, reason=Reason.CANNOT_SEE))
+    sink.alert(alert(3, level=Level.NONE, reason=Reason.CANNOT_SEE))
+    sink.close()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["abc-000001.npz", "abc-000002.npz"]
 
 
 def test_skeleton_clips_written_after_the_clock_was_set_back_are_not_the_oldest(tmp_path):

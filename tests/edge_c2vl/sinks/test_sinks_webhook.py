@@ -11,6 +11,7 @@ import pytest
 from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.sinks.webhook import Webhook
 from tests.edge_c2vl.fleet import alert
+from tests.edge_c2vl.hostile import dripping, server
 from tests.edge_c2vl.test_speed import wait_for
 
 
@@ -100,3 +101,15 @@ def test_webhook_that_hangs_at_the_end_is_let_go(hook):
     sink.interrupt()
     thread.join(timeout=30)
     assert failed
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("kind", ["headers", "continue"])
+def test_webhook_leaves_a_server_that_drips(kind, monkeypatch):
+    """Until an alert's minute is over, which here is at once."""
+    monkeypatch.setattr("edge_c2vl.sinks.webhook.TIMEOUT_S", 0.3)
+    with server(dripping(kind)) as port:
+        sink = Webhook(f"http://127.0.0.1:{port}/")
+        sink.interrupt()
+        with pytest.raises(EdgeC2VLError, match="no whole answer within"):
+            sink.alert(alert(1))

@@ -17,6 +17,7 @@ from edge_c2vl.camera import CameraOptions, open_camera
 from edge_c2vl.errors import CameraError
 from edge_c2vl.sources import Picture, Source, csi
 from edge_c2vl.sources.latest import Latest
+from tests.conftest import needs
 
 BLACK = np.zeros((16, 16, 3), np.uint8)
 
@@ -177,7 +178,7 @@ class Stream:
 
     def __init__(self, *output, seconds=60, rate=30):
         source = f"testsrc=size=320x240:rate={rate}:duration={seconds}"
-        command = ["ffmpeg", "-loglevel", "error", "-re", "-f", "lavfi", "-i", source, *output]
+        command = [needs("ffmpeg"), "-loglevel", "error", "-re", "-f", "lavfi", "-i", source, *output]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def stop(self):
@@ -290,8 +291,9 @@ class TestStreams:
         import functools
         import http.server
 
-        subprocess.run(["ffmpeg", "-loglevel", "error", "-f", "lavfi", "-i", "testsrc=size=64x48:rate=10:duration=1",
-                        "-c:v", "mpeg4", tmp_path / "clip.mp4"], check=True)  # fmt: skip
+        picture = ["-f", "lavfi", "-i", "testsrc=size=64x48:rate=10:duration=1"]
+        command = [needs("ffmpeg"), "-loglevel", "error", *picture, "-c:v", "mpeg4", tmp_path / "clip.mp4"]
+        subprocess.run(command, check=True)
         handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path)
         handler.func.log_message = lambda *_: None
         with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -352,10 +354,10 @@ class TestCsi:
         assert "width=1920,height=1080,framerate=60/1" in text
         assert text.endswith("format=BGR")
 
-    @pytest.mark.skipif(shutil.which("gst-launch-1.0") is None, reason="needs gst-launch-1.0")
     @pytest.mark.parametrize("width", [320, 318])
     def test_pictures_through_gst_launch(self, width, monkeypatch):
         """The real program, with GStreamer's test picture in the sensor's place; 318 has padded rows."""
+        needs("gst-launch-1.0", "gstreamer1.0-tools")
         test_picture = (
             f"videotestsrc is-live=true num-buffers=5 ! video/x-raw,format=BGR,width={width},height=240,framerate=30/1"
         )

@@ -1,4 +1,4 @@
-"""Drive&Act from videos: real videos under the data set's names, cut by labels in their own frame numbers."""
+"""Drive&Act from videos: drawn videos under the data set's names, cut by labels in their own frame numbers."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ import pytest
 from edge_c2vl.archive import Archive
 from edge_c2vl.errors import DatasetError
 from tests.train.datasets.test_drive_act import HEADER
+from tests.videos import Recordings
 from train.datasets.opened import open_dataset
 from train.datasets.source import Options
 from train.extract import extract, find_videos
 from train.video import Recipe
 
 CAMERA, SUFFIX = "a_column_driver", "ids_5"
-RUNS = {1: ("vp1/run1b_2018-05-29-14-02-47", "eat.mkv", 47), 2: ("vp2/run2_2018-05-22-15-10-41", "thanks.mkv", 51)}
+RUNS = {
+    1: ("vp1/run1b_2018-05-29-14-02-47", "attentive.mp4", 47),
+    2: ("vp2/run2_2018-05-22-15-10-41", "phoning.mp4", 50),
+}
 
 
 def write_labels(root: Path, rows: list[str]) -> None:
@@ -27,12 +31,12 @@ def write_labels(root: Path, rows: list[str]) -> None:
 
 
 @pytest.fixture(scope="module")
-def root(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def root(recording: Recordings, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("drive-act")
     for run, video, _ in RUNS.values():
-        path = folder / CAMERA / f"{run}.{SUFFIX}.mkv"
+        path = folder / CAMERA / f"{run}.{SUFFIX}.mp4"
         path.parent.mkdir(parents=True)
-        shutil.copy(data_dir / "video" / video, path)
+        shutil.copy(recording(video), path)
     return folder
 
 

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from cli import edge_c2vl
 from edge_c2vl.errors import DatasetError, EdgeC2VLError
 from edge_c2vl.policy import Level, Reason, State
+from edge_c2vl.records import SeenSkeleton
+from tests.videos import Recordings
 from train.evaluation.events import Span
 from train.evaluation.live import Recorder, read_truth
 
@@ -101,12 +103,34 @@ def test_an_alert_that_grows_is_one_alert() -> None:
     recorder.alerts = [  # type: ignore[assignment]
         Said(1.0, level=Level.NOTICE, reason=Reason.LONG),
         Said(2.0, level=Level.WARNING, reason=Reason.LONG),
-        Said(3.0, level=Level.NONE),
+        Said(2.5, level=Level.WARNING, reason=Reason.CUMULATIVE),
+        Said(2.5, level=Level.CRITICAL, reason=Reason.UNRESPONSIVE),
+        Said(3.0, level=Level.NONE, reason=Reason.LONG),
+        Said(3.0, level=Level.NONE, reason=Reason.UNRESPONSIVE),
+        Said(3.5, level=Level.NOTICE, reason=Reason.ELSEWHERE),
         Said(4.0, level=Level.NOTICE, reason=Reason.CANNOT_SEE),
-        Said(5.0, level=Level.NONE),
+        Said(4.5, level=Level.NOTICE, reason=Reason.LONG),
+        Said(4.6, level=Level.NONE, reason=Reason.LONG),
+        Said(5.0, level=Level.NONE, reason=Reason.CUMULATIVE),
         Said(6.0, level=Level.WARNING, reason=Reason.CUMULATIVE),
     ]
     assert recorder.alert_times() == [1.0, 6.0]
+
+
+def test_hours_are_those_that_were_watched() -> None:
+    recorder = Recorder()
+    for index in range(46):
+        recorder.skeleton(SeenSkeleton(None, index / 30))
+    for index in range(45):
+        recorder.skeleton(SeenSkeleton(None, 41.5 + index / 30))
+    assert recorder.seconds == pytest.approx(1.5 + 1.0 + 44 / 30)
+    recorder.decisions = [  # type: ignore[assignment]
+        Said(1.0, State.DISTRACTED, "phone"),
+        Said(1.5, State.DISTRACTED, "phone"),
+        Said(41.5, State.DISTRACTED, "phone"),
+        Said(42.0, State.DISTRACTED, "phone"),
+    ]
+    assert recorder.labelled() == [Span(1.0, 1.5, "phone"), Span(41.5, 42.0, "phone")]
 
 
 def call(*arguments: str | Path) -> Result:
@@ -116,16 +140,26 @@ def call(*arguments: str | Path) -> Result:
     return result
 
 
-@pytest.fixture
-def drive(data_dir: Path, tmp_path: Path) -> Path:
-    """3 s of somebody phoning at the wheel, whom the default bundle takes for distracted."""
-    video = tmp_path / "drive.gif"
-    shutil.copy(data_dir / "video" / "action_recognition.gif", video)
-    write(tmp_path / "drive.csv", "start,end,label\n0,2.9,distracted\n")
+# Recordings and their seconds.
+DRIVES = {"phoning.mp4": 5, "video/action_recognition.gif": 3}
+
+
+@pytest.fixture(params=DRIVES)
+def drive(request: pytest.FixtureRequest, recording: Recordings, tmp_path: Path) -> Path:
+    """Some seconds of somebody phoning at the wheel, whom the default bundle takes for distracted."""
+    original = recording(request.param)
+    video = tmp_path / f"drive{original.suffix}"
+    shutil.copy(original, video)
+    write(tmp_path / "drive.csv", f"start,end,label\n0,{DRIVES[request.param] - 0.1},distracted\n")
     return video
 
 
-def test_a_recording_through_the_whole_pipeline(drive: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def seconds(drive: Path) -> int:
+    return next(seconds for name, seconds in DRIVES.items() if name.endswith(drive.suffix))
+
+
+def test_a_recording_through_the_whole_pipeline(drive: Path, seconds: int, tmp_path: Path) -> None:
     told = call("eval", drive, "--live", "--hop", "0.1", "--report", tmp_path / "report")
     assert "delay p50 s" in told.stdout
     values = json.loads((tmp_path / "report" / "report.json").read_text())
@@ -133,15 +167,16 @@ def test_a_recording_through_the_whole_pipeline(drive: Path, tmp_path: Path) -> 
     assert (events["truth"], events["noticed"]) == (1, 1)
     # The window has to be half full (1.5 s) before there is a first decision.
     assert 1.3 <= events["delay_median_s"] <= 2.9
-    assert events["hours"] == pytest.approx(2.9 / 3600, rel=0.05)
+    assert events["hours"] == pytest.approx((seconds - 0.1) / 3600, rel=0.05)
     assert events["false_alerts"] == events["false_events"] == 0
     page = (tmp_path / "report" / "report.html").read_text()
     assert "data:image/png;base64," in page
 
 
-def test_labels_are_checked_before_anything_is_played(drive: Path, tmp_path: Path) -> None:
-    write(tmp_path / "drive.csv", "start,end,label\n0,2,distracted\n1,4,distracted\n")
-    with pytest.raises(DatasetError, match=r"drive\.csv, line 3: 4 s lies beyond the video's end at 3\.00 s"):
+def test_labels_are_checked_before_anything_is_played(drive: Path, seconds: int, tmp_path: Path) -> None:
+    beyond = seconds + 1
+    write(tmp_path / "drive.csv", f"start,end,label\n0,2,distracted\n1,{beyond},distracted\n")
+    with pytest.raises(DatasetError, match=rf"csv, line 3: {beyond} s lies beyond the video's end at {seconds}\.00 s"):
         call("eval", drive, "--live")
     (tmp_path / "drive.csv").unlink()
     with pytest.raises(DatasetError, match=r"drive\.csv does not exist"):

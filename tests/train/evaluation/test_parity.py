@@ -12,6 +12,7 @@ from edge_c2vl.live import Watch, watch
 from edge_c2vl.recordings import Windows, clip_of
 from edge_c2vl.records import Decision
 from edge_c2vl.sinks import Sink
+from tests.videos import Recordings
 from train.evaluation.models import BundleModel
 from train.evaluation.predictions import through
 from train.extract import extract, find_videos
@@ -28,9 +29,9 @@ class Decisions(Sink):
         self.taken.append(decision)
 
 
-@pytest.mark.parametrize("name", ["walk.mkv", "action_recognition.gif"])
-def test_run_and_eval_give_the_same_clips_and_logits(data_dir: Path, tmp_path: Path, name: str) -> None:
-    video = data_dir / "video" / name
+@pytest.mark.parametrize("name", ["phoning.mp4", "video/walk.mkv", "video/action_recognition.gif"])
+def test_run_and_eval_give_the_same_clips_and_logits(recording: Recordings, tmp_path: Path, name: str) -> None:
+    video = recording(name)
     live = Decisions()
     watch(
         Watch(str(video), hop=HOP_S, precision="fp32", backend="onnxruntime:cpu", status=False), [live], signals=False

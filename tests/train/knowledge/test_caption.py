@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from edge_c2vl.errors import DatasetError, EdgeC2VLError, UsageError
+from tests.edge_c2vl import hostile
 from tests.train.knowledge.models import save_vision_language_model
 from train.knowledge.caption import PROMPT, Endpoint, Pipeline, Videos, data_url, sample_frames
 from train.knowledge.collect import collect
@@ -318,3 +319,49 @@ def test_what_is_no_local_model_is_refused(tmp_path):
 def test_a_data_url_holds_no_name():
     url = data_url(PICTURES[0])
     assert b"a01_s02" not in base64.b64decode(url.partition(",")[2])
+
+
+@pytest.mark.parametrize("status", [301, 302, 307])
+def test_the_key_follows_no_redirect(server, monkeypatch, status):
+    monkeypatch.setenv("OPENAI_API_KEY", "s3cret")
+    other = Server()
+    # Another host by its name; the sockets are the same machine's.
+    elsewhere = other.url.replace("127.0.0.1", "localhost") + "/chat/completions"
+    server.answer = lambda *_: (status, {"Location": elsewhere}, b"")
+    try:
+        with pytest.raises(KnowledgeError, match=f"{status} .*no redirect is followed"):
+            Endpoint(server.url, "m").caption([])
+        assert other.requests == []
+    finally:
+        other.close()
+
+
+def test_an_answer_without_end_is_not_read(server, monkeypatch):
+    monkeypatch.setattr("train.knowledge.caption.MAX_ANSWER", 1000)
+    server.answer = lambda *_: (200, {}, b" " * 2000)
+    with pytest.raises(KnowledgeError, match="more than 1000 bytes"):
+        Endpoint(server.url, "m", retries=0).caption([])
+
+
+@pytest.mark.timeout(60)
+def test_an_answer_that_drips_has_a_deadline():
+    with (
+        hostile.server(hostile.dripping("body")) as port,
+        pytest.raises(KnowledgeError, match="no whole answer within"),
+    ):
+        Endpoint(f"http://127.0.0.1:{port}/v1", "m", retries=0, timeout_s=0.3).caption([])
+
+
+def test_no_message_of_an_endpoint_shows_a_secret(monkeypatch):
+    for url in ("http://u:s3cret@host/v1", "http://u:12/s3cret@host/v1", "ftp://u:s3cret@host", "u:s3cret@host/v1"):
+        with pytest.raises(UsageError) as refused:
+            Endpoint(url, "m")
+        assert "s3cret" not in str(refused.value)
+    monkeypatch.setenv("OPENAI_API_KEY", "s3cret\nX-Other: 1")
+    with pytest.raises(UsageError, match="OPENAI_API_KEY") as refused:
+        Endpoint("http://127.0.0.1:1/v1", "m", retries=0).caption([])
+    assert "s3cret" not in str(refused.value)
+    monkeypatch.delenv("OPENAI_API_KEY")
+    with pytest.raises(KnowledgeError) as failed:
+        Endpoint("http://127.0.0.1:1/v1?key=s3cret", "m", retries=0).caption([])
+    assert "s3cret" not in str(failed.value)

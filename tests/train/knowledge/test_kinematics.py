@@ -285,8 +285,8 @@ def test_crop_spans_are_the_same_for_the_same_name():
 
 
 def test_the_vocabulary_in_the_docs_is_the_code_s():
-    page = (Path(__file__).parents[3] / "docs" / "knowledge.md").read_text("utf-8")
-    assert with_vocabulary(page) == page, "run: python -m train.knowledge.document docs/knowledge.md"
+    page = (Path(__file__).parents[3] / "docs" / "vocabulary.md").read_text("utf-8")
+    assert with_vocabulary(page) == page, "run: python -m train.knowledge.document docs/vocabulary.md"
     with pytest.raises(ValueError, match="no lines"):
         with_vocabulary("a page")
     assert with_vocabulary(f"before {BEGIN} old {END} after").startswith("before ")

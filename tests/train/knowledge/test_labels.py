@@ -64,7 +64,8 @@ def made(tmp_path_factory: pytest.TempPathFactory):
              "--knowledge-size", 6, "--epochs", 2, *FAST)  # fmt: skip
         call("train", "finetune", folder / "archive", folder / "frozen", "--from", folder / "run", "--freeze",
              "--epochs", 2, *FAST)  # fmt: skip
-        call("export", folder / "frozen", folder / "bundle", "--archive", folder / "archive", "--clips", 4)
+        call("export", folder / "frozen", folder / "bundle", "--archive", folder / "archive", "--clips", 4,
+             "--distraction", "")  # fmt: skip
         yield folder
 
 
@@ -176,6 +177,9 @@ def test_a_pretrained_encoder_is_exported_with_words_as_its_classes(made: Path, 
     exported = ("export", made / "run", tmp_path / "bundle", "--archive", made / "archive", "--clips", 4)
     with pytest.raises(EdgeC2VLError, match="--describe"):
         call(*exported)
+    with pytest.raises(EdgeC2VLError, match="which labels count as distraction.*phone, bow"):
+        call(*exported, "--describe", labels)
+    assert not (tmp_path / "bundle").exists()
     said = json.loads(call(*exported, "--describe", labels, "--distraction", "phone", "--json"))
     assert said["parity"] < 1e-4
     manifest = Bundle.open(tmp_path / "bundle").manifest
