@@ -68,6 +68,10 @@ class Difference:
     agreement: float
     distances: np.ndarray
 
+    def __str__(self) -> str:
+        median, most = np.percentile(self.distances, (50, 95))
+        return f"{median:.5f} (median), {most:.5f} (95 %) shoulder widths apart, {self.agreement:.1%} found alike"
+
 
 def difference(reference: Track, track: Track) -> Difference:
     both = [(a, b) for a, b in zip(reference, track, strict=True) if a is not None and b is not None]

@@ -42,6 +42,7 @@ def drawn() -> list[Frame]:
 def test_people_are_followed_as_by_mediapipe(name: str) -> None:
     frames = recording(name, 40)
     found = difference(follow(frames, "mediapipe"), follow(frames))
+    print(f"{name}: {found}")
     assert found.agreement >= 0.995
     assert len(found.distances) > 200
     assert np.median(found.distances) <= 0.002
@@ -51,6 +52,7 @@ def test_people_are_followed_as_by_mediapipe(name: str) -> None:
 def test_a_drawn_driver_is_found_as_by_mediapipe(drawn: list[Frame]) -> None:
     """Each picture by itself: over time, MediaPipe differs from itself by more than this on drawn pictures."""
     found = difference(follow(drawn, "mediapipe", static=True), follow(drawn, static=True))
+    print(f"drawn, each picture by itself: {found}")
     assert found.agreement == 1
     assert len(found.distances) > 200
     assert np.percentile(found.distances, 95) <= 0.002
@@ -60,6 +62,7 @@ def test_a_drawn_driver_is_followed_within_mediapipes_own_noise(drawn: list[Fram
     """Its noise: what a gray level of the pictures changes."""
     reference = follow(drawn, "mediapipe")
     ours, noise = difference(reference, follow(drawn)), difference(reference, follow(noisy(drawn), "mediapipe"))
+    print(f"drawn, over time: {ours}; MediaPipe's own noise: {noise}")
     assert ours.agreement == 1
     assert np.median(ours.distances) < np.median(noise.distances)
     assert np.percentile(ours.distances, 95) < np.percentile(noise.distances, 95)
