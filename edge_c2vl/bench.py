@@ -48,7 +48,10 @@ def measure_pose(camera: str, crop: str | None, pose: str, threads: int) -> dict
 
     options = CameraOptions(crop=parse_crop(crop) if crop else None)
     with open_camera(camera, options) as source:
-        frames = list(iter(source.read, None))
+        frames = []
+        while (frame := source.read()) is not None:
+            if frame.image is not None:
+                frames.append(frame)
     with PoseEstimator(kind=pose, threads=threads) as estimator:
         started = time.perf_counter()
         for frame in frames:

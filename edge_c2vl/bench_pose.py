@@ -113,7 +113,10 @@ def _work(pipe: Connection, camera: str, crop: str | None, kind: str, threads: i
         pose = PoseEstimator(kind=kind, threads=threads)
         start_s = time.perf_counter() - started
         with open_camera(camera, CameraOptions(crop=parse_crop(crop) if crop else None)) as source:
-            frames = list(iter(source.read, None))
+            frames = []
+            while (frame := source.read()) is not None:
+                if frame.image is not None:
+                    frames.append(frame)
     except EdgeC2VLError as error:
         pipe.send(error)
         return

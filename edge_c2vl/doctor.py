@@ -162,17 +162,19 @@ def check_cameras(root: Path = Path("/")) -> list[Finding]:
     """Opens each V4L2 device and reads a picture from it."""
     from edge_c2vl.camera import CameraOptions, open_camera
     from edge_c2vl.sources.csi import has_gstreamer
-    from edge_c2vl.sources.device import devices
+    from edge_c2vl.sources.device import devices, stable_name
 
     findings = []
     for device in devices():
+        name = str(stable_name(device))
+        number = "" if name == str(device) else f"now {device}: "
         try:
             with open_camera(str(device), CameraOptions(open_timeout_s=3, read_timeout_s=3)) as camera:
                 camera.read()
-                findings.append(Finding(str(device), "ok", camera.describe()))
+                findings.append(Finding(name, "ok", number + camera.describe()))
         except EdgeC2VLError as error:
             advice = "a CSI camera opens with --camera csi://0" if find_jetson(root) else ""
-            findings.append(Finding(str(device), "info", str(error), advice))
+            findings.append(Finding(name, "info", number + str(error), advice))
     if not findings:
         findings.append(Finding("cameras", "info", "no /dev/video*; network streams and files need none"))
     program = shutil.which("gst-launch-1.0")

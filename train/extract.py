@@ -12,7 +12,6 @@ import fcntl
 import hashlib
 import json
 import shutil
-import zipfile
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -22,11 +21,13 @@ from pathlib import Path
 import numpy as np
 
 from edge_c2vl.archive import Archive, ArchiveWriter
+from edge_c2vl.arrays import ERRORS, NpzFile
 from edge_c2vl.errors import ArchiveError, EdgeC2VLError, UsageError
-from edge_c2vl.folders import put_in_place
+from edge_c2vl.folders import files_below, put_in_place
+from edge_c2vl.names import printable, short
 from edge_c2vl.pose import identity_of, resolve
 from edge_c2vl.skeleton import MEDIAPIPE33
-from edge_c2vl.sources.images import images_in, is_image
+from edge_c2vl.sources.images import images_in
 from train.own_labels import OwnLabels, subject_of
 from train.remaining import Progress, Remaining
 from train.video import Recipe, Skeletons
@@ -71,7 +72,7 @@ def find_videos(paths: Sequence[Path]) -> list[Video]:
     found = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+            inside = [file for file in files_below(path) if file.suffix.lower() in SUFFIXES and file.is_file()]
             found += [video_at(file, file.relative_to(path).as_posix()) for file in inside]
             if not inside and images_in(path):
                 found.append(video_at(path, path.resolve().name))
@@ -89,12 +90,11 @@ def find_videos(paths: Sequence[Path]) -> list[Video]:
 
 
 def video_at(path: Path, name: str) -> Video:
-    """A video, or a folder of images, under that name."""
-    files = [file for file in path.iterdir() if is_image(file)] if path.is_dir() else [path]
+    """A video, or a folder of images, under that name (printable: an archive and its labels are UTF-8)."""
+    files = images_in(path) if path.is_dir() else [path]
     stats = [file.stat() for file in files]
-    return Video(
-        name, str(path.resolve()), sum(stat.st_size for stat in stats), max(stat.st_mtime_ns for stat in stats)
-    )
+    size, changed_ns = sum(stat.st_size for stat in stats), max(stat.st_mtime_ns for stat in stats)
+    return Video(printable(name), str(path.resolve()), size, changed_ns)
 
 
 def fingerprint(videos: Sequence[Video], recipe: Recipe, labels: OwnLabels | None = None) -> str:
@@ -204,7 +204,7 @@ def _by(noted: str) -> str:
 @contextmanager
 def _work_folder(target: Path) -> Iterator[Path]:
     """The folder of parts beside the archive, for this process alone. What a killed writer left in it is removed."""
-    work = target.parent / f".{target.name}.extracting"
+    work = target.parent / f".{short(target.name)}.extracting"
     work.mkdir(parents=True, exist_ok=True)
     with (work / "lock").open("w") as lock:
         try:
@@ -276,10 +276,10 @@ def _keep(path: Path, skeletons: Skeletons) -> None:
 
 def _load(path: Path) -> Skeletons:
     try:
-        with np.load(path, allow_pickle=False) as part:
+        with NpzFile(path) as part:
             fps, poses = part["about"]
             return Skeletons(part["frames"], part["timestamps"], float(fps), int(poses))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except ERRORS as error:
         path.unlink(missing_ok=True)
         raise EdgeC2VLError(f"{path} was damaged ({error}) and is removed: run the same command again") from None
 

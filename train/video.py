@@ -47,7 +47,7 @@ def read_video(path: str, recipe: Recipe, tell: Callable[[float], None]) -> Skel
     with open_camera(path, recipe.camera) as camera, PoseEstimator(recipe.pose_model, kind=recipe.pose) as pose:
         total, rate = camera.frame_count, camera.fps
         while (frame := camera.read()) is not None:
-            landmarks = pose.estimate(frame.image, frame.timestamp_s)
+            landmarks = None if frame.image is None else pose.estimate(frame.image, frame.timestamp_s)
             # As the window of the live pipeline does: a frame that is not later than the last is dropped.
             if stamps and frame.timestamp_s <= stamps[-1]:
                 continue

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_c2vl.backends.base import Backend, in_batches
 from edge_c2vl.errors import BundleError, UsageError
+from edge_c2vl.names import utf8_name
 from edge_c2vl.skeleton import Array
 
 if TYPE_CHECKING:
@@ -76,9 +78,9 @@ def open_session(model: Path | bytes, precision: str, providers: Sequence[str], 
     import onnxruntime
 
     names = [_with_options(name, precision) for name in chosen_providers(providers)]
-    source = str(model) if isinstance(model, Path) else model
     try:
-        return onnxruntime.InferenceSession(source, session_options(threads, spin), providers=names)
+        with utf8_name(model) if isinstance(model, Path) else nullcontext(model) as source:
+            return onnxruntime.InferenceSession(source, session_options(threads, spin), providers=names)
     except Exception as error:  # ONNX Runtime raises a family of its own, none of which is exported
         what = model if isinstance(model, Path) else "the model"
         raise BundleError(f"{what}: ONNX Runtime cannot open it: {' '.join(str(error).split())}") from error

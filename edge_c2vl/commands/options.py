@@ -80,9 +80,11 @@ pose_options = _all(
 
 def complete_camera(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """What the shell offers for --camera: the devices that are there, what needs none, and files."""
-    from edge_c2vl.sources.device import devices
+    from edge_c2vl.sources.device import devices, stable_name
 
-    known = [*map(str, devices()), "sample", "simulated"]
+    cameras = devices()
+    known = [str(name) for name in dict.fromkeys((*map(stable_name, cameras), *cameras))]
+    known += ["sample", "simulated"]
     found = [CompletionItem(name) for name in known if name.startswith(incomplete)]
     return found or [CompletionItem(incomplete, type="file")]
 

@@ -118,7 +118,8 @@ class Task(_MediaPipe):
         self._static, self._landmarker_class = static, PoseLandmarker
         self._anyone_yet = False
         self._options = PoseLandmarkerOptions(
-            base_options=BaseOptions(model_asset_path=str(model)),
+            # Its content, because MediaPipe opens no name that is not UTF-8.
+            base_options=BaseOptions(model_asset_buffer=model.read_bytes()),
             running_mode=RunningMode.IMAGE if static else RunningMode.VIDEO,
             min_pose_detection_confidence=min_detection,
             min_pose_presence_confidence=min_tracking,

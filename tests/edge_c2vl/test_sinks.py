@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from edge_c2vl.draw import COLOURS, draw
-from edge_c2vl.errors import EdgeC2VLError, UsageError
+from edge_c2vl.errors import EdgeC2VLError, OutputError, UsageError
 from edge_c2vl.policy import Level, Reason, State
 from edge_c2vl.records import Alert, Decision, Episode, SeenFrame
 from edge_c2vl.sinks.display import Display
@@ -132,6 +132,18 @@ def test_video_keeps_the_recordings_time_and_appears_when_whole(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["seen.mp4"]
 
 
+def test_a_video_is_for_this_user_alone_and_one_run_at_a_time_writes_it(tmp_path):
+    path = tmp_path / "seen.mp4"
+    sink = VideoFile(str(path), 25.0)
+    with pytest.raises(UsageError, match="in use by another run"):
+        VideoFile(str(path), 25.0)
+    sink.frame(SeenFrame(np.zeros((120, 160, 3), np.uint8), None, 0.0, DECISION))
+    sink.close()
+    assert path.stat().st_mode & 0o777 == 0o600
+    VideoFile(str(path), 25.0).close()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["seen.mp4"]
+
+
 def test_a_landmark_that_was_not_seen_is_not_drawn():
     image = np.full((120, 160, 3), 90, np.uint8)
     drawn = draw(SeenFrame(image, landmarks(confidence=0.3), 0.0, NOTHING))
@@ -139,10 +151,10 @@ def test_a_landmark_that_was_not_seen_is_not_drawn():
     assert (image == 90).all()
 
 
-@pytest.mark.parametrize("name", ["seen.avi", "nowhere/seen.mp4"])
-def test_a_video_that_cannot_be_written_is_told_before_the_run(tmp_path, name, monkeypatch):
+@pytest.mark.parametrize(("name", "error"), [("seen.avi", UsageError), ("nowhere/seen.mp4", OutputError)])
+def test_a_video_that_cannot_be_written_is_told_before_the_run(tmp_path, name, error, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError, match="--output"):
+    with pytest.raises(error, match="--output"):
         VideoFile(name, 30)
 
 

@@ -17,6 +17,7 @@ from edge_c2vl import plots
 from edge_c2vl.bundle import Bundle
 from edge_c2vl.errors import DatasetError, UsageError
 from edge_c2vl.live import Watch, watch
+from edge_c2vl.names import printable
 from edge_c2vl.policy import OF_DISTRACTION, Level, PolicySettings, Reason, State
 from edge_c2vl.records import Alert, Decision, SeenSkeleton, StateChange
 from edge_c2vl.sinks import Sink
@@ -167,7 +168,7 @@ def judge(
     video: Path, truth: list[Span], distraction: Sequence[str], asked: Watch, least_iou: float, window_s: float
 ) -> Judged:
     recorder = Recorder()
-    watch(replace(asked, camera=str(video), realtime=False, status=False), [recorder], signals=False)
+    watch(replace(asked, camera=str(video), realtime=False, status=False), [recorder])
     beyond = [span for span in truth if span.end_s > recorder.last_s + SLACK_S]
     if beyond:
         line = truth.index(beyond[0]) + 2
@@ -209,15 +210,17 @@ def _report(judged: Sequence[Judged], distraction: Sequence[str], asked: Watch, 
         "events": total.to_json(),
         "labels": {label: counted.to_json() for label, counted in labels.items()},
         "recordings": {
-            str(one.video): one.detection.to_json()
+            printable(str(one.video)): one.detection.to_json()
             | {"labels": {label: counted.to_json() for label, counted in one.labels.items()}}
             for one in judged
         },
         "note": note,
         "environment": describe_environment(),
     }
-    report = Report("Live pipeline on labelled recordings", values, [Text(f"Bundle {asked.bundle}. {note}")])
-    rows = [_row("all", total)] + ([_row(one.video.name, one.detection) for one in judged] if len(judged) > 1 else [])
+    report = Report("Live pipeline on labelled recordings", values, [Text(printable(f"Bundle {asked.bundle}. {note}"))])
+    rows = [_row("all", total)] + (
+        [_row(printable(one.video.name), one.detection) for one in judged] if len(judged) > 1 else []
+    )
     report.parts.append(Table("Distraction", _HEADER, rows))
     if len(distraction) > 1:
         report.parts.append(Table("Each label", _HEADER, [_row(label, found) for label, found in labels.items()]))
@@ -227,8 +230,9 @@ def _report(judged: Sequence[Judged], distraction: Sequence[str], asked: Watch, 
             "found": [(span.start_s, span.end_s) for span in one.recorder.distracted()],
             "alerts": [(time_s, time_s + 0.3) for time_s in one.recorder.alert_times()],
         }
-        png = plots.png(plots.timeline(list(spans.items()), max(one.recorder.last_s, 1.0), one.video.name))
-        report.parts.append(Picture(f"{one.video.name}: when", png, f"timeline_{number}"))
+        name = printable(one.video.name)
+        png = plots.png(plots.timeline(list(spans.items()), max(one.recorder.last_s, 1.0), name))
+        report.parts.append(Picture(f"{name}: when", png, f"timeline_{number}"))
     return report
 
 

@@ -24,7 +24,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from edge_c2vl.archive import Archive
 from edge_c2vl.errors import EdgeC2VLError, UsageError
-from edge_c2vl.folders import put_in_place, temporary_beside
+from edge_c2vl.folders import exists_already, put_in_place, temporary_beside
+from edge_c2vl.names import utf8_name
 from edge_c2vl.recordings import Windows
 from edge_c2vl.skeleton import Array
 from train.knowledge.encode import Vocabulary
@@ -69,7 +70,8 @@ class Bank:
             raise BankError(f"{path} {what}: make one with edge-c2vl knowledge encode ARCHIVE {path}")
         try:
             meta = json.loads((path / "bank.json").read_text("utf-8"))
-            tensors = load_file(path / "bank.safetensors")
+            with utf8_name(path / "bank.safetensors") as name:
+                tensors = load_file(name)
             names = [line["name"] for line in _read_lines(path / "captions.jsonl")]
             vocabulary = _read_vocabulary(path, tensors)
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
@@ -161,7 +163,7 @@ def write_bank(
 
     path = Path(path)
     if path.exists() and not (overwrite and (path / "bank.json").is_file()):
-        raise BankError(f"{path} exists already: remove it, name another folder, or say --overwrite")
+        raise BankError(exists_already(path, path / "bank.json"))
     if kind not in KINDS:
         raise ValueError(f"a bank's kind is one of {KINDS}, not {kind!r}")
     data = np.array(embeddings, np.float32)
@@ -185,7 +187,8 @@ def write_bank(
                     "whitening.mean": vocabulary.whitening.mean,
                     "whitening.matrix": vocabulary.whitening.matrix,
                 }
-        save_file(tensors, folder / "bank.safetensors")
+        with utf8_name(folder / "bank.safetensors") as name:
+            save_file(tensors, name)
         meta = {"format_version": FORMAT_VERSION, "kind": kind, "encoder": encoder, "source": source, **facts}
         (folder / "bank.json").write_text(json.dumps(meta, indent=1, ensure_ascii=False) + "\n", "utf-8")
         put_in_place(folder, path)
