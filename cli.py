@@ -31,6 +31,7 @@ COMMANDS = {
     "labels": "train.commands.labels:labels",
     "quantize": "calibration.commands.quantize:quantize",
     "build-engine": "edge_c2vl.commands.build_engine:build_engine",
+    "build-pose": "edge_c2vl.commands.build_pose:build_pose",
     "completion": "edge_c2vl.commands.completion:completion",
 }
 
@@ -59,6 +60,7 @@ _EXTRAS = {
     "cantools": "can",
     "ray": "cluster",
     "rerun": "rerun",
+    "mediapipe": "mediapipe",
 }
 _EXTRAS |= dict.fromkeys(("fastapi", "starlette", "uvicorn", "websockets"), "web")
 _EXTRAS |= dict.fromkeys(("sentence_transformers", "transformers", "PIL"), "knowledge")

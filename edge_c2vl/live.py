@@ -42,6 +42,7 @@ class Watch:
     crop: str | None = None
     camera_mode: str = "auto"
     realtime: bool = False
+    pose: str = "auto"
     pose_model: str | None = None
     bundle: str = "default"
     backend: str = "auto"
@@ -86,6 +87,7 @@ def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: Signals | None = No
     from edge_c2vl.backends import open_backend
     from edge_c2vl.bundle import Bundle
     from edge_c2vl.camera import CameraOptions, open_camera, parse_crop
+    from edge_c2vl.pose import PoseEstimator, resolve
     from edge_c2vl.reconnect import Reconnecting
 
     options = CameraOptions(
@@ -104,6 +106,7 @@ def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: Signals | None = No
         raise UsageError("--serve-video shows pictures on the live page; add --serve")
     if asked.public_url is not None and asked.serve is None and asked.metrics is None:
         raise UsageError("--public-url is where others find the live page; add --serve")
+    resolve(asked.pose, asked.pose_model)
     policy = read_settings(asked.settings) if asked.settings else PolicySettings()
     personaliser = Personaliser(asked.normal, asked.learn_normal, asked.forget_normal, later=True)
     with ExitStack() as stack:
@@ -124,16 +127,15 @@ def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: Signals | None = No
         engine.warm_up()
         speed = stack.enter_context(open_speed(asked.speed_kmh, asked.speed))
         source = stack.enter_context(open_camera(asked.camera, options))
-        # Opened before MediaPipe, whose import takes a second, so that a wrong camera is told at once.
+        # Opened before the pose networks, which take a moment, so that a wrong camera is told at once.
         outputs = _outputs(asked, source, model, engine, personaliser)
         unused = stack.enter_context(ExitStack())
         for output in outputs:
             unused.callback(output.close)
             output.open_first(may_wait=source.live and not asked.strict)
-        from edge_c2vl.pose import PoseEstimator
         from edge_c2vl.sinks.status import StatusLine
 
-        pose = stack.enter_context(PoseEstimator(asked.pose_model))
+        pose = stack.enter_context(PoseEstimator(asked.pose_model, kind=asked.pose, threads=asked.threads))
         pipeline = Pipeline(
             Reconnecting(source, asked.hop) if asked.reconnect and source.live else source,
             pose,
@@ -151,7 +153,8 @@ def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: Signals | None = No
             alerts=not asked.no_alerts,
         )
         if asked.status:
-            what = f"{source.describe()}, bundle {model.manifest.name} on {engine.name} {engine.precision}"
+            by = f"pose by {pose.name}, bundle {model.manifest.name} on {engine.name} {engine.precision}"
+            what = f"{source.describe()}, {by}"
             print(f"{what} ({engine.note})" if engine.note else what, file=sys.stderr)
             if asked.no_alerts:
                 print("--no-alerts: whatever the driver does, there will be no alert", file=sys.stderr)

@@ -15,7 +15,7 @@ import shutil
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,7 @@ from edge_c2vl.arrays import ERRORS, NpzFile
 from edge_c2vl.errors import ArchiveError, EdgeC2VLError, UsageError
 from edge_c2vl.folders import files_below, put_in_place
 from edge_c2vl.names import printable, short
+from edge_c2vl.pose import identity_of, resolve
 from edge_c2vl.skeleton import MEDIAPIPE33
 from edge_c2vl.sources.images import images_in
 from train.own_labels import OwnLabels, subject_of
@@ -104,7 +105,11 @@ def video_at(path: Path, name: str) -> Video:
 def fingerprint(videos: Sequence[Video], recipe: Recipe, labels: OwnLabels | None = None) -> str:
     """Changes with the videos, their content as far as size and time tell, how skeletons are made of them, and their
     labels."""
-    about = [VERSION, asdict(recipe), [asdict(video) for video in videos]]
+    how = asdict(recipe)
+    how.pop("pose")
+    about: list[object] = [VERSION, how, [asdict(video) for video in videos]]
+    if (pose := identity_of(recipe.pose, recipe.pose_model)).startswith("blazepose"):
+        about.append(pose)  # MediaPipe's archives keep the fingerprint that they had when there was nothing else
     if labels is not None:
         about += [asdict(labels), labels.check([(video.name, video.path) for video in videos])]
     if recipe.pose_model:
@@ -140,10 +145,12 @@ def extract(
     for the next run; with skip_failed=True the archive is written without them), where `target` is another archive, or
     where another process is writing it. labels: see OwnLabels; what is wrong with them is raised before any work.
     """
-    identity = fingerprint(videos, recipe, labels)
+    recipe = replace(recipe, pose=resolve(recipe.pose, recipe.pose_model))
+    identity, pose = fingerprint(videos, recipe, labels), identity_of(recipe.pose, recipe.pose_model)
     if target.exists() and not overwrite:
-        return _already(target, identity)
+        return _already(target, identity, pose)
     with _work_folder(target) as work:
+        _note_pose(work, target, pose)
         parts = {video.name: work / f"{fingerprint([video], recipe)}.npz" for video in videos}
         todo = [video for video in videos if not parts[video.name].is_file()]
         run = runner or (lambda queue, how: run_local(queue, how, workers))
@@ -155,20 +162,48 @@ def extract(
             )
         done = [video for video in videos if parts[video.name].is_file()]
         report = _write(
-            work / "archive", done, parts, failed, identity, source, licence, len(videos) - len(todo), labels
+            work / "archive", done, parts, failed, identity, pose, source, licence, len(videos) - len(todo), labels
         )
         put_in_place(work / "archive", target)
         shutil.rmtree(work)
     return report
 
 
-def _already(target: Path, identity: str) -> Report:
+def _already(target: Path, identity: str, pose: str) -> Report:
     """The report of an archive that is there, if it is what was asked for."""
     archive = Archive.open(target)
+    noted = archive.meta.get("pose", "mediapipe") if "extracted" in archive.meta else pose
+    if not _same_pose(noted, pose):
+        raise ArchiveError(
+            f"{target} holds other skeletons, found by {noted} and not by {pose}: {_by(noted)}, name another folder, "
+            "or give --overwrite"
+        )
     if archive.meta.get("extracted") != identity:
         raise ArchiveError(f"{target} holds other skeletons: remove it, name another folder, or give --overwrite")
     poses = int(archive.clips["poses"].sum())
     return Report(len(archive), len(archive.frames), poses, len(archive), archive.meta["skipped"])
+
+
+def _note_pose(work: Path, target: Path, pose: str) -> None:
+    """Notes which estimator the parts are made by. Raises ArchiveError where those that are there are by another."""
+    note = work / "pose"
+    if any(work.glob("*.npz")):
+        # Before there was a note there was only MediaPipe.
+        noted = note.read_text("utf-8") if note.is_file() else "mediapipe"
+        if not _same_pose(noted, pose):
+            raise ArchiveError(
+                f"the videos that are done for {target} were followed by {noted}, not by {pose}: {_by(noted)}, or "
+                f"remove {work} to begin again"
+            )
+    note.write_text(pose, "utf-8")
+
+
+def _same_pose(noted: str, pose: str) -> bool:
+    return noted == pose or (noted == "mediapipe" and pose.startswith("mediapipe"))
+
+
+def _by(noted: str) -> str:
+    return f"go on with --pose {noted.partition(' ')[0]}"
 
 
 @contextmanager
@@ -260,6 +295,7 @@ def _write(
     parts: dict[str, Path],
     failed: list[str],
     identity: str,
+    pose: str,
     source: str,
     licence: str,
     kept: int,
@@ -285,5 +321,6 @@ def _write(
                 **({} if labels is None else labels.columns(video.name)),
             )
         writer.meta["extracted"] = identity
+        writer.meta["pose"] = pose
         writer.meta["skipped"] = failed
         return Report(len(writer), writer.frame_count, poses, kept, failed)

@@ -60,11 +60,21 @@ camera_options = _all(
     click.option("--realtime", is_flag=True, help="Play a file at its own speed instead of as fast as it goes."),
 )
 
-pose_model_option = click.option(
-    "--pose-model",
-    metavar="FILE.task",
-    type=click.Path(exists=True, dir_okay=False),
-    help="A MediaPipe pose landmarker of your own, instead of the one that MediaPipe brings.",
+pose_options = _all(
+    click.option(
+        "--pose",
+        default="auto",
+        show_default=True,
+        metavar="NAME",
+        help="Who runs BlazePose: blazepose (this program, on ONNX Runtime; blazepose:PROVIDER,... of tensorrt, cuda, "
+        "cpu), mediapipe (MediaPipe's own code, an extra), or auto: blazepose, with --pose-model mediapipe.",
+    ),
+    click.option(
+        "--pose-model",
+        metavar="FILE.task",
+        type=click.Path(exists=True, dir_okay=False),
+        help="A MediaPipe pose landmarker of your own, instead of BlazePose full; needs the extra mediapipe.",
+    ),
 )
 
 
@@ -108,7 +118,13 @@ backend_options = _all(
         show_default=True,
         help="Which of the bundle's models to run.",
     ),
-    click.option("--threads", type=click.IntRange(0), default=1, show_default=True, help="CPU threads; 0: all cores."),
+    click.option(
+        "--threads",
+        type=click.IntRange(0),
+        default=1,
+        show_default=True,
+        help="CPU threads of each network; 0: all cores.",
+    ),
 )
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")

@@ -14,7 +14,7 @@ from edge_c2vl.commands.options import (
     camera_options,
     complete_camera,
     json_option,
-    pose_model_option,
+    pose_options,
     public_url_option,
 )
 
@@ -44,7 +44,7 @@ class _Camera(click.Option):
     "images, `sample` (a man talking in a moving car), or `simulated` (a drawn driver, such as simulated:story).",
 )
 @camera_options
-@pose_model_option
+@pose_options
 @bundle_option
 @backend_options
 @click.option(

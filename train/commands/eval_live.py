@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from edge_c2vl.commands.options import Number, backend_options, bundle_option, picture_options, pose_model_option
+from edge_c2vl.commands.options import Number, backend_options, bundle_option, picture_options, pose_options
 from train.commands.eval_options import report_options, tell
 
 
@@ -16,7 +16,7 @@ from train.commands.eval_options import report_options, tell
 @bundle_option
 @backend_options
 @picture_options
-@pose_model_option
+@pose_options
 @click.option("--hop", default=0.25, show_default=True, type=Number(0.02, 1), help="Seconds between decisions.")
 @click.option("--speed-kmh", type=Number(0, 500), help="The vehicle's speed, which alerts depend on.")
 @click.option("--settings", metavar="FILE.yaml", help="Limits of the alert policy.")
