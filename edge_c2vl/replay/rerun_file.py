@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge_c2vl.errors import UsageError
+from edge_c2vl.files import PRIVATE_FILE
 from edge_c2vl.names import short, utf8_name
 from edge_c2vl.replay.recording import Recording, Skeletons
 from edge_c2vl.skeleton import Layout
@@ -32,6 +33,7 @@ def write_rerun(recording: Recording, target: str) -> None:
     part = path.with_name(f".{short(path.name)}.part")
     stream = rr.RecordingStream("edge-c2vl", recording_id=recording.name or None)
     try:
+        part.touch(mode=PRIVATE_FILE)
         with utf8_name(part) as name:
             stream.save(name)
         if recording.skeletons is not None:

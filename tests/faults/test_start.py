@@ -259,3 +259,11 @@ def test_a_signal_while_a_run_starts_ends_it_cleanly(tmp_path, number):
         run.kill()
     assert (run.returncode, said) == (0, "")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_without_standard_error_writes_nothing_else_into_its_files(tmp_path):
+    # Whatever is opened first would get the number of standard error, and libraries write to it.
+    command = [*COMMAND[:-1], "simulated:story?live=no&seconds=2", "--events", tmp_path / "events.jsonl"]
+    run = subprocess.run(command, cwd=ROOT, preexec_fn=lambda: os.close(2), timeout=120)
+    assert run.returncode == 0
+    assert [record["kind"] for record in records(tmp_path / "events.jsonl")][:1] == ["state"]
