@@ -34,6 +34,8 @@ class Camera(scripted.Camera):
 
 
 class Pose:
+    name = "script"
+
     def __enter__(self):
         return self
 
@@ -58,6 +60,6 @@ class Encoder(Backend):
 
 if __name__ == "__main__":
     camera.open_camera = lambda *_: Camera()
-    pose.PoseEstimator = lambda *_: Pose()
+    pose.PoseEstimator = lambda *_, **__: Pose()
     backends.open_backend = lambda bundle, *_: Encoder(bundle.manifest.clip)
     cli.main(sys.argv[1:])
