@@ -24,10 +24,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from edge_c2vl.recordings import Windows
 from edge_c2vl.skeleton import NTU25
 from edge_c2vl.window import ClipSpec
 from train.augment import Augment
-from train.data import ClipStore, Loader, Windows
+from train.data import ClipStore, Loader
 from train.encoder import Encoder
 from train.settings import AugmentSettings, EncoderSettings
 

@@ -12,19 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from edge_c2vl.standing import OF_DISTRACTION, Level, Reason, Standing, loudest_first
-
-__all__ = [
-    "OF_DISTRACTION",
-    "Level",
-    "Observation",
-    "Policy",
-    "PolicySettings",
-    "Reason",
-    "State",
-    "Status",
-    "loudest_first",
-]
+from edge_c2vl.standing import Level, Reason, Standing
 
 
 class State(str, Enum):

@@ -11,7 +11,6 @@ from edge_c2vl.errors import CameraError
 
 log = logging.getLogger("edge_c2vl")
 
-__all__ = ["NoPicture", "Reconnecting"]
 
 BACKOFF_S = (0.5, 30.0)
 # A camera whose pictures have another shape than its crop was given for is opened again after so long, then after twice

@@ -23,22 +23,9 @@ from edge_c2vl.cache import default_cache
 from edge_c2vl.errors import ArchiveError, UsageError
 from edge_c2vl.folders import put_in_place, temporary_beside
 from edge_c2vl.progress import track
-from edge_c2vl.recordings import Windows, clip_of, sliding, whole_clips
+from edge_c2vl.recordings import Windows, clip_of
 from edge_c2vl.skeleton import NTU25, Array
 from edge_c2vl.window import ClipSpec
-
-__all__ = [
-    "Batch",
-    "ClipStore",
-    "Loader",
-    "Windows",
-    "clip_of",
-    "in_order",
-    "read_batch",
-    "sample_clips",
-    "sliding",
-    "whole_clips",
-]
 
 # Raised when clips come out differently for the same windows, so that cached ones are made again.
 CLIP_VERSION = 2

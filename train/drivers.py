@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edge_c2vl.archive import Archive
-from train.data import Windows
+from edge_c2vl.recordings import Windows
 
 
 def driver_folds(drivers: Sequence[str], per_fold: int) -> list[list[str]]:

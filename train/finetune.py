@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from edge_c2vl.archive import Archive
 from edge_c2vl.errors import UsageError
+from edge_c2vl.recordings import Windows, sliding, whole_clips
 from edge_c2vl.skeleton import NTU25
 from edge_c2vl.window import ClipSpec
 from train.augment import Augment
 from train.checkpoint import LANGUAGE, About, load_model
-from train.data import ClipStore, Loader, Windows, in_order, sliding, whole_clips
+from train.data import ClipStore, Loader, in_order
 from train.encoder import Encoder
 from train.loop import Loop, make_fabric
 from train.protocols import few_labels, score

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
 NAMES = ("auto", "tensorrt", "onnxruntime")
 
-__all__ = ["NAMES", "Backend", "cpu_precision", "open_backend"]
-
 
 def open_backend(bundle: Bundle, name: str = "auto", precision: str = "auto", threads: int = 1) -> Backend:
     """Opens the model of a verified bundle.

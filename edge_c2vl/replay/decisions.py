@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from edge_c2vl.errors import EdgeC2VLError, UsageError
-from edge_c2vl.policy import Level, State
+from edge_c2vl.policy import State
 from edge_c2vl.records import SCHEMA
 from edge_c2vl.replay.recording import Recording, spans_of
+from edge_c2vl.standing import Level
 from edge_c2vl.texts import read_text
 
 # Schema 1 had one alert at a time; it is read as if its alerts had stood side by side.

@@ -14,9 +14,9 @@ import numpy as np
 from edge_c2vl.errors import OutputError
 from edge_c2vl.files import PRIVATE_FOLDER
 from edge_c2vl.folders import is_hidden
-from edge_c2vl.policy import Level, Reason
 from edge_c2vl.records import Alert, SeenSkeleton
 from edge_c2vl.sinks import Sink
+from edge_c2vl.standing import Level, Reason
 
 # A clip that is not complete yet is written anew this often, so that a crash takes no more than that from it.
 RENEW_S = 1.0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from edge_c2vl.errors import UsageError
 from edge_c2vl.redact import redact
-from edge_c2vl.sources.base import Picture, Source
+from edge_c2vl.sources.base import Source
 
 if TYPE_CHECKING:
     from edge_c2vl.camera import CameraOptions
@@ -27,8 +27,6 @@ KINDS = (
     ("stream", r"(rtsps?|https?|udp|tcp|rtp|srt|rtmps?)://\S+", "stream:open_stream"),
     ("file", r"(?!.*://).+|file://.+", "path:open_path"),
 )
-
-__all__ = ["KINDS", "Picture", "Source", "kind_of", "open_source", "redact"]
 
 
 def kind_of(uri: str) -> str:

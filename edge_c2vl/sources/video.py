@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_c2vl.errors import CameraError
-from edge_c2vl.sources import redact
+from edge_c2vl.redact import redact
 from edge_c2vl.sources.base import Picture, Source
 from edge_c2vl.sources.capture import MAX_DAMAGED, keep_depth, nominal_fps, open_capture, timeouts
 from edge_c2vl.sources.deep import DeepVideo

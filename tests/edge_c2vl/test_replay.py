@@ -14,7 +14,7 @@ import pytest
 
 from edge_c2vl.archive import ArchiveWriter
 from edge_c2vl.errors import EdgeC2VLError, UsageError
-from edge_c2vl.policy import Level, Reason, State
+from edge_c2vl.policy import State
 from edge_c2vl.records import SeenSkeleton
 from edge_c2vl.replay.player import Player
 from edge_c2vl.replay.recording import number_of, open_drive, spans_of
@@ -23,6 +23,7 @@ from edge_c2vl.replay.skeletons import Found, Judge
 from edge_c2vl.sinks.jsonl import JsonLines
 from edge_c2vl.sinks.skeleton_clips import SkeletonClips
 from edge_c2vl.skeleton import MEDIAPIPE33, NTU25, to_ntu25
+from edge_c2vl.standing import Level, Reason
 from tests.edge_c2vl.fleet import ALERT
 from tests.edge_c2vl.scripted import driver
 from tests.edge_c2vl.test_page import PIXELS

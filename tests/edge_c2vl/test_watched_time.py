@@ -10,7 +10,8 @@ import pytest
 from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.governor import Governor, GovernorSettings, Skipper
 from edge_c2vl.live import Watch, watch
-from edge_c2vl.policy import Level, PolicySettings, Reason, State
+from edge_c2vl.policy import PolicySettings, State
+from edge_c2vl.standing import Level, Reason
 from tests.edge_c2vl.test_pipeline import Camera, Encoder, Frame, Kept, Pose, build
 from tests.edge_c2vl.tiny import make_bundle
 

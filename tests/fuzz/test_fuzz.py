@@ -24,8 +24,9 @@ from edge_c2vl.camera import parse_crop
 from edge_c2vl.errors import EdgeC2VLError
 from edge_c2vl.listen import parse_address
 from edge_c2vl.onnx_files import external_files
+from edge_c2vl.redact import redact
 from edge_c2vl.settings import read_settings
-from edge_c2vl.sources import kind_of, redact
+from edge_c2vl.sources import kind_of
 from edge_c2vl.sources.simulated import parse as parse_simulated
 from edge_c2vl.speed import open_speed, parse_kmh
 from edge_c2vl.speed.unix import UnixSpeed

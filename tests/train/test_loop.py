@@ -14,14 +14,15 @@ import torch
 
 from edge_c2vl.archive import Archive, ArchiveWriter
 from edge_c2vl.errors import UsageError
+from edge_c2vl.recordings import sliding
 from edge_c2vl.skeleton import NTU25
 from edge_c2vl.window import ClipSpec
-from train.augment import Augment, AugmentSettings
+from train.augment import Augment
 from train.checkpoint import About, CheckpointError, load_model, read_tensors
-from train.data import ClipStore, Loader, in_order, sliding
-from train.encoder import Encoder, EncoderSettings
+from train.data import ClipStore, Loader, in_order
+from train.encoder import Encoder
 from train.loop import CHECKPOINT, MODEL, Interrupted, Loop
-from train.settings import LoopSettings
+from train.settings import AugmentSettings, EncoderSettings, LoopSettings
 from train.task import Supervised
 
 SPEC = ClipSpec(frames=16, seconds=1.0, dimensions=2)

@@ -13,10 +13,11 @@ torch = pytest.importorskip("torch")
 
 from edge_c2vl.archive import Archive, ArchiveWriter  # noqa: E402
 from edge_c2vl.errors import EdgeC2VLError  # noqa: E402
+from edge_c2vl.recordings import whole_clips  # noqa: E402
 from edge_c2vl.window import ClipSpec  # noqa: E402
 from train.augment import Augment  # noqa: E402
 from train.baselines import SkeletonCLR  # noqa: E402
-from train.data import Batch, ClipStore, Loader, whole_clips  # noqa: E402
+from train.data import Batch, ClipStore, Loader  # noqa: E402
 from train.encoder import Encoder  # noqa: E402
 from train.loop import Interrupted, Loop  # noqa: E402
 from train.pretrain_settings import ObjectiveSettings  # noqa: E402

@@ -11,9 +11,10 @@ torch = pytest.importorskip("torch")
 
 from edge_c2vl.archive import Archive, ArchiveWriter  # noqa: E402
 from edge_c2vl.errors import UsageError  # noqa: E402
+from edge_c2vl.recordings import whole_clips  # noqa: E402
 from edge_c2vl.window import ClipSpec  # noqa: E402
-from train.data import ClipStore, whole_clips  # noqa: E402
-from train.encoder import Encoder, EncoderSettings  # noqa: E402
+from train.data import ClipStore  # noqa: E402
+from train.encoder import Encoder  # noqa: E402
 from train.protocols import (  # noqa: E402
     C_GRID,
     NEVER,
@@ -29,6 +30,7 @@ from train.protocols import (  # noqa: E402
     score,
     spread,
 )
+from train.settings import EncoderSettings  # noqa: E402
 from train.streams import FUSION, fuse  # noqa: E402
 
 

@@ -19,9 +19,10 @@ from edge_c2vl.bundle import Bundle
 from edge_c2vl.errors import DatasetError, UsageError
 from edge_c2vl.live import Watch, watch
 from edge_c2vl.names import printable
-from edge_c2vl.policy import OF_DISTRACTION, Level, PolicySettings, Reason, State
+from edge_c2vl.policy import PolicySettings, State
 from edge_c2vl.records import Alert, Decision, SeenSkeleton, StateChange
 from edge_c2vl.sinks import Sink
+from edge_c2vl.standing import OF_DISTRACTION, Level, Reason
 from edge_c2vl.texts import read_text
 from train.environment import describe_environment
 from train.evaluation.events import Counted, Span, count, merged

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_c2vl.archive import COLUMNS, Archive, ArchiveWriter
+from edge_c2vl.archive import Archive, ArchiveWriter
+from edge_c2vl.archive_files import COLUMNS
 from edge_c2vl.errors import UsageError
 from edge_c2vl.progress import track
 from edge_c2vl.skeleton import NTU25, Array, body_unit, mirror, resample

@@ -15,7 +15,8 @@ import pytest
 
 from edge_c2vl.camera import CameraOptions, open_camera
 from edge_c2vl.errors import CameraError, EdgeC2VLError
-from edge_c2vl.sources import Picture, Source, latest, video
+from edge_c2vl.sources import latest, video
+from edge_c2vl.sources.base import Picture, Source
 from edge_c2vl.sources.images import natural_order
 from tests.conftest import needs
 

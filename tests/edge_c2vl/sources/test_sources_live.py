@@ -15,7 +15,8 @@ import pytest
 
 from edge_c2vl.camera import CameraOptions, open_camera
 from edge_c2vl.errors import CameraError
-from edge_c2vl.sources import Picture, Source, csi
+from edge_c2vl.sources import csi
+from edge_c2vl.sources.base import Picture, Source
 from edge_c2vl.sources.latest import Latest
 from tests.conftest import needs
 

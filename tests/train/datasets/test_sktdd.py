@@ -18,7 +18,8 @@ from edge_c2vl.archive import Archive
 from edge_c2vl.errors import ArchiveError, DatasetError, UsageError
 from edge_c2vl.skeleton import NTU25
 from train.commands.prepare import prepare as command
-from train.datasets.prepare import prepare, unpacked
+from train.datasets.packed import unpacked
+from train.datasets.prepare import prepare
 from train.datasets.sktdd import read_csv
 
 HEADER = "FrameNumber,PersonID," + ",".join(f"x{j},y{j}" for j in range(25))

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from cli import edge_c2vl
 from edge_c2vl.camera import CameraOptions, open_camera
 from edge_c2vl.errors import DatasetError, EdgeC2VLError, UsageError
-from edge_c2vl.policy import Level, Reason, State
+from edge_c2vl.policy import State
 from edge_c2vl.records import SeenSkeleton
+from edge_c2vl.standing import Level, Reason
 from tests.videos import Recordings
 from train.evaluation.events import Span
 from train.evaluation.live import Recorder, read_truth
