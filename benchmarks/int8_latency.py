@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from edge_c2vl.bench import in_own_process, measure_encoder
+from edge_c2vl.bench import measure_encoder
+from edge_c2vl.utils.own_process import in_own_process
 
 
 def measure_eager(run: str, threads: int, times: int) -> dict[str, Any]:

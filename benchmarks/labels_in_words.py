@@ -24,8 +24,8 @@ import numpy as np
 import nw_ucla_table as table
 
 from edge_c2vl.archive import Archive, ArchiveWriter
-from edge_c2vl.cache import default_cache
 from edge_c2vl.recordings import whole_clips
+from edge_c2vl.utils.cache import default_cache
 from train.checkpoint import LANGUAGE
 from train.evaluation.models import CheckpointModel
 from train.evaluation.predictions import through

@@ -26,8 +26,8 @@ from edge_c2vl.bundle import Bundle, Manifest, revise_bundle, write_bundle
 from edge_c2vl.errors import ArchiveError
 from edge_c2vl.latency import cpu_latency
 from edge_c2vl.machine import cpu_name
-from edge_c2vl.progress import track
 from edge_c2vl.skeleton import Array
+from edge_c2vl.utils.progress import track
 
 KEPT_CLIPS = 32  # that go into the bundle, to check an engine with on the device
 MOST_EMPTY = 0.5  # of the calibration clips may show no joint at all

@@ -24,9 +24,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from edge_c2vl.archive_files import COLUMNS, FORMAT_VERSION, check_clips, damaged, load, read_clips, read_meta
 from edge_c2vl.errors import ArchiveError
-from edge_c2vl.folders import exists_already, put_in_place, temporary_beside
 from edge_c2vl.names import utf8_name
 from edge_c2vl.skeleton import NTU25, Array, clean
+from edge_c2vl.utils.atomic import exists_already, put_in_place, temporary_beside
 
 if TYPE_CHECKING:
     import pandas as pd

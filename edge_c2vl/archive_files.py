@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_c2vl.arrays import ERRORS, most_unpacked
 from edge_c2vl.errors import ArchiveError
 from edge_c2vl.names import utf8_name
 from edge_c2vl.skeleton import NTU25
-from edge_c2vl.texts import read_json
+from edge_c2vl.utils.arrays import ERRORS, most_unpacked
+from edge_c2vl.utils.texts import read_json
 
 if TYPE_CHECKING:
     import pandas as pd

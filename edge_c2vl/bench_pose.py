@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from edge_c2vl.bench import peak_rss_mb
 from edge_c2vl.errors import EdgeC2VLError, UsageError
+from edge_c2vl.utils.own_process import peak_rss_mb
 
 KINDS = ("mediapipe", "blazepose")
 TURN = 10  # frames

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from edge_c2vl.errors import UsageError
 from edge_c2vl.infrared import Brightener
 from edge_c2vl.names import printable
-from edge_c2vl.redact import redact
 from edge_c2vl.sources import kind_of, open_source
 from edge_c2vl.sources.base import Source
+from edge_c2vl.utils.redact import redact
 
 Crop = tuple[float, float, float, float]
 # A smaller crop is a mistake in its numbers: no pose can be found in it.

@@ -16,14 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from edge_c2vl.arrays import ERRORS, NpzFile
 from edge_c2vl.backends.base import Backend
 from edge_c2vl.bundle import Bundle, Engine, revise_bundle
-from edge_c2vl.cache import default_cache
 from edge_c2vl.errors import BundleError, UsageError
 from edge_c2vl.machine import folder_name
 from edge_c2vl.names import utf8_name
 from edge_c2vl.skeleton import Array
+from edge_c2vl.utils.arrays import ERRORS, NpzFile
+from edge_c2vl.utils.cache import default_cache
 
 Say = Callable[[str], None]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from edge_c2vl.bench import in_own_process, measure_encoder
+from edge_c2vl.bench import measure_encoder
 from edge_c2vl.bundle import Bundle
+from edge_c2vl.utils.own_process import in_own_process
 
 
 def cpu_latency(bundle: Bundle, threads: int = 1, times: int = 100, rounds: int = 3) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_c2vl.errors import EdgeC2VLError, OutputError, UsageError
-from edge_c2vl.files import Lock
 from edge_c2vl.normal import DriverWatch, Learner, Normal
+from edge_c2vl.utils.files import Lock
 from edge_c2vl.window import Clip
 
 log = logging.getLogger("edge_c2vl")

@@ -23,7 +23,6 @@ from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.freeze import FreezeDetector
 from edge_c2vl.governor import Governor, Skipper
 from edge_c2vl.notify import Notifier
-from edge_c2vl.once import Once
 from edge_c2vl.outlet import Outlet
 from edge_c2vl.personal import Personaliser
 from edge_c2vl.policy import PolicySettings
@@ -35,6 +34,7 @@ from edge_c2vl.speed import FixedSpeed, Speed
 from edge_c2vl.summary import Summary
 from edge_c2vl.temperature import temperature_c
 from edge_c2vl.timing import Timings
+from edge_c2vl.utils.once import Once
 from edge_c2vl.window import ClipSpec, Window
 from edge_c2vl.words import Words
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_c2vl.errors import OutputError
-from edge_c2vl.files import open_held, set_aside
+from edge_c2vl.utils.files import open_held, set_aside
 
 log = logging.getLogger("edge_c2vl")
 

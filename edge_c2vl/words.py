@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_c2vl.arrays import ERRORS, NpzFile
 from edge_c2vl.errors import BundleError
 from edge_c2vl.skeleton import Array
+from edge_c2vl.utils.arrays import ERRORS, NpzFile
 
 FILE = "words.npz"
 FORMAT_VERSION = 1

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-import edge_c2vl  # noqa: F401, first, for its switches (edge_c2vl/telemetry.py)
+import edge_c2vl  # noqa: F401, first, for its switches (edge_c2vl/utils/telemetry.py)
 from tests.videos import Recordings, ffmpeg
 
 # The same examples in every run, and none fails for being slow on a busy machine. Writing each example over the last

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from edge_c2vl.archive import Archive
-from edge_c2vl.cache import default_cache
 from edge_c2vl.errors import ArchiveError, UsageError
-from edge_c2vl.folders import put_in_place, temporary_beside
-from edge_c2vl.progress import track
 from edge_c2vl.recordings import Windows, clip_of
 from edge_c2vl.skeleton import NTU25, Array
+from edge_c2vl.utils.atomic import put_in_place, temporary_beside
+from edge_c2vl.utils.cache import default_cache
+from edge_c2vl.utils.progress import track
 from edge_c2vl.window import ClipSpec
 
 # Raised when clips come out differently for the same windows, so that cached ones are made again.

@@ -6,9 +6,9 @@ import numpy as np
 
 from edge_c2vl.archive import Archive
 from edge_c2vl.errors import UsageError
-from edge_c2vl.progress import track
 from edge_c2vl.recordings import clip_of, sliding, whole_clips
 from edge_c2vl.skeleton import Array
+from edge_c2vl.utils.progress import track
 from train.evaluation.models import Model
 
 BATCH = 64

@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from edge_c2vl.errors import UsageError
-from edge_c2vl.progress import track
+from edge_c2vl.utils.progress import track
 from train.checkpoint import (
     About,
     CheckpointError,

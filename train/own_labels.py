@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.errors import UsageError
-from edge_c2vl.texts import read_text
+from edge_c2vl.utils.texts import read_text
 
 # Labels of a span that nobody can judge. Evaluation counts nothing in it, and training learns nothing from it.
 AMBIGUOUS = ("-", "?")

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from edge_c2vl.cache import default_cache
 from edge_c2vl.errors import UsageError
+from edge_c2vl.utils.cache import default_cache
 from train.data import ClipStore, in_order
 from train.encoder import Encoder
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
-from edge_c2vl.progress import PLAIN_INTERVAL_S
+from edge_c2vl.utils.progress import PLAIN_INTERVAL_S
 
 # Before so much time and work has passed a rate would be a guess.
 MIN_SECONDS, MIN_SHARE = 3.0, 0.002

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from edge_c2vl.errors import EdgeC2VLError, UsageError
-from edge_c2vl.folders import put_in_place, temporary_beside
 from edge_c2vl.pose.convert import Converter
 from edge_c2vl.pose.networks import FORMAT_VERSION, verify
 from edge_c2vl.pose.tflite import mediapipe_folder
+from edge_c2vl.utils.atomic import put_in_place, temporary_beside
 
 PRECISIONS = ("fp32", "fp16")
 WHEEL = "mediapipe 0.10.14"

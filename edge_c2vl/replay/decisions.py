@@ -16,7 +16,7 @@ from edge_c2vl.policy import State
 from edge_c2vl.records import SCHEMA
 from edge_c2vl.replay.recording import Recording, spans_of
 from edge_c2vl.standing import Level
-from edge_c2vl.texts import read_text
+from edge_c2vl.utils.texts import read_text
 
 # Schema 1 had one alert at a time; it is read as if its alerts had stood side by side.
 READABLE = (1, SCHEMA)

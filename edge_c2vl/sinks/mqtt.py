@@ -12,11 +12,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from edge_c2vl.broker import make_client, parse_broker
 from edge_c2vl.errors import EdgeC2VLError, OutputError, UsageError
 from edge_c2vl.records import Alert, Decision, StateChange
 from edge_c2vl.sinks import Sink
 from edge_c2vl.spool import Message, Spool
+from edge_c2vl.utils.mqtt_client import make_client, parse_broker
 
 log = logging.getLogger("edge_c2vl")
 

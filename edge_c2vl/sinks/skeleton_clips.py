@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from edge_c2vl.errors import OutputError
-from edge_c2vl.files import PRIVATE_FOLDER
-from edge_c2vl.folders import is_hidden
 from edge_c2vl.records import Alert, SeenSkeleton
 from edge_c2vl.sinks import Sink
 from edge_c2vl.standing import Level, Reason
+from edge_c2vl.utils.atomic import is_hidden
+from edge_c2vl.utils.files import PRIVATE_FOLDER
 
 # A clip that is not complete yet is written anew this often, so that a crash takes no more than that from it.
 RENEW_S = 1.0

@@ -11,8 +11,8 @@ import re
 from typing import TYPE_CHECKING
 
 from edge_c2vl.errors import UsageError
-from edge_c2vl.redact import redact
 from edge_c2vl.sources.base import Source
+from edge_c2vl.utils.redact import redact
 
 if TYPE_CHECKING:
     from edge_c2vl.camera import CameraOptions

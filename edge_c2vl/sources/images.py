@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.errors import CameraError
-from edge_c2vl.folders import is_hidden
 from edge_c2vl.names import printable
-from edge_c2vl.quiet import quiet_opencv
 from edge_c2vl.sources.base import Picture, Source
+from edge_c2vl.utils.atomic import is_hidden
+from edge_c2vl.utils.stderr import quiet_opencv
 
 # An animated .gif is a video: FFmpeg reads it with its timestamps.
 SUFFIXES = frozenset([".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".pgm", ".ppm", ".pnm", ".jp2"])

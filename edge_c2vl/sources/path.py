@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
 from edge_c2vl.errors import CameraError
-from edge_c2vl.redact import redact
 from edge_c2vl.sources.base import Source
 from edge_c2vl.sources.latest import Latest, Paced
+from edge_c2vl.utils.redact import redact
 
 if TYPE_CHECKING:
     from edge_c2vl.camera import CameraOptions

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from edge_c2vl.errors import CameraError
-from edge_c2vl.redact import ENCODE, is_ambiguous, redact
 from edge_c2vl.sources.base import Source
 from edge_c2vl.sources.latest import Latest
+from edge_c2vl.utils.redact import ENCODE, is_ambiguous, redact
 
 if TYPE_CHECKING:
     from edge_c2vl.camera import CameraOptions
@@ -24,7 +24,8 @@ SILENT = "nothing arrived in time; check the address, the port, and that the sen
 
 
 def open_stream(uri: str | Path, options: CameraOptions) -> Source:
-    """A stream by its URL, or a named pipe by its path. FFmpeg's own options may stand behind a question mark (`udp://...?fifo_size=50000`)."""
+    """A stream by its URL, or a named pipe by its path. FFmpeg's own options may stand behind a question mark
+    (`udp://...?fifo_size=50000`)."""
     name = str(uri) if isinstance(uri, Path) else redact(uri)
 
     limits = (options.open_timeout_s, options.read_timeout_s)

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_c2vl.errors import CameraError
-from edge_c2vl.redact import redact
 from edge_c2vl.sources.base import Picture, Source
 from edge_c2vl.sources.capture import MAX_DAMAGED, keep_depth, nominal_fps, open_capture, timeouts
 from edge_c2vl.sources.deep import DeepVideo
+from edge_c2vl.utils.redact import redact
 
 if TYPE_CHECKING:
     from edge_c2vl.camera import CameraOptions

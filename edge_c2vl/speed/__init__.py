@@ -8,7 +8,7 @@ import time
 from types import TracebackType
 
 from edge_c2vl.errors import UsageError
-from edge_c2vl.redact import redact
+from edge_c2vl.utils.redact import redact
 
 # Beyond it a figure is no speed of a road vehicle but a mistake in unit or scaling.
 MAX_KMH = 500.0

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from edge_c2vl.camera import Camera, CameraOptions, check_crop, crop_pixels, parse_crop
 from edge_c2vl.errors import CameraError, UsageError
-from edge_c2vl.redact import redact
 from edge_c2vl.sources import kind_of
 from edge_c2vl.sources.base import Picture, Source
+from edge_c2vl.utils.redact import redact
 
 
 class Scripted(Source):

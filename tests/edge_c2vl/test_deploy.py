@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge_c2vl.commands.run import run
-from edge_c2vl.telemetry import SWITCHES
+from edge_c2vl.utils.telemetry import SWITCHES
 from tests.conftest import needs
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"

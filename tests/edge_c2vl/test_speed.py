@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_c2vl.broker import parse_broker
 from edge_c2vl.errors import UsageError
 from edge_c2vl.speed import Speed, open_speed, parse_kmh
 from edge_c2vl.speed.unix import MAX_CLIENTS
+from edge_c2vl.utils.mqtt_client import parse_broker
 
 
 def wait_for(condition, timeout_s=5.0):

@@ -18,10 +18,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect as connect_websocket
 
 from edge_c2vl.errors import UsageError
-from edge_c2vl.listen import connection_limit, parse_address, parse_public_url, token_for
-from edge_c2vl.once import Once
 from edge_c2vl.sinks.page import Page
 from edge_c2vl.sinks.prometheus import Prometheus
+from edge_c2vl.utils.listen_address import connection_limit, parse_address, parse_public_url, token_for
+from edge_c2vl.utils.once import Once
 from edge_c2vl.web import app, connections
 from tests.edge_c2vl.hostile import closed, connect, websocket
 from tests.edge_c2vl.test_page_server import ABOUT, TOKEN, get, read, viewer

@@ -18,18 +18,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge_c2vl.broker import parse_broker
 from edge_c2vl.bundle import Manifest, _read_manifest
 from edge_c2vl.camera import parse_crop
 from edge_c2vl.errors import EdgeC2VLError
-from edge_c2vl.listen import parse_address
 from edge_c2vl.onnx_files import external_files
-from edge_c2vl.redact import redact
 from edge_c2vl.settings import read_settings
 from edge_c2vl.sources import kind_of
 from edge_c2vl.sources.simulated import parse as parse_simulated
 from edge_c2vl.speed import open_speed, parse_kmh
 from edge_c2vl.speed.unix import UnixSpeed
+from edge_c2vl.utils.listen_address import parse_address
+from edge_c2vl.utils.mqtt_client import parse_broker
+from edge_c2vl.utils.redact import redact
 from train.datasets.drive_act import read_labels
 from train.datasets.ntu import read_tracks
 

@@ -125,7 +125,7 @@ def encode(
     edge-c2vl knowledge encode drives bank --seconds 3 --hop-s 1
     """
     from edge_c2vl.archive import Archive
-    from edge_c2vl.cache import default_cache
+    from edge_c2vl.utils.cache import default_cache
     from train.knowledge.make import Recipe, make_bank
     from train.knowledge.text import open_encoder
 

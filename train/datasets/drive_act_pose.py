@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 
 from edge_c2vl.archive import Archive
-from edge_c2vl.cache import default_cache
 from edge_c2vl.errors import DatasetError
-from edge_c2vl.folders import files_below
+from edge_c2vl.utils.atomic import files_below
+from edge_c2vl.utils.cache import default_cache
 from train.datasets.drive_act import CAMERAS, Chunk, by_run, chunks_of, labels_of, licence_of, source_name
 from train.datasets.source import Options, Recording, Source
 from train.extract import SUFFIXES, extract, fingerprint, video_at

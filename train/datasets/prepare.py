@@ -17,8 +17,8 @@ from typing import Any
 
 from edge_c2vl.archive import ArchiveWriter
 from edge_c2vl.errors import DatasetError, UsageError
-from edge_c2vl.progress import track
 from edge_c2vl.skeleton import clean
+from edge_c2vl.utils.progress import track
 from train.datasets import DATASETS
 from train.datasets.packed import unpacked
 from train.datasets.source import LeftOut, NobodyError, Options, Recording, Source

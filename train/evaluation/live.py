@@ -23,7 +23,7 @@ from edge_c2vl.policy import PolicySettings, State
 from edge_c2vl.records import Alert, Decision, SeenSkeleton, StateChange
 from edge_c2vl.sinks import Sink
 from edge_c2vl.standing import OF_DISTRACTION, Level, Reason
-from edge_c2vl.texts import read_text
+from edge_c2vl.utils.texts import read_text
 from train.environment import describe_environment
 from train.evaluation.events import Counted, Span, count, merged
 from train.evaluation.report import Picture, Report, Table, Text, percent

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from edge_c2vl.errors import EdgeC2VLError
-from edge_c2vl.folders import put_in_place, temporary_beside
 from edge_c2vl.plots import DPI
+from edge_c2vl.utils.atomic import put_in_place, temporary_beside
 from train.metrics import Ints
 
 # The page may load nothing at all; its pictures are inside it.

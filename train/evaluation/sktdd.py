@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edge_c2vl.archive import Archive
 from edge_c2vl.errors import UsageError
-from edge_c2vl.progress import track
+from edge_c2vl.utils.progress import track
 from train.drivers import driver_folds, figures
 from train.environment import describe_environment
 from train.evaluation.benchmark import Asked

@@ -24,10 +24,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from edge_c2vl.archive import Archive
 from edge_c2vl.errors import EdgeC2VLError, UsageError
-from edge_c2vl.folders import exists_already, put_in_place, temporary_beside
 from edge_c2vl.names import utf8_name
 from edge_c2vl.recordings import Windows
 from edge_c2vl.skeleton import Array
+from edge_c2vl.utils.atomic import exists_already, put_in_place, temporary_beside
 from train.knowledge.encode import Vocabulary
 from train.knowledge.spectrum import Preparation
 

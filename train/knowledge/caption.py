@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.errors import DatasetError, UsageError
-from edge_c2vl.folders import files_below
-from edge_c2vl.http_client import post
 from edge_c2vl.names import for_ffmpeg
-from edge_c2vl.redact import redact, secret_from
+from edge_c2vl.utils.atomic import files_below
+from edge_c2vl.utils.http_client import post
+from edge_c2vl.utils.redact import redact, secret_from
 from train.knowledge.text import KnowledgeError, quieten
 
 Picture = NDArray[np.uint8]  # (H, W, 3), RGB

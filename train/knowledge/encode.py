@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.errors import UsageError
-from edge_c2vl.progress import track
 from edge_c2vl.skeleton import Array
+from edge_c2vl.utils.progress import track
 from train.knowledge.sentences import WHEN
 from train.knowledge.spectrum import Preparation
 from train.knowledge.text import Encoder

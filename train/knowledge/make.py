@@ -10,10 +10,10 @@ import numpy as np
 
 from edge_c2vl.archive import Archive
 from edge_c2vl.errors import UsageError
-from edge_c2vl.folders import exists_already
-from edge_c2vl.progress import track
 from edge_c2vl.recordings import Windows, sliding, whole_clips
 from edge_c2vl.skeleton import Array
+from edge_c2vl.utils.atomic import exists_already
+from edge_c2vl.utils.progress import track
 from train.knowledge.bank import BankError, read_captions, write_bank
 from train.knowledge.encode import encode_captions
 from train.knowledge.kinematics import Describer, crop_spans

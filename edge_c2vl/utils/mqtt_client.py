@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from edge_c2vl.errors import UsageError
-from edge_c2vl.redact import ENCODE, is_ambiguous
+from edge_c2vl.utils.redact import ENCODE, is_ambiguous
 
 PASSWORD_VARIABLE = "EDGE_C2VL_MQTT_PASSWORD"
 # A broker closes the connection where a topic has more than 65,535 bytes; something comes behind ours.

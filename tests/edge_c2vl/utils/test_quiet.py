@@ -7,7 +7,7 @@ import sys
 
 
 def stderr_of(block):
-    program = f"import os, sys\nfrom edge_c2vl.quiet import filtered_stderr\n{block}"
+    program = f"import os, sys\nfrom edge_c2vl.utils.stderr import filtered_stderr\n{block}"
     return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stderr
 
 
@@ -31,6 +31,6 @@ def test_an_exception_takes_its_messages_along():
 
 
 def test_a_process_without_stderr_goes_on():
-    program = "from edge_c2vl.quiet import filtered_stderr\nwith filtered_stderr(['x']): print('alive')"
+    program = "from edge_c2vl.utils.stderr import filtered_stderr\nwith filtered_stderr(['x']): print('alive')"
     done = subprocess.run([f'exec {sys.executable} -c "{program}" 2>&-'], shell=True, capture_output=True, text=True)
     assert done.stdout == "alive\n"

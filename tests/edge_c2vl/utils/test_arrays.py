@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_c2vl.arrays import ERRORS, UNPACKED_LEAST, UNPACKED_RATIO, NpzFile, load_npy, most_unpacked
+from edge_c2vl.utils.arrays import ERRORS, UNPACKED_LEAST, UNPACKED_RATIO, NpzFile, load_npy, most_unpacked
 
 GIGABYTE = 1 << 30
 
