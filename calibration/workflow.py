@@ -23,9 +23,9 @@ from edge_c2vl.archive import Archive
 from edge_c2vl.backends.base import in_batches
 from edge_c2vl.backends.onnxruntime import fixed_batch, session_options
 from edge_c2vl.bundle import Bundle, Manifest, revise_bundle, write_bundle
+from edge_c2vl.device.machine import cpu_name
 from edge_c2vl.errors import ArchiveError
 from edge_c2vl.latency import cpu_latency
-from edge_c2vl.machine import cpu_name
 from edge_c2vl.skeleton import Array
 from edge_c2vl.utils.progress import track
 

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_c2vl import __version__
+from edge_c2vl.device.machine import find_jetson, tensorrt_advice
 from edge_c2vl.errors import EdgeC2VLError
-from edge_c2vl.jetson import find_jetson, tensorrt_advice
 
 # What `run` cannot do without: module -> distribution.
 NEEDED = {

@@ -18,8 +18,8 @@ import numpy as np
 
 from edge_c2vl.backends.base import Backend
 from edge_c2vl.bundle import Bundle, Engine, revise_bundle
+from edge_c2vl.device.machine import folder_name
 from edge_c2vl.errors import BundleError, UsageError
-from edge_c2vl.machine import folder_name
 from edge_c2vl.names import utf8_name
 from edge_c2vl.skeleton import Array
 from edge_c2vl.utils.arrays import ERRORS, NpzFile
@@ -140,8 +140,8 @@ def build_optimised(bundle: Bundle, precision: str, threads: int, say: Say = lam
     import onnxruntime
 
     from edge_c2vl.backends.onnxruntime import OnnxRuntimeBackend, session_options
+    from edge_c2vl.device.machine import cpu_name
     from edge_c2vl.latency import cpu_latency
-    from edge_c2vl.machine import cpu_name
 
     device = cpu_name()
     precision = best_precision(bundle, precision)

@@ -19,10 +19,11 @@ import psutil
 
 from edge_c2vl.backends.base import Backend
 from edge_c2vl.decider import Decider, Job
+from edge_c2vl.device.systemd import Notifier
+from edge_c2vl.device.temperature import temperature_c
 from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.freeze import FreezeDetector
 from edge_c2vl.governor import Governor, Skipper
-from edge_c2vl.notify import Notifier
 from edge_c2vl.outlet import Outlet
 from edge_c2vl.personal import Personaliser
 from edge_c2vl.policy import PolicySettings
@@ -32,7 +33,6 @@ from edge_c2vl.skeleton import Array
 from edge_c2vl.slot import Slot
 from edge_c2vl.speed import FixedSpeed, Speed
 from edge_c2vl.summary import Summary
-from edge_c2vl.temperature import temperature_c
 from edge_c2vl.timing import Timings
 from edge_c2vl.utils.once import Once
 from edge_c2vl.window import ClipSpec, Window

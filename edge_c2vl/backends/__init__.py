@@ -81,7 +81,7 @@ def _best_provider() -> list[str]:
 
 def _open_onnxruntime(bundle: Bundle, providers: list[str], precision: str, threads: int) -> Backend:
     from edge_c2vl.backends.onnxruntime import OnnxRuntimeBackend, optimised_model
-    from edge_c2vl.machine import cpu_name
+    from edge_c2vl.device.machine import cpu_name
 
     note = ""
     if precision == "auto":

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_c2vl.device.machine import tensorrt_hint
 from edge_c2vl.errors import BundleError
-from edge_c2vl.machine import tensorrt_hint
 
 
 class Cuda:

@@ -31,7 +31,7 @@ def session_options(threads: int, spin: bool = True) -> Any:
     """threads: 0 leaves the number to ONNX Runtime. spin: whether threads may wait a moment for the next operator."""
     import onnxruntime
 
-    from edge_c2vl.machine import overflows_int8
+    from edge_c2vl.device.machine import overflows_int8
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

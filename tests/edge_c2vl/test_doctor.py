@@ -13,9 +13,9 @@ from click.testing import CliRunner
 
 from edge_c2vl import doctor
 from edge_c2vl.commands.doctor import doctor as command
+from edge_c2vl.device.machine import Jetson, find_jetson
 from edge_c2vl.doctor import Finding, can_run, examine
 from edge_c2vl.errors import CameraError
-from edge_c2vl.jetson import Jetson, find_jetson
 
 ORIN = (
     "# R36 (release), REVISION: 4.0, GCID: 37537400, BOARD: generic, EABI: aarch64, DATE: Fri Sep 13 04:36:44 UTC 2024"

@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 
 from edge_c2vl import pipeline as pipeline_module
 from edge_c2vl import reconnect
-from edge_c2vl import temperature as temperature_module
 from edge_c2vl.camera import NoPicture
+from edge_c2vl.device import temperature as temperature_module
+from edge_c2vl.device.systemd import Notifier
 from edge_c2vl.errors import CameraError
 from edge_c2vl.freeze import FreezeDetector
 from edge_c2vl.governor import Governor, GovernorSettings
-from edge_c2vl.notify import Notifier
 from edge_c2vl.pipeline import Stuck
 from edge_c2vl.policy import State
 from edge_c2vl.reconnect import Reconnecting
@@ -280,7 +280,7 @@ def test_systemd_is_told_also_when_no_file_can_be_opened(systemd, monkeypatch):
     def exhausted(*_):
         raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr("edge_c2vl.notify.socket.socket", exhausted)
+    monkeypatch.setattr("edge_c2vl.device.systemd.socket.socket", exhausted)
     notifier.send("WATCHDOG=1")
     notifier.send("the end")
     notifier.close()
