@@ -15,9 +15,9 @@ from unittest.mock import patch
 import click
 from sktdd_floors import floors
 
-from edge_c2vl import skeleton
-from edge_c2vl.archive import Archive
-from edge_c2vl.skeleton import NTU25
+from edge_c2vl.skeletons import skeleton
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.skeleton import NTU25
 from train.recipes.sktdd import Data
 
 SHOULDERS, LEFT_ARM, RIGHT_ARM, TRUNK = skeleton._UNIT_BONES

@@ -24,8 +24,8 @@ from calibration import workflow
 from calibration.ranges import METHODS
 from calibration.report import methods_table
 from calibration.workflow import QuantizeOptions, quantize_bundle
-from edge_c2vl.archive import Archive
 from edge_c2vl.bundle import PRECISIONS
+from edge_c2vl.skeletons.archive import Archive
 from train.checkpoint import load_model
 from train.data import sample_clips
 from train.drivers import driver_folds

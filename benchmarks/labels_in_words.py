@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 import nw_ucla_table as table
 
-from edge_c2vl.archive import Archive, ArchiveWriter
-from edge_c2vl.recordings import whole_clips
+from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
+from edge_c2vl.skeletons.windows import whole_clips
 from edge_c2vl.utils.cache import default_cache
 from train.checkpoint import LANGUAGE
 from train.evaluation.models import CheckpointModel

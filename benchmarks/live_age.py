@@ -29,7 +29,7 @@ from edge_c2vl.pipeline import Pipeline
 from edge_c2vl.pose import PoseEstimator
 from edge_c2vl.records import Decision
 from edge_c2vl.sinks import Sink
-from edge_c2vl.skeleton import Array
+from edge_c2vl.skeletons.skeleton import Array
 from tests.videos import ffmpeg
 
 

@@ -24,9 +24,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from edge_c2vl.recordings import Windows
-from edge_c2vl.skeleton import NTU25
-from edge_c2vl.window import ClipSpec
+from edge_c2vl.skeletons.clip import ClipSpec
+from edge_c2vl.skeletons.skeleton import NTU25
+from edge_c2vl.skeletons.windows import Windows
 from train.augment import Augment
 from train.data import ClipStore, Loader
 from train.encoder import Encoder

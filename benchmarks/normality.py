@@ -16,9 +16,9 @@ import click
 import numpy as np
 import pandas as pd
 
-from edge_c2vl.archive import Archive
 from edge_c2vl.normal import MAX_SHIFT, MAX_STRANGENESS, DriverWatch, Learner, fit, posture
-from edge_c2vl.window import Clip, make_clip
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.clip import Clip, make_clip
 from train.drivers import figures
 from train.recipes.sktdd import SPEC, Data
 

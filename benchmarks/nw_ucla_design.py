@@ -27,7 +27,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from edge_c2vl.archive import Archive
+from edge_c2vl.skeletons.archive import Archive
 from train.checkpoint import load_model
 from train.data import ClipStore
 from train.knowledge.bank import Bank

@@ -26,8 +26,8 @@ from typing import Any
 
 import numpy as np
 
-from edge_c2vl.archive import Archive
-from edge_c2vl.recordings import whole_clips
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.windows import whole_clips
 from train.finetune import finetune
 from train.knowledge.bank import Bank
 from train.knowledge.kinematics import Describer

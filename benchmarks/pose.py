@@ -18,8 +18,8 @@ import psutil
 
 from edge_c2vl.camera import CameraOptions, open_camera
 from edge_c2vl.pose import PoseEstimator
-from edge_c2vl.skeleton import MEDIAPIPE33
-from edge_c2vl.window import ClipSpec, Window
+from edge_c2vl.skeletons.clip import ClipSpec, Window
+from edge_c2vl.skeletons.skeleton import MEDIAPIPE33
 
 JOINTS = [f"{side}_{joint}" for joint in ("shoulder", "elbow", "wrist") for side in ("left", "right")]
 

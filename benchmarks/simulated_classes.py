@@ -19,9 +19,9 @@ from edge_c2vl.bundle import Bundle
 from edge_c2vl.infrared import Brightener
 from edge_c2vl.pose import PoseEstimator
 from edge_c2vl.simulated.cameras import VIEWS
+from edge_c2vl.skeletons.clip import Window
 from edge_c2vl.sources.simulated import make_film, parse
 from edge_c2vl.utils.progress import track
-from edge_c2vl.window import Window
 from train.metrics import softmax
 
 ACTIVITIES = ("attentive", "phoning", "texting", "drinking")

@@ -27,7 +27,7 @@ from edge_c2vl.simulated.cameras import VIEWS
 from edge_c2vl.simulated.driver import make_driver
 from edge_c2vl.simulated.film import Film
 from edge_c2vl.simulated.scripts import once
-from edge_c2vl.skeleton import MEDIAPIPE33
+from edge_c2vl.skeletons.skeleton import MEDIAPIPE33
 from edge_c2vl.utils.progress import track
 
 JOINTS = {

@@ -23,7 +23,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from edge_c2vl.archive import Archive
+from edge_c2vl.skeletons.archive import Archive
 from train.drivers import driver_folds, own_mean, table
 from train.recipes.sktdd import DRIVERS_A_FOLD, Data, judge
 

@@ -26,7 +26,7 @@ import torch
 from numpy.typing import NDArray
 from sktdd_floors import statistics
 
-from edge_c2vl.archive import Archive
+from edge_c2vl.skeletons.archive import Archive
 from train.drivers import driver_folds, figures, frame_level
 from train.encoder import Encoder
 from train.protocols import cached_features, one_class_scores

@@ -51,7 +51,7 @@ from edge_c2vl.policy import PolicySettings
 from edge_c2vl.pose import PoseEstimator
 from edge_c2vl.sinks.jsonl import JsonLines
 from edge_c2vl.sinks.mqtt import Mqtt
-from edge_c2vl.skeleton import Array
+from edge_c2vl.skeletons.skeleton import Array
 
 # Which outputs are slow in the blocks of a round.
 ROUND = ((), ("mqtt",), ("pipe",), (), ("disk",), ("mqtt", "pipe", "disk"))

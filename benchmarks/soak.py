@@ -39,7 +39,7 @@ from edge_c2vl.sinks import Sink
 from edge_c2vl.sinks.jsonl import JsonLines
 from edge_c2vl.sinks.prometheus import Prometheus
 from edge_c2vl.sinks.skeleton_clips import SkeletonClips
-from edge_c2vl.skeleton import MEDIAPIPE33, Array
+from edge_c2vl.skeletons.skeleton import MEDIAPIPE33, Array
 from edge_c2vl.summary import Summary
 
 YOUNG_S, START_S = 15.0, 5.0

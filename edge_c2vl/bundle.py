@@ -24,8 +24,8 @@ from typing import Any
 from edge_c2vl.errors import BundleError
 from edge_c2vl.names import utf8_name
 from edge_c2vl.onnx_files import external_files
+from edge_c2vl.skeletons.clip import ClipSpec
 from edge_c2vl.utils.atomic import exists_already, put_in_place, temporary_beside
-from edge_c2vl.window import ClipSpec
 from edge_c2vl.words import FILE as WORDS
 from edge_c2vl.words import Words
 

@@ -14,12 +14,12 @@ from edge_c2vl.backends.base import Backend
 from edge_c2vl.personal import Personal, Personaliser
 from edge_c2vl.policy import Observation, Policy, PolicySettings, State, Status
 from edge_c2vl.records import Alert, Decision, Episode, StateChange
-from edge_c2vl.skeleton import Array
+from edge_c2vl.skeletons.clip import Clip, ClipSpec
+from edge_c2vl.skeletons.skeleton import Array
 from edge_c2vl.speed import Speed
 from edge_c2vl.standing import Level, Reason, loudest_first
 from edge_c2vl.summary import Summary
 from edge_c2vl.timing import Timings
-from edge_c2vl.window import Clip, ClipSpec
 from edge_c2vl.words import Words, softmax
 
 log = logging.getLogger("edge_c2vl")

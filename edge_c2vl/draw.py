@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edge_c2vl.policy import State
 from edge_c2vl.records import SeenFrame
-from edge_c2vl.skeleton import MEDIAPIPE33
+from edge_c2vl.skeletons.skeleton import MEDIAPIPE33
 
 # BGR, chosen to be told apart without seeing red and green apart (Okabe & Ito's palette).
 COLOURS = {

@@ -21,7 +21,7 @@ from edge_c2vl.bundle import Bundle, Engine, revise_bundle
 from edge_c2vl.device.machine import folder_name
 from edge_c2vl.errors import BundleError, UsageError
 from edge_c2vl.names import utf8_name
-from edge_c2vl.skeleton import Array
+from edge_c2vl.skeletons.skeleton import Array
 from edge_c2vl.utils.arrays import ERRORS, NpzFile
 from edge_c2vl.utils.cache import default_cache
 

@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 
 from edge_c2vl.errors import EdgeC2VLError
 from edge_c2vl.names import short
-from edge_c2vl.skeleton import NTU25, Array
+from edge_c2vl.skeletons.clip import Clip
+from edge_c2vl.skeletons.skeleton import NTU25, Array
 from edge_c2vl.utils.arrays import ERRORS, NpzFile
-from edge_c2vl.window import Clip
 
 Floats = NDArray[np.float64]
 

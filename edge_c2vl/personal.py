@@ -9,8 +9,8 @@ from pathlib import Path
 
 from edge_c2vl.errors import EdgeC2VLError, OutputError, UsageError
 from edge_c2vl.normal import DriverWatch, Learner, Normal
+from edge_c2vl.skeletons.clip import Clip
 from edge_c2vl.utils.files import Lock
-from edge_c2vl.window import Clip
 
 log = logging.getLogger("edge_c2vl")
 

@@ -29,13 +29,13 @@ from edge_c2vl.personal import Personaliser
 from edge_c2vl.policy import PolicySettings
 from edge_c2vl.records import Decision, SeenFrame, SeenSkeleton
 from edge_c2vl.sinks import Sink
-from edge_c2vl.skeleton import Array
+from edge_c2vl.skeletons.clip import ClipSpec, Window
+from edge_c2vl.skeletons.skeleton import Array
 from edge_c2vl.slot import Slot
 from edge_c2vl.speed import FixedSpeed, Speed
 from edge_c2vl.summary import Summary
 from edge_c2vl.timing import Timings
 from edge_c2vl.utils.once import Once
-from edge_c2vl.window import ClipSpec, Window
 from edge_c2vl.words import Words
 
 # Frames farther apart than this do not belong to one window: the clock was set, or the source stood still.

@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edge_c2vl.policy import State
-from edge_c2vl.skeleton import Array
+from edge_c2vl.skeletons.skeleton import Array
 from edge_c2vl.standing import Level, Reason
 
 # Bumped when a field is renamed, removed or changes its meaning; new fields do not count. In schema 1 one alert stood

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from edge_c2vl.errors import BundleError
-from edge_c2vl.skeleton import Array
+from edge_c2vl.skeletons.skeleton import Array
 from edge_c2vl.utils.arrays import ERRORS, NpzFile
 
 FILE = "words.npz"

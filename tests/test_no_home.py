@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_c2vl.archive import ArchiveWriter
 from edge_c2vl.camera import open_camera
 from edge_c2vl.errors import CameraError, EdgeC2VLError
+from edge_c2vl.skeletons.archive import ArchiveWriter
 from edge_c2vl.utils import cache
 from tests.conftest import needs
 from tests.train.test_loop import body

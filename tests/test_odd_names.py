@@ -71,7 +71,7 @@ def test_extract(folder):
     pytest.importorskip("pandas")
     archive = str(folder / f"{folder.name}.archive")
     call(folder.parent, "extract", "--", str(folder), archive)
-    from edge_c2vl.archive import Archive
+    from edge_c2vl.skeletons.archive import Archive
 
     assert len(Archive.open(archive).frames) == 8
     assert Archive.open(archive).clips["name"][0].isprintable()

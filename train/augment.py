@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from edge_c2vl.skeleton import NTU25
+from edge_c2vl.skeletons.skeleton import NTU25
 from train import fused
 from train.settings import AugmentSettings
 

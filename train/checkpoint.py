@@ -19,7 +19,7 @@ from torch import Tensor
 
 from edge_c2vl.errors import EdgeC2VLError
 from edge_c2vl.names import short, utf8_name
-from edge_c2vl.window import ClipSpec
+from edge_c2vl.skeletons.clip import ClipSpec
 from train.encoder import Encoder
 from train.settings import EncoderSettings
 

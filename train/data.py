@@ -1,8 +1,8 @@
 """An archive's recordings -> windows -> clips on disk -> batches.
 
-`whole_clips` and `sliding` (edge_c2vl.recordings) say which windows of which recordings are wanted; `ClipStore.open`
-makes their clips once, by the vehicle's own `make_clip`, and keeps them in a cache; `Loader` reads seeded batches from
-it. Clips are read from the file when they are asked for, so memory does not grow with the data set.
+`whole_clips` and `sliding` (edge_c2vl.skeletons.windows) say which windows of which recordings are wanted;
+`ClipStore.open` makes their clips once, by the vehicle's own `make_clip`, and keeps them in a cache; `Loader` reads
+seeded batches from it. Clips are read from the file when they are asked for, so memory does not grow with the data set.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from edge_c2vl.archive import Archive
 from edge_c2vl.errors import ArchiveError, UsageError
-from edge_c2vl.recordings import Windows, clip_of
-from edge_c2vl.skeleton import NTU25, Array
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.clip import ClipSpec
+from edge_c2vl.skeletons.skeleton import NTU25, Array
+from edge_c2vl.skeletons.windows import Windows, clip_of
 from edge_c2vl.utils.atomic import put_in_place, temporary_beside
 from edge_c2vl.utils.cache import default_cache
 from edge_c2vl.utils.progress import track
-from edge_c2vl.window import ClipSpec
 
 # Raised when clips come out differently for the same windows, so that cached ones are made again.
 CLIP_VERSION = 2

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from edge_c2vl.archive import Archive
-from edge_c2vl.recordings import Windows
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.windows import Windows
 
 
 def driver_folds(drivers: Sequence[str], per_fold: int) -> list[list[str]]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from edge_c2vl.archive import Archive
 from edge_c2vl.errors import UsageError
-from edge_c2vl.recordings import clip_of, sliding, whole_clips
-from edge_c2vl.skeleton import Array
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.skeleton import Array
+from edge_c2vl.skeletons.windows import clip_of, sliding, whole_clips
 from edge_c2vl.utils.progress import track
 from train.evaluation.models import Model
 

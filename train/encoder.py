@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from edge_c2vl.skeleton import NTU25, adjacency
+from edge_c2vl.skeletons.skeleton import NTU25, adjacency
 from train.settings import EncoderSettings
 
 

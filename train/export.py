@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from edge_c2vl.backends.onnxruntime import OnnxRuntimeBackend
 from edge_c2vl.bundle import Bundle, Manifest, write_bundle
 from edge_c2vl.errors import BundleError
-from edge_c2vl.skeleton import Array
+from edge_c2vl.skeletons.skeleton import Array
 from edge_c2vl.words import Words
 from train.checkpoint import About
 from train.encoder import Encoder, fold

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from edge_c2vl.archive import Archive
 from edge_c2vl.errors import UsageError
-from edge_c2vl.recordings import Windows, sliding, whole_clips
-from edge_c2vl.skeleton import NTU25
-from edge_c2vl.window import ClipSpec
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.clip import ClipSpec
+from edge_c2vl.skeletons.skeleton import NTU25
+from edge_c2vl.skeletons.windows import Windows, sliding, whole_clips
 from train.augment import Augment
 from train.checkpoint import LANGUAGE, About, load_model
 from train.data import ClipStore, Loader, in_order

@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from edge_c2vl.skeleton import NTU25
+from edge_c2vl.skeletons.skeleton import NTU25
 
 Floats = NDArray[np.float32]
 

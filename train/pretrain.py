@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from edge_c2vl.archive import Archive
 from edge_c2vl.errors import UsageError
-from edge_c2vl.recordings import Windows, sliding, whole_clips
-from edge_c2vl.window import ClipSpec
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.clip import ClipSpec
+from edge_c2vl.skeletons.windows import Windows, sliding, whole_clips
 from train.augment import Augment
 from train.baselines import SkeletonCLR
 from train.checkpoint import LANGUAGE, About, save_model

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_c2vl.archive import Archive
 from edge_c2vl.errors import UsageError
-from edge_c2vl.recordings import Windows, sliding, whole_clips
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.windows import Windows, sliding, whole_clips
 from train.checkpoint import CheckpointError, load_model
 from train.data import ClipStore
 from train.probe_settings import ProbeSettings

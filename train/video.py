@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.camera import CameraOptions
-from edge_c2vl.skeleton import MEDIAPIPE33, Array, to_ntu25
+from edge_c2vl.skeletons.skeleton import MEDIAPIPE33, Array, to_ntu25
 
 
 @dataclass(frozen=True)

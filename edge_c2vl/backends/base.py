@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from edge_c2vl.skeleton import Array
+from edge_c2vl.skeletons.skeleton import Array
 
 B = TypeVar("B", bound="Backend")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from edge_c2vl.backends.base import Backend, in_batches
 from edge_c2vl.errors import BundleError, UsageError
 from edge_c2vl.names import utf8_name
-from edge_c2vl.skeleton import Array
+from edge_c2vl.skeletons.skeleton import Array
 
 if TYPE_CHECKING:
     from edge_c2vl.bundle import Bundle

@@ -12,7 +12,7 @@ from edge_c2vl.bundle import Bundle, Engine, Manifest
 from edge_c2vl.device.machine import tensorrt_hint
 from edge_c2vl.engines import Device, fitting_engine, listed_engines, vouched_plan
 from edge_c2vl.errors import BundleError
-from edge_c2vl.skeleton import Array
+from edge_c2vl.skeletons.skeleton import Array
 
 OLDEST = (8, 6)
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from edge_c2vl.errors import UsageError
 from edge_c2vl.pose.base import Tracker
-from edge_c2vl.skeleton import MEDIAPIPE33, Array
+from edge_c2vl.skeletons.skeleton import MEDIAPIPE33, Array
 from edge_c2vl.utils.stderr import filtered_stderr
 
 # What MediaPipe, TensorFlow Lite and EGL say at every start; anything else they say is let through.

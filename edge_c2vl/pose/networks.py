@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from edge_c2vl.bundle import sha256
 from edge_c2vl.errors import BundleError
-from edge_c2vl.skeleton import Array
+from edge_c2vl.skeletons.skeleton import Array
 
 FOLDER = Path(__file__).parent / "networks"
 NAMES = ("detector", "landmarks")

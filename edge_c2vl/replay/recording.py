@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.errors import EdgeC2VLError, UsageError
-from edge_c2vl.skeleton import Array, Layout
+from edge_c2vl.skeletons.skeleton import Array, Layout
 
 Span = tuple[float, float, str]
 

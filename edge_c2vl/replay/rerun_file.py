@@ -11,7 +11,7 @@ import numpy as np
 from edge_c2vl.errors import UsageError
 from edge_c2vl.names import short, utf8_name
 from edge_c2vl.replay.recording import Recording, Skeletons
-from edge_c2vl.skeleton import Layout
+from edge_c2vl.skeletons.skeleton import Layout
 
 if TYPE_CHECKING:
     import rerun

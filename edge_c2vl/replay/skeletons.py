@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_c2vl.archive import Archive
 from edge_c2vl.errors import EdgeC2VLError
 from edge_c2vl.pipeline import Pipeline
 from edge_c2vl.records import Alert, Decision
 from edge_c2vl.replay.decisions import check_record
 from edge_c2vl.replay.recording import Recording, Skeletons, spans_of
 from edge_c2vl.sinks import Sink
-from edge_c2vl.skeleton import MEDIAPIPE33, NTU25, Array, clean
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.skeleton import MEDIAPIPE33, NTU25, Array, clean
 from edge_c2vl.utils.arrays import ERRORS, NpzFile
 from edge_c2vl.utils.atomic import is_hidden
 from edge_c2vl.web.messages import line

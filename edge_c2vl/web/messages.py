@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.records import SeenFrame, SeenSkeleton
-from edge_c2vl.skeleton import Array, Layout
+from edge_c2vl.skeletons.skeleton import Array, Layout
 
 # Grows when a page that was loaded before would misread what is sent now.
 VERSION = 2

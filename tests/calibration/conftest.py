@@ -10,10 +10,10 @@ import pytest
 
 pytest.importorskip("torch")
 
-from edge_c2vl.archive import Archive, ArchiveWriter
-from edge_c2vl.recordings import clip_of, whole_clips
-from edge_c2vl.skeleton import NTU25
-from edge_c2vl.window import ClipSpec
+from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
+from edge_c2vl.skeletons.clip import ClipSpec
+from edge_c2vl.skeletons.skeleton import NTU25
+from edge_c2vl.skeletons.windows import clip_of, whole_clips
 
 LABELS = ["raise left", "raise right", "raise both", "rest"]
 SPEC = ClipSpec(frames=16, seconds=1.0, dimensions=3)

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calibration.clips import MIN_SAMPLES, balanced, divide, fingerprint
-from edge_c2vl.archive import Archive, ArchiveWriter
 from edge_c2vl.errors import ArchiveError, UsageError
+from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
 
 from .conftest import CAMERAS, LABELS, SPEC, body
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from edge_c2vl.backends.base import Backend
 from edge_c2vl.pipeline import Pipeline
-from edge_c2vl.skeleton import MEDIAPIPE33
-from edge_c2vl.window import ClipSpec
+from edge_c2vl.skeletons.clip import ClipSpec
+from edge_c2vl.skeletons.skeleton import MEDIAPIPE33
 from tests.edge_c2vl.test_pipeline import Frame
 
 SPEC = ClipSpec(frames=32, seconds=2.0)

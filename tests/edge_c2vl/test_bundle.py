@@ -16,7 +16,7 @@ from edge_c2vl import bundle as bundle_module
 from edge_c2vl.bundle import Bundle, Engine, Manifest, revise_bundle, sha256, write_bundle
 from edge_c2vl.errors import BundleError
 from edge_c2vl.onnx_files import external_files
-from edge_c2vl.window import ClipSpec
+from edge_c2vl.skeletons.clip import ClipSpec
 
 onnx = pytest.importorskip("onnx")
 

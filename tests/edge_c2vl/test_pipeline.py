@@ -13,9 +13,9 @@ from edge_c2vl.backends.base import Backend
 from edge_c2vl.pipeline import Pipeline
 from edge_c2vl.policy import State
 from edge_c2vl.sinks import Sink
-from edge_c2vl.skeleton import MEDIAPIPE33
+from edge_c2vl.skeletons.clip import ClipSpec
+from edge_c2vl.skeletons.skeleton import MEDIAPIPE33
 from edge_c2vl.slot import Slot
-from edge_c2vl.window import ClipSpec
 
 SPEC = ClipSpec(frames=32, seconds=2.0)
 

@@ -18,8 +18,8 @@ from edge_c2vl.camera import CameraOptions, open_camera
 from edge_c2vl.errors import UsageError
 from edge_c2vl.pose import PoseEstimator, identity_of, resolve
 from edge_c2vl.pose.estimator import RisingClock, to_skeleton
-from edge_c2vl.skeleton import MEDIAPIPE33
-from edge_c2vl.window import ClipSpec, Window
+from edge_c2vl.skeletons.clip import ClipSpec, Window
+from edge_c2vl.skeletons.skeleton import MEDIAPIPE33
 
 ARMS = [MEDIAPIPE33.index(f"{side}_{joint}") for side in ("left", "right") for joint in ("elbow", "wrist")]
 SHOULDERS = [MEDIAPIPE33.index("left_shoulder"), MEDIAPIPE33.index("right_shoulder")]

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_c2vl.archive import ArchiveWriter
 from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.policy import State
 from edge_c2vl.records import SeenSkeleton
@@ -22,7 +21,8 @@ from edge_c2vl.replay.serve import ReplayServer
 from edge_c2vl.replay.skeletons import Found, Judge
 from edge_c2vl.sinks.jsonl import JsonLines
 from edge_c2vl.sinks.skeleton_clips import SkeletonClips
-from edge_c2vl.skeleton import MEDIAPIPE33, NTU25, to_ntu25
+from edge_c2vl.skeletons.archive import ArchiveWriter
+from edge_c2vl.skeletons.skeleton import MEDIAPIPE33, NTU25, to_ntu25
 from edge_c2vl.standing import Level, Reason
 from tests.edge_c2vl.fleet import ALERT
 from tests.edge_c2vl.scripted import driver

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 
 from edge_c2vl.bundle import Bundle, Manifest, write_bundle
-from edge_c2vl.window import ClipSpec
+from edge_c2vl.skeletons.clip import ClipSpec
 
 FRAMES, LABELS, SIZE = 8, ["attentive", "distracted"], 4
 

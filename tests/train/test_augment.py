@@ -10,8 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_c2vl.skeleton import NTU25
-from edge_c2vl.skeleton import mirror as mirror_sequence
+from edge_c2vl.skeletons.skeleton import NTU25
+from edge_c2vl.skeletons.skeleton import mirror as mirror_sequence
 from train.augment import ARM, LOWER_BODY, Augment, crop_frames, mirror, resample, seen_joints, vary, vary_in_one_pass
 from train.settings import AugmentSettings
 

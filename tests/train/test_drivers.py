@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_c2vl.archive import Archive, ArchiveWriter
-from edge_c2vl.recordings import sliding
+from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
+from edge_c2vl.skeletons.windows import sliding
 from train.drivers import Scenes, driver_folds, figures, frame_level, own_mean, table
 
 

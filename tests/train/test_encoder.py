@@ -12,8 +12,8 @@ from torch import nn
 
 from edge_c2vl.bundle import Bundle
 from edge_c2vl.errors import BundleError, UsageError
-from edge_c2vl.skeleton import NTU25, adjacency
-from edge_c2vl.window import ClipSpec
+from edge_c2vl.skeletons.clip import ClipSpec
+from edge_c2vl.skeletons.skeleton import NTU25, adjacency
 from train.checkpoint import About
 from train.encoder import Encoder, GraphConvolution, Stream, fold
 from train.export import export_bundle, parity, write_onnx

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import torch
 
-from edge_c2vl.archive import Archive, ArchiveWriter
 from edge_c2vl.errors import UsageError
-from edge_c2vl.recordings import sliding
-from edge_c2vl.skeleton import NTU25
-from edge_c2vl.window import ClipSpec
+from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
+from edge_c2vl.skeletons.clip import ClipSpec
+from edge_c2vl.skeletons.skeleton import NTU25
+from edge_c2vl.skeletons.windows import sliding
 from train.augment import Augment
 from train.checkpoint import About, CheckpointError, load_model, read_tensors
 from train.data import ClipStore, Loader, in_order

@@ -8,8 +8,8 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from edge_c2vl.archive import Archive, ArchiveWriter
 from edge_c2vl.errors import UsageError
+from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
 from tests.edge_c2vl.tiny import make_bundle
 from tests.train.test_commands import call
 from tests.train.test_loop import body

@@ -15,8 +15,8 @@ torch = pytest.importorskip("torch")
 
 from click.testing import CliRunner  # noqa: E402
 
-from edge_c2vl.archive import Archive, ArchiveWriter  # noqa: E402
 from edge_c2vl.errors import EdgeC2VLError, UsageError  # noqa: E402
+from edge_c2vl.skeletons.archive import Archive, ArchiveWriter  # noqa: E402
 from train.checkpoint import load_model  # noqa: E402
 from train.commands.pretrain import pretrain  # noqa: E402
 from train.commands.probe import probe  # noqa: E402

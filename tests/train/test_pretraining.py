@@ -11,10 +11,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from edge_c2vl.archive import Archive, ArchiveWriter  # noqa: E402
 from edge_c2vl.errors import EdgeC2VLError  # noqa: E402
-from edge_c2vl.recordings import whole_clips  # noqa: E402
-from edge_c2vl.window import ClipSpec  # noqa: E402
+from edge_c2vl.skeletons.archive import Archive, ArchiveWriter  # noqa: E402
+from edge_c2vl.skeletons.clip import ClipSpec  # noqa: E402
+from edge_c2vl.skeletons.windows import whole_clips  # noqa: E402
 from train.augment import Augment  # noqa: E402
 from train.baselines import SkeletonCLR  # noqa: E402
 from train.data import Batch, ClipStore, Loader  # noqa: E402

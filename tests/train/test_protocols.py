@@ -9,10 +9,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from edge_c2vl.archive import Archive, ArchiveWriter  # noqa: E402
 from edge_c2vl.errors import UsageError  # noqa: E402
-from edge_c2vl.recordings import whole_clips  # noqa: E402
-from edge_c2vl.window import ClipSpec  # noqa: E402
+from edge_c2vl.skeletons.archive import Archive, ArchiveWriter  # noqa: E402
+from edge_c2vl.skeletons.clip import ClipSpec  # noqa: E402
+from edge_c2vl.skeletons.windows import whole_clips  # noqa: E402
 from train.data import ClipStore  # noqa: E402
 from train.encoder import Encoder  # noqa: E402
 from train.protocols import (  # noqa: E402

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from edge_c2vl.archive import Archive, ArchiveWriter
 from edge_c2vl.bundle import Bundle
 from edge_c2vl.errors import DatasetError, EdgeC2VLError
-from edge_c2vl.recordings import sliding
+from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
+from edge_c2vl.skeletons.windows import sliding
 from tests.train.test_loop import body
 from train.data import Loader
 from train.knowledge.bank import BankError, write_bank

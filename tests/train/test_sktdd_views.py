@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_c2vl.archive import Archive, ArchiveWriter
 from edge_c2vl.errors import DatasetError
-from edge_c2vl.skeleton import NTU25
+from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
+from edge_c2vl.skeletons.skeleton import NTU25
 from train.recipes.sktdd_views import JOINTS, add_views, find_cameras, rotation, triangulate, turn
 
 CAMERAS = np.stack(

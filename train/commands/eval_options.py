@@ -57,8 +57,8 @@ def open_archive(dataset: str, root: Path | None, archive: Path | None, workers:
     """The archive that --archive names, or that of the files in --root. Raises UsageError unless one is given."""
     import os
 
-    from edge_c2vl.archive import Archive
     from edge_c2vl.errors import UsageError
+    from edge_c2vl.skeletons.archive import Archive
 
     if (root is None) == (archive is None):
         raise UsageError("name the data: --root DIR (its own files) or --archive ARCHIVE (prepared)")

@@ -62,8 +62,8 @@ def export(
       edge-c2vl run --camera 0 --bundle my-bundle
       edge-c2vl export runs/c2vl my-bundle --archive drives --describe labels.yaml --distraction "on the phone"
     """
-    from edge_c2vl.archive import Archive
     from edge_c2vl.errors import UsageError
+    from edge_c2vl.skeletons.archive import Archive
     from train.checkpoint import LANGUAGE, load_model
     from train.data import sample_clips
     from train.export import export_bundle

@@ -63,7 +63,7 @@ def finetune(
 
     from lightning_fabric.utilities.rank_zero import rank_zero_only
 
-    from edge_c2vl.archive import Archive
+    from edge_c2vl.skeletons.archive import Archive
     from train.finetune import finetune as train
     from train.loop import Interrupted
 

@@ -62,7 +62,7 @@ def caption(
     edge-c2vl knowledge caption videos/ captions.json --endpoint http://127.0.0.1:8000/v1 --model llava-1.5-7b
     edge-c2vl knowledge caption videos/ captions.json --model models/llava-1.5-7b
     """
-    from edge_c2vl.archive import Archive
+    from edge_c2vl.skeletons.archive import Archive
     from train.knowledge.caption import PROMPT, Captioner, Endpoint, Pipeline, Videos, sample_frames
     from train.knowledge.collect import collect
 
@@ -124,7 +124,7 @@ def encode(
     edge-c2vl knowledge encode pku bank --source pkuv2_language.json --encoder clip:models/clip-vit-base-patch32
     edge-c2vl knowledge encode drives bank --seconds 3 --hop-s 1
     """
-    from edge_c2vl.archive import Archive
+    from edge_c2vl.skeletons.archive import Archive
     from edge_c2vl.utils.cache import default_cache
     from train.knowledge.make import Recipe, make_bank
     from train.knowledge.text import open_encoder
@@ -160,7 +160,7 @@ def vary(archive: Path, varied: Path, split: str, arms: int, seed: int, overwrit
     edge-c2vl train pretrain nw-ucla-varied runs/c2vl --bank bank --split pretrain --facing --join
     edge-c2vl train probe nw-ucla-varied runs/c2vl --split xview
     """
-    from edge_c2vl.archive import Archive
+    from edge_c2vl.skeletons.archive import Archive
     from train.knowledge.vary import vary as write
 
     clips, made = write(Archive.open(archive), varied, split, arms, seed, overwrite)

@@ -53,8 +53,8 @@ def embeddings(
     edge-c2vl plot embeddings sktdd.archive map.png --bundle default --by subject
     """
     from edge_c2vl import plots
-    from edge_c2vl.archive import Archive
     from edge_c2vl.names import printable
+    from edge_c2vl.skeletons.archive import Archive
     from train.embedding_map import embedding_map
     from train.evaluation.models import open_model
 

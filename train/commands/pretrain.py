@@ -50,7 +50,7 @@ def pretrain(
     """
     encoder, augment, pretraining, objective, loop = read_settings(flags, config, *SETTINGS)
 
-    from edge_c2vl.archive import Archive
+    from edge_c2vl.skeletons.archive import Archive
     from train.knowledge.bank import Bank
     from train.loop import CHECKPOINT, MODEL, Interrupted
     from train.pretrain import pretrain as train

@@ -39,7 +39,7 @@ def probe(
     """
     (settings,) = read_settings(flags, config, ProbeSettings)
 
-    from edge_c2vl.archive import Archive
+    from edge_c2vl.skeletons.archive import Archive
     from train.probe import probe as judge
 
     result = judge(Archive.open(archive), models, settings, device)

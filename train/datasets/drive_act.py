@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.errors import DatasetError, UsageError
-from edge_c2vl.skeleton import DRIVEACT26, Array, to_ntu25
+from edge_c2vl.skeletons.skeleton import DRIVEACT26, Array, to_ntu25
 from edge_c2vl.utils.atomic import files_below
 from train.datasets.source import MAX_FRAMES, LeftOut, Options, Recording, Source, numbers, read_lines
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from edge_c2vl.archive import Archive
 from edge_c2vl.errors import DatasetError
+from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.utils.atomic import files_below
 from edge_c2vl.utils.cache import default_cache
 from train.datasets.drive_act import CAMERAS, Chunk, by_run, chunks_of, labels_of, licence_of, source_name

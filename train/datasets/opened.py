@@ -9,8 +9,8 @@ import shutil
 from dataclasses import asdict
 from pathlib import Path
 
-from edge_c2vl.archive import Archive
 from edge_c2vl.errors import DatasetError
+from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.utils.atomic import files_below
 from edge_c2vl.utils.cache import default_cache
 from train.datasets.prepare import prepare

@@ -15,9 +15,9 @@ from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
-from edge_c2vl.archive import ArchiveWriter
 from edge_c2vl.errors import DatasetError, UsageError
-from edge_c2vl.skeleton import clean
+from edge_c2vl.skeletons.archive import ArchiveWriter
+from edge_c2vl.skeletons.skeleton import clean
 from edge_c2vl.utils.progress import track
 from train.datasets import DATASETS
 from train.datasets.packed import unpacked

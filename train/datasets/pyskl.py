@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from edge_c2vl.errors import DatasetError
-from edge_c2vl.skeleton import COCO17, NTU25, Array, to_ntu25
+from edge_c2vl.skeletons.skeleton import COCO17, NTU25, Array, to_ntu25
 from edge_c2vl.utils.arrays import most_unpacked
 from edge_c2vl.utils.atomic import files_below
 from train.datasets import ntu

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from edge_c2vl.errors import UsageError
 from edge_c2vl.names import printable
-from edge_c2vl.skeleton import Array
-from edge_c2vl.window import ClipSpec
+from edge_c2vl.skeletons.clip import ClipSpec
+from edge_c2vl.skeletons.skeleton import Array
 
 
 class Model(ABC):

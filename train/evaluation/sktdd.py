@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_c2vl.archive import Archive
 from edge_c2vl.errors import UsageError
+from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.utils.progress import track
 from train.drivers import driver_folds, figures
 from train.environment import describe_environment

@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from edge_c2vl.archive import Archive
 from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.names import utf8_name
-from edge_c2vl.recordings import Windows
-from edge_c2vl.skeleton import Array
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.skeleton import Array
+from edge_c2vl.skeletons.windows import Windows
 from edge_c2vl.utils.atomic import exists_already, put_in_place, temporary_beside
 from train.knowledge.encode import Vocabulary
 from train.knowledge.spectrum import Preparation

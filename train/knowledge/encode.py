@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.errors import UsageError
-from edge_c2vl.skeleton import Array
+from edge_c2vl.skeletons.skeleton import Array
 from edge_c2vl.utils.progress import track
 from train.knowledge.sentences import WHEN
 from train.knowledge.spectrum import Preparation

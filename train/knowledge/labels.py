@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from edge_c2vl.errors import UsageError
-from edge_c2vl.skeleton import Array
+from edge_c2vl.skeletons.skeleton import Array
 from edge_c2vl.words import Words
 from train.knowledge.language import Language, Listener
 from train.metrics import softmax

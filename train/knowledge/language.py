@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from edge_c2vl.errors import UsageError
-from edge_c2vl.skeleton import Array
+from edge_c2vl.skeletons.skeleton import Array
 from edge_c2vl.utils.cache import default_cache
 from train.checkpoint import LANGUAGE, CheckpointError, read_tensors, write_tensors
 from train.knowledge.bank import Bank

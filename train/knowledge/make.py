@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from edge_c2vl.archive import Archive
 from edge_c2vl.errors import UsageError
-from edge_c2vl.recordings import Windows, sliding, whole_clips
-from edge_c2vl.skeleton import Array
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.skeleton import Array
+from edge_c2vl.skeletons.windows import Windows, sliding, whole_clips
 from edge_c2vl.utils.atomic import exists_already
 from edge_c2vl.utils.progress import track
 from train.knowledge.bank import BankError, read_captions, write_bank

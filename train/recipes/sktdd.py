@@ -33,13 +33,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from edge_c2vl.archive import Archive
 from edge_c2vl.bundle import Bundle
 from edge_c2vl.errors import DatasetError, EdgeC2VLError
-from edge_c2vl.recordings import Windows, sliding
-from edge_c2vl.skeleton import NTU25
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.clip import ClipSpec
+from edge_c2vl.skeletons.skeleton import NTU25
+from edge_c2vl.skeletons.windows import Windows, sliding
 from edge_c2vl.utils.progress import track
-from edge_c2vl.window import ClipSpec
 from train.augment import Augment
 from train.checkpoint import About, load_model
 from train.data import ClipStore, Loader, sample_clips

@@ -14,7 +14,7 @@ from edge_c2vl.simulated.cameras import VIEWS
 from edge_c2vl.simulated.driver import make_driver
 from edge_c2vl.simulated.film import Film
 from edge_c2vl.simulated.scripts import once
-from edge_c2vl.skeleton import MEDIAPIPE33
+from edge_c2vl.skeletons.skeleton import MEDIAPIPE33
 
 SIGNERS = ("eat", "learn", "milk", "thanks", "walk")
 # Head to hips: legs are below the picture, where every estimator guesses.

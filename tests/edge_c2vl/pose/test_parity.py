@@ -12,7 +12,7 @@ import pytest
 from edge_c2vl.backends import open_backend
 from edge_c2vl.bundle import Bundle
 from edge_c2vl.camera import Frame
-from edge_c2vl.window import Window
+from edge_c2vl.skeletons.clip import Window
 from tests.conftest import find_data
 from tests.edge_c2vl.pose.clips import SIGNERS, Track, difference, follow, frames_of, noisy, rendered
 

@@ -10,7 +10,7 @@ import pytest
 
 from edge_c2vl.camera import CameraOptions, open_camera
 from edge_c2vl.errors import CameraError, UsageError
-from edge_c2vl.skeleton import MEDIAPIPE33
+from edge_c2vl.skeletons.skeleton import MEDIAPIPE33
 from edge_c2vl.sources import kind_of
 from edge_c2vl.sources.simulated import make_film, parse
 

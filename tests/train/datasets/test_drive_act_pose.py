@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_c2vl.archive import Archive
 from edge_c2vl.errors import DatasetError
+from edge_c2vl.skeletons.archive import Archive
 from tests.train.datasets.test_drive_act import HEADER
 from tests.videos import Recordings
 from train.datasets.opened import open_dataset

@@ -12,10 +12,10 @@ import torch
 from click.testing import CliRunner, Result
 
 from cli import edge_c2vl
-from edge_c2vl.archive import Archive, ArchiveWriter
 from edge_c2vl.errors import ArchiveError, DatasetError, EdgeC2VLError, UsageError
-from edge_c2vl.skeleton import NTU25, Array
-from edge_c2vl.window import ClipSpec
+from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
+from edge_c2vl.skeletons.clip import ClipSpec
+from edge_c2vl.skeletons.skeleton import NTU25, Array
 from tests.train.test_loop import body
 from train.checkpoint import About, save_model
 from train.encoder import Encoder

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_c2vl.archive import Archive
 from edge_c2vl.live import Watch, watch
-from edge_c2vl.recordings import Windows, clip_of
 from edge_c2vl.records import Decision
 from edge_c2vl.sinks import Sink
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.windows import Windows, clip_of
 from tests.videos import Recordings
 from train.evaluation.models import BundleModel
 from train.evaluation.predictions import through

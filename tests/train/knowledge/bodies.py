@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edge_c2vl.skeleton import NTU25, Array
+from edge_c2vl.skeletons.skeleton import NTU25, Array
 
 # Metres; the body looks along z, x to its right, y up. By its trunk of .45 m the unit of `body_unit` is .405 m.
 STANDING = {

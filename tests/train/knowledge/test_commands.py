@@ -13,8 +13,8 @@ from click.testing import CliRunner, Result
 
 from cli import edge_c2vl
 from edge_c2vl import plots
-from edge_c2vl.archive import Archive, ArchiveWriter
 from edge_c2vl.errors import EdgeC2VLError, UsageError
+from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
 from tests.train.knowledge.bodies import arm, bent, clip, pose
 from tests.train.knowledge.models import save_clip
 from tests.train.knowledge.test_caption import completion, server, write_video  # noqa: F401

@@ -12,10 +12,10 @@ import pytest
 from click.testing import CliRunner
 
 from cli import edge_c2vl
-from edge_c2vl.archive import Archive, ArchiveWriter
 from edge_c2vl.bundle import DEFAULT, Bundle
 from edge_c2vl.errors import EdgeC2VLError, UsageError
-from edge_c2vl.recordings import whole_clips
+from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
+from edge_c2vl.skeletons.windows import whole_clips
 from tests.train.knowledge.bodies import arm, bent, clip, pose
 from tests.train.knowledge.models import save_clip
 from train.checkpoint import load_model

@@ -18,7 +18,7 @@ from edge_c2vl.simulated.body import solve
 from edge_c2vl.simulated.cameras import VIEWS
 from edge_c2vl.simulated.driver import make_driver
 from edge_c2vl.simulated.motion import Motion
-from edge_c2vl.skeleton import DRIVEACT26
+from edge_c2vl.skeletons.skeleton import DRIVEACT26
 from train.commands.simulate import simulate as command
 from train.datasets import drive_act
 from train.simulate import dataset, labels, protocol, skeletons

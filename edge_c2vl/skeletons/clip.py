@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from edge_c2vl.skeleton import ARMS, NTU25, Array, clean, locate, normalise, resample, to_ntu25
+from edge_c2vl.skeletons.skeleton import ARMS, NTU25, Array, clean, locate, normalise, resample, to_ntu25
 
 
 def _is_number(value: object, least: float, most: float) -> bool:

@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from edge_c2vl.archive_files import COLUMNS, FORMAT_VERSION, check_clips, damaged, load, read_clips, read_meta
 from edge_c2vl.errors import ArchiveError
 from edge_c2vl.names import utf8_name
-from edge_c2vl.skeleton import NTU25, Array, clean
+from edge_c2vl.skeletons.archive_files import COLUMNS, FORMAT_VERSION, check_clips, damaged, load, read_clips, read_meta
+from edge_c2vl.skeletons.skeleton import NTU25, Array, clean
 from edge_c2vl.utils.atomic import exists_already, put_in_place, temporary_beside
 
 if TYPE_CHECKING:

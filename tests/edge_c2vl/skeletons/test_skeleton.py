@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from edge_c2vl.skeleton import (
+from edge_c2vl.skeletons.skeleton import (
     ARMS,
     LAYOUTS,
     MEDIAPIPE33,

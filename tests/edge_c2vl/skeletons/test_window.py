@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_c2vl.skeleton import ARMS, NTU25, normalise
-from edge_c2vl.window import ClipSpec, Window, make_clip
+from edge_c2vl.skeletons.clip import ClipSpec, Window, make_clip
+from edge_c2vl.skeletons.skeleton import ARMS, NTU25, normalise
 
 
 @pytest.fixture

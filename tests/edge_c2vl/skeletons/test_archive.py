@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from edge_c2vl.archive import Archive, ArchiveWriter
 from edge_c2vl.errors import ArchiveError
+from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
 
 META = {"labels": ["sit", "drive"], "source": "made up", "licence": "none", "source_layout": "kinect20"}
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edge_c2vl.errors import ArchiveError
 from edge_c2vl.names import utf8_name
-from edge_c2vl.skeleton import NTU25
+from edge_c2vl.skeletons.skeleton import NTU25
 from edge_c2vl.utils.arrays import ERRORS, most_unpacked
 from edge_c2vl.utils.texts import read_json
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_c2vl.archive import Archive
-from edge_c2vl.window import Clip, ClipSpec, make_clip
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.clip import Clip, ClipSpec, make_clip
 
 
 @dataclass(frozen=True)
