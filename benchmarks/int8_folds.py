@@ -24,7 +24,7 @@ from calibration import workflow
 from calibration.ranges import METHODS
 from calibration.report import methods_table
 from calibration.workflow import QuantizeOptions, quantize_bundle
-from edge_c2vl.bundle import PRECISIONS
+from edge_c2vl.bundle.bundle import PRECISIONS
 from edge_c2vl.skeletons.archive import Archive
 from train.checkpoint import load_model
 from train.data import sample_clips

@@ -21,7 +21,7 @@ import onnx
 
 from calibration.quantize import insert_qdq, layers, load_folded, ranged_tensors
 from edge_c2vl.backends.onnxruntime import OnnxRuntimeBackend
-from edge_c2vl.bundle import Bundle
+from edge_c2vl.bundle.bundle import Bundle
 from edge_c2vl.utils.own_process import in_own_process
 
 

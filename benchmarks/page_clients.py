@@ -25,7 +25,7 @@ import time
 import numpy as np
 
 from edge_c2vl.backends import open_backend
-from edge_c2vl.bundle import Bundle
+from edge_c2vl.bundle.bundle import Bundle
 from edge_c2vl.camera import CameraOptions, Frame, open_camera
 from edge_c2vl.pipeline import Pipeline
 from edge_c2vl.pose import PoseEstimator

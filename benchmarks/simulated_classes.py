@@ -15,7 +15,7 @@ from contextlib import nullcontext
 import cv2
 import numpy as np
 
-from edge_c2vl.bundle import Bundle
+from edge_c2vl.bundle.bundle import Bundle
 from edge_c2vl.infrared import Brightener
 from edge_c2vl.pose import PoseEstimator
 from edge_c2vl.simulated.cameras import VIEWS

@@ -31,7 +31,7 @@ import numpy as np
 import psutil
 
 from edge_c2vl.backends import open_backend
-from edge_c2vl.bundle import Bundle
+from edge_c2vl.bundle.bundle import Bundle
 from edge_c2vl.camera import CameraOptions, open_camera
 from edge_c2vl.pipeline import Pipeline
 from edge_c2vl.records import Decision

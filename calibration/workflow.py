@@ -21,7 +21,7 @@ from calibration.ranges import METHODS, CalibrationError, Histogram, observe, th
 from edge_c2vl import plots
 from edge_c2vl.backends.base import in_batches
 from edge_c2vl.backends.onnxruntime import fixed_batch, session_options
-from edge_c2vl.bundle import Bundle, Manifest, revise_bundle, write_bundle
+from edge_c2vl.bundle.bundle import Bundle, Manifest, revise_bundle, write_bundle
 from edge_c2vl.device.machine import cpu_name
 from edge_c2vl.errors import ArchiveError
 from edge_c2vl.latency import cpu_latency

@@ -59,7 +59,7 @@ def measure_pose(camera: str, crop: str | None, pose: str, threads: int) -> dict
 def measure_encoder(bundle: str, backend: str, precision: str, threads: int, batch: int, times: int) -> dict[str, Any]:
     """Latency of one inference of `batch` clips."""
     from edge_c2vl.backends import open_backend
-    from edge_c2vl.bundle import Bundle
+    from edge_c2vl.bundle.bundle import Bundle
 
     with open_backend(Bundle.open(bundle), backend, precision, threads) as engine:
         clips = np.random.default_rng(0).normal(size=(batch, *engine.clip_shape)).astype(np.float32)
@@ -97,7 +97,7 @@ def bench_pipeline(
 
 def bench_encoder(bundle: str, backends: list[str], threads: int, batch: int, times: int = 200) -> list[dict[str, Any]]:
     """A row for each backend and precision; one that does not open has its reason under `unavailable`."""
-    from edge_c2vl.bundle import PRECISIONS
+    from edge_c2vl.bundle.bundle import PRECISIONS
 
     rows = []
     for backend in backends:

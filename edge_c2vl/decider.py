@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_c2vl.backends.base import Backend
+from edge_c2vl.bundle.text_labels import Words, softmax
 from edge_c2vl.personal import Personal, Personaliser
 from edge_c2vl.policy import Observation, Policy, PolicySettings, State, Status
 from edge_c2vl.records import Alert, Decision, Episode, StateChange
@@ -20,7 +21,6 @@ from edge_c2vl.speed import Speed
 from edge_c2vl.standing import Level, Reason, loudest_first
 from edge_c2vl.summary import Summary
 from edge_c2vl.timing import Timings
-from edge_c2vl.words import Words, softmax
 
 log = logging.getLogger("edge_c2vl")
 

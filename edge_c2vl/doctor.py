@@ -109,7 +109,7 @@ def check_pose() -> list[Finding]:
 
 def check_bundle() -> list[Finding]:
     """Verifies the default bundle."""
-    from edge_c2vl.bundle import Bundle
+    from edge_c2vl.bundle.bundle import Bundle
 
     try:
         bundle = Bundle.open("default")

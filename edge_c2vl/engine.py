@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from edge_c2vl.backends.base import Backend
-from edge_c2vl.bundle import Bundle, Engine, revise_bundle
+from edge_c2vl.bundle.bundle import Bundle, Engine, revise_bundle
 from edge_c2vl.device.machine import folder_name
 from edge_c2vl.errors import BundleError, UsageError
 from edge_c2vl.names import utf8_name

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from edge_c2vl.bundle import Bundle, Engine
+from edge_c2vl.bundle.bundle import Bundle, Engine
 from edge_c2vl.errors import BundleError
 
 BEST_FIRST = ("int8", "fp16", "fp32")

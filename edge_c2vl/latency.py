@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_c2vl.bench import measure_encoder
-from edge_c2vl.bundle import Bundle
+from edge_c2vl.bundle.bundle import Bundle
 from edge_c2vl.utils.own_process import in_own_process
 
 

@@ -24,7 +24,7 @@ from edge_c2vl.summary import Summary
 
 if TYPE_CHECKING:
     from edge_c2vl.backends.base import Backend
-    from edge_c2vl.bundle import Bundle
+    from edge_c2vl.bundle.bundle import Bundle
     from edge_c2vl.camera import Camera
 
 log = logging.getLogger("edge_c2vl")
@@ -86,7 +86,7 @@ def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: Signals | None = No
     OutputError too, after closing what was open.
     """
     from edge_c2vl.backends import open_backend
-    from edge_c2vl.bundle import Bundle
+    from edge_c2vl.bundle.bundle import Bundle
     from edge_c2vl.camera import CameraOptions, open_camera, parse_crop
     from edge_c2vl.pose import PoseEstimator, resolve
     from edge_c2vl.reconnect import Reconnecting

@@ -18,6 +18,7 @@ import numpy as np
 import psutil
 
 from edge_c2vl.backends.base import Backend
+from edge_c2vl.bundle.text_labels import Words
 from edge_c2vl.decider import Decider, Job
 from edge_c2vl.device.systemd import Notifier
 from edge_c2vl.device.temperature import temperature_c
@@ -36,7 +37,6 @@ from edge_c2vl.speed import FixedSpeed, Speed
 from edge_c2vl.summary import Summary
 from edge_c2vl.timing import Timings
 from edge_c2vl.utils.once import Once
-from edge_c2vl.words import Words
 
 # Frames farther apart than this do not belong to one window: the clock was set, or the source stood still.
 CLOCK_JUMP_S = 10.0

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_c2vl.bundle import DEFAULT
+from edge_c2vl.bundle.bundle import DEFAULT
 
 ROOT = Path(__file__).parents[1]
 NAMES = {
@@ -78,7 +78,7 @@ def test_extract(folder):
 
 
 def test_a_bundle_is_opened_and_written_anew(folder):
-    from edge_c2vl.bundle import Bundle, revise_bundle
+    from edge_c2vl.bundle.bundle import Bundle, revise_bundle
 
     bundle = Bundle.open(folder / f"{folder.name}.bundle")
     revise_bundle(bundle, {"notes.txt": b"there"})

@@ -9,7 +9,7 @@ from edge_c2vl.backends.base import Backend
 from edge_c2vl.errors import BundleError, UsageError
 
 if TYPE_CHECKING:
-    from edge_c2vl.bundle import Bundle
+    from edge_c2vl.bundle.bundle import Bundle
 
 NAMES = ("auto", "tensorrt", "onnxruntime")
 

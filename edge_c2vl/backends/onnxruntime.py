@@ -13,7 +13,7 @@ from edge_c2vl.names import utf8_name
 from edge_c2vl.skeletons.skeleton import Array
 
 if TYPE_CHECKING:
-    from edge_c2vl.bundle import Bundle
+    from edge_c2vl.bundle.bundle import Bundle
 
 # Short name -> what ONNX Runtime calls it, in the order that they are tried in.
 PROVIDERS = {

@@ -8,7 +8,7 @@ import numpy as np
 
 from edge_c2vl.backends.base import Backend
 from edge_c2vl.backends.cuda import Buffer, Cuda
-from edge_c2vl.bundle import Bundle, Engine, Manifest
+from edge_c2vl.bundle.bundle import Bundle, Engine, Manifest
 from edge_c2vl.device.machine import tensorrt_hint
 from edge_c2vl.engines import Device, fitting_engine, listed_engines, vouched_plan
 from edge_c2vl.errors import BundleError

@@ -59,7 +59,7 @@ def build_engine(bundle: str, backend: str, threads: int, as_json: bool, **optio
     edge-c2vl build-engine my-bundle --backend onnxruntime --threads 2
     """
     from edge_c2vl import engine as building
-    from edge_c2vl.bundle import Bundle
+    from edge_c2vl.bundle.bundle import Bundle
 
     def say(line: str) -> None:
         click.echo(line, err=True)

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_c2vl.bundle import sha256
+from edge_c2vl.bundle.bundle import sha256
 from edge_c2vl.errors import BundleError
 from edge_c2vl.skeletons.skeleton import Array
 

@@ -124,7 +124,7 @@ class Judge:
 
     def __init__(self, bundle: str) -> None:
         from edge_c2vl.backends import open_backend
-        from edge_c2vl.bundle import Bundle
+        from edge_c2vl.bundle.bundle import Bundle
 
         model = Bundle.open(bundle)
         self._backend = open_backend(model)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from edge_c2vl.bundle import Bundle, Engine, revise_bundle
+from edge_c2vl.bundle.bundle import Bundle, Engine, revise_bundle
 from edge_c2vl.engines import Device, fitting_engine, listed_engines, refusal, vouched_plan
 from edge_c2vl.errors import BundleError
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from edge_c2vl.bundle import Bundle, Manifest, write_bundle
+from edge_c2vl.bundle.bundle import Bundle, Manifest, write_bundle
 from edge_c2vl.skeletons.clip import ClipSpec
 
 FRAMES, LABELS, SIZE = 8, ["attentive", "distracted"], 4

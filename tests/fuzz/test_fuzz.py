@@ -18,10 +18,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge_c2vl.bundle import Manifest, _read_manifest
+from edge_c2vl.bundle.bundle import Manifest, _read_manifest
+from edge_c2vl.bundle.external_data import external_files
 from edge_c2vl.camera import parse_crop
 from edge_c2vl.errors import EdgeC2VLError
-from edge_c2vl.onnx_files import external_files
 from edge_c2vl.settings import read_settings
 from edge_c2vl.sources import kind_of
 from edge_c2vl.sources.simulated import parse as parse_simulated

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli import edge_c2vl
-from edge_c2vl.bundle import Bundle
+from edge_c2vl.bundle.bundle import Bundle
 from edge_c2vl.errors import EdgeC2VLError
 from edge_c2vl.skeletons.archive import ArchiveWriter
 from tests.train.test_loop import body

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from edge_c2vl.bundle import Bundle
+from edge_c2vl.bundle.bundle import Bundle
 from edge_c2vl.errors import BundleError, UsageError
 from edge_c2vl.skeletons.clip import ClipSpec
 from edge_c2vl.skeletons.skeleton import NTU25, adjacency

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from edge_c2vl.bundle import Bundle
+from edge_c2vl.bundle.bundle import Bundle
 from edge_c2vl.errors import DatasetError, EdgeC2VLError
 from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
 from edge_c2vl.skeletons.windows import sliding

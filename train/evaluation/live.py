@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_c2vl import plots
-from edge_c2vl.bundle import Bundle
+from edge_c2vl.bundle.bundle import Bundle
 from edge_c2vl.errors import DatasetError, UsageError
 from edge_c2vl.live import Watch, watch
 from edge_c2vl.names import printable

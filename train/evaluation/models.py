@@ -103,7 +103,7 @@ class BundleModel(Model):
 
     def __init__(self, path: str, backend: str = "auto", precision: str = "auto", threads: int = 1) -> None:
         from edge_c2vl.backends import open_backend
-        from edge_c2vl.bundle import Bundle
+        from edge_c2vl.bundle.bundle import Bundle
 
         self._bundle = bundle = Bundle.open(path)
         self._backend = open_backend(bundle, backend, precision, threads)

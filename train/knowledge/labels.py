@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from edge_c2vl.bundle.text_labels import Words
 from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.skeleton import Array
-from edge_c2vl.words import Words
 from train.knowledge.language import Language, Listener
 from train.metrics import softmax
 

@@ -33,7 +33,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from edge_c2vl.bundle import Bundle
+from edge_c2vl.bundle.bundle import Bundle
 from edge_c2vl.errors import DatasetError, EdgeC2VLError
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.clip import ClipSpec

@@ -11,7 +11,7 @@ import pytest
 
 from edge_c2vl.backends import cpu_precision, open_backend
 from edge_c2vl.backends.onnxruntime import OnnxRuntimeBackend, chosen_providers, optimised_model
-from edge_c2vl.bundle import Bundle, Engine, revise_bundle
+from edge_c2vl.bundle.bundle import Bundle, Engine, revise_bundle
 from edge_c2vl.device.machine import cpu_name
 from edge_c2vl.engine import build_optimised
 from edge_c2vl.errors import BundleError, UsageError

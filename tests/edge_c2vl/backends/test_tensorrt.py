@@ -17,7 +17,7 @@ from edge_c2vl.backends import tensorrt as tensorrt_module
 from edge_c2vl.backends.cuda import Cuda
 from edge_c2vl.backends.onnxruntime import OnnxRuntimeBackend
 from edge_c2vl.backends.tensorrt import TensorRTBackend
-from edge_c2vl.bundle import Bundle, revise_bundle
+from edge_c2vl.bundle.bundle import Bundle, revise_bundle
 from edge_c2vl.engine import BuildOptions, build_engine
 from edge_c2vl.errors import BundleError
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edge_c2vl.backends import open_backend
-from edge_c2vl.bundle import Bundle
+from edge_c2vl.bundle.bundle import Bundle
 from edge_c2vl.camera import Frame
 from edge_c2vl.skeletons.clip import Window
 from tests.conftest import find_data

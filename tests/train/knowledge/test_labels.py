@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli import edge_c2vl
-from edge_c2vl.bundle import DEFAULT, Bundle
+from edge_c2vl.bundle.bundle import DEFAULT, Bundle
 from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
 from edge_c2vl.skeletons.windows import whole_clips

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 # Field numbers in onnx.proto3, message by message: field -> message that it holds. Every way to a tensor stands here:
-# tests/edge_c2vl/test_onnx_files.py compares it with the onnx package's own description.
+# tests/edge_c2vl/bundle/test_onnx_files.py compares it with the onnx package's own description.
 FIELDS: dict[str, dict[int, str]] = {
     "ModelProto": {7: "GraphProto", 20: "TrainingInfoProto", 25: "FunctionProto"},
     "TrainingInfoProto": {1: "GraphProto", 2: "GraphProto"},

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_c2vl import bundle as bundle_module
-from edge_c2vl.bundle import Bundle, Engine, Manifest, revise_bundle, sha256, write_bundle
+from edge_c2vl.bundle import bundle as bundle_module
+from edge_c2vl.bundle.bundle import Bundle, Engine, Manifest, revise_bundle, sha256, write_bundle
+from edge_c2vl.bundle.external_data import external_files
 from edge_c2vl.errors import BundleError
-from edge_c2vl.onnx_files import external_files
 from edge_c2vl.skeletons.clip import ClipSpec
 
 onnx = pytest.importorskip("onnx")

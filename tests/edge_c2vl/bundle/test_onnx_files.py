@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, SparseTensorProto, TensorProto
 
-from edge_c2vl.bundle import Bundle, write_bundle
+from edge_c2vl.bundle.bundle import Bundle, write_bundle
+from edge_c2vl.bundle.external_data import FIELDS, external_files
 from edge_c2vl.errors import BundleError
-from edge_c2vl.onnx_files import FIELDS, external_files
 
 PLANTED = "planted.bin"
 

@@ -21,16 +21,16 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
+from edge_c2vl.bundle.external_data import external_files
+from edge_c2vl.bundle.text_labels import FILE as WORDS
+from edge_c2vl.bundle.text_labels import Words
 from edge_c2vl.errors import BundleError
 from edge_c2vl.names import utf8_name
-from edge_c2vl.onnx_files import external_files
 from edge_c2vl.skeletons.clip import ClipSpec
 from edge_c2vl.utils.atomic import exists_already, put_in_place, temporary_beside
-from edge_c2vl.words import FILE as WORDS
-from edge_c2vl.words import Words
 
 FORMAT_VERSION = 1
-DEFAULT = Path(__file__).parent / "bundles" / "default"
+DEFAULT = Path(__file__).parent.parent / "bundles" / "default"
 PRECISIONS = ("fp32", "fp16", "int8")
 
 
