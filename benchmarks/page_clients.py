@@ -26,7 +26,8 @@ import numpy as np
 
 from edge_c2vl.backends import open_backend
 from edge_c2vl.bundle.bundle import Bundle
-from edge_c2vl.camera import CameraOptions, Frame, open_camera
+from edge_c2vl.cameras.camera import Frame, open_camera
+from edge_c2vl.cameras.options import CameraOptions
 from edge_c2vl.pipeline import Pipeline
 from edge_c2vl.pose import PoseEstimator
 from edge_c2vl.records import Decision

@@ -16,7 +16,8 @@ import time
 import numpy as np
 import psutil
 
-from edge_c2vl.camera import CameraOptions, open_camera
+from edge_c2vl.cameras.camera import open_camera
+from edge_c2vl.cameras.options import CameraOptions
 from edge_c2vl.pose import PoseEstimator
 from edge_c2vl.skeletons.clip import ClipSpec, Window
 from edge_c2vl.skeletons.skeleton import MEDIAPIPE33

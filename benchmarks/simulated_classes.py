@@ -16,11 +16,11 @@ import cv2
 import numpy as np
 
 from edge_c2vl.bundle.bundle import Bundle
-from edge_c2vl.infrared import Brightener
+from edge_c2vl.cameras.infrared import Brightener
+from edge_c2vl.cameras.simulated import make_film, parse
 from edge_c2vl.pose import PoseEstimator
 from edge_c2vl.simulated.cameras import VIEWS
 from edge_c2vl.skeletons.clip import Window
-from edge_c2vl.sources.simulated import make_film, parse
 from edge_c2vl.utils.progress import track
 from train.metrics import softmax
 

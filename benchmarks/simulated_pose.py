@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from edge_c2vl.infrared import Brightener
+from edge_c2vl.cameras.infrared import Brightener
 from edge_c2vl.pose import PoseEstimator
 from edge_c2vl.simulated.activities import MIDLEVEL, OUTSIDE
 from edge_c2vl.simulated.cameras import VIEWS

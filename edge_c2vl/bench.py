@@ -39,7 +39,8 @@ def measure_run(
 
 def measure_pose(camera: str, crop: str | None, pose: str, threads: int) -> dict[str, Any]:
     """The pose alone over the same frames, decoded beforehand: the most that the pipeline could reach."""
-    from edge_c2vl.camera import CameraOptions, open_camera, parse_crop
+    from edge_c2vl.cameras.camera import open_camera
+    from edge_c2vl.cameras.options import CameraOptions, parse_crop
     from edge_c2vl.pose import PoseEstimator
 
     options = CameraOptions(crop=parse_crop(crop) if crop else None)

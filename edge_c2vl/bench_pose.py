@@ -105,7 +105,8 @@ def _work(pipe: Connection, camera: str, crop: str | None, kind: str, threads: i
     process's own figures."""
     import cv2
 
-    from edge_c2vl.camera import CameraOptions, open_camera, parse_crop
+    from edge_c2vl.cameras.camera import open_camera
+    from edge_c2vl.cameras.options import CameraOptions, parse_crop
     from edge_c2vl.pose import PoseEstimator
 
     try:

@@ -160,9 +160,10 @@ def check_gpu(root: Path = Path("/")) -> list[Finding]:
 
 def check_cameras(root: Path = Path("/")) -> list[Finding]:
     """Opens each V4L2 device and reads a picture from it."""
-    from edge_c2vl.camera import CameraOptions, open_camera
-    from edge_c2vl.sources.csi import has_gstreamer
-    from edge_c2vl.sources.device import devices, stable_name
+    from edge_c2vl.cameras.camera import open_camera
+    from edge_c2vl.cameras.csi import has_gstreamer
+    from edge_c2vl.cameras.device import devices, stable_name
+    from edge_c2vl.cameras.options import CameraOptions
 
     findings = []
     for device in devices():

@@ -25,7 +25,7 @@ from edge_c2vl.summary import Summary
 if TYPE_CHECKING:
     from edge_c2vl.backends.base import Backend
     from edge_c2vl.bundle.bundle import Bundle
-    from edge_c2vl.camera import Camera
+    from edge_c2vl.cameras.camera import Camera
 
 log = logging.getLogger("edge_c2vl")
 
@@ -87,9 +87,10 @@ def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: Signals | None = No
     """
     from edge_c2vl.backends import open_backend
     from edge_c2vl.bundle.bundle import Bundle
-    from edge_c2vl.camera import CameraOptions, open_camera, parse_crop
+    from edge_c2vl.cameras.camera import open_camera
+    from edge_c2vl.cameras.options import CameraOptions, parse_crop
+    from edge_c2vl.cameras.reconnect import Reconnecting
     from edge_c2vl.pose import PoseEstimator, resolve
-    from edge_c2vl.reconnect import Reconnecting
 
     options = CameraOptions(
         width=asked.width,

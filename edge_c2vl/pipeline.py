@@ -19,11 +19,11 @@ import psutil
 
 from edge_c2vl.backends.base import Backend
 from edge_c2vl.bundle.text_labels import Words
+from edge_c2vl.cameras.freeze_detector import FreezeDetector
 from edge_c2vl.decider import Decider, Job
 from edge_c2vl.device.systemd import Notifier
 from edge_c2vl.device.temperature import temperature_c
 from edge_c2vl.errors import EdgeC2VLError, UsageError
-from edge_c2vl.freeze import FreezeDetector
 from edge_c2vl.governor import Governor, Skipper
 from edge_c2vl.outlet import Outlet
 from edge_c2vl.personal import Personaliser
@@ -49,7 +49,7 @@ STOP_S = 3.0
 
 
 class FrameLike(Protocol):
-    """What the pipeline needs of a frame (edge_c2vl.camera). `image` None: there is no picture at this time."""
+    """What the pipeline needs of a frame (edge_c2vl.cameras.camera). `image` None: there is no picture at this time."""
 
     @property
     def image(self) -> Any: ...
@@ -62,7 +62,7 @@ class FrameLike(Protocol):
 
 
 class FrameSource(Protocol):
-    """What the pipeline needs of a camera (edge_c2vl.camera)."""
+    """What the pipeline needs of a camera (edge_c2vl.cameras.camera)."""
 
     @property
     def live(self) -> bool: ...

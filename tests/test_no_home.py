@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_c2vl.camera import open_camera
+from edge_c2vl.cameras.camera import open_camera
 from edge_c2vl.errors import CameraError, EdgeC2VLError
 from edge_c2vl.skeletons.archive import ArchiveWriter
 from edge_c2vl.utils import cache

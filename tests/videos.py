@@ -9,7 +9,8 @@ from pathlib import Path
 import cv2
 import pytest
 
-from edge_c2vl.camera import CameraOptions, open_camera
+from edge_c2vl.cameras.camera import open_camera
+from edge_c2vl.cameras.options import CameraOptions
 
 _COMMON = "live=no&fps=10&size=320x240"
 # What `Recordings` draws, by the simulated driver. The number of pictures is that of seconds times fps.

@@ -20,12 +20,12 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_c2vl.cameras.images import images_in
 from edge_c2vl.errors import ArchiveError, EdgeC2VLError, UsageError
 from edge_c2vl.names import printable, short
 from edge_c2vl.pose import identity_of, resolve
 from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
 from edge_c2vl.skeletons.skeleton import MEDIAPIPE33
-from edge_c2vl.sources.images import images_in
 from edge_c2vl.utils.arrays import ERRORS, NpzFile
 from edge_c2vl.utils.atomic import files_below, put_in_place
 from train.own_labels import OwnLabels, subject_of

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_c2vl.camera import CameraOptions
+from edge_c2vl.cameras.options import CameraOptions
 from edge_c2vl.skeletons.skeleton import MEDIAPIPE33, Array, to_ntu25
 
 
@@ -37,7 +37,7 @@ def read_video(path: str, recipe: Recipe, tell: Callable[[float], None]) -> Skel
 
     Raises CameraError, UsageError.
     """
-    from edge_c2vl.camera import open_camera
+    from edge_c2vl.cameras.camera import open_camera
     from edge_c2vl.pose import PoseEstimator
 
     frames: list[Array] = []

@@ -26,7 +26,7 @@ class _Camera(click.Option):
         try:
             return super().process_value(ctx, value)
         except click.MissingParameter:
-            from edge_c2vl.sources.device import WITHOUT_CAMERA, devices, stable_name
+            from edge_c2vl.cameras.device import WITHOUT_CAMERA, devices, stable_name
 
             found = " or ".join(f"--camera {stable_name(path)}" for path in devices())
             what = found or f"no camera is plugged in here, so {WITHOUT_CAMERA}"

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_c2vl.camera import CameraOptions, open_camera
+from edge_c2vl.cameras.camera import open_camera
+from edge_c2vl.cameras.options import CameraOptions
 from edge_c2vl.errors import UsageError
 from edge_c2vl.pose import PoseEstimator, identity_of, resolve
 from edge_c2vl.pose.estimator import RisingClock, to_skeleton
@@ -314,7 +315,7 @@ class TestProcess:
 
     def test_nothing_is_written_and_no_plotting_library_is_loaded(self, recording, kind):
         program = (
-            "import sys\nfrom edge_c2vl.camera import open_camera\nfrom edge_c2vl.pose import PoseEstimator\n"
+            "import sys\nfrom edge_c2vl.cameras.camera import open_camera\nfrom edge_c2vl.pose import PoseEstimator\n"
             "camera = open_camera(sys.argv[1])\n"
             "with PoseEstimator(kind=sys.argv[2]) as pose:\n"
             "    for _ in range(3):\n"

@@ -12,8 +12,9 @@ import time
 import numpy as np
 
 import cli
-from edge_c2vl import backends, camera, pose
+from edge_c2vl import backends, pose
 from edge_c2vl.backends.base import Backend
+from edge_c2vl.cameras import camera
 from tests.edge_c2vl import scripted
 
 # The driver looks away and back once in so long.

@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 
 from edge_c2vl.bundle.bundle import Manifest, _read_manifest
 from edge_c2vl.bundle.external_data import external_files
-from edge_c2vl.camera import parse_crop
+from edge_c2vl.cameras.options import parse_crop
+from edge_c2vl.cameras.registry import kind_of
+from edge_c2vl.cameras.simulated import parse as parse_simulated
 from edge_c2vl.errors import EdgeC2VLError
 from edge_c2vl.settings import read_settings
-from edge_c2vl.sources import kind_of
-from edge_c2vl.sources.simulated import parse as parse_simulated
 from edge_c2vl.speed import open_speed, parse_kmh
 from edge_c2vl.speed.unix import UnixSpeed
 from edge_c2vl.utils.listen_address import parse_address

@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli import edge_c2vl
-from edge_c2vl.camera import CameraOptions
+from edge_c2vl.cameras.options import CameraOptions
 from edge_c2vl.errors import ArchiveError, EdgeC2VLError, UsageError
 from edge_c2vl.pose import identity_of
 from edge_c2vl.skeletons.archive import Archive

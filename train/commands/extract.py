@@ -56,7 +56,7 @@ def extract(
       edge-c2vl extract drives/ drives.archive --labels attentive,phone,drinking --test anna,ben
       edge-c2vl extract ids_1/ night.archive --camera-mode ir --ray auto
     """
-    from edge_c2vl.camera import CameraOptions, parse_crop
+    from edge_c2vl.cameras.options import CameraOptions, parse_crop
     from train.extract import extract as run
     from train.extract import find_videos
     from train.own_labels import OwnLabels

@@ -166,7 +166,8 @@ def evaluate(paths: Sequence[Path], asked: Watch, least_iou: float = 0.5) -> Rep
 
 def nominal_s(video: Path, asked: Watch) -> float:
     """The video's length as its container tells it; infinite where it does not. Raises CameraError."""
-    from edge_c2vl.camera import CameraOptions, open_camera
+    from edge_c2vl.cameras.camera import open_camera
+    from edge_c2vl.cameras.options import CameraOptions
 
     with open_camera(str(video), CameraOptions(fps=asked.fps)) as camera:
         if camera.live:

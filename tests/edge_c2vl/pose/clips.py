@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_c2vl.camera import CameraOptions, Frame, open_camera
+from edge_c2vl.cameras.camera import Frame, open_camera
+from edge_c2vl.cameras.options import CameraOptions
 from edge_c2vl.pose import PoseEstimator
 from edge_c2vl.simulated.cameras import VIEWS
 from edge_c2vl.simulated.driver import make_driver

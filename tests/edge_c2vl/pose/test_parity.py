@@ -11,7 +11,7 @@ import pytest
 
 from edge_c2vl.backends import open_backend
 from edge_c2vl.bundle.bundle import Bundle
-from edge_c2vl.camera import Frame
+from edge_c2vl.cameras.camera import Frame
 from edge_c2vl.skeletons.clip import Window
 from tests.conftest import find_data
 from tests.edge_c2vl.pose.clips import SIGNERS, Track, difference, follow, frames_of, noisy, rendered

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_c2vl.camera import Frame
+from edge_c2vl.cameras.camera import Frame
 from edge_c2vl.pose import PoseEstimator
 from edge_c2vl.pose.networks import Network, Networks
 from edge_c2vl.pose.tracker import REMEMBERED_MS, BlazePose

@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli import edge_c2vl
-from edge_c2vl.camera import CameraOptions, open_camera
+from edge_c2vl.cameras.camera import open_camera
+from edge_c2vl.cameras.options import CameraOptions
 from edge_c2vl.errors import DatasetError, EdgeC2VLError, UsageError
 from edge_c2vl.policy import State
 from edge_c2vl.records import SeenSkeleton

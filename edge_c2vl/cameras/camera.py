@@ -4,7 +4,7 @@
         while (frame := camera.read()) is not None:
             ...
 
-What a URI may be stands in `edge_c2vl/sources`. Each picture is resized, rotated, cropped to the driver's seat,
+What a URI may be stands in `edge_c2vl/cameras`. Each picture is resized, rotated, cropped to the driver's seat,
 brightened if it is a dark infrared one, and mirrored, in this order, and only when it is read: pictures that a live
 source delivers in the meantime cost nothing.
 """
@@ -20,58 +20,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_c2vl.errors import UsageError
-from edge_c2vl.infrared import Brightener
+from edge_c2vl.cameras.base import Source
+from edge_c2vl.cameras.infrared import Brightener
+from edge_c2vl.cameras.options import MIN_CROP_PX, CameraOptions, crop_pixels
+from edge_c2vl.cameras.registry import kind_of, open_source
 from edge_c2vl.names import printable
-from edge_c2vl.sources import kind_of, open_source
-from edge_c2vl.sources.base import Source
 from edge_c2vl.utils.redact import redact
 
-Crop = tuple[float, float, float, float]
-# A smaller crop is a mistake in its numbers: no pose can be found in it.
-MIN_CROP_PX = 16
 # How far the shape (width by height) may change before a crop no longer shows the same seat: some cameras and encoders
 # round to 8 or 16 rows.
 MAX_SHAPE_CHANGE = 0.02
-MODES = ("auto", "rgb", "ir")
 
 log = logging.getLogger("edge_c2vl")
-
-
-@dataclass(frozen=True)
-class CameraOptions:
-    """Raises UsageError where a value makes no sense.
-
-    width, height: pixels; a camera is asked for them, and pictures of another size are scaled to it (where only one is
-    given, the other follows). fps: frames a second; a camera is asked for it, a folder of images plays at it, and of a
-    video or stream with more the frames between are left out. rotation: clockwise degrees, 0, 90, 180 or 270. crop: (x,
-    y, width, height) of the driver's seat in the upright picture, in pixels, or all as shares of it (none above 1).
-    mirror: flips left and right. mode: "rgb", "ir" (brightened while dark) or "auto" (brightened while dark and gray).
-    realtime: a file plays at its own speed, and whoever reads too slowly misses frames as with a camera.
-    """
-
-    width: int | None = None
-    height: int | None = None
-    fps: float | None = None
-    rotation: int = 0
-    mirror: bool = False
-    crop: Crop | None = None
-    mode: str = "auto"
-    realtime: bool = False
-    open_timeout_s: float = 6.0
-    read_timeout_s: float = 5.0
-
-    def __post_init__(self) -> None:
-        for name in ("width", "height", "fps", "open_timeout_s", "read_timeout_s"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
-                raise UsageError(f"camera {name} is {value:g}; it must be above 0")
-        if self.rotation not in (0, 90, 180, 270):
-            raise UsageError(f"camera rotation is {self.rotation}; it must be 0, 90, 180 or 270")
-        if self.mode not in MODES:
-            raise UsageError(f"camera mode is {self.mode!r}; it must be one of {', '.join(MODES)}")
-        if self.crop is not None:
-            check_crop(self.crop)
 
 
 @dataclass(frozen=True)
@@ -254,43 +214,6 @@ def open_camera(uri: str, options: CameraOptions | None = None) -> Camera:
     `open_timeout_s` and two seconds."""
     options = options or CameraOptions()
     return Camera(uri, options, open_source(uri, options))
-
-
-def parse_crop(text: str) -> Crop:
-    """ "X,Y,W,H" in pixels, or in shares of the picture (none above 1). Raises UsageError."""
-    try:
-        x, y, width, height = (float(part) for part in text.split(","))
-    except ValueError:
-        raise UsageError(f"crop {text!r} is not X,Y,W,H, such as 320,0,320,480 or 0.5,0,0.5,1") from None
-    check_crop((x, y, width, height))
-    return x, y, width, height
-
-
-def check_crop(crop: Crop) -> None:
-    """Raises UsageError where a crop cannot lie in any picture."""
-    x, y, width, height = crop
-    shares = max(crop) <= 1
-    if not all(math.isfinite(value) for value in crop) or min(x, y) < 0 or min(width, height) <= 0:
-        raise UsageError(f"crop {_text(crop)} needs x and y of 0 or more, and a width and height above 0")
-    if shares and (x + width > 1 + 1e-6 or y + height > 1 + 1e-6):
-        raise UsageError(f"crop {_text(crop)} reaches beyond the picture: x + width and y + height may be 1 at most")
-
-
-def crop_pixels(crop: Crop, width: int, height: int) -> tuple[int, int, int, int]:
-    """(left, top, right, bottom) of a crop in a picture of that size. Raises UsageError where it does not lie in it."""
-    x, y, w, h = crop
-    if max(crop) <= 1:
-        x, y, w, h = x * width, y * height, w * width, h * height
-    left, top, right, bottom = round(x), round(y), round(x + w), round(y + h)
-    if right > width or bottom > height:
-        raise UsageError(f"crop {_text(crop)} reaches beyond the picture, which is {width}x{height}")
-    if right - left < MIN_CROP_PX or bottom - top < MIN_CROP_PX:
-        raise UsageError(f"crop {_text(crop)} leaves {right - left}x{bottom - top} pixels; {MIN_CROP_PX} are the least")
-    return left, top, right, bottom
-
-
-def _text(crop: Crop) -> str:
-    return ",".join(f"{value:g}" for value in crop)
 
 
 def _scaled_size(columns: int, rows: int, width: int | None, height: int | None) -> tuple[int, int]:

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from edge_c2vl.cameras.base import Source
+from edge_c2vl.cameras.live import Latest
 from edge_c2vl.errors import CameraError
-from edge_c2vl.sources.base import Source
-from edge_c2vl.sources.latest import Latest
 from edge_c2vl.utils.redact import ENCODE, is_ambiguous, redact
 
 if TYPE_CHECKING:
-    from edge_c2vl.camera import CameraOptions
+    from edge_c2vl.cameras.options import CameraOptions
 
 DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443, "rtmp": 1935, "rtmps": 443}
 SILENT = "nothing arrived in time; check the address, the port, and that the sender runs"
@@ -33,7 +33,7 @@ def open_stream(uri: str | Path, options: CameraOptions) -> Source:
     def open_capture() -> Source:
         import cv2
 
-        from edge_c2vl.sources.capture import Capture, timeouts
+        from edge_c2vl.cameras.opencv import Capture, timeouts
 
         parameters = timeouts(*limits) | {
             # Decoding in several threads holds back as many pictures as there are threads.

@@ -10,10 +10,10 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from edge_c2vl.cameras.base import Picture, Source
+from edge_c2vl.cameras.deep import DeepVideo
 from edge_c2vl.errors import CameraError
 from edge_c2vl.names import for_ffmpeg, printable
-from edge_c2vl.sources.base import Picture, Source
-from edge_c2vl.sources.deep import DeepVideo
 from edge_c2vl.utils.stderr import quiet_opencv
 
 log = logging.getLogger("edge_c2vl")

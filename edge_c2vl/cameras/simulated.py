@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import parse_qsl
 
+from edge_c2vl.cameras.base import Picture, Source
+from edge_c2vl.cameras.live import Latest
 from edge_c2vl.errors import CameraError, UsageError
 from edge_c2vl.simulated.film import Film, Truth
-from edge_c2vl.sources.base import Picture, Source
-from edge_c2vl.sources.latest import Latest
 
 if TYPE_CHECKING:
-    from edge_c2vl.camera import CameraOptions
+    from edge_c2vl.cameras.options import CameraOptions
 
 # A picture is drawn from some 0.13 megapixels, so more than this only costs time; the camera's own shape is kept.
 DEFAULT_WIDTH = 640

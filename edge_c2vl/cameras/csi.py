@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edge_c2vl.cameras.base import Picture, Source
+from edge_c2vl.cameras.live import Latest
 from edge_c2vl.errors import CameraError
-from edge_c2vl.sources.base import Picture, Source
-from edge_c2vl.sources.latest import Latest
 
 if TYPE_CHECKING:
-    from edge_c2vl.camera import CameraOptions
+    from edge_c2vl.cameras.options import CameraOptions
 
 DEFAULT_WIDTH, DEFAULT_HEIGHT, DEFAULT_FPS = 1280, 720, 30
 
@@ -33,7 +33,7 @@ def open_csi(uri: str, options: CameraOptions) -> Source:
     def open_capture() -> Source:
         import cv2
 
-        from edge_c2vl.sources.capture import Capture, timeouts
+        from edge_c2vl.cameras.opencv import Capture, timeouts
 
         if has_gstreamer():
             # One buffer, dropped when a newer picture comes: else the sink queues them and the delay grows.

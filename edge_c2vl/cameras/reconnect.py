@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 
-from edge_c2vl.camera import Camera, Frame, NoPicture
+from edge_c2vl.cameras.camera import Camera, Frame, NoPicture
 from edge_c2vl.errors import CameraError
 
 log = logging.getLogger("edge_c2vl")

@@ -6,18 +6,17 @@ import glob
 import os
 import re
 import stat
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
+from edge_c2vl.cameras.base import Source
+from edge_c2vl.cameras.live import at_own_speed
 from edge_c2vl.errors import CameraError
-from edge_c2vl.sources.base import Source
-from edge_c2vl.sources.latest import Latest, Paced
 from edge_c2vl.utils.redact import redact
 
 if TYPE_CHECKING:
-    from edge_c2vl.camera import CameraOptions
+    from edge_c2vl.cameras.options import CameraOptions
 
 # The device number that every V4L2 camera has, however the file or link to it is called.
 VIDEO4LINUX = 81
@@ -25,7 +24,7 @@ VIDEO4LINUX = 81
 
 def open_path(uri: str, options: CameraOptions) -> Source:
     """Opens what is at the path (or file:// URL), by what it is."""
-    from edge_c2vl.sources.images import Images, images_in, is_image, natural_order
+    from edge_c2vl.cameras.images import Images, images_in, is_image, natural_order
 
     name = _from_url(uri) if uri.lower().startswith("file://") else uri
     path = _home(Path(name))
@@ -50,11 +49,11 @@ def open_path(uri: str, options: CameraOptions) -> Source:
             raise CameraError(f"the folder {name} holds no image (png, jpg, tiff, bmp, webp, pgm, ...)")
         return at_own_speed(lambda: Images(images, options.fps), name, options)
     if stat.S_ISFIFO(mode):
-        from edge_c2vl.sources.stream import open_stream
+        from edge_c2vl.cameras.stream import open_stream
 
         return open_stream(path, options)
     if stat.S_ISCHR(mode) and os.major(status.st_rdev) == VIDEO4LINUX:
-        from edge_c2vl.sources.device import open_device
+        from edge_c2vl.cameras.device import open_device
 
         return open_device(str(path), options)
     if not stat.S_ISREG(mode):
@@ -63,7 +62,7 @@ def open_path(uri: str, options: CameraOptions) -> Source:
         raise CameraError(f"cannot read {name}: the file is empty")
     if is_image(path):
         return at_own_speed(lambda: Images([path], options.fps), name, options)
-    from edge_c2vl.sources.video import open_video
+    from edge_c2vl.cameras.video import open_video
 
     return open_video(path, options)
 
@@ -80,10 +79,3 @@ def _home(path: Path) -> Path:
         return path if os.path.lexists(path) else path.expanduser()
     except (RuntimeError, ValueError):  # no such user
         return path
-
-
-def at_own_speed(open_file: Callable[[], Source], name: str, options: CameraOptions) -> Source:
-    """The file; with `options.realtime` as a live source that plays it at the speed of its timestamps."""
-    if not options.realtime:
-        return open_file()
-    return Latest(name, lambda: Paced(name, open_file()), options.open_timeout_s, read_timeout_s=None)

@@ -8,14 +8,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_c2vl.cameras.base import Picture, Source
+from edge_c2vl.cameras.deep import DeepVideo
+from edge_c2vl.cameras.opencv import MAX_DAMAGED, keep_depth, nominal_fps, open_capture, timeouts
 from edge_c2vl.errors import CameraError
-from edge_c2vl.sources.base import Picture, Source
-from edge_c2vl.sources.capture import MAX_DAMAGED, keep_depth, nominal_fps, open_capture, timeouts
-from edge_c2vl.sources.deep import DeepVideo
 from edge_c2vl.utils.redact import redact
 
 if TYPE_CHECKING:
-    from edge_c2vl.camera import CameraOptions
+    from edge_c2vl.cameras.options import CameraOptions
 
 SAMPLE = "datasets/data/carphone_pristine.mp4"
 DEFAULT_FPS = 30.0
@@ -34,7 +34,7 @@ def open_sample(_uri: str, options: CameraOptions) -> Source:
 
 def open_video(target: str | Path, options: CameraOptions) -> Source:
     """A video file by its path, or one on a web server by its URL. At its own speed where the options say realtime."""
-    from edge_c2vl.sources.path import at_own_speed
+    from edge_c2vl.cameras.live import at_own_speed
 
     limits = (options.open_timeout_s, options.read_timeout_s)
     return at_own_speed(lambda: VideoFile(target, *limits), shown(target), options)
@@ -79,7 +79,7 @@ class VideoFile(Source):
 
     def _reason(self) -> str:
         if isinstance(self._target, str):
-            from edge_c2vl.sources.stream import why_unreachable
+            from edge_c2vl.cameras.stream import why_unreachable
 
             return why_unreachable(self._target)
         return "it is no video that FFmpeg knows, or it is damaged"

@@ -7,12 +7,12 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_c2vl.cameras.base import Source
+from edge_c2vl.cameras.live import Latest
 from edge_c2vl.errors import CameraError
-from edge_c2vl.sources.base import Source
-from edge_c2vl.sources.latest import Latest
 
 if TYPE_CHECKING:
-    from edge_c2vl.camera import CameraOptions
+    from edge_c2vl.cameras.options import CameraOptions
 
 # For whoever has none: what needs nothing plugged in.
 WITHOUT_CAMERA = "--camera simulated:story (a drawn driver) or --camera sample (a recorded one)"
@@ -32,7 +32,7 @@ def open_device(uri: str, options: CameraOptions) -> Source:
     def open_capture() -> Source:
         import cv2
 
-        from edge_c2vl.sources.capture import Capture
+        from edge_c2vl.cameras.opencv import Capture
 
         check_device(name)
         asked = {

@@ -13,11 +13,12 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_c2vl.camera import CameraOptions, open_camera
+from edge_c2vl.cameras import live, video
+from edge_c2vl.cameras.base import Picture, Source
+from edge_c2vl.cameras.camera import open_camera
+from edge_c2vl.cameras.images import natural_order
+from edge_c2vl.cameras.options import CameraOptions
 from edge_c2vl.errors import CameraError, EdgeC2VLError
-from edge_c2vl.sources import latest, video
-from edge_c2vl.sources.base import Picture, Source
-from edge_c2vl.sources.images import natural_order
 from tests.conftest import needs
 
 
@@ -273,7 +274,7 @@ class TestNotAVideo:
         header = b"P5\n30000 30000\n255\n"
         (bad / "huge.pgm").write_bytes(header)
         program = (
-            "import resource, sys\nfrom edge_c2vl.sources.images import Images\nfrom pathlib import Path\n"
+            "import resource, sys\nfrom edge_c2vl.cameras.images import Images\nfrom pathlib import Path\n"
             "try: Images([Path(sys.argv[1])], None)\nexcept Exception as error: print(type(error).__name__)\n"
             "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)\n"
         )
@@ -292,7 +293,7 @@ class TestNotAVideo:
     def test_nothing_but_our_line_reaches_the_terminal(self, bad):
         """OpenCV, FFmpeg and libpng keep quiet: seen from outside, where their stderr is."""
         program = (
-            "import sys\nfrom edge_c2vl.camera import open_camera\nfrom edge_c2vl.errors import EdgeC2VLError\n"
+            "import sys\nfrom edge_c2vl.cameras.camera import open_camera\nfrom edge_c2vl.errors import EdgeC2VLError\n"
             "for uri in sys.argv[1:]:\n"
             "    try: open_camera(uri).read()\n"
             "    except EdgeC2VLError as error: print(error)\n"
@@ -401,8 +402,8 @@ class TestGaps:
     def slept(self, monkeypatch):
         """The seconds that are slept, by a clock that goes on by them alone."""
         asked = []
-        monkeypatch.setattr(latest.time, "monotonic", lambda: 100.0 + sum(asked))
-        monkeypatch.setattr(latest.time, "sleep", asked.append)
+        monkeypatch.setattr(live.time, "monotonic", lambda: 100.0 + sum(asked))
+        monkeypatch.setattr(live.time, "sleep", asked.append)
         return asked
 
     @pytest.mark.parametrize(
@@ -416,7 +417,7 @@ class TestGaps:
         ],
     )
     def test_are_not_slept_through(self, slept, times_s, waits_s, caplog):
-        paced = latest.Paced("drive.ts", Timed(*times_s))
+        paced = live.Paced("drive.ts", Timed(*times_s))
         given = [picture.timestamp_s for picture in iter(paced.read, None)]
         assert given == times_s
         assert slept == pytest.approx(waits_s)

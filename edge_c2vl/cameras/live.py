@@ -6,10 +6,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
+from edge_c2vl.cameras.base import Picture, Source
 from edge_c2vl.errors import CameraError
 from edge_c2vl.names import printable
-from edge_c2vl.sources.base import Picture, Source
+
+if TYPE_CHECKING:
+    from edge_c2vl.cameras.options import CameraOptions
 
 # How long closing waits for a reader that is inside a blocking read. It is then left to end by itself.
 JOIN_TIMEOUT_S = 2.0
@@ -167,3 +171,10 @@ class Paced(Source):
 
     def reopen(self) -> None:
         raise NotImplementedError("Latest opens a new file instead")
+
+
+def at_own_speed(open_file: Callable[[], Source], name: str, options: CameraOptions) -> Source:
+    """The file; with `options.realtime` as a live source that plays it at the speed of its timestamps."""
+    if not options.realtime:
+        return open_file()
+    return Latest(name, lambda: Paced(name, open_file()), options.open_timeout_s, read_timeout_s=None)

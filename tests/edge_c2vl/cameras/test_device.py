@@ -9,10 +9,11 @@ from pathlib import Path
 import cv2
 import pytest
 
-from edge_c2vl.camera import open_camera
+from edge_c2vl.cameras import device
+from edge_c2vl.cameras.camera import open_camera
+from edge_c2vl.cameras.opencv import keep_depth
+from edge_c2vl.cameras.registry import kind_of
 from edge_c2vl.errors import CameraError
-from edge_c2vl.sources import device, kind_of
-from edge_c2vl.sources.capture import keep_depth
 
 BY_ID = "usb-Maker_Camera_0001-video-index0"
 
@@ -107,7 +108,7 @@ def test_a_link_is_followed_anew_at_each_opening(node, monkeypatch):
         def close(self):
             pass
 
-    monkeypatch.setattr("edge_c2vl.sources.capture.Capture", Opened)
+    monkeypatch.setattr("edge_c2vl.cameras.opencv.Capture", Opened)
     other = node.with_name("video98")
     os.mknod(other, 0o600 | stat.S_IFCHR, os.makedev(81, 98))
     link = node.with_name("camera")

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_c2vl.camera import CameraOptions, open_camera
+from edge_c2vl.cameras.camera import open_camera
+from edge_c2vl.cameras.options import CameraOptions
+from edge_c2vl.cameras.registry import kind_of
+from edge_c2vl.cameras.simulated import make_film, parse
 from edge_c2vl.errors import CameraError, UsageError
 from edge_c2vl.skeletons.skeleton import MEDIAPIPE33
-from edge_c2vl.sources import kind_of
-from edge_c2vl.sources.simulated import make_film, parse
 
 
 def test_a_uri_is_read() -> None:

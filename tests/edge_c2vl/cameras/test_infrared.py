@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from edge_c2vl.infrared import Brightener, full_scale, look
+from edge_c2vl.cameras.infrared import Brightener, full_scale, look
 
 
 def scene(brightness=0.5, colour=False, seed=0):

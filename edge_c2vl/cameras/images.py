@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_c2vl.cameras.base import Picture, Source
 from edge_c2vl.errors import CameraError
 from edge_c2vl.names import printable
-from edge_c2vl.sources.base import Picture, Source
 from edge_c2vl.utils.atomic import is_hidden
 from edge_c2vl.utils.stderr import quiet_opencv
 

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_c2vl.camera import Camera, CameraOptions, check_crop, crop_pixels, parse_crop
+from edge_c2vl.cameras.base import Picture, Source
+from edge_c2vl.cameras.camera import Camera
+from edge_c2vl.cameras.options import CameraOptions, check_crop, crop_pixels, parse_crop
+from edge_c2vl.cameras.registry import kind_of
 from edge_c2vl.errors import CameraError, UsageError
-from edge_c2vl.sources import kind_of
-from edge_c2vl.sources.base import Picture, Source
 from edge_c2vl.utils.redact import redact
 
 
@@ -311,8 +312,8 @@ class TestDamagedPictures:
     def test_a_picture_that_cannot_be_decoded_is_left_out_and_the_next_follows(self, tmp_path):
         import cv2
 
-        from edge_c2vl.camera import open_camera
-        from edge_c2vl.sources.capture import Capture
+        from edge_c2vl.cameras.camera import open_camera
+        from edge_c2vl.cameras.opencv import Capture
 
         path = tmp_path / "damaged.avi"
         video = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 48))

@@ -10,12 +10,12 @@ import importlib
 import re
 from typing import TYPE_CHECKING
 
+from edge_c2vl.cameras.base import Source
 from edge_c2vl.errors import UsageError
-from edge_c2vl.sources.base import Source
 from edge_c2vl.utils.redact import redact
 
 if TYPE_CHECKING:
-    from edge_c2vl.camera import CameraOptions
+    from edge_c2vl.cameras.options import CameraOptions
 
 # name, which URIs belong to it (the first match counts), and the function that opens it
 KINDS = (
@@ -25,7 +25,7 @@ KINDS = (
     ("csi", r"csi://\d{1,2}", "csi:open_csi"),
     ("video over http", r"https?://[^?#]+\.(mp4|mkv|webm|avi|mov|gif|m4v)([?#].*)?", "video:open_video"),
     ("stream", r"(rtsps?|https?|udp|tcp|rtp|srt|rtmps?)://\S+", "stream:open_stream"),
-    ("file", r"(?!.*://).+|file://.+", "path:open_path"),
+    ("file", r"(?!.*://).+|file://.+", "file:open_path"),
 )
 
 
@@ -37,7 +37,7 @@ def kind_of(uri: str) -> str:
 def open_source(uri: str, options: CameraOptions) -> Source:
     """Opens a camera, stream or file. Raises UsageError (not a camera URI) or CameraError (cannot be opened)."""
     module, _, function = _find(uri)[1].partition(":")
-    source: Source = getattr(importlib.import_module(f"edge_c2vl.sources.{module}"), function)(uri, options)
+    source: Source = getattr(importlib.import_module(f"edge_c2vl.cameras.{module}"), function)(uri, options)
     return source
 
 

@@ -13,11 +13,12 @@ import time
 import numpy as np
 import pytest
 
-from edge_c2vl.camera import CameraOptions, open_camera
+from edge_c2vl.cameras import csi
+from edge_c2vl.cameras.base import Picture, Source
+from edge_c2vl.cameras.camera import open_camera
+from edge_c2vl.cameras.live import Latest
+from edge_c2vl.cameras.options import CameraOptions
 from edge_c2vl.errors import CameraError
-from edge_c2vl.sources import csi
-from edge_c2vl.sources.base import Picture, Source
-from edge_c2vl.sources.latest import Latest
 from tests.conftest import needs
 
 BLACK = np.zeros((16, 16, 3), np.uint8)
@@ -151,7 +152,7 @@ class TestLatest:
         camera.close()
 
     def test_a_reader_that_is_stuck_does_not_block_closing_nor_the_next_one(self, monkeypatch):
-        monkeypatch.setattr("edge_c2vl.sources.latest.JOIN_TIMEOUT_S", 0.05)
+        monkeypatch.setattr("edge_c2vl.cameras.live.JOIN_TIMEOUT_S", 0.05)
         stuck, fresh = Scripted(), Scripted()
         opened = [stuck, fresh]
         camera = Latest("test", lambda: opened.pop(0), 1, 0.1)
