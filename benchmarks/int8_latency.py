@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_c2vl.bench import measure_encoder
+from edge_c2vl.inference.benchmark import measure_encoder
 from edge_c2vl.utils.own_process import in_own_process
 
 

@@ -21,11 +21,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from edge_c2vl.backends import open_backend
-from edge_c2vl.backends.base import Backend
 from edge_c2vl.bundle.bundle import Bundle
 from edge_c2vl.cameras.camera import open_camera
 from edge_c2vl.cameras.options import CameraOptions
+from edge_c2vl.inference.base import Backend
+from edge_c2vl.inference.select import open_backend
 from edge_c2vl.pipeline import Pipeline
 from edge_c2vl.pose import PoseEstimator
 from edge_c2vl.records import Decision

@@ -24,10 +24,10 @@ import time
 
 import numpy as np
 
-from edge_c2vl.backends import open_backend
 from edge_c2vl.bundle.bundle import Bundle
 from edge_c2vl.cameras.camera import Frame, open_camera
 from edge_c2vl.cameras.options import CameraOptions
+from edge_c2vl.inference.select import open_backend
 from edge_c2vl.pipeline import Pipeline
 from edge_c2vl.pose import PoseEstimator
 from edge_c2vl.records import Decision

@@ -43,9 +43,9 @@ import numpy as np
 from page_clients import Ages, Loop
 from soak import ScriptedPose
 
-from edge_c2vl.backends import open_backend
-from edge_c2vl.backends.base import Backend
 from edge_c2vl.bundle.bundle import Bundle
+from edge_c2vl.inference.base import Backend
+from edge_c2vl.inference.select import open_backend
 from edge_c2vl.pipeline import Pipeline
 from edge_c2vl.policy import PolicySettings
 from edge_c2vl.pose import PoseEstimator

@@ -30,10 +30,10 @@ from typing import Any
 import numpy as np
 import psutil
 
-from edge_c2vl.backends import open_backend
 from edge_c2vl.bundle.bundle import Bundle
 from edge_c2vl.cameras.camera import open_camera
 from edge_c2vl.cameras.options import CameraOptions
+from edge_c2vl.inference.select import open_backend
 from edge_c2vl.pipeline import Pipeline
 from edge_c2vl.records import Decision
 from edge_c2vl.sinks import Sink

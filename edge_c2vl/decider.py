@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_c2vl.backends.base import Backend
 from edge_c2vl.bundle.text_labels import Words, softmax
+from edge_c2vl.inference.base import Backend
 from edge_c2vl.personal import Personal, Personaliser
 from edge_c2vl.policy import Observation, Policy, PolicySettings, State, Status
 from edge_c2vl.records import Alert, Decision, Episode, StateChange

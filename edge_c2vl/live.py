@@ -23,9 +23,9 @@ from edge_c2vl.spool import Spool
 from edge_c2vl.summary import Summary
 
 if TYPE_CHECKING:
-    from edge_c2vl.backends.base import Backend
     from edge_c2vl.bundle.bundle import Bundle
     from edge_c2vl.cameras.camera import Camera
+    from edge_c2vl.inference.base import Backend
 
 log = logging.getLogger("edge_c2vl")
 
@@ -85,11 +85,11 @@ def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: Signals | None = No
     while the run goes on. Raises UsageError, BundleError or CameraError, on a recording (and live, where `strict`)
     OutputError too, after closing what was open.
     """
-    from edge_c2vl.backends import open_backend
     from edge_c2vl.bundle.bundle import Bundle
     from edge_c2vl.cameras.camera import open_camera
     from edge_c2vl.cameras.options import CameraOptions, parse_crop
     from edge_c2vl.cameras.reconnect import Reconnecting
+    from edge_c2vl.inference.select import open_backend
     from edge_c2vl.pose import PoseEstimator, resolve
 
     options = CameraOptions(

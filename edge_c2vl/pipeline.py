@@ -17,7 +17,6 @@ from typing import Any, Protocol
 import numpy as np
 import psutil
 
-from edge_c2vl.backends.base import Backend
 from edge_c2vl.bundle.text_labels import Words
 from edge_c2vl.cameras.freeze_detector import FreezeDetector
 from edge_c2vl.decider import Decider, Job
@@ -25,6 +24,7 @@ from edge_c2vl.device.systemd import Notifier
 from edge_c2vl.device.temperature import temperature_c
 from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.governor import Governor, Skipper
+from edge_c2vl.inference.base import Backend
 from edge_c2vl.outlet import Outlet
 from edge_c2vl.personal import Personaliser
 from edge_c2vl.policy import PolicySettings

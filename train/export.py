@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from edge_c2vl.backends.onnxruntime import OnnxRuntimeBackend
 from edge_c2vl.bundle.bundle import Bundle, Manifest, write_bundle
 from edge_c2vl.bundle.text_labels import Words
 from edge_c2vl.errors import BundleError
+from edge_c2vl.inference.onnxruntime import OnnxRuntimeBackend
 from edge_c2vl.skeletons.skeleton import Array
 from train.checkpoint import About
 from train.encoder import Encoder, fold

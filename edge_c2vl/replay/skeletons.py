@@ -123,8 +123,8 @@ class Judge:
     """A bundle's encoder behind the live pipeline, fed with skeletons instead of pictures."""
 
     def __init__(self, bundle: str) -> None:
-        from edge_c2vl.backends import open_backend
         from edge_c2vl.bundle.bundle import Bundle
+        from edge_c2vl.inference.select import open_backend
 
         model = Bundle.open(bundle)
         self._backend = open_backend(model)

@@ -21,10 +21,10 @@ from calibration.clips import divide, fingerprint
 from calibration.commands.quantize import quantize
 from calibration.ranges import METHODS, CalibrationError
 from calibration.workflow import QuantizeOptions, quantize_bundle
-from edge_c2vl.backends import open_backend
 from edge_c2vl.bundle.bundle import Bundle, Engine, revise_bundle
-from edge_c2vl.engine import checking_clips
 from edge_c2vl.errors import EdgeC2VLError
+from edge_c2vl.inference.engine_build import checking_clips
+from edge_c2vl.inference.select import open_backend
 from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
 
 from .conftest import LABELS, SPEC, body

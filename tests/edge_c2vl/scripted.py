@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 
-from edge_c2vl.backends.base import Backend
+from edge_c2vl.inference.base import Backend
 from edge_c2vl.pipeline import Pipeline
 from edge_c2vl.skeletons.clip import ClipSpec
 from edge_c2vl.skeletons.skeleton import MEDIAPIPE33

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from edge_c2vl.backends.base import Backend
+from edge_c2vl.inference.base import Backend
 from edge_c2vl.pipeline import Pipeline
 from edge_c2vl.policy import State
 from edge_c2vl.sinks import Sink

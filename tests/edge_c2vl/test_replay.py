@@ -241,7 +241,7 @@ def test_a_judged_clip_gets_the_decisions_of_the_live_pipeline(monkeypatch, tmp_
             labels, distraction = ("attentive", "distracted"), ("distracted",)
 
     monkeypatch.setattr("edge_c2vl.bundle.bundle.Bundle.open", lambda _: Model)
-    monkeypatch.setattr("edge_c2vl.backends.open_backend", lambda _: Encoder())
+    monkeypatch.setattr("edge_c2vl.inference.select.open_backend", lambda _: Encoder())
     live = Found()
     build(Camera(200), Pose(hidden=range(150, 200)), Encoder(), [live]).run()
     body = to_ntu25(Pose()._body[None], MEDIAPIPE33)[0]

@@ -102,8 +102,8 @@ class BundleModel(Model):
     """A bundle through the vehicle's own backend. Its features are the embeddings, which is what it gives."""
 
     def __init__(self, path: str, backend: str = "auto", precision: str = "auto", threads: int = 1) -> None:
-        from edge_c2vl.backends import open_backend
         from edge_c2vl.bundle.bundle import Bundle
+        from edge_c2vl.inference.select import open_backend
 
         self._bundle = bundle = Bundle.open(path)
         self._backend = open_backend(bundle, backend, precision, threads)

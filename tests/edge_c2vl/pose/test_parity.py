@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edge_c2vl.backends import open_backend
 from edge_c2vl.bundle.bundle import Bundle
 from edge_c2vl.cameras.camera import Frame
+from edge_c2vl.inference.select import open_backend
 from edge_c2vl.skeletons.clip import Window
 from tests.conftest import find_data
 from tests.edge_c2vl.pose.clips import SIGNERS, Track, difference, follow, frames_of, noisy, rendered

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from edge_c2vl.backends.base import Backend
 from edge_c2vl.bundle.bundle import Bundle, Engine, revise_bundle
 from edge_c2vl.device.machine import folder_name
 from edge_c2vl.errors import BundleError, UsageError
+from edge_c2vl.inference.base import Backend
 from edge_c2vl.names import utf8_name
 from edge_c2vl.skeletons.skeleton import Array
 from edge_c2vl.utils.arrays import ERRORS, NpzFile
@@ -91,8 +91,8 @@ def choose_flags(
 def build_engine(bundle: Bundle, options: BuildOptions, say: Say = lambda _: None) -> tuple[Bundle, Engine]:
     """Builds a TensorRT engine on this device, checks it, and puts it into the bundle. Raises BundleError where
     TensorRT is missing or refuses, and leaves the bundle as it was."""
-    from edge_c2vl.backends.cuda import Cuda
-    from edge_c2vl.backends.tensorrt import TensorRTBackend, load_tensorrt, this_device, version_of
+    from edge_c2vl.inference.cuda import Cuda
+    from edge_c2vl.inference.tensorrt import TensorRTBackend, load_tensorrt, this_device, version_of
 
     trt = load_tensorrt()
     version = version_of(trt)
@@ -139,9 +139,9 @@ def build_optimised(bundle: Bundle, precision: str, threads: int, say: Say = lam
     the ONNX, measures every precision of the bundle here, and puts all of that into the bundle."""
     import onnxruntime
 
-    from edge_c2vl.backends.onnxruntime import OnnxRuntimeBackend, session_options
     from edge_c2vl.device.machine import cpu_name
-    from edge_c2vl.latency import cpu_latency
+    from edge_c2vl.inference.benchmark import cpu_latency
+    from edge_c2vl.inference.onnxruntime import OnnxRuntimeBackend, session_options
 
     device = cpu_name()
     precision = best_precision(bundle, precision)
@@ -204,7 +204,7 @@ def compare_with_onnxruntime(bundle: Bundle, built: Backend, clips: Array) -> di
 
     Raises BundleError where the engine's outputs are not finite.
     """
-    from edge_c2vl.backends.onnxruntime import OnnxRuntimeBackend
+    from edge_c2vl.inference.onnxruntime import OnnxRuntimeBackend
 
     logits, embedding = built.infer(clips)
     if not (np.isfinite(logits).all() and np.isfinite(embedding).all()):
@@ -228,7 +228,7 @@ def _with_engine(bundle: Bundle, engine: Engine, content: bytes, **manifest: Any
 
 
 def _plan(trt: Any, bundle: Bundle, model: Path, flags: Flags, options: BuildOptions, device: Any, say: Say) -> bytes:
-    from edge_c2vl.backends.tensorrt import make_log
+    from edge_c2vl.inference.tensorrt import make_log
 
     log = make_log(trt)
     builder = trt.Builder(log)

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from edge_c2vl.backends.base import Backend
-from edge_c2vl.backends.cuda import Buffer, Cuda
 from edge_c2vl.bundle.bundle import Bundle, Engine, Manifest
 from edge_c2vl.device.machine import tensorrt_hint
-from edge_c2vl.engines import Device, fitting_engine, listed_engines, vouched_plan
 from edge_c2vl.errors import BundleError
+from edge_c2vl.inference.base import Backend
+from edge_c2vl.inference.cuda import Buffer, Cuda
+from edge_c2vl.inference.engine_check import Device, fitting_engine, listed_engines, vouched_plan
 from edge_c2vl.skeletons.skeleton import Array
 
 OLDEST = (8, 6)

@@ -9,14 +9,13 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from edge_c2vl.backends import cpu_precision, open_backend
-from edge_c2vl.backends.onnxruntime import OnnxRuntimeBackend, chosen_providers, optimised_model
 from edge_c2vl.bundle.bundle import Bundle, Engine, revise_bundle
 from edge_c2vl.device.machine import cpu_name
-from edge_c2vl.engine import build_optimised
 from edge_c2vl.errors import BundleError, UsageError
-
-from ..tiny import SIZE, clips, make_bundle, model
+from edge_c2vl.inference.engine_build import build_optimised
+from edge_c2vl.inference.onnxruntime import OnnxRuntimeBackend, chosen_providers, optimised_model
+from edge_c2vl.inference.select import cpu_precision, open_backend
+from tests.edge_c2vl.tiny import SIZE, clips, make_bundle, model
 
 CPU = "Some CPU (x86_64)"
 

@@ -10,20 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_c2vl import engine as building
-from edge_c2vl.backends import cuda as cuda_module
-from edge_c2vl.backends import open_backend
-from edge_c2vl.backends import tensorrt as tensorrt_module
-from edge_c2vl.backends.cuda import Cuda
-from edge_c2vl.backends.onnxruntime import OnnxRuntimeBackend
-from edge_c2vl.backends.tensorrt import TensorRTBackend
 from edge_c2vl.bundle.bundle import Bundle, revise_bundle
-from edge_c2vl.engine import BuildOptions, build_engine
 from edge_c2vl.errors import BundleError
-
-from ..test_engines import engine_for
-from ..tiny import clips, make_bundle, model
-from .fake_nvidia import FakeCuda, FakeTensorRT
+from edge_c2vl.inference import cuda as cuda_module
+from edge_c2vl.inference import engine_build as building
+from edge_c2vl.inference import tensorrt as tensorrt_module
+from edge_c2vl.inference.cuda import Cuda
+from edge_c2vl.inference.engine_build import BuildOptions, build_engine
+from edge_c2vl.inference.onnxruntime import OnnxRuntimeBackend
+from edge_c2vl.inference.select import open_backend
+from edge_c2vl.inference.tensorrt import TensorRTBackend
+from tests.edge_c2vl.inference.fake_nvidia import FakeCuda, FakeTensorRT
+from tests.edge_c2vl.inference.test_engines import engine_for
+from tests.edge_c2vl.tiny import clips, make_bundle, model
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from edge_c2vl.backends.base import Backend
 from edge_c2vl.errors import BundleError, UsageError
+from edge_c2vl.inference.base import Backend
 
 if TYPE_CHECKING:
     from edge_c2vl.bundle.bundle import Bundle
@@ -80,8 +80,8 @@ def _best_provider() -> list[str]:
 
 
 def _open_onnxruntime(bundle: Bundle, providers: list[str], precision: str, threads: int) -> Backend:
-    from edge_c2vl.backends.onnxruntime import OnnxRuntimeBackend, optimised_model
     from edge_c2vl.device.machine import cpu_name
+    from edge_c2vl.inference.onnxruntime import OnnxRuntimeBackend, optimised_model
 
     note = ""
     if precision == "auto":
@@ -101,6 +101,6 @@ def _open_onnxruntime(bundle: Bundle, providers: list[str], precision: str, thre
 
 
 def _open_tensorrt(bundle: Bundle, precision: str) -> Backend:
-    from edge_c2vl.backends.tensorrt import TensorRTBackend
+    from edge_c2vl.inference.tensorrt import TensorRTBackend
 
     return TensorRTBackend.open(bundle, precision)

@@ -1,17 +1,10 @@
-"""What each stage costs on this machine. Every measurement runs in a process of its own.
-
-Several inference sessions in one process stall each other by two to three times (thread pools spin against each other),
-and memory can only be told apart by process.
-"""
+"""What a whole run costs on this machine, beside the pose network alone; each in a process of its own."""
 
 from __future__ import annotations
 
 import time
 from typing import Any
 
-import numpy as np
-
-from edge_c2vl.errors import EdgeC2VLError
 from edge_c2vl.utils.own_process import in_own_process, peak_rss_mb
 
 
@@ -57,33 +50,6 @@ def measure_pose(camera: str, crop: str | None, pose: str, threads: int) -> dict
     return {"frames": len(frames), "fps": round(len(frames) / elapsed_s, 2)}
 
 
-def measure_encoder(bundle: str, backend: str, precision: str, threads: int, batch: int, times: int) -> dict[str, Any]:
-    """Latency of one inference of `batch` clips."""
-    from edge_c2vl.backends import open_backend
-    from edge_c2vl.bundle.bundle import Bundle
-
-    with open_backend(Bundle.open(bundle), backend, precision, threads) as engine:
-        clips = np.random.default_rng(0).normal(size=(batch, *engine.clip_shape)).astype(np.float32)
-        for _ in range(max(5, times // 10)):
-            engine.infer(clips)
-        taken_ms = []
-        for _ in range(times):
-            started = time.perf_counter()
-            engine.infer(clips)
-            taken_ms.append((time.perf_counter() - started) * 1e3)
-        p50, p95, p99 = np.percentile(taken_ms, (50, 95, 99))
-        return {
-            "backend": engine.name,
-            "precision": engine.precision,
-            "threads": threads,
-            "batch": batch,
-            "p50_ms": round(float(p50), 3),
-            "p95_ms": round(float(p95), 3),
-            "p99_ms": round(float(p99), 3),
-            "peak_rss_mb": peak_rss_mb(),
-        }
-
-
 def bench_pipeline(
     camera: str, bundle: str, backend: str, precision: str, threads: int, crop: str | None, pose: str = "auto"
 ) -> dict[str, Any]:
@@ -94,17 +60,3 @@ def bench_pipeline(
     after = in_own_process(measure_pose, camera, crop, pose, threads)
     pose_fps = (before["fps"] + after["fps"]) / 2
     return {"camera": camera, "run": run, "pose_fps": round(pose_fps, 2), "of_pose": round(run["fps"] / pose_fps, 3)}
-
-
-def bench_encoder(bundle: str, backends: list[str], threads: int, batch: int, times: int = 200) -> list[dict[str, Any]]:
-    """A row for each backend and precision; one that does not open has its reason under `unavailable`."""
-    from edge_c2vl.bundle.bundle import PRECISIONS
-
-    rows = []
-    for backend in backends:
-        for precision in PRECISIONS:
-            try:
-                rows.append(in_own_process(measure_encoder, bundle, backend, precision, threads, batch, times))
-            except EdgeC2VLError as error:
-                rows.append({"backend": backend, "precision": precision, "unavailable": str(error)})
-    return rows

@@ -12,10 +12,9 @@ import pytest
 import cli
 from edge_c2vl.bundle.bundle import Bundle, revise_bundle
 from edge_c2vl.device.machine import cpu_name, folder_name, overflows_int8, tensorrt_hint
-from edge_c2vl.engine import BuildOptions, Flags, best_precision, checking_clips, choose_flags
 from edge_c2vl.errors import BundleError, UsageError
-
-from .tiny import FRAMES, make_bundle
+from edge_c2vl.inference.engine_build import BuildOptions, Flags, best_precision, checking_clips, choose_flags
+from tests.edge_c2vl.tiny import FRAMES, make_bundle
 
 
 @pytest.mark.parametrize(

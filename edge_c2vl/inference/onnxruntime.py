@@ -7,8 +7,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_c2vl.backends.base import Backend, in_batches
 from edge_c2vl.errors import BundleError, UsageError
+from edge_c2vl.inference.base import Backend, in_batches
 from edge_c2vl.names import utf8_name
 from edge_c2vl.skeletons.skeleton import Array
 
