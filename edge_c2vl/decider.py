@@ -17,7 +17,7 @@ from edge_c2vl.policy import Observation, Policy, PolicySettings, State, Status
 from edge_c2vl.records import Alert, Decision, Episode, StateChange
 from edge_c2vl.skeletons.clip import Clip, ClipSpec
 from edge_c2vl.skeletons.skeleton import Array
-from edge_c2vl.speed import Speed
+from edge_c2vl.speed.base import Speed
 from edge_c2vl.standing import Level, Reason, loudest_first
 from edge_c2vl.summary import Summary
 from edge_c2vl.timing import Timings

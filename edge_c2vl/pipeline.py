@@ -33,7 +33,7 @@ from edge_c2vl.sinks import Sink
 from edge_c2vl.skeletons.clip import ClipSpec, Window
 from edge_c2vl.skeletons.skeleton import Array
 from edge_c2vl.slot import Slot
-from edge_c2vl.speed import FixedSpeed, Speed
+from edge_c2vl.speed.base import FixedSpeed, Speed
 from edge_c2vl.summary import Summary
 from edge_c2vl.timing import Timings
 from edge_c2vl.utils.once import Once

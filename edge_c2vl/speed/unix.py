@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_c2vl.errors import UsageError
-from edge_c2vl.speed import Speed, parse_kmh
+from edge_c2vl.speed.base import Speed, parse_kmh
 from edge_c2vl.utils.listen_address import connection_limit
 from edge_c2vl.utils.once import Once
 

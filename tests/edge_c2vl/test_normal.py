@@ -13,7 +13,7 @@ from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.normal import MAX_STRANGENESS, MIN_WINDOWS, DriverWatch, Learner, Normal, fit, posture, sizes
 from edge_c2vl.personal import Personaliser
 from edge_c2vl.skeletons.clip import Clip
-from edge_c2vl.speed import FixedSpeed, Speed
+from edge_c2vl.speed.base import FixedSpeed, Speed
 from edge_c2vl.standing import Level, Reason
 from tests.edge_c2vl.test_pipeline import Camera, Encoder, Kept, Pose, build
 

@@ -13,8 +13,8 @@ from edge_c2vl.outlet import Outlet
 from edge_c2vl.records import Decision, Episode, SeenFrame
 from edge_c2vl.sinks import Sink, deferred
 from edge_c2vl.sinks.deferred import Deferred
+from tests.edge_c2vl.speed.test_speed import wait_for
 from tests.edge_c2vl.test_sinks import DECISION
-from tests.edge_c2vl.test_speed import wait_for
 
 
 class Gate(Sink):

@@ -26,8 +26,8 @@ from edge_c2vl.sinks.page import About, Pace, Page
 from edge_c2vl.web import app
 from tests.conftest import free_port
 from tests.edge_c2vl.fleet import ALERT, Run
+from tests.edge_c2vl.speed.test_speed import wait_for
 from tests.edge_c2vl.test_sinks import DECISION, landmarks, replace
-from tests.edge_c2vl.test_speed import wait_for
 
 ABOUT = About(lambda: "camera", "onnxruntime:cpu", "int8", "a-bundle", ["attentive", "distracted"], ["distracted"])
 TOKEN = "a-secret-of-some-length"

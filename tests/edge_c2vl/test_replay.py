@@ -26,10 +26,10 @@ from edge_c2vl.skeletons.skeleton import MEDIAPIPE33, NTU25, to_ntu25
 from edge_c2vl.standing import Level, Reason
 from tests.edge_c2vl.fleet import ALERT
 from tests.edge_c2vl.scripted import driver
+from tests.edge_c2vl.speed.test_speed import wait_for
 from tests.edge_c2vl.test_page import PIXELS
 from tests.edge_c2vl.test_pipeline import Camera, Encoder, Pose, build
 from tests.edge_c2vl.test_sinks import DECISION, landmarks, replace
-from tests.edge_c2vl.test_speed import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import free_port, needs
-from tests.edge_c2vl.test_speed import wait_for
+from tests.edge_c2vl.speed.test_speed import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 

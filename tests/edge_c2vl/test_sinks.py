@@ -22,7 +22,7 @@ from edge_c2vl.sinks.status import StatusLine
 from edge_c2vl.sinks.video import VideoFile
 from edge_c2vl.standing import Level, Reason
 from tests.conftest import needs
-from tests.edge_c2vl.test_speed import wait_for
+from tests.edge_c2vl.speed.test_speed import wait_for
 
 DECISION = Decision(
     timestamp_s=12.5,

@@ -24,9 +24,9 @@ from edge_c2vl.utils.listen_address import connection_limit, parse_address, pars
 from edge_c2vl.utils.once import Once
 from edge_c2vl.web import app, connections
 from tests.edge_c2vl.hostile import closed, connect, websocket
+from tests.edge_c2vl.speed.test_speed import wait_for
 from tests.edge_c2vl.test_page_server import ABOUT, TOKEN, get, read, viewer
 from tests.edge_c2vl.test_sinks import DECISION
-from tests.edge_c2vl.test_speed import wait_for
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 from edge_c2vl.sinks.jsonl import JsonLines
 from edge_c2vl.sinks.mqtt import Mqtt
 from tests.edge_c2vl.fleet import ALERT, Listener, spool_at
-from tests.edge_c2vl.test_speed import wait_for
+from tests.edge_c2vl.speed.test_speed import wait_for
 from tests.faults.live import LiveRun, Stream
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -19,7 +19,7 @@ import pytest
 
 from tests.conftest import free_port
 from tests.edge_c2vl.fleet import Listener
-from tests.edge_c2vl.test_speed import wait_for
+from tests.edge_c2vl.speed.test_speed import wait_for
 from tests.faults.live import ROOT
 from tests.faults.test_disk import records
 

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import free_port
-from tests.edge_c2vl.test_speed import wait_for
+from tests.edge_c2vl.speed.test_speed import wait_for
 from tests.faults.live import ROOT, LiveRun
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

@@ -25,7 +25,8 @@ from edge_c2vl.cameras.registry import kind_of
 from edge_c2vl.cameras.simulated import parse as parse_simulated
 from edge_c2vl.errors import EdgeC2VLError
 from edge_c2vl.settings import read_settings
-from edge_c2vl.speed import open_speed, parse_kmh
+from edge_c2vl.speed import open_speed
+from edge_c2vl.speed.base import parse_kmh
 from edge_c2vl.speed.unix import UnixSpeed
 from edge_c2vl.utils.listen_address import parse_address
 from edge_c2vl.utils.mqtt_client import parse_broker

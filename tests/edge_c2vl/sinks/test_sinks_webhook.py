@@ -12,7 +12,7 @@ from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.sinks.webhook import Webhook
 from tests.edge_c2vl.fleet import alert
 from tests.edge_c2vl.hostile import dripping, server
-from tests.edge_c2vl.test_speed import wait_for
+from tests.edge_c2vl.speed.test_speed import wait_for
 
 
 @pytest.fixture

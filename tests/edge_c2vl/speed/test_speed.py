@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_c2vl.errors import UsageError
-from edge_c2vl.speed import Speed, open_speed, parse_kmh
+from edge_c2vl.speed import open_speed
+from edge_c2vl.speed.base import Speed, parse_kmh
 from edge_c2vl.speed.unix import MAX_CLIENTS
 from edge_c2vl.utils.mqtt_client import parse_broker
 
