@@ -22,10 +22,10 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from edge_c2vl.live import Watch, watch
-from edge_c2vl.policy import State
-from edge_c2vl.records import Alert, Decision
+from edge_c2vl.monitoring.events import Alert, Decision
+from edge_c2vl.monitoring.policy import State
+from edge_c2vl.monitoring.standing import Level
 from edge_c2vl.sinks import Sink
-from edge_c2vl.standing import Level
 
 CALM_S = 10.0
 

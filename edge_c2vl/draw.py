@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_c2vl.policy import State
-from edge_c2vl.records import SeenFrame
+from edge_c2vl.monitoring.events import SeenFrame
+from edge_c2vl.monitoring.policy import State
 from edge_c2vl.skeletons.skeleton import MEDIAPIPE33
 
 # BGR, chosen to be told apart without seeing red and green apart (Okabe & Ito's palette).

@@ -11,16 +11,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from edge_c2vl.errors import EdgeC2VLError, UsageError
-from edge_c2vl.personal import Personaliser
+from edge_c2vl.monitoring.apply_baseline import Personaliser
+from edge_c2vl.monitoring.policy_file import read_settings
+from edge_c2vl.monitoring.policy_settings import PolicySettings
+from edge_c2vl.monitoring.stats import Summary
 from edge_c2vl.pipeline import Pipeline
-from edge_c2vl.policy import PolicySettings
-from edge_c2vl.settings import read_settings
 from edge_c2vl.signals import Signals
 from edge_c2vl.sinks import Sink
 from edge_c2vl.sinks.deferred import Deferred
 from edge_c2vl.speed import open_speed
 from edge_c2vl.spool import Spool
-from edge_c2vl.summary import Summary
 
 if TYPE_CHECKING:
     from edge_c2vl.bundle.bundle import Bundle

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from edge_c2vl.records import Alert, Decision, SeenFrame, SeenSkeleton, StateChange
+from edge_c2vl.monitoring.events import Alert, Decision, SeenFrame, SeenSkeleton, StateChange
 from edge_c2vl.sinks import Sink
 
 Record = Decision | StateChange | Alert | SeenSkeleton

@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from edge_c2vl.errors import EdgeC2VLError
+from edge_c2vl.monitoring.events import Alert, Decision, check_record
 from edge_c2vl.pipeline import Pipeline
-from edge_c2vl.records import Alert, Decision
-from edge_c2vl.replay.decisions import check_record
 from edge_c2vl.replay.recording import Recording, Skeletons, spans_of
 from edge_c2vl.sinks import Sink
 from edge_c2vl.skeletons.archive import Archive

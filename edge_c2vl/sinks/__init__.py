@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from edge_c2vl.records import Alert, Decision, SeenFrame, SeenSkeleton, StateChange
-from edge_c2vl.summary import Summary
-from edge_c2vl.timing import Timings
+from edge_c2vl.monitoring.events import Alert, Decision, SeenFrame, SeenSkeleton, StateChange
+from edge_c2vl.monitoring.stats import Summary, Timings
 
 
 class Run(Protocol):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edge_c2vl.draw import draw
 from edge_c2vl.errors import OutputError
-from edge_c2vl.records import SeenFrame
+from edge_c2vl.monitoring.events import SeenFrame
 from edge_c2vl.sinks import Sink
 from edge_c2vl.sinks.screen import HEADER
 

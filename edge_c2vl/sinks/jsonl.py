@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from edge_c2vl.errors import OutputError
-from edge_c2vl.records import Alert, Decision, StateChange
+from edge_c2vl.monitoring.events import Alert, Decision, StateChange
 from edge_c2vl.sinks import Sink
 from edge_c2vl.utils.files import open_held, set_aside
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_c2vl.errors import EdgeC2VLError, OutputError, UsageError
-from edge_c2vl.records import Alert, Decision, StateChange
+from edge_c2vl.monitoring.events import Alert, Decision, StateChange
 from edge_c2vl.sinks import Sink
 from edge_c2vl.spool import Message, Spool
 from edge_c2vl.utils.mqtt_client import make_client, parse_broker

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_c2vl.personal import Personaliser
+from edge_c2vl.monitoring.apply_baseline import Personaliser
 from edge_c2vl.sinks import Sink
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from edge_c2vl.device.temperature import temperature_c
-from edge_c2vl.records import Alert, Decision, SeenFrame, SeenSkeleton, StateChange
+from edge_c2vl.monitoring.events import Alert, Decision, SeenFrame, SeenSkeleton, StateChange
 from edge_c2vl.sinks import Run, Sink
 from edge_c2vl.skeletons.skeleton import get_layout
 from edge_c2vl.web import messages

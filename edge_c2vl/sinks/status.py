@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TextIO
 
-from edge_c2vl.records import Alert, Decision, StateChange
+from edge_c2vl.monitoring.events import Alert, Decision, StateChange
+from edge_c2vl.monitoring.standing import Level
 from edge_c2vl.sinks import Run, Sink
-from edge_c2vl.standing import Level
 
 _COLOURS = {"attentive": "32", "distracted": "31;1", "cannot see": "33", "nobody": "33", "starting": "2"}
 

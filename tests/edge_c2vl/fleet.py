@@ -6,12 +6,11 @@ import json
 import threading
 from dataclasses import replace
 
-from edge_c2vl.policy import State
-from edge_c2vl.records import Alert
+from edge_c2vl.monitoring.events import Alert
+from edge_c2vl.monitoring.policy import State
+from edge_c2vl.monitoring.standing import Level, Reason
+from edge_c2vl.monitoring.stats import Summary, Timings
 from edge_c2vl.spool import Spool
-from edge_c2vl.standing import Level, Reason
-from edge_c2vl.summary import Summary
-from edge_c2vl.timing import Timings
 
 ALERT = Alert(
     number=1,

@@ -6,7 +6,7 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-from edge_c2vl.policy import PolicySettings
+from edge_c2vl.monitoring.policy_settings import PolicySettings
 from edge_c2vl.sinks.prometheus import Prometheus
 from tests.edge_c2vl.fleet import Run
 

@@ -9,8 +9,8 @@ import pytest
 
 from edge_c2vl import outlet as module
 from edge_c2vl.errors import OutputError, UsageError
+from edge_c2vl.monitoring.events import Decision, Episode, SeenFrame
 from edge_c2vl.outlet import Outlet
-from edge_c2vl.records import Decision, Episode, SeenFrame
 from edge_c2vl.sinks import Sink, deferred
 from edge_c2vl.sinks.deferred import Deferred
 from tests.edge_c2vl.speed.test_speed import wait_for

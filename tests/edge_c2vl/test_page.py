@@ -7,10 +7,10 @@ import time
 import numpy as np
 import pytest
 
-from edge_c2vl.policy import State
-from edge_c2vl.records import SeenSkeleton
+from edge_c2vl.monitoring.events import SeenSkeleton
+from edge_c2vl.monitoring.policy import State
+from edge_c2vl.monitoring.standing import Level, Reason
 from edge_c2vl.sinks.page import About, Page
-from edge_c2vl.standing import Level, Reason
 from tests.conftest import free_port
 from tests.edge_c2vl.fleet import ALERT
 from tests.edge_c2vl.scripted import LABELS, Drive, Script, driver

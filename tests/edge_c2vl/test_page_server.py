@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from edge_c2vl.errors import OutputError, UsageError
-from edge_c2vl.records import SeenFrame, SeenSkeleton
+from edge_c2vl.monitoring.events import SeenFrame, SeenSkeleton
 from edge_c2vl.sinks import page as page_module
 from edge_c2vl.sinks.page import About, Pace, Page
 from edge_c2vl.web import app

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from edge_c2vl.errors import EdgeC2VLError, UsageError
-from edge_c2vl.policy import State
-from edge_c2vl.records import SeenSkeleton
+from edge_c2vl.monitoring.events import SeenSkeleton
+from edge_c2vl.monitoring.policy import State
+from edge_c2vl.monitoring.standing import Level, Reason
 from edge_c2vl.replay.player import Player
 from edge_c2vl.replay.recording import number_of, open_drive, spans_of
 from edge_c2vl.replay.serve import ReplayServer
@@ -23,7 +24,6 @@ from edge_c2vl.sinks.jsonl import JsonLines
 from edge_c2vl.sinks.skeleton_clips import SkeletonClips
 from edge_c2vl.skeletons.archive import ArchiveWriter
 from edge_c2vl.skeletons.skeleton import MEDIAPIPE33, NTU25, to_ntu25
-from edge_c2vl.standing import Level, Reason
 from tests.edge_c2vl.fleet import ALERT
 from tests.edge_c2vl.scripted import driver
 from tests.edge_c2vl.speed.test_speed import wait_for

@@ -14,13 +14,13 @@ import pytest
 
 from edge_c2vl.draw import COLOURS, draw
 from edge_c2vl.errors import EdgeC2VLError, OutputError, UsageError
-from edge_c2vl.policy import State
-from edge_c2vl.records import Alert, Decision, Episode, SeenFrame
+from edge_c2vl.monitoring.events import Alert, Decision, Episode, SeenFrame
+from edge_c2vl.monitoring.policy import State
+from edge_c2vl.monitoring.standing import Level, Reason
 from edge_c2vl.sinks.display import Display
 from edge_c2vl.sinks.jsonl import JsonLines
 from edge_c2vl.sinks.status import StatusLine
 from edge_c2vl.sinks.video import VideoFile
-from edge_c2vl.standing import Level, Reason
 from tests.conftest import needs
 from tests.edge_c2vl.speed.test_speed import wait_for
 

@@ -24,8 +24,8 @@ from edge_c2vl.device import temperature as temperature_module
 from edge_c2vl.device.systemd import Notifier
 from edge_c2vl.errors import CameraError
 from edge_c2vl.governor import Governor, GovernorSettings
+from edge_c2vl.monitoring.policy import State
 from edge_c2vl.pipeline import Stuck
-from edge_c2vl.policy import State
 from tests.edge_c2vl.speed.test_speed import wait_for
 from tests.edge_c2vl.test_pipeline import Camera, Encoder, Kept, Pose, build
 

@@ -10,8 +10,9 @@ import pytest
 from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.governor import Governor, GovernorSettings, Skipper
 from edge_c2vl.live import Watch, watch
-from edge_c2vl.policy import PolicySettings, State
-from edge_c2vl.standing import Level, Reason
+from edge_c2vl.monitoring.policy import State
+from edge_c2vl.monitoring.policy_settings import PolicySettings
+from edge_c2vl.monitoring.standing import Level, Reason
 from tests.edge_c2vl.test_pipeline import Camera, Encoder, Frame, Kept, Pose, build
 from tests.edge_c2vl.tiny import make_bundle
 

@@ -24,7 +24,7 @@ with atheris.instrument_imports(include=["edge_c2vl", "train.datasets", "yaml"])
     from edge_c2vl.cameras.registry import kind_of
     from edge_c2vl.cameras.simulated import parse as parse_simulated
     from edge_c2vl.errors import EdgeC2VLError
-    from edge_c2vl.settings import read_settings
+    from edge_c2vl.monitoring.policy_file import read_settings
     from edge_c2vl.utils.mqtt_client import parse_broker
     from train.datasets.drive_act import read_labels
     from train.datasets.ntu import read_tracks

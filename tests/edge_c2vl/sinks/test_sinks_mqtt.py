@@ -11,9 +11,9 @@ from dataclasses import replace
 import pytest
 
 from edge_c2vl.errors import OutputError, UsageError
+from edge_c2vl.monitoring.standing import Level, Reason
 from edge_c2vl.sinks.mqtt import Mqtt
 from edge_c2vl.spool import Spool
-from edge_c2vl.standing import Level, Reason
 from tests.edge_c2vl.fleet import ALERT, Listener, alert, spool_at
 from tests.edge_c2vl.speed.test_speed import wait_for
 from tests.edge_c2vl.test_sinks import DECISION

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from edge_c2vl.errors import OutputError
-from edge_c2vl.records import SeenSkeleton
+from edge_c2vl.monitoring.events import SeenSkeleton
+from edge_c2vl.monitoring.standing import Level, Reason
 from edge_c2vl.replay.recording import open_drive
 from edge_c2vl.sinks.jsonl import JsonLines
 from edge_c2vl.sinks.skeleton_clips import SkeletonClips
-from edge_c2vl.standing import Level, Reason
 from tests.edge_c2vl.fleet import ALERT, alert
 from tests.edge_c2vl.test_sinks import landmarks
 

@@ -18,9 +18,9 @@ from cli import edge_c2vl
 from edge_c2vl.cameras.camera import open_camera
 from edge_c2vl.cameras.options import CameraOptions
 from edge_c2vl.errors import DatasetError, EdgeC2VLError, UsageError
-from edge_c2vl.policy import State
-from edge_c2vl.records import SeenSkeleton
-from edge_c2vl.standing import Level, Reason
+from edge_c2vl.monitoring.events import SeenSkeleton
+from edge_c2vl.monitoring.policy import State
+from edge_c2vl.monitoring.standing import Level, Reason
 from tests.videos import Recordings
 from train.evaluation.events import Span
 from train.evaluation.live import Recorder, read_truth

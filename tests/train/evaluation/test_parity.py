@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edge_c2vl.live import Watch, watch
-from edge_c2vl.records import Decision
+from edge_c2vl.monitoring.events import Decision
 from edge_c2vl.sinks import Sink
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.windows import Windows, clip_of

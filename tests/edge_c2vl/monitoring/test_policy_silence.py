@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_c2vl.policy import Observation, Policy, PolicySettings, State
-from edge_c2vl.standing import OF_DISTRACTION, Level, Reason
-from tests.edge_c2vl.test_policy import EMPTY_SEAT, HIDDEN_ARMS, LOOKS_AHEAD, ON_THE_PHONE, first, play
+from edge_c2vl.monitoring.policy import Observation, Policy, State
+from edge_c2vl.monitoring.policy_settings import PolicySettings
+from edge_c2vl.monitoring.standing import OF_DISTRACTION, Level, Reason
+from tests.edge_c2vl.monitoring.test_policy import EMPTY_SEAT, HIDDEN_ARMS, LOOKS_AHEAD, ON_THE_PHONE, first, play
 
 HOP_HZ = 4.0
 

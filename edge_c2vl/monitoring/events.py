@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -9,13 +10,17 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edge_c2vl.policy import State
+from edge_c2vl.monitoring.policy import State
+from edge_c2vl.monitoring.standing import Level, Reason
 from edge_c2vl.skeletons.skeleton import Array
-from edge_c2vl.standing import Level, Reason
 
 # Bumped when a field is renamed, removed or changes its meaning; new fields do not count. In schema 1 one alert stood
 # at a time, and its end named no reason.
 SCHEMA = 2
+
+# Schema 1 had one alert at a time; it is read as if its alerts had stood side by side.
+READABLE = (1, SCHEMA)
+_LEVELS = {level.name.lower() for level in Level}
 
 
 def _iso(unix_s: float) -> str:
@@ -210,3 +215,46 @@ class Episode:
             wall_s=wall_s,
             latency_ms=latency_ms,
         )
+
+
+def check_record(record: Any) -> None:
+    """Raises ValueError where what the page and the time line read is not there."""
+    if not isinstance(record, dict) or record.get("kind") not in ("decision", "state", "alert"):
+        raise ValueError("not a decision, state or alert")
+    if isinstance(record.get("schema"), bool) or record.get("schema") not in READABLE:
+        raise ValueError(f"schema {record.get('schema')}, but this version reads {' and '.join(map(str, READABLE))}")
+    if record["kind"] == "state":
+        return
+    level = record.get("alert" if record["kind"] == "decision" else "level")
+    if record.get("state") not in {state.value for state in State} or level not in _LEVELS:
+        raise ValueError("an unknown state or level")
+    _check_alerts(record.get("alerts"))
+    numbers = [record.get("timestamp_s"), record.get("awareness")]
+    probabilities = record.get("probabilities")
+    if probabilities is not None:
+        if not isinstance(probabilities, dict):
+            raise ValueError("probabilities are no object")
+        numbers += probabilities.values()
+    if any(isinstance(value, bool) or not isinstance(value, (int, float)) for value in numbers):
+        raise ValueError("a number is missing")
+    if not all(math.isfinite(value) for value in numbers if value is not None):
+        raise ValueError("a number is out of range")
+    record_unix_s(record)
+
+
+def _check_alerts(alerts: Any) -> None:
+    """The alerts that stand; schema 1 has none."""
+    if alerts is None:
+        return
+    if not isinstance(alerts, list) or not all(isinstance(alert, dict) for alert in alerts):
+        raise ValueError("alerts are no list of objects")
+    if any(not isinstance(alert.get("reason"), str) or alert.get("level") not in _LEVELS for alert in alerts):
+        raise ValueError("an alert without reason or level")
+
+
+def record_unix_s(record: dict[str, Any]) -> float:
+    time = record.get("time")
+    if not isinstance(time, str):
+        raise ValueError("no time")
+    # Python 3.10 does not read the Z of RFC 3339.
+    return datetime.fromisoformat(time.replace("Z", "+00:00")).timestamp()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_c2vl.errors import UsageError
-from edge_c2vl.policy import PolicySettings
+from edge_c2vl.monitoring.policy_settings import PolicySettings
 
 # A settings file is a page of text; a larger one is something else.
 MAX_BYTES = 1 << 16

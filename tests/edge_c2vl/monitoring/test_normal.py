@@ -10,11 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_c2vl.errors import EdgeC2VLError, UsageError
-from edge_c2vl.normal import MAX_STRANGENESS, MIN_WINDOWS, DriverWatch, Learner, Normal, fit, posture, sizes
-from edge_c2vl.personal import Personaliser
+from edge_c2vl.monitoring.apply_baseline import Personaliser
+from edge_c2vl.monitoring.driver_baseline import (
+    MAX_STRANGENESS,
+    MIN_WINDOWS,
+    DriverWatch,
+    Learner,
+    Normal,
+    fit,
+    posture,
+    sizes,
+)
+from edge_c2vl.monitoring.standing import Level, Reason
 from edge_c2vl.skeletons.clip import Clip
 from edge_c2vl.speed.base import FixedSpeed, Speed
-from edge_c2vl.standing import Level, Reason
 from tests.edge_c2vl.test_pipeline import Camera, Encoder, Kept, Pose, build
 
 DISTRACTION = frozenset({"distracted"})

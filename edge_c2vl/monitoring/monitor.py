@@ -12,15 +12,15 @@ import numpy as np
 
 from edge_c2vl.bundle.text_labels import Words, softmax
 from edge_c2vl.inference.base import Backend
-from edge_c2vl.personal import Personal, Personaliser
-from edge_c2vl.policy import Observation, Policy, PolicySettings, State, Status
-from edge_c2vl.records import Alert, Decision, Episode, StateChange
+from edge_c2vl.monitoring.apply_baseline import Personal, Personaliser
+from edge_c2vl.monitoring.events import Alert, Decision, Episode, StateChange
+from edge_c2vl.monitoring.policy import Observation, Policy, State, Status
+from edge_c2vl.monitoring.policy_settings import PolicySettings
+from edge_c2vl.monitoring.standing import Level, Reason, loudest_first
+from edge_c2vl.monitoring.stats import Summary, Timings
 from edge_c2vl.skeletons.clip import Clip, ClipSpec
 from edge_c2vl.skeletons.skeleton import Array
 from edge_c2vl.speed.base import Speed
-from edge_c2vl.standing import Level, Reason, loudest_first
-from edge_c2vl.summary import Summary
-from edge_c2vl.timing import Timings
 
 log = logging.getLogger("edge_c2vl")
 

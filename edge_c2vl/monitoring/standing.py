@@ -8,7 +8,7 @@ from enum import Enum, IntEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edge_c2vl.policy import PolicySettings
+    from edge_c2vl.monitoring.policy_settings import PolicySettings
 
 
 class Level(IntEnum):

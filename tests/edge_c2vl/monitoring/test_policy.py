@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_c2vl.policy import Observation, Policy, PolicySettings, State
-from edge_c2vl.standing import OF_DISTRACTION, Level, Reason
+from edge_c2vl.monitoring.policy import Observation, Policy, State
+from edge_c2vl.monitoring.policy_settings import PolicySettings
+from edge_c2vl.monitoring.standing import OF_DISTRACTION, Level, Reason
 
 HIDDEN_ARMS = {"arms_seen": False, "distracted": 0.99}
 EMPTY_SEAT = {"unseen_s": 3.0}

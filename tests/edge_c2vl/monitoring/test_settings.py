@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from edge_c2vl.errors import UsageError
 from edge_c2vl.live import reread
-from edge_c2vl.policy import PolicySettings
-from edge_c2vl.settings import read_settings
+from edge_c2vl.monitoring.policy_file import read_settings
+from edge_c2vl.monitoring.policy_settings import PolicySettings
 from edge_c2vl.signals import Stopped, handled
 from tests.edge_c2vl.speed.test_speed import wait_for
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_c2vl.errors import EdgeC2VLError, OutputError, UsageError
-from edge_c2vl.normal import DriverWatch, Learner, Normal
+from edge_c2vl.monitoring.driver_baseline import DriverWatch, Learner, Normal
 from edge_c2vl.skeletons.clip import Clip
 from edge_c2vl.utils.files import Lock
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from edge_c2vl import timing
-from edge_c2vl.timing import Timings
+from edge_c2vl.monitoring import stats
+from edge_c2vl.monitoring.stats import Timings
 
 
 def test_table_totals_and_newest(monkeypatch):
-    monkeypatch.setattr(timing, "KEPT", 10)
+    monkeypatch.setattr(stats, "KEPT", 10)
     timings = Timings()
     for duration in range(1, 26):
         timings.add("pose", float(duration))
