@@ -25,7 +25,7 @@ from edge_c2vl.live import Watch, watch
 from edge_c2vl.monitoring.events import Alert, Decision
 from edge_c2vl.monitoring.policy import State
 from edge_c2vl.monitoring.standing import Level
-from edge_c2vl.sinks import Sink
+from edge_c2vl.outputs.base import Sink
 
 CALM_S = 10.0
 

@@ -24,10 +24,10 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
 from edge_c2vl.monitoring.policy_settings import PolicySettings
-from edge_c2vl.sinks.page import Page
+from edge_c2vl.outputs.page import Page
 from tests.edge_c2vl.conftest import FLAGS
 from tests.edge_c2vl.scripted import Drive, Script
-from tests.edge_c2vl.test_page import ABOUT
+from tests.edge_c2vl.web.test_page import ABOUT
 
 EVERY_S = 1.5
 

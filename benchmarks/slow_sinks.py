@@ -47,10 +47,10 @@ from edge_c2vl.bundle.bundle import Bundle
 from edge_c2vl.inference.base import Backend
 from edge_c2vl.inference.select import open_backend
 from edge_c2vl.monitoring.policy_settings import PolicySettings
+from edge_c2vl.outputs.jsonl import JsonLines
+from edge_c2vl.outputs.mqtt import Mqtt
 from edge_c2vl.pipeline import Pipeline
 from edge_c2vl.pose import PoseEstimator
-from edge_c2vl.sinks.jsonl import JsonLines
-from edge_c2vl.sinks.mqtt import Mqtt
 from edge_c2vl.skeletons.skeleton import Array
 
 # Which outputs are slow in the blocks of a round.

@@ -36,11 +36,11 @@ from edge_c2vl.cameras.options import CameraOptions
 from edge_c2vl.inference.select import open_backend
 from edge_c2vl.monitoring.events import Decision
 from edge_c2vl.monitoring.stats import Summary
+from edge_c2vl.outputs.alert_clips import SkeletonClips
+from edge_c2vl.outputs.base import Sink
+from edge_c2vl.outputs.jsonl import JsonLines
+from edge_c2vl.outputs.prometheus import Prometheus
 from edge_c2vl.pipeline import Pipeline
-from edge_c2vl.sinks import Sink
-from edge_c2vl.sinks.jsonl import JsonLines
-from edge_c2vl.sinks.prometheus import Prometheus
-from edge_c2vl.sinks.skeleton_clips import SkeletonClips
 from edge_c2vl.skeletons.skeleton import MEDIAPIPE33, Array
 
 YOUNG_S, START_S = 15.0, 5.0

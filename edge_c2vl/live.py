@@ -15,12 +15,12 @@ from edge_c2vl.monitoring.apply_baseline import Personaliser
 from edge_c2vl.monitoring.policy_file import read_settings
 from edge_c2vl.monitoring.policy_settings import PolicySettings
 from edge_c2vl.monitoring.stats import Summary
+from edge_c2vl.outputs.base import Sink
+from edge_c2vl.outputs.deferred import Deferred
+from edge_c2vl.outputs.mqtt_queue import Spool
 from edge_c2vl.pipeline import Pipeline
 from edge_c2vl.signals import Signals
-from edge_c2vl.sinks import Sink
-from edge_c2vl.sinks.deferred import Deferred
 from edge_c2vl.speed import open_speed
-from edge_c2vl.spool import Spool
 
 if TYPE_CHECKING:
     from edge_c2vl.bundle.bundle import Bundle
@@ -135,7 +135,7 @@ def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: Signals | None = No
         for output in outputs:
             unused.callback(output.close)
             output.open_first(may_wait=source.live and not asked.strict)
-        from edge_c2vl.sinks.status import StatusLine
+        from edge_c2vl.outputs.status import StatusLine
 
         pose = stack.enter_context(PoseEstimator(asked.pose_model, kind=asked.pose, threads=asked.threads))
         pipeline = Pipeline(
@@ -182,11 +182,11 @@ def _outputs(
     outputs: list[Deferred] = []
 
     def add(option: str, sink: str, *arguments: Any, **more: Any) -> None:
-        """sink: "module:class" in edge_c2vl/sinks."""
+        """sink: "module:class" in edge_c2vl/outputs."""
         module, _, name = sink.partition(":")
 
         def build() -> Sink:
-            made: Sink = getattr(import_module(f"edge_c2vl.sinks.{module}"), name)(*arguments, **more)
+            made: Sink = getattr(import_module(f"edge_c2vl.outputs.{module}"), name)(*arguments, **more)
             return made
 
         outputs.append(Deferred(option, build, wants_skeletons=option == "alert-clips"))
@@ -219,7 +219,7 @@ def _outputs(
 
 
 def _open_page(asked: Watch, source: Camera, model: Bundle, engine: Backend) -> Sink:
-    from edge_c2vl.sinks.page import About, Page
+    from edge_c2vl.outputs.page import About, Page
 
     manifest = model.manifest
     decided = model.words if asked.decide_by == "words" and model.words else manifest

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 
 from edge_c2vl.monitoring.events import Alert, Decision, SeenFrame, SeenSkeleton, StateChange
-from edge_c2vl.sinks import Sink
+from edge_c2vl.outputs.base import Sink
 
 Record = Decision | StateChange | Alert | SeenSkeleton
 

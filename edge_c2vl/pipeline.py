@@ -30,7 +30,7 @@ from edge_c2vl.monitoring.monitor import Decider, Job
 from edge_c2vl.monitoring.policy_settings import PolicySettings
 from edge_c2vl.monitoring.stats import Summary, Timings
 from edge_c2vl.outlet import Outlet
-from edge_c2vl.sinks import Sink
+from edge_c2vl.outputs.base import Sink
 from edge_c2vl.skeletons.clip import ClipSpec, Window
 from edge_c2vl.skeletons.skeleton import Array
 from edge_c2vl.slot import Slot

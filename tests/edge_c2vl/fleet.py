@@ -10,7 +10,7 @@ from edge_c2vl.monitoring.events import Alert
 from edge_c2vl.monitoring.policy import State
 from edge_c2vl.monitoring.standing import Level, Reason
 from edge_c2vl.monitoring.stats import Summary, Timings
-from edge_c2vl.spool import Spool
+from edge_c2vl.outputs.mqtt_queue import Spool
 
 ALERT = Alert(
     number=1,

@@ -11,10 +11,11 @@ from edge_c2vl import outlet as module
 from edge_c2vl.errors import OutputError, UsageError
 from edge_c2vl.monitoring.events import Decision, Episode, SeenFrame
 from edge_c2vl.outlet import Outlet
-from edge_c2vl.sinks import Sink, deferred
-from edge_c2vl.sinks.deferred import Deferred
+from edge_c2vl.outputs import deferred
+from edge_c2vl.outputs.base import Sink
+from edge_c2vl.outputs.deferred import Deferred
+from tests.edge_c2vl.outputs.test_sinks import DECISION
 from tests.edge_c2vl.speed.test_speed import wait_for
-from tests.edge_c2vl.test_sinks import DECISION
 
 
 class Gate(Sink):

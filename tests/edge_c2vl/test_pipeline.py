@@ -11,8 +11,8 @@ import pytest
 
 from edge_c2vl.inference.base import Backend
 from edge_c2vl.monitoring.policy import State
+from edge_c2vl.outputs.base import Sink
 from edge_c2vl.pipeline import Pipeline
-from edge_c2vl.sinks import Sink
 from edge_c2vl.skeletons.clip import ClipSpec
 from edge_c2vl.skeletons.skeleton import MEDIAPIPE33
 from edge_c2vl.slot import Slot

@@ -16,20 +16,20 @@ from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.monitoring.events import SeenSkeleton
 from edge_c2vl.monitoring.policy import State
 from edge_c2vl.monitoring.standing import Level, Reason
+from edge_c2vl.outputs.alert_clips import SkeletonClips
+from edge_c2vl.outputs.jsonl import JsonLines
 from edge_c2vl.replay.player import Player
 from edge_c2vl.replay.recording import number_of, open_drive, spans_of
 from edge_c2vl.replay.serve import ReplayServer
 from edge_c2vl.replay.skeletons import Found, Judge
-from edge_c2vl.sinks.jsonl import JsonLines
-from edge_c2vl.sinks.skeleton_clips import SkeletonClips
 from edge_c2vl.skeletons.archive import ArchiveWriter
 from edge_c2vl.skeletons.skeleton import MEDIAPIPE33, NTU25, to_ntu25
 from tests.edge_c2vl.fleet import ALERT
+from tests.edge_c2vl.outputs.test_sinks import DECISION, landmarks, replace
 from tests.edge_c2vl.scripted import driver
 from tests.edge_c2vl.speed.test_speed import wait_for
-from tests.edge_c2vl.test_page import PIXELS
 from tests.edge_c2vl.test_pipeline import Camera, Encoder, Pose, build
-from tests.edge_c2vl.test_sinks import DECISION, landmarks, replace
+from tests.edge_c2vl.web.test_page import PIXELS
 
 ROOT = Path(__file__).resolve().parents[2]
 

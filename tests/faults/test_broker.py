@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from edge_c2vl.errors import EdgeC2VLError
-from edge_c2vl.sinks import mqtt
+from edge_c2vl.outputs import mqtt
 from tests.edge_c2vl.fleet import ALERT, Listener, spool_at
 from tests.edge_c2vl.speed.test_speed import wait_for
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_c2vl.sinks.jsonl import JsonLines
-from edge_c2vl.sinks.mqtt import Mqtt
+from edge_c2vl.outputs.jsonl import JsonLines
+from edge_c2vl.outputs.mqtt import Mqtt
 from tests.edge_c2vl.fleet import ALERT, Listener, spool_at
 from tests.edge_c2vl.speed.test_speed import wait_for
 from tests.faults.live import LiveRun, Stream

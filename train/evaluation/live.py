@@ -23,7 +23,7 @@ from edge_c2vl.monitoring.policy import State
 from edge_c2vl.monitoring.policy_settings import PolicySettings
 from edge_c2vl.monitoring.standing import OF_DISTRACTION, Level, Reason
 from edge_c2vl.names import printable
-from edge_c2vl.sinks import Sink
+from edge_c2vl.outputs.base import Sink
 from edge_c2vl.utils.texts import read_text
 from train.environment import describe_environment
 from train.evaluation.events import Counted, Span, count, merged

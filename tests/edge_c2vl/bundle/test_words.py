@@ -13,8 +13,8 @@ from edge_c2vl.bundle.text_labels import FILE, Words, softmax
 from edge_c2vl.errors import BundleError, UsageError
 from edge_c2vl.live import Watch, watch
 from edge_c2vl.monitoring.policy import State
+from edge_c2vl.outputs.status import StatusLine
 from edge_c2vl.pipeline import Pipeline
-from edge_c2vl.sinks.status import StatusLine
 from tests.edge_c2vl.test_pipeline import SPEC, Camera, Encoder, Kept, Pose
 from tests.edge_c2vl.tiny import SIZE, make_bundle
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from edge_c2vl.cameras.registry import kind_of
 from edge_c2vl.cameras.stream import why_unreachable
 from edge_c2vl.errors import EdgeC2VLError, UsageError
-from edge_c2vl.sinks.webhook import Webhook
+from edge_c2vl.outputs.webhook import Webhook
 from edge_c2vl.speed import open_speed
 from edge_c2vl.utils.mqtt_client import parse_broker
 from edge_c2vl.utils.redact import is_ambiguous, redact, secret_from

@@ -14,8 +14,8 @@ from typing import Any
 
 from edge_c2vl.errors import EdgeC2VLError, OutputError, UsageError
 from edge_c2vl.monitoring.events import Alert, Decision, StateChange
-from edge_c2vl.sinks import Sink
-from edge_c2vl.spool import Message, Spool
+from edge_c2vl.outputs.base import Sink
+from edge_c2vl.outputs.mqtt_queue import Message, Spool
 from edge_c2vl.utils.mqtt_client import make_client, parse_broker
 
 log = logging.getLogger("edge_c2vl")

@@ -9,7 +9,7 @@ from edge_c2vl.device.temperature import temperature_c
 from edge_c2vl.monitoring.events import Alert, Decision
 from edge_c2vl.monitoring.policy import State
 from edge_c2vl.monitoring.standing import Level, Reason
-from edge_c2vl.sinks import Run, Sink
+from edge_c2vl.outputs.base import Run, Sink
 from edge_c2vl.utils.listen_address import allowed
 from edge_c2vl.web.guard import App, Message, refuse
 from edge_c2vl.web.server import HttpServer

@@ -12,11 +12,11 @@ import pytest
 
 from edge_c2vl.errors import OutputError, UsageError
 from edge_c2vl.monitoring.standing import Level, Reason
-from edge_c2vl.sinks.mqtt import Mqtt
-from edge_c2vl.spool import Spool
+from edge_c2vl.outputs.mqtt import Mqtt
+from edge_c2vl.outputs.mqtt_queue import Spool
 from tests.edge_c2vl.fleet import ALERT, Listener, alert, spool_at
+from tests.edge_c2vl.outputs.test_sinks import DECISION
 from tests.edge_c2vl.speed.test_speed import wait_for
-from tests.edge_c2vl.test_sinks import DECISION
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ def test_a_topic_of_bytes_that_are_no_utf8_is_wrong_usage():
 
 
 def test_home_assistant_takes_the_name_of_every_topic():
-    from edge_c2vl.sinks.mqtt import home_assistant_id
+    from edge_c2vl.outputs.mqtt import home_assistant_id
 
     assert home_assistant_id("fleet/car-17") == "fleet_car-17"
     odd = [home_assistant_id(topic) for topic in ("wagen 1", "wagen.1", "wägen|1", "{{ x }}")]

@@ -7,7 +7,7 @@ from typing import TextIO
 
 from edge_c2vl.monitoring.events import Alert, Decision, StateChange
 from edge_c2vl.monitoring.standing import Level
-from edge_c2vl.sinks import Run, Sink
+from edge_c2vl.outputs.base import Run, Sink
 
 _COLOURS = {"attentive": "32", "distracted": "31;1", "cannot see": "33", "nobody": "33", "starting": "2"}
 

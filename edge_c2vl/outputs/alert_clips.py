@@ -14,7 +14,7 @@ import numpy as np
 from edge_c2vl.errors import OutputError
 from edge_c2vl.monitoring.events import Alert, SeenSkeleton
 from edge_c2vl.monitoring.standing import Level, Reason
-from edge_c2vl.sinks import Sink
+from edge_c2vl.outputs.base import Sink
 from edge_c2vl.utils.atomic import is_hidden
 from edge_c2vl.utils.files import PRIVATE_FOLDER
 

@@ -10,11 +10,11 @@ import pytest
 from edge_c2vl.monitoring.events import SeenSkeleton
 from edge_c2vl.monitoring.policy import State
 from edge_c2vl.monitoring.standing import Level, Reason
-from edge_c2vl.sinks.page import About, Page
+from edge_c2vl.outputs.page import About, Page
 from tests.conftest import free_port
 from tests.edge_c2vl.fleet import ALERT
+from tests.edge_c2vl.outputs.test_sinks import DECISION, replace
 from tests.edge_c2vl.scripted import LABELS, Drive, Script, driver
-from tests.edge_c2vl.test_sinks import DECISION, replace
 
 ABOUT = About(lambda: "webcam 0 (640x480, 30 fps)", "onnxruntime:cpu", "int8", "a-bundle", LABELS, LABELS[1:])
 TOKEN = "a-secret-of-some-length"

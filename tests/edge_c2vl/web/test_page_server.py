@@ -21,17 +21,17 @@ from websockets.sync.client import connect
 
 from edge_c2vl.errors import OutputError, UsageError
 from edge_c2vl.monitoring.events import SeenFrame, SeenSkeleton
-from edge_c2vl.sinks import page as page_module
-from edge_c2vl.sinks.page import About, Pace, Page
+from edge_c2vl.outputs import page as page_module
+from edge_c2vl.outputs.page import About, Pace, Page
 from edge_c2vl.web import app
 from tests.conftest import free_port
 from tests.edge_c2vl.fleet import ALERT, Run
+from tests.edge_c2vl.outputs.test_sinks import DECISION, landmarks, replace
 from tests.edge_c2vl.speed.test_speed import wait_for
-from tests.edge_c2vl.test_sinks import DECISION, landmarks, replace
 
 ABOUT = About(lambda: "camera", "onnxruntime:cpu", "int8", "a-bundle", ["attentive", "distracted"], ["distracted"])
 TOKEN = "a-secret-of-some-length"
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from edge_c2vl.errors import EdgeC2VLError, UsageError
-from edge_c2vl.sinks.webhook import Webhook
+from edge_c2vl.outputs.webhook import Webhook
 from tests.edge_c2vl.fleet import alert
 from tests.edge_c2vl.hostile import dripping, server
 from tests.edge_c2vl.speed.test_speed import wait_for
@@ -107,7 +107,7 @@ def test_webhook_that_hangs_at_the_end_is_let_go(hook):
 @pytest.mark.parametrize("kind", ["headers", "continue"])
 def test_webhook_leaves_a_server_that_drips(kind, monkeypatch):
     """Until an alert's minute is over, which here is at once."""
-    monkeypatch.setattr("edge_c2vl.sinks.webhook.TIMEOUT_S", 0.3)
+    monkeypatch.setattr("edge_c2vl.outputs.webhook.TIMEOUT_S", 0.3)
     with server(dripping(kind)) as port:
         sink = Webhook(f"http://127.0.0.1:{port}/")
         sink.interrupt()

@@ -14,7 +14,7 @@ import numpy as np
 
 from edge_c2vl.device.temperature import temperature_c
 from edge_c2vl.monitoring.events import Alert, Decision, SeenFrame, SeenSkeleton, StateChange
-from edge_c2vl.sinks import Run, Sink
+from edge_c2vl.outputs.base import Run, Sink
 from edge_c2vl.skeletons.skeleton import get_layout
 from edge_c2vl.web import messages
 from edge_c2vl.web.hub import Hub, Viewer

@@ -1,4 +1,4 @@
-"""The process that has the window: `python -m edge_c2vl.sinks.screen TITLE`.
+"""The process that has the window: `python -m edge_c2vl.outputs.screen TITLE`.
 
 OpenCV's window library ends the whole process where there is no display, or where the display goes away. Here that ends
 this process and no run.

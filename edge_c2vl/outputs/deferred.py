@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from edge_c2vl.errors import OutputError, UsageError
 from edge_c2vl.monitoring.events import Alert, Decision, SeenFrame, SeenSkeleton, StateChange
-from edge_c2vl.sinks import Run, Sink
+from edge_c2vl.outputs.base import Run, Sink
 
 # How long the start of a live run waits for an output to open: a disk that hangs must not keep it from watching.
 PATIENCE_S = 10.0

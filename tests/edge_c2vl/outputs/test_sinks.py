@@ -12,15 +12,15 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_c2vl.draw import COLOURS, draw
 from edge_c2vl.errors import EdgeC2VLError, OutputError, UsageError
 from edge_c2vl.monitoring.events import Alert, Decision, Episode, SeenFrame
 from edge_c2vl.monitoring.policy import State
 from edge_c2vl.monitoring.standing import Level, Reason
-from edge_c2vl.sinks.display import Display
-from edge_c2vl.sinks.jsonl import JsonLines
-from edge_c2vl.sinks.status import StatusLine
-from edge_c2vl.sinks.video import VideoFile
+from edge_c2vl.outputs.display import Display
+from edge_c2vl.outputs.jsonl import JsonLines
+from edge_c2vl.outputs.overlay import COLOURS, draw
+from edge_c2vl.outputs.status import StatusLine
+from edge_c2vl.outputs.video import VideoFile
 from tests.conftest import needs
 from tests.edge_c2vl.speed.test_speed import wait_for
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge_c2vl.monitoring.apply_baseline import Personaliser
-from edge_c2vl.sinks import Sink
+from edge_c2vl.outputs.base import Sink
 
 
 class Normality(Sink):

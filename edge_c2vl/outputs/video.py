@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-from edge_c2vl.draw import draw
 from edge_c2vl.errors import EdgeC2VLError, OutputError, UsageError
 from edge_c2vl.monitoring.events import SeenFrame
 from edge_c2vl.names import for_ffmpeg, short
-from edge_c2vl.sinks import Sink
+from edge_c2vl.outputs.base import Sink
+from edge_c2vl.outputs.overlay import draw
 from edge_c2vl.utils.files import open_held
 
 

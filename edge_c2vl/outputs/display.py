@@ -10,11 +10,11 @@ import tempfile
 import threading
 from pathlib import Path
 
-from edge_c2vl.draw import draw
 from edge_c2vl.errors import OutputError
 from edge_c2vl.monitoring.events import SeenFrame
-from edge_c2vl.sinks import Sink
-from edge_c2vl.sinks.screen import HEADER
+from edge_c2vl.outputs.base import Sink
+from edge_c2vl.outputs.overlay import draw
+from edge_c2vl.outputs.screen import HEADER
 
 # Importing OpenCV from a slow disk takes its time.
 OPEN_S = 20.0
@@ -33,7 +33,7 @@ class Display(Sink):
         places = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the window)
         self._screen = subprocess.Popen(
-            [sys.executable, "-m", "edge_c2vl.sinks.screen", self.TITLE],
+            [sys.executable, "-m", "edge_c2vl.outputs.screen", self.TITLE],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,

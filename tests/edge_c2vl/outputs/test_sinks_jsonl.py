@@ -7,7 +7,7 @@ import json
 import pytest
 
 from edge_c2vl.errors import OutputError, UsageError
-from edge_c2vl.sinks.jsonl import JsonLines
+from edge_c2vl.outputs.jsonl import JsonLines
 from tests.edge_c2vl.fleet import alert
 
 

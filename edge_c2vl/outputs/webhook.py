@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.monitoring.events import Alert
-from edge_c2vl.sinks import Sink
+from edge_c2vl.outputs.base import Sink
 from edge_c2vl.utils.http_client import post
 from edge_c2vl.utils.redact import secret_from
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from edge_c2vl.errors import OutputError
 from edge_c2vl.monitoring.events import Alert, Decision, StateChange
-from edge_c2vl.sinks import Sink
+from edge_c2vl.outputs.base import Sink
 from edge_c2vl.utils.files import open_held, set_aside
 
 # A line of ours is shorter; a longer rest without a line end is not a line that was cut off, so it is not ours to mend.

@@ -11,11 +11,11 @@ import pytest
 from edge_c2vl.errors import OutputError
 from edge_c2vl.monitoring.events import SeenSkeleton
 from edge_c2vl.monitoring.standing import Level, Reason
+from edge_c2vl.outputs.alert_clips import SkeletonClips
+from edge_c2vl.outputs.jsonl import JsonLines
 from edge_c2vl.replay.recording import open_drive
-from edge_c2vl.sinks.jsonl import JsonLines
-from edge_c2vl.sinks.skeleton_clips import SkeletonClips
 from tests.edge_c2vl.fleet import ALERT, alert
-from tests.edge_c2vl.test_sinks import landmarks
+from tests.edge_c2vl.outputs.test_sinks import landmarks
 
 
 def test_skeleton_clips_hold_what_was_around_an_alert(tmp_path):
