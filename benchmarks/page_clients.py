@@ -31,8 +31,8 @@ from edge_c2vl.inference.select import open_backend
 from edge_c2vl.monitoring.events import Decision
 from edge_c2vl.outputs.base import Sink
 from edge_c2vl.outputs.page import About, Page
-from edge_c2vl.pipeline import Pipeline
 from edge_c2vl.pose import PoseEstimator
+from edge_c2vl.runtime.pipeline import Pipeline
 
 SETTLE_S = 1.0
 

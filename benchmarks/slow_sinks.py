@@ -49,8 +49,8 @@ from edge_c2vl.inference.select import open_backend
 from edge_c2vl.monitoring.policy_settings import PolicySettings
 from edge_c2vl.outputs.jsonl import JsonLines
 from edge_c2vl.outputs.mqtt import Mqtt
-from edge_c2vl.pipeline import Pipeline
 from edge_c2vl.pose import PoseEstimator
+from edge_c2vl.runtime.pipeline import Pipeline
 from edge_c2vl.skeletons.skeleton import Array
 
 # Which outputs are slow in the blocks of a round.

@@ -40,7 +40,7 @@ from edge_c2vl.outputs.alert_clips import SkeletonClips
 from edge_c2vl.outputs.base import Sink
 from edge_c2vl.outputs.jsonl import JsonLines
 from edge_c2vl.outputs.prometheus import Prometheus
-from edge_c2vl.pipeline import Pipeline
+from edge_c2vl.runtime.pipeline import Pipeline
 from edge_c2vl.skeletons.skeleton import MEDIAPIPE33, Array
 
 YOUNG_S, START_S = 15.0, 5.0

@@ -58,7 +58,7 @@ def bench(
         click.echo(json.dumps(rows) if as_json else _encoder_text(rows))
         return
     if stage == "pose":
-        from edge_c2vl.bench_pose import bench_pose
+        from edge_c2vl.runtime.benchmark_pose import bench_pose
 
         compared = bench_pose(camera, crop, sorted({1, 2, threads or os.cpu_count() or 1}))
         click.echo(json.dumps(compared) if as_json else _pose_text(compared))

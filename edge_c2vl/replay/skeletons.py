@@ -12,8 +12,8 @@ import numpy as np
 from edge_c2vl.errors import EdgeC2VLError
 from edge_c2vl.monitoring.events import Alert, Decision, check_record
 from edge_c2vl.outputs.base import Sink
-from edge_c2vl.pipeline import Pipeline
 from edge_c2vl.replay.recording import Recording, Skeletons, spans_of
+from edge_c2vl.runtime.pipeline import Pipeline
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.skeleton import MEDIAPIPE33, NTU25, Array, clean
 from edge_c2vl.utils.arrays import ERRORS, NpzFile

@@ -12,7 +12,7 @@ def measure_run(
     camera: str, bundle: str, backend: str, precision: str, threads: int, crop: str | None, pose: str
 ) -> dict[str, Any]:
     """The whole live pipeline over a recording, as fast as it goes: the run's summary and the process's memory."""
-    from edge_c2vl.live import Watch, watch
+    from edge_c2vl.runtime.run import Watch, watch
 
     summary = watch(
         Watch(

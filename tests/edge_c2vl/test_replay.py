@@ -26,9 +26,9 @@ from edge_c2vl.skeletons.archive import ArchiveWriter
 from edge_c2vl.skeletons.skeleton import MEDIAPIPE33, NTU25, to_ntu25
 from tests.edge_c2vl.fleet import ALERT
 from tests.edge_c2vl.outputs.test_sinks import DECISION, landmarks, replace
+from tests.edge_c2vl.runtime.test_pipeline import Camera, Encoder, Pose, build
 from tests.edge_c2vl.scripted import driver
 from tests.edge_c2vl.speed.test_speed import wait_for
-from tests.edge_c2vl.test_pipeline import Camera, Encoder, Pose, build
 from tests.edge_c2vl.web.test_page import PIXELS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -236,7 +236,7 @@ def test_a_judged_clip_gets_the_decisions_of_the_live_pipeline(monkeypatch, tmp_
 
     class Model:
         class manifest:
-            from tests.edge_c2vl.test_pipeline import SPEC as clip
+            from tests.edge_c2vl.runtime.test_pipeline import SPEC as clip
 
             labels, distraction = ("attentive", "distracted"), ("distracted",)
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from edge_c2vl.errors import EdgeC2VLError, UsageError
-from edge_c2vl.governor import Governor, GovernorSettings, Skipper
-from edge_c2vl.live import Watch, watch
 from edge_c2vl.monitoring.policy import State
 from edge_c2vl.monitoring.policy_settings import PolicySettings
 from edge_c2vl.monitoring.standing import Level, Reason
-from tests.edge_c2vl.test_pipeline import Camera, Encoder, Frame, Kept, Pose, build
+from edge_c2vl.runtime.run import Watch, watch
+from edge_c2vl.runtime.throttle import Governor, GovernorSettings, Skipper
+from tests.edge_c2vl.runtime.test_pipeline import Camera, Encoder, Frame, Kept, Pose, build
 from tests.edge_c2vl.tiny import make_bundle
 
 

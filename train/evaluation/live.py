@@ -17,13 +17,13 @@ from typing import Any
 from edge_c2vl import plots
 from edge_c2vl.bundle.bundle import Bundle
 from edge_c2vl.errors import DatasetError, UsageError
-from edge_c2vl.live import Watch, watch
 from edge_c2vl.monitoring.events import Alert, Decision, SeenSkeleton, StateChange
 from edge_c2vl.monitoring.policy import State
 from edge_c2vl.monitoring.policy_settings import PolicySettings
 from edge_c2vl.monitoring.standing import OF_DISTRACTION, Level, Reason
 from edge_c2vl.names import printable
 from edge_c2vl.outputs.base import Sink
+from edge_c2vl.runtime.run import Watch, watch
 from edge_c2vl.utils.texts import read_text
 from train.environment import describe_environment
 from train.evaluation.events import Counted, Span, count, merged

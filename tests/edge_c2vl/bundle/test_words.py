@@ -11,11 +11,11 @@ import pytest
 from edge_c2vl.bundle.bundle import Bundle, revise_bundle
 from edge_c2vl.bundle.text_labels import FILE, Words, softmax
 from edge_c2vl.errors import BundleError, UsageError
-from edge_c2vl.live import Watch, watch
 from edge_c2vl.monitoring.policy import State
 from edge_c2vl.outputs.status import StatusLine
-from edge_c2vl.pipeline import Pipeline
-from tests.edge_c2vl.test_pipeline import SPEC, Camera, Encoder, Kept, Pose
+from edge_c2vl.runtime.pipeline import Pipeline
+from edge_c2vl.runtime.run import Watch, watch
+from tests.edge_c2vl.runtime.test_pipeline import SPEC, Camera, Encoder, Kept, Pose
 from tests.edge_c2vl.tiny import SIZE, make_bundle
 
 # The scripted encoder's embedding is (1, 1, 1, 1) / 2.

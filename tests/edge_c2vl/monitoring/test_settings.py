@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_c2vl.errors import UsageError
-from edge_c2vl.live import reread
 from edge_c2vl.monitoring.policy_file import read_settings
 from edge_c2vl.monitoring.policy_settings import PolicySettings
-from edge_c2vl.signals import Stopped, handled
+from edge_c2vl.runtime.run import reread
+from edge_c2vl.runtime.signals import Stopped, handled
 from tests.edge_c2vl.speed.test_speed import wait_for
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_c2vl.live import Watch, watch
 from edge_c2vl.monitoring.events import Decision
 from edge_c2vl.outputs.base import Sink
+from edge_c2vl.runtime.run import Watch, watch
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.windows import Windows, clip_of
 from tests.videos import Recordings

@@ -18,8 +18,8 @@ from edge_c2vl.monitoring.stats import Summary
 from edge_c2vl.outputs.base import Sink
 from edge_c2vl.outputs.deferred import Deferred
 from edge_c2vl.outputs.mqtt_queue import Spool
-from edge_c2vl.pipeline import Pipeline
-from edge_c2vl.signals import Signals
+from edge_c2vl.runtime.pipeline import Pipeline
+from edge_c2vl.runtime.signals import Signals
 from edge_c2vl.speed import open_speed
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import pytest
 from tests.conftest import free_port, needs
 from tests.edge_c2vl.speed.test_speed import wait_for
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def edge_c2vl(*arguments, timeout=120):

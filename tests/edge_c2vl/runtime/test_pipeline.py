@@ -12,10 +12,10 @@ import pytest
 from edge_c2vl.inference.base import Backend
 from edge_c2vl.monitoring.policy import State
 from edge_c2vl.outputs.base import Sink
-from edge_c2vl.pipeline import Pipeline
+from edge_c2vl.runtime.pipeline import Pipeline
+from edge_c2vl.runtime.queues import Slot
 from edge_c2vl.skeletons.clip import ClipSpec
 from edge_c2vl.skeletons.skeleton import MEDIAPIPE33
-from edge_c2vl.slot import Slot
 
 SPEC = ClipSpec(frames=32, seconds=2.0)
 

@@ -15,7 +15,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_c2vl import pipeline as pipeline_module
 from edge_c2vl.cameras import reconnect
 from edge_c2vl.cameras.camera import NoPicture
 from edge_c2vl.cameras.freeze_detector import FreezeDetector
@@ -23,11 +22,12 @@ from edge_c2vl.cameras.reconnect import Reconnecting
 from edge_c2vl.device import temperature as temperature_module
 from edge_c2vl.device.systemd import Notifier
 from edge_c2vl.errors import CameraError
-from edge_c2vl.governor import Governor, GovernorSettings
 from edge_c2vl.monitoring.policy import State
-from edge_c2vl.pipeline import Stuck
+from edge_c2vl.runtime import pipeline as pipeline_module
+from edge_c2vl.runtime.pipeline import Stuck
+from edge_c2vl.runtime.throttle import Governor, GovernorSettings
+from tests.edge_c2vl.runtime.test_pipeline import Camera, Encoder, Kept, Pose, build
 from tests.edge_c2vl.speed.test_speed import wait_for
-from tests.edge_c2vl.test_pipeline import Camera, Encoder, Kept, Pose, build
 
 # Reconnecting
 

@@ -7,13 +7,13 @@ import threading
 
 import pytest
 
-from edge_c2vl import outlet as module
 from edge_c2vl.errors import OutputError, UsageError
 from edge_c2vl.monitoring.events import Decision, Episode, SeenFrame
-from edge_c2vl.outlet import Outlet
 from edge_c2vl.outputs import deferred
 from edge_c2vl.outputs.base import Sink
 from edge_c2vl.outputs.deferred import Deferred
+from edge_c2vl.runtime import queues as module
+from edge_c2vl.runtime.queues import Outlet
 from tests.edge_c2vl.outputs.test_sinks import DECISION
 from tests.edge_c2vl.speed.test_speed import wait_for
 

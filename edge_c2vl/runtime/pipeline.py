@@ -22,18 +22,17 @@ from edge_c2vl.cameras.freeze_detector import FreezeDetector
 from edge_c2vl.device.systemd import Notifier
 from edge_c2vl.device.temperature import temperature_c
 from edge_c2vl.errors import EdgeC2VLError, UsageError
-from edge_c2vl.governor import Governor, Skipper
 from edge_c2vl.inference.base import Backend
 from edge_c2vl.monitoring.apply_baseline import Personaliser
 from edge_c2vl.monitoring.events import Decision, SeenFrame, SeenSkeleton
 from edge_c2vl.monitoring.monitor import Decider, Job
 from edge_c2vl.monitoring.policy_settings import PolicySettings
 from edge_c2vl.monitoring.stats import Summary, Timings
-from edge_c2vl.outlet import Outlet
 from edge_c2vl.outputs.base import Sink
+from edge_c2vl.runtime.queues import Outlet, Slot
+from edge_c2vl.runtime.throttle import Governor, Skipper
 from edge_c2vl.skeletons.clip import ClipSpec, Window
 from edge_c2vl.skeletons.skeleton import Array
-from edge_c2vl.slot import Slot
 from edge_c2vl.speed.base import FixedSpeed, Speed
 from edge_c2vl.utils.once import Once
 

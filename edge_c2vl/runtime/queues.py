@@ -1,4 +1,7 @@
-"""The way from the pipeline to one sink: a queue and a thread of its own, so that no sink delays anything."""
+"""The way from the pipeline to one sink: a queue and a thread of its own, so that no sink delays anything.
+
+A `Slot` hands the newest item from one thread to the next.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 from edge_c2vl.monitoring.events import Alert, Decision, SeenFrame, SeenSkeleton, StateChange
 from edge_c2vl.outputs.base import Sink
@@ -23,6 +27,8 @@ COMPLAINT_INTERVAL_S = 60.0
 REOPEN_S = (1.0, 60.0)
 
 log = logging.getLogger("edge_c2vl")
+
+T = TypeVar("T")
 
 
 class Outlet:
@@ -158,4 +164,46 @@ class Outlet:
             self._closing = True
             self._records.clear()
             self._frame = None
+            self._changed.notify_all()
+
+
+class Slot(Generic[T]):
+    """Holds one item. Live (`lossless=False`) a new item replaces one that nobody has taken; from a file
+    (`lossless=True`) the giver waits until it has been taken."""
+
+    def __init__(self, lossless: bool) -> None:
+        self.dropped = 0
+        self._lossless = lossless
+        self._item: T | None = None
+        self._closed = False
+        self._changed = threading.Condition()
+
+    def put(self, item: T) -> bool:
+        """Leaves an item; False where the slot is closed."""
+        with self._changed:
+            while self._lossless and self._item is not None and not self._closed:
+                self._changed.wait()
+            if self._closed:
+                return False
+            if self._item is not None:
+                self.dropped += 1
+            self._item = item
+            self._changed.notify_all()
+            return True
+
+    def take(self) -> T | None:
+        """Waits for an item; None once the slot is closed and empty."""
+        with self._changed:
+            while self._item is None and not self._closed:
+                self._changed.wait()
+            item, self._item = self._item, None
+            self._changed.notify_all()
+            return item
+
+    def close(self, discard: bool = False) -> None:
+        """No item comes any more. An item that lies there can still be taken, unless discarded."""
+        with self._changed:
+            self._closed = True
+            if discard:
+                self._item = None
             self._changed.notify_all()
