@@ -13,7 +13,7 @@ from edge_c2vl.monitoring.events import SeenSkeleton
 from edge_c2vl.monitoring.standing import Level, Reason
 from edge_c2vl.outputs.alert_clips import SkeletonClips
 from edge_c2vl.outputs.jsonl import JsonLines
-from edge_c2vl.replay.recording import open_drive
+from edge_c2vl.replay.open import open_drive
 from tests.edge_c2vl.fleet import ALERT, alert
 from tests.edge_c2vl.outputs.test_sinks import landmarks
 

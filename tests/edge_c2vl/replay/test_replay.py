@@ -18,8 +18,9 @@ from edge_c2vl.monitoring.policy import State
 from edge_c2vl.monitoring.standing import Level, Reason
 from edge_c2vl.outputs.alert_clips import SkeletonClips
 from edge_c2vl.outputs.jsonl import JsonLines
+from edge_c2vl.replay.open import number_of, open_drive
 from edge_c2vl.replay.player import Player
-from edge_c2vl.replay.recording import number_of, open_drive, spans_of
+from edge_c2vl.replay.recording import spans_of
 from edge_c2vl.replay.serve import ReplayServer
 from edge_c2vl.replay.skeletons import Found, Judge
 from edge_c2vl.skeletons.archive import ArchiveWriter
@@ -31,7 +32,7 @@ from tests.edge_c2vl.scripted import driver
 from tests.edge_c2vl.speed.test_speed import wait_for
 from tests.edge_c2vl.web.test_page import PIXELS
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def decision(time_s, state=State.ATTENTIVE, level=Level.NONE, wall_s=1772352000.0):
