@@ -33,11 +33,11 @@ from train.knowledge.bank import Bank
 from train.knowledge.kinematics import Describer
 from train.loop import CHECKPOINT, MODEL
 from train.pretrain import pretrain
-from train.pretrain_settings import ObjectiveSettings, PretrainSettings
 from train.probe import probe
-from train.probe_settings import ProbeSettings
 from train.protocols import few_labels, knn_predict, probe_scores, score, spread
-from train.settings import AugmentSettings, DataSettings, EncoderSettings, LoopSettings
+from train.settings.pretraining import ObjectiveSettings, PretrainSettings
+from train.settings.probe import ProbeSettings
+from train.settings.training import AugmentSettings, DataSettings, EncoderSettings, LoopSettings
 
 ENCODER = EncoderSettings(
     width=16,

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from edge_c2vl.skeletons.skeleton import NTU25
 from train import fused
-from train.settings import AugmentSettings
+from train.settings.training import AugmentSettings
 
 _LEG = ("knee", "ankle", "foot")
 LEGS = tuple(NTU25.index(f"{side}_{joint}") for side in ("left", "right") for joint in _LEG)

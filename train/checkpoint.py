@@ -21,7 +21,7 @@ from edge_c2vl.errors import EdgeC2VLError
 from edge_c2vl.names import short, utf8_name
 from edge_c2vl.skeletons.clip import ClipSpec
 from train.encoder import Encoder
-from train.settings import EncoderSettings
+from train.settings.training import EncoderSettings
 
 FORMAT_VERSION = 1
 # Beside the model of an encoder whose embeddings words can be compared with: knowledge/language.py.

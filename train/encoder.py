@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edge_c2vl.skeletons.skeleton import NTU25, adjacency
-from train.settings import EncoderSettings
+from train.settings.training import EncoderSettings
 
 
 class GraphConvolution(nn.Module):

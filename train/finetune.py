@@ -22,7 +22,7 @@ from train.data import ClipStore, Loader, in_order
 from train.encoder import Encoder
 from train.loop import Loop, make_fabric
 from train.protocols import few_labels, score
-from train.settings import AugmentSettings, DataSettings, EncoderSettings, LoopSettings
+from train.settings.training import AugmentSettings, DataSettings, EncoderSettings, LoopSettings
 from train.task import Supervised
 
 

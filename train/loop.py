@@ -45,7 +45,7 @@ from train.checkpoint import (
 from train.data import Batch, Loader
 from train.encoder import Encoder
 from train.environment import describe_environment
-from train.settings import LoopSettings
+from train.settings.training import LoopSettings
 from train.task import Task
 
 CHECKPOINT = "checkpoint.safetensors"

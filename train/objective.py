@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edge_c2vl.errors import EdgeC2VLError
-from train.pretrain_settings import MAX_SCALE, ObjectiveSettings
+from train.settings.pretraining import MAX_SCALE, ObjectiveSettings
 
 
 class C2VLObjective(nn.Module):

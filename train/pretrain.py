@@ -25,9 +25,9 @@ from train.knowledge.bank import Bank, BankError
 from train.knowledge.language import SAMPLE, Language
 from train.knowledge.spectrum import Preparation
 from train.loop import MODEL, Loop, make_fabric
-from train.pretrain_settings import ObjectiveSettings, PretrainSettings
 from train.pretraining import C2VL
-from train.settings import AugmentSettings, EncoderSettings, LoopSettings
+from train.settings.pretraining import ObjectiveSettings, PretrainSettings
+from train.settings.training import AugmentSettings, EncoderSettings, LoopSettings
 from train.task import Task
 
 Floats = NDArray[np.float32]

@@ -12,7 +12,7 @@ from train.data import Batch
 from train.ema import EmaModel
 from train.encoder import Encoder
 from train.objective import C2VLObjective
-from train.pretrain_settings import ObjectiveSettings
+from train.settings.pretraining import ObjectiveSettings
 from train.task import Task
 
 

@@ -13,7 +13,6 @@ from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.windows import Windows, sliding, whole_clips
 from train.checkpoint import CheckpointError, load_model
 from train.data import ClipStore
-from train.probe_settings import ProbeSettings
 from train.protocols import (
     FIXED_C,
     cached_features,
@@ -27,6 +26,7 @@ from train.protocols import (
     score,
     spread,
 )
+from train.settings.probe import ProbeSettings
 from train.streams import fuse
 
 Rows = NDArray[np.int64]

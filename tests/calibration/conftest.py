@@ -91,7 +91,7 @@ def _trained(path: Path, archive: Archive, **form: int) -> Path:
     from train.checkpoint import About
     from train.encoder import Encoder
     from train.export import export_bundle
-    from train.settings import EncoderSettings
+    from train.settings.training import EncoderSettings
 
     windows = whole_clips(archive)
     clips = np.stack(

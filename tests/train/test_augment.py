@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from edge_c2vl.skeletons.skeleton import NTU25
 from edge_c2vl.skeletons.skeleton import mirror as mirror_sequence
 from train.augment import ARM, LOWER_BODY, Augment, crop_frames, mirror, resample, seen_joints, vary, vary_in_one_pass
-from train.settings import AugmentSettings
+from train.settings.training import AugmentSettings
 
 EVERYTHING = AugmentSettings(
     shear=0.5, crop=0.5, rotate=30, view=40, mirror=0.5, scale=0.3, shift=0.3, jitter=0.1, offset=0.1,

@@ -17,7 +17,7 @@ from edge_c2vl.skeletons.skeleton import NTU25, adjacency
 from train.checkpoint import About
 from train.encoder import Encoder, GraphConvolution, Stream, fold
 from train.export import export_bundle, parity, write_onnx
-from train.settings import STREAMS, EncoderSettings
+from train.settings.training import STREAMS, EncoderSettings
 
 
 def trained(settings: EncoderSettings) -> Encoder:

@@ -22,7 +22,7 @@ from train.checkpoint import About, CheckpointError, load_model, read_tensors
 from train.data import ClipStore, Loader, in_order
 from train.encoder import Encoder
 from train.loop import CHECKPOINT, MODEL, Interrupted, Loop
-from train.settings import AugmentSettings, EncoderSettings, LoopSettings
+from train.settings.training import AugmentSettings, EncoderSettings, LoopSettings
 from train.task import Supervised
 
 SPEC = ClipSpec(frames=16, seconds=1.0, dimensions=2)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st  # noqa: E402
 
 from edge_c2vl.errors import EdgeC2VLError, UsageError  # noqa: E402
 from train.objective import C2VLObjective, identity_targets, mix_targets  # noqa: E402
-from train.pretrain_settings import ObjectiveSettings  # noqa: E402
+from train.settings.pretraining import ObjectiveSettings  # noqa: E402
 
 
 def chosen(**settings: Any) -> ObjectiveSettings:

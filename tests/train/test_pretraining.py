@@ -20,10 +20,10 @@ from train.baselines import SkeletonCLR  # noqa: E402
 from train.data import Batch, ClipStore, Loader  # noqa: E402
 from train.encoder import Encoder  # noqa: E402
 from train.loop import Interrupted, Loop  # noqa: E402
-from train.pretrain_settings import ObjectiveSettings  # noqa: E402
 from train.pretraining import C2VL  # noqa: E402
 from train.protocols import extract, knn_predict  # noqa: E402
-from train.settings import AugmentSettings, EncoderSettings, LoopSettings  # noqa: E402
+from train.settings.pretraining import ObjectiveSettings  # noqa: E402
+from train.settings.training import AugmentSettings, EncoderSettings, LoopSettings  # noqa: E402
 from train.task import Task  # noqa: E402
 
 SPEC = ClipSpec(frames=16, dimensions=3)

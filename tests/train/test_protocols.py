@@ -30,7 +30,7 @@ from train.protocols import (  # noqa: E402
     score,
     spread,
 )
-from train.settings import EncoderSettings  # noqa: E402
+from train.settings.training import EncoderSettings  # noqa: E402
 from train.streams import FUSION, fuse  # noqa: E402
 
 

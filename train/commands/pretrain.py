@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from train.options import read_settings, settings_options
-from train.pretrain_settings import ObjectiveSettings, PretrainSettings
-from train.settings import AugmentSettings, EncoderSettings, LoopSettings
+from train.settings.flags import read_settings, settings_options
+from train.settings.pretraining import ObjectiveSettings, PretrainSettings
+from train.settings.training import AugmentSettings, EncoderSettings, LoopSettings
 
 SETTINGS = (EncoderSettings, AugmentSettings, PretrainSettings, ObjectiveSettings, LoopSettings)
 _PATH = click.Path(path_type=Path)

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from train.options import read_settings, settings_options
-from train.probe_settings import ProbeSettings
+from train.settings.flags import read_settings, settings_options
+from train.settings.probe import ProbeSettings
 
 _PATH = click.Path(path_type=Path)
 

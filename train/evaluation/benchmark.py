@@ -250,7 +250,7 @@ def _trained(archive: Archive, split: str, model: Model, asked: Asked) -> Model:
     """The model trained on with labels; taken from its run where that is finished, gone on with where it is not."""
     from train.finetune import finetune
     from train.loop import CHECKPOINT, MODEL
-    from train.settings import EncoderSettings
+    from train.settings.training import EncoderSettings
 
     if not isinstance(model, CheckpointModel) or asked.work is None:
         raise UsageError(f"--protocol {asked.protocol} trains: it needs --checkpoint, and --work FOLDER for its runs")

@@ -150,7 +150,7 @@ def _add_folds(archive: Archive, folds: list[list[str]]) -> None:
 def _trained(archive: Archive, model: Model, number: int, asked: Asked) -> Model:
     from train.finetune import finetune
     from train.loop import CHECKPOINT, MODEL
-    from train.settings import EncoderSettings
+    from train.settings.training import EncoderSettings
 
     if not isinstance(model, CheckpointModel) or asked.work is None:
         raise UsageError("--protocol finetune trains: it needs --checkpoint, and --work FOLDER for its runs")

@@ -51,10 +51,10 @@ from train.finetune import load_backbone, predict
 from train.knowledge.bank import Bank
 from train.loop import CHECKPOINT, MODEL, Loop
 from train.pretrain import gather_knowledge
-from train.pretrain_settings import ObjectiveSettings, PretrainSettings
 from train.pretraining import C2VL
 from train.processes import make_pool
-from train.settings import AugmentSettings, EncoderSettings, LoopSettings
+from train.settings.pretraining import ObjectiveSettings, PretrainSettings
+from train.settings.training import AugmentSettings, EncoderSettings, LoopSettings
 from train.task import Supervised
 
 LABELS = ["attentive", "distracted"]

@@ -21,7 +21,7 @@ from train.checkpoint import About, save_model
 from train.encoder import Encoder
 from train.evaluation.benchmark import SPLITS, Asked, Samples, evaluate
 from train.evaluation.models import Model
-from train.settings import EncoderSettings
+from train.settings.training import EncoderSettings
 
 WRIST, SHOULDER = NTU25.index("right_wrist"), NTU25.index("spine_shoulder")
 SPEC = ClipSpec(frames=16, dimensions=2)

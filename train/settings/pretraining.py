@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from edge_c2vl.errors import UsageError
-from train.options import check_choices, setting
+from train.settings.flags import check_choices, setting
 
 METHODS = ("c2vl", "skeleton-clr", "random")
 PREPARATIONS = ("none", "centre", "whiten")

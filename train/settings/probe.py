@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edge_c2vl.errors import UsageError
-from train.options import check_choices, setting
+from train.settings.flags import check_choices, setting
 
 PROTOCOLS = ("fixed", "linear", "knn", "one-class")
 DISTANCES = ("mahalanobis", "cosine")

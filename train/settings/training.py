@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edge_c2vl.errors import UsageError
-from train.options import check_choices, flag, setting
+from train.settings.flags import check_choices, flag, setting
 
 STREAMS = ("joint", "bone", "motion")
 POOLINGS = ("mean", "mean_std")

@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from edge_c2vl.errors import UsageError
-from train.options import read_settings, settings_options
-from train.settings import AugmentSettings, DataSettings, EncoderSettings, LoopSettings
+from train.settings.flags import read_settings, settings_options
+from train.settings.training import AugmentSettings, DataSettings, EncoderSettings, LoopSettings
 
 CLASSES = (EncoderSettings, AugmentSettings, DataSettings, LoopSettings)
 
