@@ -27,8 +27,8 @@ import torch
 from edge_c2vl.skeletons.clip import ClipSpec
 from edge_c2vl.skeletons.skeleton import NTU25
 from edge_c2vl.skeletons.windows import Windows
-from train.augment import Augment
-from train.data import ClipStore, Loader
+from train.data.augment import Augment
+from train.data.clips import ClipStore, Loader
 from train.encoder import Encoder
 from train.settings.training import AugmentSettings, EncoderSettings
 

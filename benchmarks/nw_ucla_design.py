@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from edge_c2vl.skeletons.archive import Archive
 from train.checkpoint import load_model
-from train.data import ClipStore
+from train.data.clips import ClipStore
 from train.knowledge.bank import Bank
 from train.knowledge.make import Recipe, make_bank
 from train.knowledge.spectrum import Preparation

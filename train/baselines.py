@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from train.data import Batch
+from train.data.clips import Batch
 from train.ema import EmaModel
 from train.encoder import Encoder
 from train.objective import gather

@@ -16,9 +16,9 @@ from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.clip import ClipSpec
 from edge_c2vl.skeletons.skeleton import NTU25
 from edge_c2vl.skeletons.windows import Windows, sliding, whole_clips
-from train.augment import Augment
 from train.checkpoint import LANGUAGE, About, load_model
-from train.data import ClipStore, Loader, in_order
+from train.data.augment import Augment
+from train.data.clips import ClipStore, Loader, in_order
 from train.encoder import Encoder
 from train.loop import Loop, make_fabric
 from train.protocols import few_labels, score

@@ -42,7 +42,7 @@ from train.checkpoint import (
     save_model,
     write_tensors,
 )
-from train.data import Batch, Loader
+from train.data.clips import Batch, Loader
 from train.encoder import Encoder
 from train.environment import describe_environment
 from train.settings.training import LoopSettings

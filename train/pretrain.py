@@ -15,10 +15,10 @@ from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.clip import ClipSpec
 from edge_c2vl.skeletons.windows import Windows, sliding, whole_clips
-from train.augment import Augment
 from train.baselines import SkeletonCLR
 from train.checkpoint import LANGUAGE, About, save_model
-from train.data import ClipStore, Loader
+from train.data.augment import Augment
+from train.data.clips import ClipStore, Loader
 from train.encoder import Encoder
 from train.finetune import joints_of
 from train.knowledge.bank import Bank, BankError

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from edge_c2vl.errors import EdgeC2VLError
-from train.data import Batch
+from train.data.clips import Batch
 from train.ema import EmaModel
 from train.encoder import Encoder
 from train.objective import C2VLObjective

@@ -12,7 +12,7 @@ from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.windows import Windows, sliding, whole_clips
 from train.checkpoint import CheckpointError, load_model
-from train.data import ClipStore
+from train.data.clips import ClipStore
 from train.protocols import (
     FIXED_C,
     cached_features,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from edge_c2vl.errors import UsageError
 from edge_c2vl.utils.cache import default_cache
-from train.data import ClipStore, in_order
+from train.data.clips import ClipStore, in_order
 from train.encoder import Encoder
 
 Floats = NDArray[np.float32]

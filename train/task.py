@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from train.data import Batch
+from train.data.clips import Batch
 from train.encoder import Encoder
 
 

@@ -15,9 +15,9 @@ from edge_c2vl.errors import EdgeC2VLError  # noqa: E402
 from edge_c2vl.skeletons.archive import Archive, ArchiveWriter  # noqa: E402
 from edge_c2vl.skeletons.clip import ClipSpec  # noqa: E402
 from edge_c2vl.skeletons.windows import whole_clips  # noqa: E402
-from train.augment import Augment  # noqa: E402
 from train.baselines import SkeletonCLR  # noqa: E402
-from train.data import Batch, ClipStore, Loader  # noqa: E402
+from train.data.augment import Augment  # noqa: E402
+from train.data.clips import Batch, ClipStore, Loader  # noqa: E402
 from train.encoder import Encoder  # noqa: E402
 from train.loop import Interrupted, Loop  # noqa: E402
 from train.pretraining import C2VL  # noqa: E402

@@ -13,7 +13,7 @@ from edge_c2vl.errors import UsageError  # noqa: E402
 from edge_c2vl.skeletons.archive import Archive, ArchiveWriter  # noqa: E402
 from edge_c2vl.skeletons.clip import ClipSpec  # noqa: E402
 from edge_c2vl.skeletons.windows import whole_clips  # noqa: E402
-from train.data import ClipStore  # noqa: E402
+from train.data.clips import ClipStore  # noqa: E402
 from train.encoder import Encoder  # noqa: E402
 from train.protocols import (  # noqa: E402
     C_GRID,

@@ -16,7 +16,7 @@ from edge_c2vl.errors import DatasetError, EdgeC2VLError
 from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
 from edge_c2vl.skeletons.windows import sliding
 from tests.train.test_loop import body
-from train.data import Loader
+from train.data.clips import Loader
 from train.knowledge.bank import BankError, write_bank
 from train.recipes import sktdd
 from train.recipes.sktdd import Data, run_final, run_folds

@@ -65,7 +65,7 @@ def export(
     from edge_c2vl.errors import UsageError
     from edge_c2vl.skeletons.archive import Archive
     from train.checkpoint import LANGUAGE, load_model
-    from train.data import sample_clips
+    from train.data.clips import sample_clips
     from train.export import export_bundle
 
     encoder, about = load_model(checkpoint)

@@ -40,9 +40,9 @@ from edge_c2vl.skeletons.clip import ClipSpec
 from edge_c2vl.skeletons.skeleton import NTU25
 from edge_c2vl.skeletons.windows import Windows, sliding
 from edge_c2vl.utils.progress import track
-from train.augment import Augment
 from train.checkpoint import About, load_model
-from train.data import ClipStore, Loader, sample_clips
+from train.data.augment import Augment
+from train.data.clips import ClipStore, Loader, sample_clips
 from train.drivers import Scenes, driver_folds, figures, table
 from train.encoder import Encoder
 from train.environment import describe_environment

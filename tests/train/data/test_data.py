@@ -14,7 +14,7 @@ from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
 from edge_c2vl.skeletons.clip import ClipSpec, Window, make_clip
 from edge_c2vl.skeletons.skeleton import NTU25, to_ntu25
 from edge_c2vl.skeletons.windows import clip_of, sliding, whole_clips
-from train.data import ClipStore, Loader, in_order, sample_clips
+from train.data.clips import ClipStore, Loader, in_order, sample_clips
 
 SPEC = ClipSpec(frames=16, seconds=1.0, dimensions=3)
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from edge_c2vl.skeletons.skeleton import NTU25
-from train import fused
+from train.data import augment_numba
 from train.settings.training import AugmentSettings
 
 _LEG = ("knee", "ankle", "foot")
@@ -156,7 +156,7 @@ def vary_in_one_pass(clip: Tensor, drawn: Draw) -> Tensor:
     at = torch.arange(frames, dtype=torch.float32).expand(n, frames) if drawn.at is None else drawn.at
     noise = torch.empty((0, 3, frames, NTU25.size), dtype=torch.int8) if drawn.noise is None else drawn.noise
     arrays = (clip, at, drawn.mirrored, drawn.matrix, drawn.moved, noise, drawn.hidden)
-    return torch.from_numpy(fused.vary(*(array.contiguous().numpy() for array in arrays), drawn.amount))
+    return torch.from_numpy(augment_numba.vary(*(array.contiguous().numpy() for array in arrays), drawn.amount))
 
 
 def _uniform(shape: tuple[int, ...], limit: float, device: torch.device) -> Tensor:

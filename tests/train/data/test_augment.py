@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 
 from edge_c2vl.skeletons.skeleton import NTU25
 from edge_c2vl.skeletons.skeleton import mirror as mirror_sequence
-from train.augment import ARM, LOWER_BODY, Augment, crop_frames, mirror, resample, seen_joints, vary, vary_in_one_pass
+from train.data.augment import (
+    ARM,
+    LOWER_BODY,
+    Augment,
+    crop_frames,
+    mirror,
+    resample,
+    seen_joints,
+    vary,
+    vary_in_one_pass,
+)
 from train.settings.training import AugmentSettings
 
 EVERYTHING = AugmentSettings(
