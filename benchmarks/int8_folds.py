@@ -26,10 +26,10 @@ from calibration.report import methods_table
 from calibration.workflow import QuantizeOptions, quantize_bundle
 from edge_c2vl.bundle.bundle import PRECISIONS
 from edge_c2vl.skeletons.archive import Archive
-from train.checkpoint import load_model
 from train.data.clips import sample_clips
 from train.drivers import driver_folds
-from train.export import export_bundle
+from train.model.checkpoint import load_model
+from train.model.export import export_bundle
 from train.recipes.sktdd import DRIVERS_A_FOLD
 
 

@@ -25,7 +25,7 @@ def measure_eager(run: str, threads: int, times: int) -> dict[str, Any]:
     """Latency of one forward pass of the trained encoder, as it is after loading."""
     import torch
 
-    from train.checkpoint import load_model
+    from train.model.checkpoint import load_model
 
     torch.set_num_threads(threads)
     encoder, about = load_model(Path(run))

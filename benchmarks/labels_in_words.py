@@ -26,7 +26,6 @@ import nw_ucla_table as table
 from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
 from edge_c2vl.skeletons.windows import whole_clips
 from edge_c2vl.utils.cache import default_cache
-from train.checkpoint import LANGUAGE
 from train.evaluation.models import CheckpointModel
 from train.evaluation.predictions import through
 from train.knowledge.bank import Bank
@@ -38,9 +37,9 @@ from train.knowledge.make import Recipe, make_bank
 from train.knowledge.phrases import parse_labels
 from train.knowledge.text import Encoder, open_encoder
 from train.loop import CHECKPOINT, MODEL
-from train.metrics import figures, softmax
+from train.metrics import figures, softmax, spread
+from train.model.checkpoint import LANGUAGE
 from train.pretrain import pretrain
-from train.protocols import spread
 
 DESCRIPTIONS = Path(__file__).with_name("nw_ucla_labels.yaml")
 HELD_OUT = 5

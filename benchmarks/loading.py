@@ -29,7 +29,7 @@ from edge_c2vl.skeletons.skeleton import NTU25
 from edge_c2vl.skeletons.windows import Windows
 from train.data.augment import Augment
 from train.data.clips import ClipStore, Loader
-from train.encoder import Encoder
+from train.model.encoder import Encoder
 from train.settings.training import AugmentSettings, EncoderSettings
 
 SETTINGS = AugmentSettings(shear=0.5, crop=0.75, rotate=30, view=30, mirror=0.5, jitter=0.01)

@@ -28,13 +28,13 @@ import torch
 from numpy.typing import NDArray
 
 from edge_c2vl.skeletons.archive import Archive
-from train.checkpoint import load_model
 from train.data.clips import ClipStore
 from train.knowledge.bank import Bank
 from train.knowledge.make import Recipe, make_bank
 from train.knowledge.spectrum import Preparation
 from train.knowledge.text import open_encoder
 from train.knowledge.vary import vary
+from train.model.checkpoint import load_model
 
 DESIGNS = ("people", "view", "twin")
 ARMS = 4

@@ -32,9 +32,10 @@ from train.finetune import finetune
 from train.knowledge.bank import Bank
 from train.knowledge.kinematics import Describer
 from train.loop import CHECKPOINT, MODEL
+from train.metrics import score, spread
 from train.pretrain import pretrain
 from train.probe import probe
-from train.protocols import few_labels, knn_predict, probe_scores, score, spread
+from train.protocols import few_labels, knn_predict, probe_scores
 from train.settings.pretraining import ObjectiveSettings, PretrainSettings
 from train.settings.probe import ProbeSettings
 from train.settings.training import AugmentSettings, DataSettings, EncoderSettings, LoopSettings

@@ -28,8 +28,9 @@ from sktdd_floors import statistics
 
 from edge_c2vl.skeletons.archive import Archive
 from train.drivers import driver_folds, figures, frame_level
-from train.encoder import Encoder
-from train.protocols import cached_features, one_class_scores
+from train.model.encoder import Encoder
+from train.model.inference import cached_features
+from train.protocols import one_class_scores
 from train.recipes.sktdd import DRIVERS_A_FOLD, ENCODER, Data, mean_of, pretrain_on
 
 Floats = NDArray[np.float64]

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from train.data.clips import Batch
-from train.ema import EmaModel
-from train.encoder import Encoder
+from train.model.ema import EmaModel
+from train.model.encoder import Encoder
 from train.objective import gather
 from train.pretraining import make_projector
 from train.task import Task

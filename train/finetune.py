@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,12 +14,14 @@ from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.clip import ClipSpec
 from edge_c2vl.skeletons.skeleton import NTU25
 from edge_c2vl.skeletons.windows import Windows, sliding, whole_clips
-from train.checkpoint import LANGUAGE, About, load_model
 from train.data.augment import Augment
-from train.data.clips import ClipStore, Loader, in_order
-from train.encoder import Encoder
+from train.data.clips import ClipStore, Loader
 from train.loop import Loop, make_fabric
-from train.protocols import few_labels, score
+from train.metrics import score
+from train.model.checkpoint import About, copy_language, load_backbone, load_model
+from train.model.encoder import Encoder
+from train.model.inference import predict
+from train.protocols import few_labels
 from train.settings.training import AugmentSettings, DataSettings, EncoderSettings, LoopSettings
 from train.task import Supervised
 
@@ -136,25 +136,3 @@ def joints_of(archive: Archive, sample: int = 200, least: float = 0.005) -> tupl
     seen = sum((archive.sequence(row)[..., 3] > 0).sum(axis=0) for row in rows)
     frames = sum(len(archive.sequence(row)) for row in rows)
     return tuple(name for name, count in zip(NTU25.joints, seen, strict=True) if count >= least * frames)
-
-
-def load_backbone(network: Encoder, pretrained: Encoder) -> None:
-    """Copies every weight but the classifier's, which belongs to other classes."""
-    kept = {name: t for name, t in pretrained.state_dict().items() if not name.startswith("classifier.")}
-    missing = network.load_state_dict(kept, strict=False).missing_keys
-    assert all(name.startswith("classifier.") for name in missing), missing
-
-
-def copy_language(pretrained: Path, folder: Path) -> None:
-    """The language beside a pretrained model, where there is one, into another run's folder."""
-    kept = (pretrained if pretrained.is_dir() else pretrained.parent) / LANGUAGE
-    if kept.is_file():
-        shutil.copyfile(kept, folder / LANGUAGE)
-
-
-def predict(encoder: Encoder, store: ClipStore, rows: NDArray[np.int64]) -> NDArray[Any]:
-    """Class probabilities (len(rows), K), by the encoder as it is (call eval() first)."""
-    device = next(encoder.parameters()).device
-    with torch.no_grad():
-        parts = [encoder(b.clip.to(device))[0].softmax(dim=1).cpu().numpy() for b in in_order(store, rows)]
-    return np.concatenate(parts)

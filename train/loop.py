@@ -32,7 +32,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from edge_c2vl.errors import UsageError
 from edge_c2vl.utils.progress import track
-from train.checkpoint import (
+from train.data.clips import Batch, Loader
+from train.environment import describe_environment
+from train.model.checkpoint import (
     About,
     CheckpointError,
     load_parts,
@@ -42,9 +44,7 @@ from train.checkpoint import (
     save_model,
     write_tensors,
 )
-from train.data.clips import Batch, Loader
-from train.encoder import Encoder
-from train.environment import describe_environment
+from train.model.encoder import Encoder
 from train.settings.training import LoopSettings
 from train.task import Task
 

@@ -16,15 +16,15 @@ from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.clip import ClipSpec
 from edge_c2vl.skeletons.windows import Windows, sliding, whole_clips
 from train.baselines import SkeletonCLR
-from train.checkpoint import LANGUAGE, About, save_model
 from train.data.augment import Augment
 from train.data.clips import ClipStore, Loader
-from train.encoder import Encoder
 from train.finetune import joints_of
 from train.knowledge.bank import Bank, BankError
 from train.knowledge.language import SAMPLE, Language
 from train.knowledge.spectrum import Preparation
 from train.loop import MODEL, Loop, make_fabric
+from train.model.checkpoint import LANGUAGE, About, save_model
+from train.model.encoder import Encoder
 from train.pretraining import C2VL
 from train.settings.pretraining import ObjectiveSettings, PretrainSettings
 from train.settings.training import AugmentSettings, EncoderSettings, LoopSettings

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from edge_c2vl.errors import EdgeC2VLError
 from train.data.clips import Batch
-from train.ema import EmaModel
-from train.encoder import Encoder
+from train.model.ema import EmaModel
+from train.model.encoder import Encoder
 from train.objective import C2VLObjective
 from train.settings.pretraining import ObjectiveSettings
 from train.task import Task

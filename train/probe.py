@@ -11,21 +11,11 @@ from numpy.typing import NDArray
 from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.windows import Windows, sliding, whole_clips
-from train.checkpoint import CheckpointError, load_model
 from train.data.clips import ClipStore
-from train.protocols import (
-    FIXED_C,
-    cached_features,
-    choose_c,
-    few_labels,
-    hold_out,
-    knn_predict,
-    one_class_scores,
-    probe_scores,
-    roc_auc,
-    score,
-    spread,
-)
+from train.metrics import roc_auc, score, spread
+from train.model.checkpoint import load_model, members
+from train.model.inference import cached_features
+from train.protocols import FIXED_C, choose_c, few_labels, hold_out, knn_predict, one_class_scores, probe_scores
 from train.settings.probe import ProbeSettings
 from train.streams import fuse
 
@@ -61,17 +51,6 @@ def probe(
         "mean": {name: mean for name, (mean, _) in summary.items()},
         "spread": {name: deviation for name, (_, deviation) in summary.items()},
     }
-
-
-def members(path: Path) -> list[Path]:
-    """The models that a path stands for: itself, or those of its folders seed0, seed1, ..."""
-    if path.is_dir() and not (path / "model.safetensors").exists():
-        seeds = sorted(path.glob("seed*"), key=lambda folder: (len(folder.name), folder.name))
-        finished = [folder for folder in seeds if (folder / "model.safetensors").exists()]
-        if not finished or len(finished) < len(seeds):
-            raise CheckpointError(f"{path} holds no finished run" + (" for each seed" if finished else ""))
-        return finished
-    return [path]
 
 
 def _same_length(models: list[list[Path]]) -> list[list[Path]]:

@@ -7,86 +7,19 @@ chosen on validation rows; test rows are scored once.
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import asdict, dataclass
-from pathlib import Path
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from edge_c2vl.errors import UsageError
-from edge_c2vl.utils.cache import default_cache
-from train.data.clips import ClipStore, in_order
-from train.encoder import Encoder
-
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int64]
+from train.metrics import Ints, score
+from train.model.inference import Floats
 
 # The fixed probe's C, and what the tuned one chooses from.
 FIXED_C = 1.0
 C_GRID = (0.001, 0.01, 0.1, 1.0, 10.0)
 # The log-probability of a class that the probe was never shown.
 NEVER = -1e3
-
-
-@dataclass(frozen=True)
-class Scores:
-    """top1 and balanced (the mean of each class's recall, over the classes that occur) as shares; n clips."""
-
-    top1: float
-    balanced: float
-    n: int
-
-    def to_json(self) -> dict[str, float]:
-        return asdict(self)
-
-
-def score(predicted: Ints, labels: Ints) -> Scores:
-    """Raises UsageError where a label is -1: it cannot be right or wrong."""
-    if len(labels) == 0 or (labels < 0).any():
-        raise UsageError("accuracy needs at least one clip, and a label for each")
-    right = predicted == labels
-    recalls = [right[labels == label].mean() for label in np.unique(labels)]
-    return Scores(float(right.mean()), float(np.mean(recalls)), len(labels))
-
-
-def spread(values: list[float]) -> tuple[float, float]:
-    """Mean and sample standard deviation; the latter is NaN for one value: nothing is known of it then."""
-    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
-
-
-# Features
-
-
-def extract(
-    encoder: Encoder, store: ClipStore, rows: Ints, batch_size: int = 256, device: str | torch.device = "cpu"
-) -> Floats:
-    """The features (N, F) of these rows of the store, the encoder frozen and in eval mode; its mode is put back."""
-    training = encoder.training
-    encoder.eval().to(device)
-    with torch.no_grad():
-        parts = [encoder.features(batch.clip.to(device)).float().cpu() for batch in in_order(store, rows, batch_size)]
-    encoder.train(training)
-    return torch.cat(parts).numpy() if parts else np.zeros((0, encoder.feature_size), np.float32)
-
-
-def cached_features(encoder: Encoder, store: ClipStore, device: str = "cpu", cache: Path | None = None) -> Floats:
-    """The features of all the store's clips, computed once for these weights and these clips and kept in a file."""
-    digest = hashlib.sha256(repr((encoder.settings, store.folder.name, len(store))).encode())
-    for name, tensor in sorted(encoder.state_dict().items()):
-        digest.update(name.encode() + tensor.detach().cpu().numpy().tobytes())
-    path = (cache or default_cache()) / "features" / f"{digest.hexdigest()[:24]}.npy"
-    if path.is_file():
-        kept: Floats = np.load(path, allow_pickle=False)
-        if kept.shape == (len(store), encoder.feature_size):
-            return kept
-    features = extract(encoder, store, np.arange(len(store)), device=device)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp.npy")
-    np.save(temporary, features)
-    temporary.replace(path)
-    return features
 
 
 # Linear probe and nearest neighbours
@@ -205,10 +138,3 @@ def one_class_scores(normal: Floats, test: Floats, by: str = "mahalanobis") -> N
     unit = [torch.nn.functional.normalize(torch.from_numpy(x - mean), dim=1) for x in (normal, test)]
     nearest = [(part @ unit[0].T).amax(dim=1) for part in unit[1].split(1024)]
     return 1 - torch.cat(nearest).numpy() if nearest else np.zeros(0)
-
-
-def roc_auc(scores: NDArray[np.float64], strange: NDArray[np.bool_]) -> float:
-    """Area under the ROC curve: how often a strange row scores above a normal one. NaN where either kind is missing."""
-    from sklearn.metrics import roc_auc_score
-
-    return float(roc_auc_score(strange, scores)) if strange.any() and not strange.all() else float("nan")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from train.data.clips import Batch
-from train.encoder import Encoder
+from train.model.encoder import Encoder
 
 
 class Task(nn.Module):

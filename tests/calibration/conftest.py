@@ -88,9 +88,9 @@ def _trained(path: Path, archive: Archive, **form: int) -> Path:
     import torch
     from torch.nn import functional as F
 
-    from train.checkpoint import About
-    from train.encoder import Encoder
-    from train.export import export_bundle
+    from train.model.checkpoint import About
+    from train.model.encoder import Encoder
+    from train.model.export import export_bundle
     from train.settings.training import EncoderSettings
 
     windows = whole_clips(archive)

@@ -17,11 +17,11 @@ from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
 from edge_c2vl.skeletons.clip import ClipSpec
 from edge_c2vl.skeletons.skeleton import NTU25
 from edge_c2vl.skeletons.windows import sliding
-from train.checkpoint import About, CheckpointError, load_model, read_tensors
 from train.data.augment import Augment
 from train.data.clips import ClipStore, Loader, in_order
-from train.encoder import Encoder
 from train.loop import CHECKPOINT, MODEL, Interrupted, Loop
+from train.model.checkpoint import About, CheckpointError, load_model, read_tensors
+from train.model.encoder import Encoder
 from train.settings.training import AugmentSettings, EncoderSettings, LoopSettings
 from train.task import Supervised
 

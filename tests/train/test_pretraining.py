@@ -18,10 +18,11 @@ from edge_c2vl.skeletons.windows import whole_clips  # noqa: E402
 from train.baselines import SkeletonCLR  # noqa: E402
 from train.data.augment import Augment  # noqa: E402
 from train.data.clips import Batch, ClipStore, Loader  # noqa: E402
-from train.encoder import Encoder  # noqa: E402
 from train.loop import Interrupted, Loop  # noqa: E402
+from train.model.encoder import Encoder  # noqa: E402
+from train.model.inference import extract  # noqa: E402
 from train.pretraining import C2VL  # noqa: E402
-from train.protocols import extract, knn_predict  # noqa: E402
+from train.protocols import knn_predict  # noqa: E402
 from train.settings.pretraining import ObjectiveSettings  # noqa: E402
 from train.settings.training import AugmentSettings, EncoderSettings, LoopSettings  # noqa: E402
 from train.task import Task  # noqa: E402

@@ -14,22 +14,10 @@ from edge_c2vl.skeletons.archive import Archive, ArchiveWriter  # noqa: E402
 from edge_c2vl.skeletons.clip import ClipSpec  # noqa: E402
 from edge_c2vl.skeletons.windows import whole_clips  # noqa: E402
 from train.data.clips import ClipStore  # noqa: E402
-from train.encoder import Encoder  # noqa: E402
-from train.protocols import (  # noqa: E402
-    C_GRID,
-    NEVER,
-    cached_features,
-    choose_c,
-    extract,
-    few_labels,
-    hold_out,
-    knn_predict,
-    one_class_scores,
-    probe_scores,
-    roc_auc,
-    score,
-    spread,
-)
+from train.metrics import roc_auc, score, spread  # noqa: E402
+from train.model.encoder import Encoder  # noqa: E402
+from train.model.inference import cached_features, extract  # noqa: E402
+from train.protocols import C_GRID, NEVER, choose_c, few_labels, hold_out, knn_predict, one_class_scores, probe_scores  # noqa: E402
 from train.settings.training import EncoderSettings  # noqa: E402
 from train.streams import FUSION, fuse  # noqa: E402
 

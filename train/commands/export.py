@@ -64,9 +64,9 @@ def export(
     """
     from edge_c2vl.errors import UsageError
     from edge_c2vl.skeletons.archive import Archive
-    from train.checkpoint import LANGUAGE, load_model
     from train.data.clips import sample_clips
-    from train.export import export_bundle
+    from train.model.checkpoint import LANGUAGE, load_model
+    from train.model.export import export_bundle
 
     encoder, about = load_model(checkpoint)
     folder = checkpoint if checkpoint.is_dir() else checkpoint.parent

@@ -272,7 +272,8 @@ def _trained(archive: Archive, split: str, model: Model, asked: Asked) -> Model:
 
 
 def _one_class(report: Report, archive: Archive, samples: Samples, models: Sequence[Model], keys: list[str]) -> None:
-    from train.protocols import one_class_scores, roc_auc
+    from train.metrics import roc_auc
+    from train.protocols import one_class_scores
 
     aucs: dict[str, dict[str, float | None]] = {}
     for key, model in zip(keys, models, strict=True):

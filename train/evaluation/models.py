@@ -65,7 +65,7 @@ class CheckpointModel(Model):
     """The encoder of a finished run, in PyTorch."""
 
     def __init__(self, path: Path, device: str = "cpu") -> None:
-        from train.checkpoint import load_model
+        from train.model.checkpoint import load_model
 
         self.path, self._device = path, device
         encoder, about = load_model(path)
@@ -172,7 +172,7 @@ def open_seeds(
         raise UsageError("name models: --checkpoint RUN (PyTorch) or --bundle FOLDER (what runs in the vehicle)")
     if bundle is not None:
         return [[BundleModel(bundle, backend, precision)]]
-    from train.probe import members
+    from train.model.checkpoint import members
 
     streams = [members(Path(path)) for path in checkpoints]
     if len({len(seeds) for seeds in streams}) > 1:

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.skeleton import Array
 from edge_c2vl.utils.cache import default_cache
-from train.checkpoint import LANGUAGE, CheckpointError, read_tensors, write_tensors
 from train.knowledge.bank import Bank
 from train.knowledge.encode import Vocabulary, encode_texts, whitened
 from train.knowledge.phrases import Prompt, prompts_of
 from train.knowledge.sentences import QUARTERS
 from train.knowledge.spectrum import Preparation
 from train.knowledge.text import Encoder, KnowledgeError, open_encoder
+from train.model.checkpoint import LANGUAGE, CheckpointError, read_tensors, write_tensors
 
 # A clause that no caption holds is heard as these many that are like it most, weighted by softmax(cosine / 0.05).
 HEARD, HEARD_TEMPERATURE = 20, 0.05

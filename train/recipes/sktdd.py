@@ -40,16 +40,16 @@ from edge_c2vl.skeletons.clip import ClipSpec
 from edge_c2vl.skeletons.skeleton import NTU25
 from edge_c2vl.skeletons.windows import Windows, sliding
 from edge_c2vl.utils.progress import track
-from train.checkpoint import About, load_model
 from train.data.augment import Augment
 from train.data.clips import ClipStore, Loader, sample_clips
 from train.drivers import Scenes, driver_folds, figures, table
-from train.encoder import Encoder
 from train.environment import describe_environment
-from train.export import export_bundle
-from train.finetune import load_backbone, predict
 from train.knowledge.bank import Bank
 from train.loop import CHECKPOINT, MODEL, Loop
+from train.model.checkpoint import About, load_backbone, load_model
+from train.model.encoder import Encoder
+from train.model.export import export_bundle
+from train.model.inference import predict
 from train.pretrain import gather_knowledge
 from train.pretraining import C2VL
 from train.processes import make_pool

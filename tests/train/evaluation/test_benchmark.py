@@ -17,10 +17,10 @@ from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
 from edge_c2vl.skeletons.clip import ClipSpec
 from edge_c2vl.skeletons.skeleton import NTU25, Array
 from tests.train.test_loop import body
-from train.checkpoint import About, save_model
-from train.encoder import Encoder
 from train.evaluation.benchmark import SPLITS, Asked, Samples, evaluate
 from train.evaluation.models import Model
+from train.model.checkpoint import About, save_model
+from train.model.encoder import Encoder
 from train.settings.training import EncoderSettings
 
 WRIST, SHOULDER = NTU25.index("right_wrist"), NTU25.index("spine_shoulder")

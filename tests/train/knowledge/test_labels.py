@@ -18,13 +18,13 @@ from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
 from edge_c2vl.skeletons.windows import whole_clips
 from tests.train.knowledge.bodies import arm, bent, clip, pose
 from tests.train.knowledge.models import save_clip
-from train.checkpoint import load_model
 from train.evaluation.models import BundleModel, CheckpointModel
 from train.evaluation.predictions import through
 from train.knowledge.labels import make_words
 from train.knowledge.language import language_of, open_listener
 from train.knowledge.phrases import parse_labels
 from train.knowledge.text import KnowledgeError
+from train.model.checkpoint import load_model
 
 EAR = arm("right", (0.34, 1.22, 0.12), (0.12, 1.58, 0.06))
 MOVES = {

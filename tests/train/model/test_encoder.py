@@ -14,9 +14,9 @@ from edge_c2vl.bundle.bundle import Bundle
 from edge_c2vl.errors import BundleError, UsageError
 from edge_c2vl.skeletons.clip import ClipSpec
 from edge_c2vl.skeletons.skeleton import NTU25, adjacency
-from train.checkpoint import About
-from train.encoder import Encoder, GraphConvolution, Stream, fold
-from train.export import export_bundle, parity, write_onnx
+from train.model.checkpoint import About
+from train.model.encoder import Encoder, GraphConvolution, Stream, fold
+from train.model.export import export_bundle, parity, write_onnx
 from train.settings.training import STREAMS, EncoderSettings
 
 
@@ -160,7 +160,7 @@ def test_bundle_is_exported_and_a_wrong_model_is_not(tmp_path: Path, monkeypatch
     assert difference <= 1e-4
     assert Bundle.open(tmp_path / "bundle").manifest == made.manifest
     assert made.manifest.clip == about.clip
-    monkeypatch.setattr("train.export.fold", lambda encoder: fold(Encoder(encoder.settings)))  # other weights
+    monkeypatch.setattr("train.model.export.fold", lambda encoder: fold(Encoder(encoder.settings)))  # other weights
     with pytest.raises(BundleError, match="differ"):
         export_bundle(encoder, about, tmp_path / "wrong", compared, name="test", distraction=[])
     assert not (tmp_path / "wrong").exists()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from torch import Tensor
 from edge_c2vl.errors import EdgeC2VLError
 from edge_c2vl.names import short, utf8_name
 from edge_c2vl.skeletons.clip import ClipSpec
-from train.encoder import Encoder
+from train.model.encoder import Encoder
 from train.settings.training import EncoderSettings
 
 FORMAT_VERSION = 1
@@ -126,3 +127,28 @@ def optimiser_state(tensors: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
 def load_parts(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """The tensors under `prefix.`, without it."""
     return {name[len(prefix) + 1 :]: tensor for name, tensor in tensors.items() if name.startswith(prefix + ".")}
+
+
+def load_backbone(network: Encoder, pretrained: Encoder) -> None:
+    """Copies every weight but the classifier's, which belongs to other classes."""
+    kept = {name: t for name, t in pretrained.state_dict().items() if not name.startswith("classifier.")}
+    missing = network.load_state_dict(kept, strict=False).missing_keys
+    assert all(name.startswith("classifier.") for name in missing), missing
+
+
+def copy_language(pretrained: Path, folder: Path) -> None:
+    """The language beside a pretrained model, where there is one, into another run's folder."""
+    kept = (pretrained if pretrained.is_dir() else pretrained.parent) / LANGUAGE
+    if kept.is_file():
+        shutil.copyfile(kept, folder / LANGUAGE)
+
+
+def members(path: Path) -> list[Path]:
+    """The models that a path stands for: itself, or those of its folders seed0, seed1, ..."""
+    if path.is_dir() and not (path / "model.safetensors").exists():
+        seeds = sorted(path.glob("seed*"), key=lambda folder: (len(folder.name), folder.name))
+        finished = [folder for folder in seeds if (folder / "model.safetensors").exists()]
+        if not finished or len(finished) < len(seeds):
+            raise CheckpointError(f"{path} holds no finished run" + (" for each seed" if finished else ""))
+        return finished
+    return [path]

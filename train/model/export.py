@@ -17,8 +17,8 @@ from edge_c2vl.bundle.text_labels import Words
 from edge_c2vl.errors import BundleError
 from edge_c2vl.inference.onnxruntime import OnnxRuntimeBackend
 from edge_c2vl.skeletons.skeleton import Array
-from train.checkpoint import About
-from train.encoder import Encoder, fold
+from train.model.checkpoint import About
+from train.model.encoder import Encoder, fold
 
 OPSET = 17
 PARITY = 1e-4  # largest difference between ONNX Runtime and PyTorch that is let through
