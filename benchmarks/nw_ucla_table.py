@@ -28,6 +28,7 @@ import numpy as np
 
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.windows import whole_clips
+from train.data.splits import few_labels
 from train.finetune import finetune
 from train.knowledge.bank import Bank
 from train.knowledge.kinematics import Describer
@@ -35,7 +36,7 @@ from train.loop import CHECKPOINT, MODEL
 from train.metrics import score, spread
 from train.pretrain import pretrain
 from train.probe import probe
-from train.protocols import few_labels, knn_predict, probe_scores
+from train.protocols import knn_predict, probe_scores
 from train.settings.pretraining import ObjectiveSettings, PretrainSettings
 from train.settings.probe import ProbeSettings
 from train.settings.training import AugmentSettings, DataSettings, EncoderSettings, LoopSettings

@@ -7,21 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.clip import ClipSpec
-from edge_c2vl.skeletons.skeleton import NTU25
-from edge_c2vl.skeletons.windows import Windows, sliding, whole_clips
 from train.data.augment import Augment
 from train.data.clips import ClipStore, Loader
+from train.data.splits import few_labels, joints_of, make_windows, split_rows
 from train.loop import Loop, make_fabric
 from train.metrics import score
 from train.model.checkpoint import About, copy_language, load_backbone, load_model
 from train.model.encoder import Encoder
 from train.model.inference import predict
-from train.protocols import few_labels
 from train.settings.training import AugmentSettings, DataSettings, EncoderSettings, LoopSettings
 from train.task import Supervised
 
@@ -104,35 +101,3 @@ def finetune(
     if freeze and pretrained is not None and fabric.is_global_zero:
         copy_language(pretrained, folder)
     return run.metrics[-1]
-
-
-def make_windows(archive: Archive, data: DataSettings) -> Windows:
-    """The labelled windows of an archive."""
-    windows = sliding(archive, None, data.seconds, data.hop_s) if data.seconds else whole_clips(archive)
-    windows = windows[windows.label >= 0]
-    if not len(windows):
-        raise UsageError(f"nothing in {archive.path} has a label: pretrain on it, or prepare it with labels")
-    return windows
-
-
-def split_rows(archive: Archive, windows: Windows, split: str) -> dict[str, NDArray[np.int64]]:
-    """Rows of the windows in "train", "val" and "test". Raises UsageError for a split that the archive lacks."""
-    if not split:
-        nothing = np.zeros(0, np.int64)
-        return {"train": np.arange(len(windows)), "val": nothing, "test": nothing}
-    if split not in archive.clips.columns:
-        others = [name for name in archive.clips.columns if (archive.clips[name] == "train").any()]
-        raise UsageError(f"--split {split}: {archive.path} has {', '.join(others) or 'no split'}")
-    part = archive.clips[split].to_numpy()[windows.clip]
-    rows = {name: np.flatnonzero(part == name) for name in ("train", "val", "test")}
-    if not len(rows["train"]):
-        raise UsageError(f"--split {split}: no recording of {archive.path} is in train")
-    return rows
-
-
-def joints_of(archive: Archive, sample: int = 200, least: float = 0.005) -> tuple[str, ...]:
-    """The ntu25 joints that an archive has: seen in at least that share of the frames of recordings spread over it."""
-    rows = np.unique(np.linspace(0, len(archive) - 1, sample).astype(int))
-    seen = sum((archive.sequence(row)[..., 3] > 0).sum(axis=0) for row in rows)
-    frames = sum(len(archive.sequence(row)) for row in rows)
-    return tuple(name for name, count in zip(NTU25.joints, seen, strict=True) if count >= least * frames)

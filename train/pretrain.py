@@ -18,7 +18,7 @@ from edge_c2vl.skeletons.windows import Windows, sliding, whole_clips
 from train.baselines import SkeletonCLR
 from train.data.augment import Augment
 from train.data.clips import ClipStore, Loader
-from train.finetune import joints_of
+from train.data.splits import joints_of, train_rows
 from train.knowledge.bank import Bank, BankError
 from train.knowledge.language import SAMPLE, Language
 from train.knowledge.spectrum import Preparation
@@ -53,7 +53,7 @@ def pretrain(
     """
     fabric = make_fabric(loop)
     torch.manual_seed(loop.seed)
-    rows = _train_rows(archive, pretraining.split)
+    rows = train_rows(archive, pretraining.split)
     seconds = max([pretraining.seconds, *(float(bank.meta.get("seconds", 0)) for bank in banks)])
     language = None
     if pretraining.method == "c2vl":
@@ -187,16 +187,3 @@ def exchanged(clips: NDArray[np.int64], share: float, seed: int) -> NDArray[np.i
         rows, given = rows_of[taker], rows_of[other]
         result[rows] = given[np.minimum(np.arange(len(rows)), len(given) - 1)]
     return result
-
-
-def _train_rows(archive: Archive, split: str) -> NDArray[np.int64]:
-    """The recordings to learn from."""
-    if not split:
-        return np.arange(len(archive))
-    if split not in archive.clips.columns:
-        others = [name for name in archive.clips.columns if (archive.clips[name] == "train").any()]
-        raise UsageError(f"--split {split}: {archive.path} has {', '.join(others) or 'no split'}")
-    rows = np.flatnonzero(archive.clips[split].to_numpy() == "train")
-    if not len(rows):
-        raise UsageError(f"--split {split}: no recording of {archive.path} is in train")
-    return rows

@@ -10,16 +10,15 @@ from numpy.typing import NDArray
 
 from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.archive import Archive
-from edge_c2vl.skeletons.windows import Windows, sliding, whole_clips
+from edge_c2vl.skeletons.windows import Windows
 from train.data.clips import ClipStore
+from train.data.splits import Rows, few_labels, parts_to_judge, windows_to_judge
 from train.metrics import roc_auc, score, spread
 from train.model.checkpoint import load_model, members
 from train.model.inference import cached_features
-from train.protocols import FIXED_C, choose_c, few_labels, hold_out, knn_predict, one_class_scores, probe_scores
+from train.protocols import FIXED_C, choose_c, knn_predict, one_class_scores, probe_scores
 from train.settings.probe import ProbeSettings
 from train.streams import fuse
-
-Rows = NDArray[np.int64]
 
 
 def probe(
@@ -31,7 +30,7 @@ def probe(
     streams of a fusion, with as many seeds each. Raises UsageError where the split, the labels or the streams do not
     fit, CheckpointError where a model is missing.
     """
-    windows = _windows(archive, settings)
+    windows = windows_to_judge(archive, settings)
     runs = []
     for paths in zip(*_same_length([members(model) for model in models]), strict=True):
         features = {}
@@ -59,35 +58,10 @@ def _same_length(models: list[list[Path]]) -> list[list[Path]]:
     return models
 
 
-def _windows(archive: Archive, settings: ProbeSettings) -> Windows:
-    windows = sliding(archive, None, settings.seconds, settings.hop_s) if settings.seconds else whole_clips(archive)
-    windows = windows[windows.label >= 0]
-    if not len(windows):
-        raise UsageError(f"nothing in {archive.path} has a label to judge by")
-    return windows
-
-
-def _parts(archive: Archive, windows: Windows, settings: ProbeSettings) -> dict[str, Rows]:
-    """Rows of the windows in train, val and test; val is made of train subjects where it is needed and missing."""
-    if settings.split not in archive.clips.columns:
-        others = [name for name in archive.clips.columns if (archive.clips[name] == "train").any()]
-        raise UsageError(f"--split {settings.split!r}: {archive.path} has {', '.join(others) or 'no split'}")
-    part = archive.clips[settings.split].to_numpy()[windows.clip]
-    rows = {name: np.flatnonzero(part == name) for name in ("train", "val", "test")}
-    for name in ("train", "test"):
-        if not len(rows[name]):
-            raise UsageError(f"--split {settings.split}: no labelled window of {archive.path} is in {name}")
-    if settings.protocol == "linear" and not len(rows["val"]):
-        subjects = archive.clips["subject"].to_numpy()[windows.clip].astype(str)
-        _, held = hold_out(subjects[rows["train"]], settings.hold_out)
-        rows["val"] = rows["train"][held]
-    return rows
-
-
 def _figures(
     archive: Archive, windows: Windows, features: dict[str, NDArray[np.float32]], settings: ProbeSettings, draw: int
 ) -> dict[str, float]:
-    rows, labels, classes = _parts(archive, windows, settings), windows.label, len(archive.labels)
+    rows, labels, classes = parts_to_judge(archive, windows, settings), windows.label, len(archive.labels)
     if settings.protocol == "one-class":
         return _one_class(archive, windows, features, settings, rows)
     train, test = rows["train"], rows["test"]

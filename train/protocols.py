@@ -77,44 +77,6 @@ def knn_predict(train: Floats, labels: Ints, test: Floats, k: int = 1, chunk: in
     return result
 
 
-# Which rows
-
-
-def few_labels(labels: Ints, *, share: float | None = None, shots: int | None = None, seed: int = 0) -> Ints:
-    """Positions of a random part of the labelled rows: a share of each class (at least one), or `shots` of each.
-
-    Raises UsageError unless exactly one of share (0 to 1] and shots (1 or more) is given.
-    """
-    if (share is None) == (shots is None):
-        raise UsageError("say either which share of the labels is used or how many of each class")
-    if (share is not None and not 0 < share <= 1) or (shots is not None and shots < 1):
-        raise UsageError("the share of labels lies in (0, 1], and the number of each class is at least 1")
-    random = np.random.default_rng(seed)
-    chosen = []
-    for label in np.unique(labels[labels >= 0]):
-        rows = np.flatnonzero(labels == label)
-        count = min(shots, len(rows)) if shots is not None else max(1, round(float(share or 0) * len(rows)))
-        chosen.append(random.choice(rows, count, replace=False))
-    return np.sort(np.concatenate(chosen)) if chosen else np.zeros(0, np.int64)
-
-
-def hold_out(groups: NDArray[np.str_], share: float, seed: int = 0) -> tuple[Ints, Ints]:
-    """Positions (fitting, validation): whole groups (people) are held out, about `share` of the rows.
-
-    Raises UsageError where there is only one group: a person in both parts would flatter the result.
-    """
-    names = np.unique(groups)
-    if len(names) < 2:
-        raise UsageError("holding out for validation needs two subjects or more")
-    held: list[str] = []
-    for name in np.random.default_rng(seed).permutation(names)[:-1]:
-        if held and np.isin(groups, [*held, name]).mean() > share:
-            break
-        held.append(str(name))
-    inside = np.isin(groups, held)
-    return np.flatnonzero(~inside), np.flatnonzero(inside)
-
-
 # One class
 
 

@@ -231,7 +231,8 @@ def _stream(model: Model) -> str:
 def _linear(
     features: dict[str, NDArray[np.float32]], samples: Samples, classes: int, chosen: bool
 ) -> NDArray[np.float64]:
-    from train.protocols import FIXED_C, choose_c, hold_out, probe_scores
+    from train.data.splits import hold_out
+    from train.protocols import FIXED_C, choose_c, probe_scores
     from train.streams import fuse
 
     labels, test, train = samples.label, samples.test, samples.train
