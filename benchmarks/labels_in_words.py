@@ -36,10 +36,10 @@ from train.knowledge.language import Language, Listener, language_of
 from train.knowledge.make import Recipe, make_bank
 from train.knowledge.phrases import parse_labels
 from train.knowledge.text import Encoder, open_encoder
-from train.loop import CHECKPOINT, MODEL
 from train.metrics import figures, softmax, spread
 from train.model.checkpoint import LANGUAGE
 from train.pretrain import pretrain
+from train.trainer import CHECKPOINT, MODEL
 
 DESCRIPTIONS = Path(__file__).with_name("nw_ucla_labels.yaml")
 HELD_OUT = 5

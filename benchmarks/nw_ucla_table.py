@@ -32,7 +32,6 @@ from train.data.splits import few_labels
 from train.finetune import finetune
 from train.knowledge.bank import Bank
 from train.knowledge.kinematics import Describer
-from train.loop import CHECKPOINT, MODEL
 from train.metrics import score, spread
 from train.pretrain import pretrain
 from train.probe import probe
@@ -40,6 +39,7 @@ from train.protocols import knn_predict, probe_scores
 from train.settings.pretraining import ObjectiveSettings, PretrainSettings
 from train.settings.probe import ProbeSettings
 from train.settings.training import AugmentSettings, DataSettings, EncoderSettings, LoopSettings
+from train.trainer import CHECKPOINT, MODEL
 
 ENCODER = EncoderSettings(
     width=16,

@@ -14,13 +14,13 @@ from edge_c2vl.skeletons.clip import ClipSpec
 from train.data.augment import Augment
 from train.data.clips import ClipStore, Loader
 from train.data.splits import few_labels, joints_of, make_windows, split_rows
-from train.loop import Loop, make_fabric
+from train.methods.supervised import Supervised
 from train.metrics import score
 from train.model.checkpoint import About, copy_language, load_backbone, load_model
 from train.model.encoder import Encoder
 from train.model.inference import predict
 from train.settings.training import AugmentSettings, DataSettings, EncoderSettings, LoopSettings
-from train.task import Supervised
+from train.trainer import Loop, make_fabric
 
 
 def finetune(

@@ -15,20 +15,20 @@ from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.clip import ClipSpec
 from edge_c2vl.skeletons.windows import Windows, sliding, whole_clips
-from train.baselines import SkeletonCLR
 from train.data.augment import Augment
 from train.data.clips import ClipStore, Loader
 from train.data.splits import joints_of, train_rows
 from train.knowledge.bank import Bank, BankError
 from train.knowledge.language import SAMPLE, Language
 from train.knowledge.spectrum import Preparation
-from train.loop import MODEL, Loop, make_fabric
+from train.methods.base import Task
+from train.methods.c2vl import C2VL
+from train.methods.skeleton_clr import SkeletonCLR
 from train.model.checkpoint import LANGUAGE, About, save_model
 from train.model.encoder import Encoder
-from train.pretraining import C2VL
 from train.settings.pretraining import ObjectiveSettings, PretrainSettings
 from train.settings.training import AugmentSettings, EncoderSettings, LoopSettings
-from train.task import Task
+from train.trainer import MODEL, Loop, make_fabric
 
 Floats = NDArray[np.float32]
 

@@ -19,11 +19,11 @@ from edge_c2vl.skeletons.skeleton import NTU25
 from edge_c2vl.skeletons.windows import sliding
 from train.data.augment import Augment
 from train.data.clips import ClipStore, Loader, in_order
-from train.loop import CHECKPOINT, MODEL, Interrupted, Loop
+from train.methods.supervised import Supervised
 from train.model.checkpoint import About, CheckpointError, load_model, read_tensors
 from train.model.encoder import Encoder
 from train.settings.training import AugmentSettings, EncoderSettings, LoopSettings
-from train.task import Supervised
+from train.trainer import CHECKPOINT, MODEL, Interrupted, Loop
 
 SPEC = ClipSpec(frames=16, seconds=1.0, dimensions=2)
 ENCODER = EncoderSettings(width=4, blocks=3, classes=2, dropout=0.1)

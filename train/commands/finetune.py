@@ -65,7 +65,7 @@ def finetune(
 
     from edge_c2vl.skeletons.archive import Archive
     from train.finetune import finetune as train
-    from train.loop import Interrupted
+    from train.trainer import Interrupted
 
     if dataset:
         import os

@@ -52,8 +52,8 @@ def pretrain(
 
     from edge_c2vl.skeletons.archive import Archive
     from train.knowledge.bank import Bank
-    from train.loop import CHECKPOINT, MODEL, Interrupted
     from train.pretrain import pretrain as train
+    from train.trainer import CHECKPOINT, MODEL, Interrupted
 
     opened, known = Archive.open(archive), [Bank.open(bank) for bank in banks]
     figures = {}

@@ -250,8 +250,8 @@ def _linear(
 def _trained(archive: Archive, split: str, model: Model, asked: Asked) -> Model:
     """The model trained on with labels; taken from its run where that is finished, gone on with where it is not."""
     from train.finetune import finetune
-    from train.loop import CHECKPOINT, MODEL
     from train.settings.training import EncoderSettings
+    from train.trainer import CHECKPOINT, MODEL
 
     if not isinstance(model, CheckpointModel) or asked.work is None:
         raise UsageError(f"--protocol {asked.protocol} trains: it needs --checkpoint, and --work FOLDER for its runs")

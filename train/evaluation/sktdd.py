@@ -149,8 +149,8 @@ def _add_folds(archive: Archive, folds: list[list[str]]) -> None:
 
 def _trained(archive: Archive, model: Model, number: int, asked: Asked) -> Model:
     from train.finetune import finetune
-    from train.loop import CHECKPOINT, MODEL
     from train.settings.training import EncoderSettings
+    from train.trainer import CHECKPOINT, MODEL
 
     if not isinstance(model, CheckpointModel) or asked.work is None:
         raise UsageError("--protocol finetune trains: it needs --checkpoint, and --work FOLDER for its runs")

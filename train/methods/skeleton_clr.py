@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from train.data.clips import Batch
+from train.methods.base import Task
+from train.methods.c2vl import make_projector
+from train.methods.c2vl_loss import gather
 from train.model.ema import EmaModel
 from train.model.encoder import Encoder
-from train.objective import gather
-from train.pretraining import make_projector
-from train.task import Task
 
 
 class SkeletonCLR(Task):

@@ -17,7 +17,7 @@ from hypothesis import settings as hypothesis_settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 from edge_c2vl.errors import EdgeC2VLError, UsageError  # noqa: E402
-from train.objective import C2VLObjective, identity_targets, mix_targets  # noqa: E402
+from train.methods.c2vl_loss import C2VLObjective, identity_targets, mix_targets  # noqa: E402
 from train.settings.pretraining import ObjectiveSettings  # noqa: E402
 
 

@@ -34,6 +34,7 @@ from edge_c2vl.errors import UsageError
 from edge_c2vl.utils.progress import track
 from train.data.clips import Batch, Loader
 from train.environment import describe_environment
+from train.methods.base import Task
 from train.model.checkpoint import (
     About,
     CheckpointError,
@@ -46,7 +47,6 @@ from train.model.checkpoint import (
 )
 from train.model.encoder import Encoder
 from train.settings.training import LoopSettings
-from train.task import Task
 
 CHECKPOINT = "checkpoint.safetensors"
 MODEL = "model.safetensors"

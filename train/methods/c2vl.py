@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from edge_c2vl.errors import EdgeC2VLError
 from train.data.clips import Batch
+from train.methods.base import Task
+from train.methods.c2vl_loss import C2VLObjective
 from train.model.ema import EmaModel
 from train.model.encoder import Encoder
-from train.objective import C2VLObjective
 from train.settings.pretraining import ObjectiveSettings
-from train.task import Task
 
 
 class Projected(nn.Module):
