@@ -20,8 +20,8 @@ from edge_c2vl.skeletons.archive import Archive, ArchiveWriter  # noqa: E402
 from train.commands.pretrain import pretrain  # noqa: E402
 from train.commands.probe import probe  # noqa: E402
 from train.knowledge.bank import Bank, BankError, write_bank  # noqa: E402
+from train.knowledge.gather import exchanged, gather_knowledge  # noqa: E402
 from train.model.checkpoint import load_model  # noqa: E402
-from train.pretrain import exchanged, gather_knowledge  # noqa: E402
 from train.settings.pretraining import PretrainSettings  # noqa: E402
 
 CLIPS = 36

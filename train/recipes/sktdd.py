@@ -45,13 +45,13 @@ from train.data.clips import ClipStore, Loader, sample_clips
 from train.drivers import Scenes, driver_folds, figures, table
 from train.environment import describe_environment
 from train.knowledge.bank import Bank
+from train.knowledge.gather import gather_knowledge
 from train.methods.c2vl import C2VL
 from train.methods.supervised import Supervised
 from train.model.checkpoint import About, load_backbone, load_model
 from train.model.encoder import Encoder
 from train.model.export import export_bundle
 from train.model.inference import predict
-from train.pretrain import gather_knowledge
 from train.processes import make_pool
 from train.settings.pretraining import ObjectiveSettings, PretrainSettings
 from train.settings.training import AugmentSettings, EncoderSettings, LoopSettings
