@@ -48,7 +48,7 @@ def measure(folder: Path, workers: int) -> dict[str, float]:
 
 READ = """
 import sys, cv2
-from train.video import Recipe, read_video
+from train.extraction.video import Recipe, read_video
 cv2.setNumThreads(1)  # as in a worker
 for _ in range(5):
     read_video(sys.argv[1], Recipe(), lambda share: None)

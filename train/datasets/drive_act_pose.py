@@ -16,8 +16,8 @@ from edge_c2vl.utils.atomic import files_below
 from edge_c2vl.utils.cache import default_cache
 from train.datasets.drive_act import CAMERAS, Chunk, by_run, chunks_of, labels_of, licence_of, source_name
 from train.datasets.source import Options, Recording, Source
-from train.extract import SUFFIXES, extract, fingerprint, video_at
-from train.video import Recipe
+from train.extraction.extract import SUFFIXES, extract, fingerprint, video_at
+from train.extraction.video import Recipe
 
 # A chunk may end so much later than its video, in seconds: containers lose a frame or two at their end.
 SLACK_S = 0.5

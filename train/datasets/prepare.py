@@ -22,8 +22,8 @@ from edge_c2vl.utils.progress import track
 from train.datasets import DATASETS
 from train.datasets.packed import unpacked
 from train.datasets.source import LeftOut, NobodyError, Options, Recording, Source
+from train.extraction.workers import end_with_parent
 from train.processes import make_pool
-from train.workers import end_with_parent
 
 
 @dataclass(frozen=True)

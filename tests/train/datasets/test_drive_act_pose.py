@@ -14,8 +14,8 @@ from tests.train.datasets.test_drive_act import HEADER
 from tests.videos import Recordings
 from train.datasets.opened import open_dataset
 from train.datasets.source import Options
-from train.extract import extract, find_videos
-from train.video import Recipe
+from train.extraction.extract import extract, find_videos
+from train.extraction.video import Recipe
 
 CAMERA, SUFFIX = "a_column_driver", "ids_5"
 RUNS = {

@@ -22,9 +22,8 @@ from edge_c2vl.monitoring.events import SeenSkeleton
 from edge_c2vl.monitoring.policy import State
 from edge_c2vl.monitoring.standing import Level, Reason
 from tests.videos import Recordings
-from train.evaluation.events import Span
-from train.evaluation.live import Recorder, read_truth
-from train.own_labels import OwnLabels
+from train.evaluation.live import Recorder
+from train.extraction.label_files import OwnLabels, Span, read_truth
 
 LABELS = ["attentive", "distracted"]
 

@@ -15,8 +15,8 @@ from edge_c2vl.skeletons.windows import Windows, clip_of
 from tests.videos import Recordings
 from train.evaluation.models import BundleModel
 from train.evaluation.predictions import through
-from train.extract import extract, find_videos
-from train.video import Recipe
+from train.extraction.extract import extract, find_videos
+from train.extraction.video import Recipe
 
 HOP_S = 0.2
 

@@ -28,10 +28,10 @@ from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
 from edge_c2vl.skeletons.skeleton import MEDIAPIPE33
 from edge_c2vl.utils.arrays import ERRORS, NpzFile
 from edge_c2vl.utils.atomic import files_below, put_in_place
-from train.own_labels import OwnLabels, subject_of
-from train.remaining import Progress, Remaining
-from train.video import Recipe, Skeletons
-from train.workers import Done, Event, Failed, Job, Moved, run_local
+from train.extraction.eta import Progress, Remaining
+from train.extraction.label_files import OwnLabels, subject_of
+from train.extraction.video import Recipe, Skeletons
+from train.extraction.workers import Done, Event, Failed, Job, Moved, run_local
 
 SUFFIXES = frozenset([".mp4", ".mkv", ".avi", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".gif", ".wmv", ".flv"])
 # Raised when the same video gives other skeletons than before.

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from edge_c2vl.errors import EdgeC2VLError, UsageError
 
 if TYPE_CHECKING:
-    from train.video import Recipe, Skeletons
+    from train.extraction.video import Recipe, Skeletons
 
 # Memory of one process: MediaPipe, OpenCV and an HD video.
 BYTES_A_WORKER = 450_000_000
@@ -155,7 +155,7 @@ def _work(pipe: Any, recipe: Recipe) -> None:
 
 def attempt(job: Job, recipe: Recipe, tell: Any) -> Done | Failed:
     """Reads one video; whatever is wrong with it becomes a reason."""
-    from train.video import read_video
+    from train.extraction.video import read_video
 
     try:
         return Done(job.index, read_video(job.path, recipe, tell))

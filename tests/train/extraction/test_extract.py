@@ -29,11 +29,11 @@ from edge_c2vl.pose import identity_of
 from edge_c2vl.skeletons.archive import Archive
 from tests.conftest import free_port
 from tests.videos import Recordings
-from train.extract import Video, extract, find_videos, fingerprint
-from train.own_labels import OwnLabels
-from train.remaining import Remaining, words
-from train.video import Recipe, Skeletons
-from train.workers import Done, Event, Failed, Job, Moved, run_local
+from train.extraction.eta import Remaining, words
+from train.extraction.extract import Video, extract, find_videos, fingerprint
+from train.extraction.label_files import OwnLabels
+from train.extraction.video import Recipe, Skeletons
+from train.extraction.workers import Done, Event, Failed, Job, Moved, run_local
 
 # Of one video of 100 bytes, as the version before there were two estimators computed it.
 FINGERPRINT = "f7ef9c5b68bc24ea703a7d38"
@@ -374,7 +374,7 @@ def _workers(pid: int) -> list[psutil.Process]:
 
 
 def command(folder: Path, target: Path, *more: str) -> list[str]:
-    return [sys.executable, str(Path(__file__).parents[2] / "cli.py"), "extract", str(folder), str(target), *more]
+    return [sys.executable, str(Path(__file__).parents[3] / "cli.py"), "extract", str(folder), str(target), *more]
 
 
 @pytest.mark.slow
@@ -432,7 +432,7 @@ def test_a_ray_cluster_gives_the_same_archive(recordings: Path, tmp_path: Path, 
 def test_no_ray_cluster_is_one_line(tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="needs Ray: pip install 'edge-c2vl[cluster]'")
     videos = find_videos([some_videos(tmp_path / "videos")])
-    from train.workers import run_ray
+    from train.extraction.workers import run_ray
 
     with pytest.raises(UsageError, match=r"no Ray cluster at 127\.0\.0\.1:1"):
         extract(videos, tmp_path / "a", Recipe(), runner=lambda queue, how: run_ray(queue, how, "127.0.0.1:1"))
