@@ -26,7 +26,7 @@ with atheris.instrument_imports(include=["edge_c2vl", "train.datasets", "yaml"])
     from edge_c2vl.errors import EdgeC2VLError
     from edge_c2vl.monitoring.policy_file import read_settings
     from edge_c2vl.utils.mqtt_client import parse_broker
-    from train.datasets.drive_act import read_labels
+    from train.datasets.drive_act_labels import read_labels
     from train.datasets.ntu import read_tracks
 
 from tests.fuzz.test_fuzz import DEFAULT, LABELS, MANIFEST, SETTINGS, SKELETON

@@ -31,7 +31,7 @@ from edge_c2vl.speed.unix import UnixSpeed
 from edge_c2vl.utils.listen_address import parse_address
 from edge_c2vl.utils.mqtt_client import parse_broker
 from edge_c2vl.utils.redact import redact
-from train.datasets.drive_act import read_labels
+from train.datasets.drive_act_labels import read_labels
 from train.datasets.ntu import read_tracks
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]

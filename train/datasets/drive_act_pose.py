@@ -14,7 +14,7 @@ from edge_c2vl.errors import DatasetError
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.utils.atomic import files_below
 from edge_c2vl.utils.cache import default_cache
-from train.datasets.drive_act import CAMERAS, Chunk, by_run, chunks_of, labels_of, licence_of, source_name
+from train.datasets.drive_act_labels import CAMERAS, Chunk, by_run, chunks_of, labels_of, licence_of, source_name
 from train.datasets.source import Options, Recording, Source
 from train.extraction.extract import SUFFIXES, extract, fingerprint, video_at
 from train.extraction.video import Recipe

@@ -25,7 +25,7 @@ from edge_c2vl.simulated.film import Film
 from edge_c2vl.simulated.motion import Motion
 from edge_c2vl.utils.atomic import put_in_place, temporary_beside
 from edge_c2vl.utils.progress import track
-from train.datasets.drive_act import SIMULATED
+from train.datasets.drive_act_labels import SIMULATED
 from train.processes import make_pool
 from train.simulate import labels, protocol, skeletons
 

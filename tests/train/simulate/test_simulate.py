@@ -21,6 +21,7 @@ from edge_c2vl.simulated.motion import Motion
 from edge_c2vl.skeletons.skeleton import DRIVEACT26
 from train.commands.simulate import simulate as command
 from train.datasets import drive_act
+from train.datasets.drive_act_labels import SIMULATED, is_simulated
 from train.simulate import dataset, labels, protocol, skeletons
 from train.simulate.dataset import Settings, simulate
 
@@ -108,8 +109,8 @@ def test_the_files_are_drive_acts(small: Path, data_dir: Path) -> None:
 
 
 def test_nobody_takes_it_for_drive_act(small: Path) -> None:
-    assert drive_act.is_simulated(small)
-    settings = json.loads((small / drive_act.SIMULATED).read_text().splitlines()[-1])
+    assert is_simulated(small)
+    settings = json.loads((small / SIMULATED).read_text().splitlines()[-1])
     assert Settings(**settings | {"cameras": tuple(settings["cameras"])}) == SMALL
 
 
