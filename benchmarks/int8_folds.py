@@ -27,10 +27,10 @@ from calibration.workflow import QuantizeOptions, quantize_bundle
 from edge_c2vl.bundle.bundle import PRECISIONS
 from edge_c2vl.skeletons.archive import Archive
 from train.data.clips import sample_clips
-from train.drivers import driver_folds
+from train.evaluation.driver_folds import driver_folds
+from train.evaluation.sktdd_windows import DRIVERS_A_FOLD
 from train.model.checkpoint import load_model
 from train.model.export import export_bundle
-from train.recipes.sktdd import DRIVERS_A_FOLD
 
 
 def with_split(archive: Archive, drivers: list[str], folder: Path) -> Archive:

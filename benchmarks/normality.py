@@ -20,8 +20,8 @@ import pandas as pd
 from edge_c2vl.monitoring.driver_baseline import MAX_SHIFT, MAX_STRANGENESS, DriverWatch, Learner, fit, posture
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.clip import Clip, make_clip
-from train.drivers import figures
-from train.recipes.sktdd import SPEC, Data
+from train.evaluation.driver_folds import figures
+from train.evaluation.sktdd_windows import SPEC, Data
 
 MINUTES = (1, 2, 5, None)
 HOP_S = 2.0  # between two windows of normal driving

@@ -29,13 +29,13 @@ import numpy as np
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.windows import whole_clips
 from train.data.splits import few_labels
+from train.evaluation.probe import probe
+from train.evaluation.protocols import knn_predict, probe_scores
 from train.finetune import finetune
 from train.knowledge.bank import Bank
 from train.knowledge.kinematics import Describer
 from train.metrics import score, spread
 from train.pretrain import pretrain
-from train.probe import probe
-from train.protocols import knn_predict, probe_scores
 from train.settings.pretraining import ObjectiveSettings, PretrainSettings
 from train.settings.probe import ProbeSettings
 from train.settings.training import AugmentSettings, DataSettings, EncoderSettings, LoopSettings

@@ -40,7 +40,7 @@ def probe(
     (settings,) = read_settings(flags, config, ProbeSettings)
 
     from edge_c2vl.skeletons.archive import Archive
-    from train.probe import probe as judge
+    from train.evaluation.probe import probe as judge
 
     result = judge(Archive.open(archive), models, settings, device)
     if as_json:

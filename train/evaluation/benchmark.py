@@ -193,7 +193,7 @@ def _scored(archive: Archive, samples: Samples, split: str, streams: Sequence[Mo
     if len(features) < len(streams):
         raise UsageError("two models see the same stream: fusion takes one model a stream")
     if asked.protocol == "knn":
-        from train.protocols import knn_predict
+        from train.evaluation.protocols import knn_predict
 
         (values,) = features.values()
         answered = knn_predict(values[train], labels[train], values[test], asked.k)
@@ -232,8 +232,8 @@ def _linear(
     features: dict[str, NDArray[np.float32]], samples: Samples, classes: int, chosen: bool
 ) -> NDArray[np.float64]:
     from train.data.splits import hold_out
-    from train.protocols import FIXED_C, choose_c, probe_scores
-    from train.streams import fuse
+    from train.evaluation.fusion import fuse
+    from train.evaluation.protocols import FIXED_C, choose_c, probe_scores
 
     labels, test, train = samples.label, samples.test, samples.train
     scores = {}
@@ -273,8 +273,8 @@ def _trained(archive: Archive, split: str, model: Model, asked: Asked) -> Model:
 
 
 def _one_class(report: Report, archive: Archive, samples: Samples, models: Sequence[Model], keys: list[str]) -> None:
+    from train.evaluation.protocols import one_class_scores
     from train.metrics import roc_auc
-    from train.protocols import one_class_scores
 
     aucs: dict[str, dict[str, float | None]] = {}
     for key, model in zip(keys, models, strict=True):

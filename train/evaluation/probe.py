@@ -13,12 +13,12 @@ from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.windows import Windows
 from train.data.clips import ClipStore
 from train.data.splits import Rows, few_labels, parts_to_judge, windows_to_judge
+from train.evaluation.fusion import fuse
+from train.evaluation.protocols import FIXED_C, choose_c, knn_predict, one_class_scores, probe_scores
 from train.metrics import roc_auc, score, spread
 from train.model.checkpoint import load_model, members
 from train.model.inference import cached_features
-from train.protocols import FIXED_C, choose_c, knn_predict, one_class_scores, probe_scores
 from train.settings.probe import ProbeSettings
-from train.streams import fuse
 
 
 def probe(

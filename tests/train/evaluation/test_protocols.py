@@ -15,12 +15,12 @@ from edge_c2vl.skeletons.clip import ClipSpec  # noqa: E402
 from edge_c2vl.skeletons.windows import whole_clips  # noqa: E402
 from train.data.clips import ClipStore  # noqa: E402
 from train.data.splits import few_labels, hold_out  # noqa: E402
+from train.evaluation.fusion import FUSION, fuse  # noqa: E402
+from train.evaluation.protocols import C_GRID, NEVER, choose_c, knn_predict, one_class_scores, probe_scores  # noqa: E402
 from train.metrics import roc_auc, score, spread  # noqa: E402
 from train.model.encoder import Encoder  # noqa: E402
 from train.model.inference import cached_features, extract  # noqa: E402
-from train.protocols import C_GRID, NEVER, choose_c, knn_predict, one_class_scores, probe_scores  # noqa: E402
 from train.settings.training import EncoderSettings  # noqa: E402
-from train.streams import FUSION, fuse  # noqa: E402
 
 
 @pytest.fixture

@@ -17,9 +17,10 @@ from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
 from edge_c2vl.skeletons.windows import sliding
 from tests.train.test_loop import body
 from train.data.clips import Loader
+from train.evaluation.sktdd_windows import LABELS, SHARES, SPEC, TURNED, Data
 from train.knowledge.bank import BankError, write_bank
 from train.recipes import sktdd
-from train.recipes.sktdd import Data, run_final, run_folds
+from train.recipes.sktdd import run_final, run_folds
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
     random = np.random.default_rng(0)
     path = tmp_path_factory.mktemp("recipe") / "archive"
     with ArchiveWriter(
-        path, labels=sktdd.LABELS, source="made up", licence="none", source_layout="openpose25", dimensions=2
+        path, labels=LABELS, source="made up", licence="none", source_layout="openpose25", dimensions=2
     ) as writer:
         for driver in "abcd":
             for camera in ("left", "right"):
@@ -76,13 +77,13 @@ def test_an_epoch_is_made_up_as_stated(archive: Archive) -> None:
     weights = data.weights(rows)
     normal = ~data.labelled[rows]
     assert weights.sum() == pytest.approx(1)
-    assert weights[normal].sum() == pytest.approx(sktdd.SHARES["normal"])
-    assert weights[data.labels[rows] == 1].sum() == pytest.approx(sktdd.SHARES["distracted"])
+    assert weights[normal].sum() == pytest.approx(SHARES["normal"])
+    assert weights[data.labels[rows] == 1].sum() == pytest.approx(SHARES["distracted"])
     half = np.arange(len(data.labels)) % 2 == 0
     some = dataclasses.replace(data, turned=half, labelled=data.labelled & ~half)
     weights = some.weights(rows)
-    assert weights[half[rows]].sum() == pytest.approx(sktdd.TURNED)
-    assert weights[normal].sum() == pytest.approx(sktdd.SHARES["normal"])
+    assert weights[half[rows]].sum() == pytest.approx(TURNED)
+    assert weights[normal].sum() == pytest.approx(SHARES["normal"])
 
 
 def test_folds_then_bundle(archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +99,7 @@ def test_folds_then_bundle(archive: Archive, tmp_path: Path, monkeypatch: pytest
     made = run_final(archive, tmp_path / "work", tmp_path / "bundle", overwrite=False)
     bundle = Bundle.open(made.path)
     assert bundle.manifest.distraction == ["distracted"]
-    assert bundle.manifest.clip == sktdd.SPEC
+    assert bundle.manifest.clip == SPEC
     assert bundle.report["figures"] == json.loads((tmp_path / "work" / "folds.json").read_text())
     assert "MIT License" in (bundle.path / "licences" / "sktDD.txt").read_text()
     assert sum(entry["size"] for entry in bundle.manifest.files.values()) < 5e6
@@ -122,11 +123,11 @@ def learnt_from(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
 
 def captioned(archive: Archive, path: Path, clips: list[int] | None = None) -> Path:
     """A bank of these recordings of the archive, or all."""
-    windows = sliding(archive, None if clips is None else np.array(clips), sktdd.SPEC.seconds, 2.0)
+    windows = sliding(archive, None if clips is None else np.array(clips), SPEC.seconds, 2.0)
     names = archive.clips["name"].to_numpy()[windows.clip]
     embeddings = np.random.default_rng(0).normal(size=(len(windows), 2, 16))
     spans = np.stack([windows.start_s, windows.end_s], axis=1)
-    about = {"kind": "language", "encoder": "made up", "source": "made up", "seconds": sktdd.SPEC.seconds}
+    about = {"kind": "language", "encoder": "made up", "source": "made up", "seconds": SPEC.seconds}
     write_bank(path, names.tolist(), spans, embeddings, [["one", "two"]] * len(windows), **about)
     return path
 
@@ -152,7 +153,7 @@ def test_pretraining_sees_the_kinds_asked_for_and_what_was_turned_if_captioned(
     random = np.random.default_rng(1)
     kinds = ["normal", "labelled", "normal, turned", "labelled, turned"]
     with ArchiveWriter(
-        tmp_path / "turned", labels=sktdd.LABELS, source="made up", licence="none", source_layout="openpose25"
+        tmp_path / "turned", labels=LABELS, source="made up", licence="none", source_layout="openpose25"
     ) as writer:
         for kind in kinds:
             writer.append(kind, body(random, 300, False), 10.0, label=0, kind=kind, subject="a", camera="left")

@@ -13,7 +13,7 @@ from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
 from tests.edge_c2vl.tiny import make_bundle
 from tests.train.test_commands import call
 from tests.train.test_loop import body
-from train.embedding_map import embedding_map
+from train.evaluation.embedding_map import embedding_map
 from train.evaluation.models import BundleModel
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
 from edge_c2vl.skeletons.windows import sliding
-from train.drivers import Scenes, driver_folds, figures, frame_level, own_mean, table
+from train.evaluation.driver_folds import Scenes, driver_folds, figures, frame_level, own_mean, table
 
 
 @given(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=40), st.integers(1, 4))
