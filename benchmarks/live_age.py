@@ -31,7 +31,7 @@ from edge_c2vl.outputs.base import Sink
 from edge_c2vl.pose import PoseEstimator
 from edge_c2vl.runtime.pipeline import Pipeline
 from edge_c2vl.skeletons.skeleton import Array
-from tests.videos import ffmpeg
+from tests.support.videos import ffmpeg
 
 
 class Slow(Backend):

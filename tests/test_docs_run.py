@@ -14,7 +14,7 @@ import pytest
 
 from edge_c2vl.cameras.simulated import make_film, parse
 from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
-from tests.docs_commands import PAGES, ROOT, Command, commands_of
+from tests.support.docs_commands import PAGES, ROOT, Command, commands_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 

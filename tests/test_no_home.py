@@ -20,8 +20,8 @@ from edge_c2vl.cameras.camera import open_camera
 from edge_c2vl.errors import CameraError, EdgeC2VLError
 from edge_c2vl.skeletons.archive import ArchiveWriter
 from edge_c2vl.utils import cache
-from tests.conftest import needs
-from tests.train.test_loop import body
+from tests.support.programs import needs
+from tests.support.training import body
 
 ROOT = Path(__file__).resolve().parents[1]
 SOMEBODY = 12345

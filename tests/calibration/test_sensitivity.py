@@ -15,8 +15,7 @@ from calibration.ranges import CalibrationError
 from calibration.sensitivity import Sensitivity, leave_one_out, search, table
 from calibration.workflow import _histograms
 from edge_c2vl.skeletons.archive import Archive
-
-from .conftest import LABELS, SPEC
+from tests.support.movements import LABELS, SPEC
 
 
 @pytest.fixture(scope="module")

@@ -26,8 +26,7 @@ from edge_c2vl.errors import EdgeC2VLError
 from edge_c2vl.inference.engine_build import checking_clips
 from edge_c2vl.inference.select import open_backend
 from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
-
-from .conftest import LABELS, SPEC, body
+from tests.support.movements import LABELS, SPEC, body
 
 LATENCY = {"threads": 1, "fp32": {"p50_ms": 3.0, "p95_ms": 4.0}, "int8": {"p50_ms": 1.0, "p95_ms": 2.0}}
 

@@ -10,7 +10,7 @@ import pytest
 
 from edge_c2vl.commands.run import run
 from edge_c2vl.utils.telemetry import SWITCHES
-from tests.conftest import needs
+from tests.support.programs import needs
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 OPTIONS = {option for parameter in run.params for option in parameter.opts}

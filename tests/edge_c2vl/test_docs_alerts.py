@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edge_c2vl.monitoring.policy_settings import PolicySettings
 from edge_c2vl.outputs.prometheus import Prometheus
-from tests.edge_c2vl.fleet import Run
+from tests.support.fleet import Run
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "alerts.md").read_text()
 

@@ -23,10 +23,11 @@ from edge_c2vl.outputs.prometheus import Prometheus
 from edge_c2vl.utils.listen_address import connection_limit, parse_address, parse_public_url, token_for
 from edge_c2vl.utils.once import Once
 from edge_c2vl.web import app, connections
-from tests.edge_c2vl.hostile import closed, connect, websocket
-from tests.edge_c2vl.outputs.test_sinks import DECISION
-from tests.edge_c2vl.speed.test_speed import wait_for
-from tests.edge_c2vl.web.test_page_server import ABOUT, TOKEN, get, read, viewer
+from tests.edge_c2vl.web.test_page_server import get, viewer
+from tests.support.hostile import closed, connect, websocket
+from tests.support.page_server import ABOUT, TOKEN, read
+from tests.support.records import DECISION
+from tests.support.waiting import wait_for
 
 
 @pytest.fixture

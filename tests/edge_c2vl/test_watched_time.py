@@ -13,8 +13,8 @@ from edge_c2vl.monitoring.policy_settings import PolicySettings
 from edge_c2vl.monitoring.standing import Level, Reason
 from edge_c2vl.runtime.run import Watch, watch
 from edge_c2vl.runtime.throttle import Governor, GovernorSettings, Skipper
-from tests.edge_c2vl.runtime.test_pipeline import Camera, Encoder, Frame, Kept, Pose, build
-from tests.edge_c2vl.tiny import make_bundle
+from tests.support.pipeline import Camera, Encoder, Frame, Kept, Pose, build
+from tests.support.tiny_bundle import make_bundle
 
 
 class Gap(Camera):

@@ -16,7 +16,7 @@ from edge_c2vl import pose
 from edge_c2vl.cameras import camera
 from edge_c2vl.inference import select
 from edge_c2vl.inference.base import Backend
-from tests.edge_c2vl import scripted
+from tests.support import scripted
 
 # The driver looks away and back once in so long.
 PERIOD_S = 0.6

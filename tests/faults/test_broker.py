@@ -11,8 +11,8 @@ import pytest
 
 from edge_c2vl.errors import EdgeC2VLError
 from edge_c2vl.outputs import mqtt
-from tests.edge_c2vl.fleet import ALERT, Listener, spool_at
-from tests.edge_c2vl.speed.test_speed import wait_for
+from tests.support.fleet import ALERT, Listener, spool_at
+from tests.support.waiting import wait_for
 
 
 @pytest.mark.slow

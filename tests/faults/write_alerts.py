@@ -6,8 +6,8 @@ import sys
 from dataclasses import replace
 
 from edge_c2vl.outputs.jsonl import JsonLines
-from tests.edge_c2vl.fleet import ALERT
-from tests.edge_c2vl.outputs.test_sinks import DECISION
+from tests.support.fleet import ALERT
+from tests.support.records import DECISION
 
 
 def main(path: str, first: int) -> None:

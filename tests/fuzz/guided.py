@@ -29,7 +29,7 @@ with atheris.instrument_imports(include=["edge_c2vl", "train.datasets", "yaml"])
     from train.datasets.drive_act_labels import read_labels
     from train.datasets.ntu import read_tracks
 
-from tests.fuzz.test_fuzz import DEFAULT, LABELS, MANIFEST, SETTINGS, SKELETON
+from tests.support.fuzz import DEFAULT, LABELS, MANIFEST, SETTINGS, SKELETON
 
 FOLDER = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
 

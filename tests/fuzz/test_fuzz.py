@@ -31,6 +31,7 @@ from edge_c2vl.speed.unix import UnixSpeed
 from edge_c2vl.utils.listen_address import parse_address
 from edge_c2vl.utils.mqtt_client import parse_broker
 from edge_c2vl.utils.redact import redact
+from tests.support.fuzz import DEFAULT, LABELS, MANIFEST, SETTINGS, SKELETON
 from train.datasets.drive_act_labels import read_labels
 from train.datasets.ntu import read_tracks
 
@@ -214,9 +215,6 @@ def test_speed_socket(speed, block):
         assert speed.latest()[0] == wanted
 
 
-SETTINGS = b"policy:\n  warning_fast_s: 3.5\n  cannot_see_s: 20\n  recovery: 2\n"
-
-
 @blocks
 @given(mutated(SETTINGS))
 def test_settings(file, contents):
@@ -224,17 +222,6 @@ def test_settings(file, contents):
         file.write_bytes(content)
         with refused:
             read_settings(file)
-
-
-MANIFEST = {
-    "format_version": 1,
-    "name": "n",
-    "labels": ["a", "b"],
-    "distraction": ["b"],
-    "clip": {"frames": 64, "seconds": 3.0, "joints": ["head"]},
-    "embedding_size": 64,
-    "files": {"model.fp32.onnx": {"size": 1, "sha256": "0"}},
-}
 
 
 VALUES = (
@@ -269,21 +256,12 @@ def test_manifest_files(folder, contents):
             _read_manifest(folder, "")
 
 
-DEFAULT = Path(__file__).resolve().parents[2] / "edge_c2vl" / "bundles" / "default" / "model.fp32.onnx"
-
-
 @blocks
 @given(mutated(DEFAULT.read_bytes()[:4000] if DEFAULT.exists() else b"\x08\x01"))
 def test_models(contents):
     for content in contents:
         with contextlib.suppress(ValueError):
             external_files(content)
-
-
-LABELS = (
-    b"participant_id,file_id,annotation_id,frame_start,frame_end,activity,chunk_id\n"
-    b"1,vp1/run1b_2018-05-29-14-02-47.kinect_color,1,58,82,closing_door_outside,0\n"
-)
 
 
 @blocks
@@ -293,10 +271,6 @@ def test_label_files(file, contents):
         file.write_bytes(content)
         with refused:
             read_labels(file)
-
-
-BODY = b"72057594037931101 0 1 1 1 1 0 0.02 -0.1 2\n25\n" + b"0.2 0.1 3.7 271 200 1038 520 -0.2 0.03 0.9 -0.07 2\n" * 25
-SKELETON = b"2\n" + (b"1\n" + BODY) * 2
 
 
 @blocks

@@ -15,8 +15,8 @@ import torch
 from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
 from edge_c2vl.skeletons.clip import ClipSpec
-from edge_c2vl.skeletons.skeleton import NTU25
 from edge_c2vl.skeletons.windows import sliding
+from tests.support.training import body
 from train.data.augment import Augment
 from train.data.clips import ClipStore, Loader, in_order
 from train.methods.supervised import Supervised
@@ -29,22 +29,6 @@ SPEC = ClipSpec(frames=16, seconds=1.0, dimensions=2)
 ENCODER = EncoderSettings(width=4, blocks=3, classes=2, dropout=0.1)
 SETTINGS = LoopSettings(epochs=3, batch_size=8, average=0.9, warmup_epochs=0.5, accelerator="cpu", tensorboard=False)
 AUGMENT = AugmentSettings(shear=0.1, crop=0.7, rotate=10, mirror=0.5, jitter=0.01, mask_joints=0.1, mask_span=0.2)
-
-
-def body(random: np.random.Generator, frames: int, raised: bool) -> np.ndarray:
-    """A plausible sitting driver in pixels; `raised`: the right hand is at the ear."""
-    place = {
-        "spine_shoulder": (0, 0), "neck": (0, 10), "head": (0, 30), "spine_base": (0, -60), "spine_mid": (0, -30),
-        "left_shoulder": (-25, -3), "right_shoulder": (25, -3), "left_elbow": (-35, -30), "right_elbow": (35, -30),
-        "left_wrist": (-20, -40), "right_wrist": (12, 28) if raised else (20, -40),
-    }  # fmt: skip
-    sequence = np.zeros((frames, 25, 4), np.float32)
-    for joint, point in place.items():
-        sequence[:, NTU25.index(joint), :2] = point
-        sequence[:, NTU25.index(joint), 3] = 1
-    sequence[..., :2] += random.normal(0, 1.0, (frames, 25, 2)) + random.normal(0, 3.0, (1, 25, 2)) + (300, -200)
-    sequence[sequence[..., 3] == 0] = 0
-    return sequence
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ from edge_c2vl.monitoring.policy import State
 from edge_c2vl.outputs.status import StatusLine
 from edge_c2vl.runtime.pipeline import Pipeline
 from edge_c2vl.runtime.run import Watch, watch
-from tests.edge_c2vl.runtime.test_pipeline import SPEC, Camera, Encoder, Kept, Pose
-from tests.edge_c2vl.tiny import SIZE, make_bundle
+from tests.support.pipeline import SPEC, Camera, Encoder, Kept, Pose
+from tests.support.tiny_bundle import SIZE, make_bundle
 
 # The scripted encoder's embedding is (1, 1, 1, 1) / 2.
 WORDS = Words(

@@ -19,7 +19,7 @@ from edge_c2vl.cameras.camera import open_camera
 from edge_c2vl.cameras.images import natural_order
 from edge_c2vl.cameras.options import CameraOptions
 from edge_c2vl.errors import CameraError, EdgeC2VLError
-from tests.conftest import needs
+from tests.support.programs import needs
 
 
 def ffmpeg(*arguments):

@@ -19,7 +19,7 @@ from edge_c2vl.cameras.camera import open_camera
 from edge_c2vl.cameras.live import Latest
 from edge_c2vl.cameras.options import CameraOptions
 from edge_c2vl.errors import CameraError
-from tests.conftest import needs
+from tests.support.programs import needs
 
 BLACK = np.zeros((16, 16, 3), np.uint8)
 

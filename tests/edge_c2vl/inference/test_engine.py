@@ -14,7 +14,7 @@ from edge_c2vl.bundle.bundle import Bundle, revise_bundle
 from edge_c2vl.device.machine import cpu_name, folder_name, overflows_int8, tensorrt_hint
 from edge_c2vl.errors import BundleError, UsageError
 from edge_c2vl.inference.engine_build import BuildOptions, Flags, best_precision, checking_clips, choose_flags
-from tests.edge_c2vl.tiny import FRAMES, make_bundle
+from tests.support.tiny_bundle import FRAMES, make_bundle
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,8 @@ import pytest
 from edge_c2vl.bundle.bundle import Bundle, Engine, revise_bundle
 from edge_c2vl.errors import BundleError
 from edge_c2vl.inference.engine_check import Device, fitting_engine, listed_engines, refusal, vouched_plan
-from tests.edge_c2vl.tiny import make_bundle
-
-PLAN = b"a plan"
-ORIN = Device("Orin", "8.7", "10.3.0", "12.6")
+from tests.support.engines import ORIN, PLAN
+from tests.support.tiny_bundle import make_bundle
 
 
 def engine_for(bundle: Bundle, precision: str = "int8", **change: Any) -> Engine:
@@ -85,7 +83,7 @@ def test_an_engine_is_stale_once_the_model_was_quantised_again(bundle: Bundle) -
 
 
 def _other_model() -> bytes:
-    from tests.edge_c2vl.tiny import model
+    from tests.support.tiny_bundle import model
 
     return model(seed=1)
 

@@ -15,7 +15,7 @@ from edge_c2vl.errors import BundleError, UsageError
 from edge_c2vl.inference.engine_build import build_optimised
 from edge_c2vl.inference.onnxruntime import OnnxRuntimeBackend, chosen_providers, optimised_model
 from edge_c2vl.inference.select import cpu_precision, open_backend
-from tests.edge_c2vl.tiny import SIZE, clips, make_bundle, model
+from tests.support.tiny_bundle import SIZE, clips, make_bundle, model
 
 CPU = "Some CPU (x86_64)"
 

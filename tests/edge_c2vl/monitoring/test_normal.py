@@ -24,7 +24,7 @@ from edge_c2vl.monitoring.driver_baseline import (
 from edge_c2vl.monitoring.standing import Level, Reason
 from edge_c2vl.skeletons.clip import Clip
 from edge_c2vl.speed.base import FixedSpeed, Speed
-from tests.edge_c2vl.runtime.test_pipeline import Camera, Encoder, Kept, Pose, build
+from tests.support.pipeline import Camera, Encoder, Kept, Pose, build
 
 DISTRACTION = frozenset({"distracted"})
 

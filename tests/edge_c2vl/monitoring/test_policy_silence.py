@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from edge_c2vl.monitoring.policy import Observation, Policy, State
 from edge_c2vl.monitoring.policy_settings import PolicySettings
 from edge_c2vl.monitoring.standing import OF_DISTRACTION, Level, Reason
-from tests.edge_c2vl.monitoring.test_policy import EMPTY_SEAT, HIDDEN_ARMS, LOOKS_AHEAD, ON_THE_PHONE, first, play
+from tests.support.policy import EMPTY_SEAT, HIDDEN_ARMS, LOOKS_AHEAD, ON_THE_PHONE, first, play
 
 HOP_HZ = 4.0
 

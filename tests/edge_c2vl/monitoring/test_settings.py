@@ -16,7 +16,7 @@ from edge_c2vl.monitoring.policy_file import read_settings
 from edge_c2vl.monitoring.policy_settings import PolicySettings
 from edge_c2vl.runtime.run import reread
 from edge_c2vl.runtime.signals import Stopped, handled
-from tests.edge_c2vl.speed.test_speed import wait_for
+from tests.support.waiting import wait_for
 
 
 def test_what_is_named_is_changed_and_the_rest_stays(tmp_path):

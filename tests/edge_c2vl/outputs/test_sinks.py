@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from edge_c2vl.errors import EdgeC2VLError, OutputError, UsageError
-from edge_c2vl.monitoring.events import Alert, Decision, Episode, SeenFrame
+from edge_c2vl.monitoring.events import Alert, Episode, SeenFrame
 from edge_c2vl.monitoring.policy import State
 from edge_c2vl.monitoring.standing import Level, Reason
 from edge_c2vl.outputs.display import Display
@@ -21,33 +21,13 @@ from edge_c2vl.outputs.jsonl import JsonLines
 from edge_c2vl.outputs.overlay import COLOURS, draw
 from edge_c2vl.outputs.status import StatusLine
 from edge_c2vl.outputs.video import VideoFile
-from tests.conftest import needs
-from tests.edge_c2vl.speed.test_speed import wait_for
+from tests.support.programs import needs
+from tests.support.records import DECISION, landmarks
+from tests.support.waiting import wait_for
 
-DECISION = Decision(
-    timestamp_s=12.5,
-    wall_s=1772352000.0,
-    state=State.DISTRACTED,
-    label="distracted",
-    probability=0.93,
-    distraction=0.88,
-    probabilities={"attentive": 0.07, "distracted": 0.93},
-    arms=1.0,
-    pose_confidence=0.91,
-    age_ms=24.1,
-    encoder_ms=4.2,
-)
 NOTHING = replace(
     DECISION, state=State.NOBODY, label=None, probability=None, distraction=None, probabilities=None, encoder_ms=None
 )
-
-
-def landmarks(confidence=1.0):
-    points = np.zeros((33, 4), np.float32)
-    points[:, 0] = np.linspace(5, 90, 33)
-    points[:, 1] = -np.linspace(20, 60, 33)
-    points[:, 3] = confidence
-    return points
 
 
 def test_decisions_are_one_json_object_a_line_and_readable_at_once(tmp_path):

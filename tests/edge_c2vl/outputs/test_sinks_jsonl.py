@@ -8,7 +8,7 @@ import pytest
 
 from edge_c2vl.errors import OutputError, UsageError
 from edge_c2vl.outputs.jsonl import JsonLines
-from tests.edge_c2vl.fleet import alert
+from tests.support.fleet import alert
 
 
 def test_json_lines_rotate_and_lose_nothing(tmp_path):

@@ -14,9 +14,9 @@ from edge_c2vl.errors import OutputError, UsageError
 from edge_c2vl.monitoring.standing import Level, Reason
 from edge_c2vl.outputs.mqtt import Mqtt
 from edge_c2vl.outputs.mqtt_queue import Spool
-from tests.edge_c2vl.fleet import ALERT, Listener, alert, spool_at
-from tests.edge_c2vl.outputs.test_sinks import DECISION
-from tests.edge_c2vl.speed.test_speed import wait_for
+from tests.support.fleet import ALERT, Listener, alert, spool_at
+from tests.support.records import DECISION
+from tests.support.waiting import wait_for
 
 
 @pytest.fixture

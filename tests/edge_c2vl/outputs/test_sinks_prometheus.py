@@ -12,8 +12,8 @@ from edge_c2vl.errors import UsageError
 from edge_c2vl.monitoring.standing import Level, Reason
 from edge_c2vl.outputs.prometheus import Prometheus
 from edge_c2vl.utils.listen_address import parse_address, token_for
-from tests.edge_c2vl.fleet import ALERT, Run
-from tests.edge_c2vl.outputs.test_sinks import DECISION
+from tests.support.fleet import ALERT, Run
+from tests.support.records import DECISION
 
 
 def fetch(port, token=None):

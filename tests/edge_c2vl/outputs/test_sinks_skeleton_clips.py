@@ -14,8 +14,8 @@ from edge_c2vl.monitoring.standing import Level, Reason
 from edge_c2vl.outputs.alert_clips import SkeletonClips
 from edge_c2vl.outputs.jsonl import JsonLines
 from edge_c2vl.replay.open import open_drive
-from tests.edge_c2vl.fleet import ALERT, alert
-from tests.edge_c2vl.outputs.test_sinks import landmarks
+from tests.support.fleet import ALERT, alert
+from tests.support.records import landmarks
 
 
 def test_skeleton_clips_hold_what_was_around_an_alert(tmp_path):

@@ -10,9 +10,9 @@ import pytest
 
 from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.outputs.webhook import Webhook
-from tests.edge_c2vl.fleet import alert
-from tests.edge_c2vl.hostile import dripping, server
-from tests.edge_c2vl.speed.test_speed import wait_for
+from tests.support.fleet import alert
+from tests.support.hostile import dripping, server
+from tests.support.waiting import wait_for
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from edge_c2vl.bundle.bundle import Bundle
 from edge_c2vl.cameras.camera import Frame
 from edge_c2vl.inference.select import open_backend
 from edge_c2vl.skeletons.clip import Window
-from tests.conftest import find_data
-from tests.edge_c2vl.pose.clips import SIGNERS, Track, difference, follow, frames_of, noisy, rendered
+from tests.support.pose_clips import SIGNERS, Track, difference, follow, frames_of, noisy, rendered
+from tests.support.programs import find_data
 
 pytest.importorskip("mediapipe", reason="needs the reference: pip install 'edge-c2vl[mediapipe]'")
 

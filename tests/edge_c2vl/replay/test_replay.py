@@ -25,12 +25,13 @@ from edge_c2vl.replay.serve import ReplayServer
 from edge_c2vl.replay.skeletons import Found, Judge
 from edge_c2vl.skeletons.archive import ArchiveWriter
 from edge_c2vl.skeletons.skeleton import MEDIAPIPE33, NTU25, to_ntu25
-from tests.edge_c2vl.fleet import ALERT
-from tests.edge_c2vl.outputs.test_sinks import DECISION, landmarks, replace
-from tests.edge_c2vl.runtime.test_pipeline import Camera, Encoder, Pose, build
-from tests.edge_c2vl.scripted import driver
-from tests.edge_c2vl.speed.test_speed import wait_for
-from tests.edge_c2vl.web.test_page import PIXELS
+from tests.edge_c2vl.outputs.test_sinks import replace
+from tests.support.fleet import ALERT
+from tests.support.page import PIXELS
+from tests.support.pipeline import Camera, Encoder, Pose, build
+from tests.support.records import DECISION, landmarks
+from tests.support.scripted import driver
+from tests.support.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -237,7 +238,7 @@ def test_a_judged_clip_gets_the_decisions_of_the_live_pipeline(monkeypatch, tmp_
 
     class Model:
         class manifest:
-            from tests.edge_c2vl.runtime.test_pipeline import SPEC as clip
+            from tests.support.pipeline import SPEC as clip
 
             labels, distraction = ("attentive", "distracted"), ("distracted",)
 

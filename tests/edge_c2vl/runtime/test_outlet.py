@@ -14,8 +14,8 @@ from edge_c2vl.outputs.base import Sink
 from edge_c2vl.outputs.deferred import Deferred
 from edge_c2vl.runtime import queues as module
 from edge_c2vl.runtime.queues import Outlet
-from tests.edge_c2vl.outputs.test_sinks import DECISION
-from tests.edge_c2vl.speed.test_speed import wait_for
+from tests.support.records import DECISION
+from tests.support.waiting import wait_for
 
 
 class Gate(Sink):

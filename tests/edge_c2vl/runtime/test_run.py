@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.conftest import free_port, needs
-from tests.edge_c2vl.speed.test_speed import wait_for
+from tests.support.programs import free_port, needs
+from tests.support.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -26,8 +26,8 @@ from edge_c2vl.monitoring.policy import State
 from edge_c2vl.runtime import pipeline as pipeline_module
 from edge_c2vl.runtime.pipeline import Stuck
 from edge_c2vl.runtime.throttle import Governor, GovernorSettings
-from tests.edge_c2vl.runtime.test_pipeline import Camera, Encoder, Kept, Pose, build
-from tests.edge_c2vl.speed.test_speed import wait_for
+from tests.support.pipeline import Camera, Encoder, Kept, Pose, build
+from tests.support.waiting import wait_for
 
 # Reconnecting
 

@@ -16,14 +16,7 @@ from edge_c2vl.speed import open_speed
 from edge_c2vl.speed.base import Speed, parse_kmh
 from edge_c2vl.speed.unix import MAX_CLIENTS
 from edge_c2vl.utils.mqtt_client import parse_broker
-
-
-def wait_for(condition, timeout_s=5.0):
-    """Until `condition` holds; fails after a time that only a hang reaches."""
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.01)
+from tests.support.waiting import wait_for
 
 
 @given(st.one_of(st.binary(max_size=80), st.text(max_size=80)))

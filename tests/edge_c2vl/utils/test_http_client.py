@@ -7,7 +7,7 @@ import http.client
 import pytest
 
 from edge_c2vl.utils.http_client import post
-from tests.edge_c2vl.hostile import DRIPS, HEAD, dripping, server
+from tests.support.hostile import DRIPS, HEAD, dripping, server
 
 
 def read(client):

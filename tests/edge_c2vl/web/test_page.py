@@ -10,23 +10,16 @@ import pytest
 from edge_c2vl.monitoring.events import SeenSkeleton
 from edge_c2vl.monitoring.policy import State
 from edge_c2vl.monitoring.standing import Level, Reason
-from edge_c2vl.outputs.page import About, Page
-from tests.conftest import free_port
-from tests.edge_c2vl.fleet import ALERT
-from tests.edge_c2vl.outputs.test_sinks import DECISION, replace
-from tests.edge_c2vl.scripted import LABELS, Drive, Script, driver
+from edge_c2vl.outputs.page import Page
+from tests.edge_c2vl.outputs.test_sinks import replace
+from tests.support.fleet import ALERT
+from tests.support.page import ABOUT, PIXELS
+from tests.support.programs import free_port
+from tests.support.records import DECISION
+from tests.support.scripted import LABELS, Drive, Script, driver
 
-ABOUT = About(lambda: "webcam 0 (640x480, 30 fps)", "onnxruntime:cpu", "int8", "a-bundle", LABELS, LABELS[1:])
 TOKEN = "a-secret-of-some-length"
 
-# A number that changes when the canvas does.
-PIXELS = """
-const canvas = document.getElementById(arguments[0]);
-const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-let sum = 0;
-for (let index = 0; index < data.length; index += 4) sum = (sum * 31 + data[index] + 2 * data[index + 1]) % 1000003;
-return sum;
-"""
 
 # Every visible text with its contrast (WCAG 2.2, success criterion 1.4.3) where that is below 4.5.
 CONTRAST = """

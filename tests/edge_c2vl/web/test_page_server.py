@@ -22,15 +22,15 @@ from websockets.sync.client import connect
 from edge_c2vl.errors import OutputError, UsageError
 from edge_c2vl.monitoring.events import SeenFrame, SeenSkeleton
 from edge_c2vl.outputs import page as page_module
-from edge_c2vl.outputs.page import About, Pace, Page
+from edge_c2vl.outputs.page import Pace, Page
 from edge_c2vl.web import app
-from tests.conftest import free_port
-from tests.edge_c2vl.fleet import ALERT, Run
-from tests.edge_c2vl.outputs.test_sinks import DECISION, landmarks, replace
-from tests.edge_c2vl.speed.test_speed import wait_for
+from tests.edge_c2vl.outputs.test_sinks import replace
+from tests.support.fleet import ALERT, Run
+from tests.support.page_server import ABOUT, TOKEN, read
+from tests.support.programs import free_port
+from tests.support.records import DECISION, landmarks
+from tests.support.waiting import wait_for
 
-ABOUT = About(lambda: "camera", "onnxruntime:cpu", "int8", "a-bundle", ["attentive", "distracted"], ["distracted"])
-TOKEN = "a-secret-of-some-length"
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -56,14 +56,6 @@ def get(page, path, host=None, **headers):
 
 def viewer(page, **more):
     return connect(f"ws://127.0.0.1:{page.port}/live", open_timeout=10, **more)
-
-
-def read(connection, kind, timeout=10):
-    """The next message of that kind."""
-    while True:
-        message = json.loads(connection.recv(timeout))
-        if message["kind"] == kind:
-            return message
 
 
 def test_it_serves_its_own_files_and_nothing_else(page):

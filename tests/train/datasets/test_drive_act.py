@@ -13,19 +13,13 @@ from hypothesis import strategies as st
 from edge_c2vl.errors import DatasetError, UsageError
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.skeleton import NTU25
+from tests.support.drive_act_files import HEADER, JOINTS
 from train.datasets import drive_act
 from train.datasets.drive_act_labels import camera_of, read_labels
 from train.datasets.prepare import prepare
 from train.datasets.source import Options
 
 RUN = "vp1/run1b_2018-05-29-14-02-47.ids_1"
-# The order in the data set's files.
-JOINTS_TEXT = (
-    "nose lElbow lWrist rHeel rHip rSmallToe neck lSmallToe rWrist rAnkle lHip lHeel lKnee lEye midHip background "
-    "lEar rElbow rShoulder rKnee lShoulder lBigToe rEye rEar rBigToe lAnkle"
-)
-JOINTS = JOINTS_TEXT.split()
-HEADER = "participant_id,file_id,annotation_id,frame_start,frame_end,activity,chunk_id"
 
 
 def write_skeletons(folder: Path, frames: list[int], run: str = RUN) -> np.ndarray:

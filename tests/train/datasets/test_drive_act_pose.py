@@ -10,8 +10,8 @@ import pytest
 
 from edge_c2vl.errors import DatasetError
 from edge_c2vl.skeletons.archive import Archive
-from tests.train.datasets.test_drive_act import HEADER
-from tests.videos import Recordings
+from tests.support.drive_act_files import HEADER
+from tests.support.videos import Recordings
 from train.datasets.opened import open_dataset
 from train.datasets.source import Options
 from train.extraction.extract import extract, find_videos

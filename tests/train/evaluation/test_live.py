@@ -21,7 +21,7 @@ from edge_c2vl.errors import DatasetError, EdgeC2VLError, UsageError
 from edge_c2vl.monitoring.events import SeenSkeleton
 from edge_c2vl.monitoring.policy import State
 from edge_c2vl.monitoring.standing import Level, Reason
-from tests.videos import Recordings
+from tests.support.videos import Recordings
 from train.evaluation.live import Recorder
 from train.extraction.label_files import OwnLabels, Span, read_truth
 

@@ -12,7 +12,7 @@ from edge_c2vl.outputs.base import Sink
 from edge_c2vl.runtime.run import Watch, watch
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.windows import Windows, clip_of
-from tests.videos import Recordings
+from tests.support.videos import Recordings
 from train.evaluation.models import BundleModel
 from train.evaluation.predictions import through
 from train.extraction.extract import extract, find_videos

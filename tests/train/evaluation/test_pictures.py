@@ -10,9 +10,9 @@ import pytest
 
 from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
-from tests.edge_c2vl.tiny import make_bundle
-from tests.train.test_commands import call
-from tests.train.test_loop import body
+from tests.support.commands import call
+from tests.support.tiny_bundle import make_bundle
+from tests.support.training import body
 from train.evaluation.embedding_map import embedding_map
 from train.evaluation.models import BundleModel
 

@@ -27,8 +27,8 @@ from edge_c2vl.cameras.options import CameraOptions
 from edge_c2vl.errors import ArchiveError, EdgeC2VLError, UsageError
 from edge_c2vl.pose import identity_of
 from edge_c2vl.skeletons.archive import Archive
-from tests.conftest import free_port
-from tests.videos import Recordings
+from tests.support.programs import free_port
+from tests.support.videos import Recordings
 from train.extraction.eta import Remaining, words
 from train.extraction.extract import Video, extract, find_videos, fingerprint
 from train.extraction.label_files import OwnLabels

@@ -11,7 +11,7 @@ from safetensors.numpy import load_file, save_file
 
 from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
-from tests.train.knowledge.bodies import clip, pose
+from tests.support.bodies import clip, pose
 from train.knowledge.bank import Bank, BankError, read_captions, write_bank
 from train.knowledge.spectrum import Preparation, effective_rank, mean_cosine, statistics, target_entropy
 

@@ -15,9 +15,10 @@ from cli import edge_c2vl
 from edge_c2vl import plots
 from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
-from tests.train.knowledge.bodies import arm, bent, clip, pose
-from tests.train.knowledge.models import save_clip
-from tests.train.knowledge.test_caption import completion, server, write_video  # noqa: F401
+from tests.support.bodies import arm, bent, clip, pose
+from tests.support.captions import completion, write_video
+from tests.support.tiny_models import save_clip
+from tests.train.knowledge.test_caption import server  # noqa: F401
 from train.knowledge import text
 from train.knowledge.bank import Bank, BankError
 from train.knowledge.show import find_clip

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edge_c2vl.errors import UsageError
-from tests.train.knowledge.models import save_clip
+from tests.support.tiny_models import save_clip
 from train.knowledge.encode import clauses, encode_captions, encode_texts, truncated
 from train.knowledge.text import Encoder, KnowledgeError, open_encoder
 

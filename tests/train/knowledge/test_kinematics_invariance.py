@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
 from edge_c2vl.skeletons.skeleton import mirror
 from edge_c2vl.skeletons.windows import whole_clips
-from tests.train.knowledge.bodies import as_picture, clip, pose
+from tests.support.bodies import as_picture, clip, pose
 from train.knowledge.kinematics import Describer, captions, describe
 from train.knowledge.posecodes import SEGMENT_NAMES, SPAN_NAMES
 

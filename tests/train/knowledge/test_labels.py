@@ -16,8 +16,8 @@ from edge_c2vl.bundle.bundle import DEFAULT, Bundle
 from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
 from edge_c2vl.skeletons.windows import whole_clips
-from tests.train.knowledge.bodies import arm, bent, clip, pose
-from tests.train.knowledge.models import save_clip
+from tests.support.bodies import arm, bent, clip, pose
+from tests.support.tiny_models import save_clip
 from train.evaluation.models import BundleModel, CheckpointModel
 from train.evaluation.predictions import through
 from train.knowledge.labels import make_words

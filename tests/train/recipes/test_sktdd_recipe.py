@@ -15,7 +15,7 @@ from edge_c2vl.bundle.bundle import Bundle
 from edge_c2vl.errors import DatasetError, EdgeC2VLError
 from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
 from edge_c2vl.skeletons.windows import sliding
-from tests.train.test_loop import body
+from tests.support.training import body
 from train.data.clips import Loader
 from train.evaluation.sktdd_windows import LABELS, SHARES, SPEC, TURNED, Data
 from train.knowledge.bank import BankError, write_bank

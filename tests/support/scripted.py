@@ -12,7 +12,7 @@ from edge_c2vl.inference.base import Backend
 from edge_c2vl.runtime.pipeline import Pipeline
 from edge_c2vl.skeletons.clip import ClipSpec
 from edge_c2vl.skeletons.skeleton import MEDIAPIPE33
-from tests.edge_c2vl.runtime.test_pipeline import Frame
+from tests.support.pipeline import Frame
 
 SPEC = ClipSpec(frames=32, seconds=2.0)
 LABELS = ("attentive", "phone", "drinking")

@@ -21,7 +21,7 @@ import click
 
 from cli import edge_c2vl
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 MARK = re.compile(r"<!-- not run, ([^:>]+): (.+?) -->")
 STARTS = ("edge-c2vl", "python", "pytest", "make", "pip")

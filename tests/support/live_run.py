@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.conftest import free_port, needs
+from tests.support.programs import free_port, needs
 
 ROOT = Path(__file__).resolve().parents[2]
 

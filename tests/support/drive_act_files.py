@@ -6,8 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.train.datasets.test_drive_act import HEADER, JOINTS
-
 # activity -> height of the right wrist over the hip, metres
 ACTIVITIES = {"drinking": 0.55, "eating": 0.35, "sitting_still": 0.05, "reading (magazine)": 0.2}
 TRIPLETS = {
@@ -20,6 +18,14 @@ DRIVERS = range(1, 7)
 # Split s tests drivers 2s + 1 and validates on 2s + 2.
 FRAMES = 30  # of a chunk
 ROUNDS = 3  # chunks of each activity a driver
+
+# The order in the data set's files.
+JOINTS_TEXT = (
+    "nose lElbow lWrist rHeel rHip rSmallToe neck lSmallToe rWrist rAnkle lHip lHeel lKnee lEye midHip background "
+    "lEar rElbow rShoulder rKnee lShoulder lBigToe rEye rEar rBigToe lAnkle"
+)
+JOINTS = JOINTS_TEXT.split()
+HEADER = "participant_id,file_id,annotation_id,frame_start,frame_end,activity,chunk_id"
 
 
 def run_of(driver: int, suffix: str = "ids_1") -> str:
