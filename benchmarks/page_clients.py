@@ -30,7 +30,7 @@ from edge_c2vl.cameras.options import CameraOptions
 from edge_c2vl.inference.select import open_backend
 from edge_c2vl.monitoring.events import Decision
 from edge_c2vl.outputs.base import Sink
-from edge_c2vl.outputs.page import About, Page
+from edge_c2vl.outputs.page import Page, RunDescription
 from edge_c2vl.pose import PoseEstimator
 from edge_c2vl.runtime.pipeline import Pipeline
 
@@ -112,7 +112,7 @@ def measure(asked: argparse.Namespace) -> tuple[dict[bool, list[np.ndarray]], di
     blocks: dict[bool, list[np.ndarray]] = {False: [], True: []}
     processor, wall, received = {False: 0.0, True: 0.0}, {False: 0.0, True: 0.0}, 0
     with PoseEstimator() as pose, open_backend(bundle) as backend:
-        about = About(
+        about = RunDescription(
             lambda: "loop", backend.name, backend.precision, manifest.name, manifest.labels, manifest.distraction
         )
         page = Page("127.0.0.1:0", about)

@@ -123,9 +123,9 @@ def test_knowledge_with_a_home_that_cannot_be_written(folder: Path, archive: Pat
 @pytest.fixture
 def made(folder: Path) -> Path:
     """A simulated Drive&Act, labels and skeletons."""
-    from train.simulate.dataset import Settings, simulate
+    from train.simulate.dataset import SimulateSettings, simulate
 
-    simulate(folder / "simulated", Settings(drivers=3, seconds=30, cameras=()))
+    simulate(folder / "simulated", SimulateSettings(drivers=3, seconds=30, cameras=()))
     return folder / "simulated"
 
 

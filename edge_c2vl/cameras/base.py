@@ -23,7 +23,7 @@ class Picture:
     white: float | None = None
 
 
-class Source(ABC):
+class PictureSource(ABC):
     """One opened camera, stream or file. Used by one thread at a time; only `interrupt` may come from another."""
 
     live = False

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_c2vl.cameras.base import Source
+from edge_c2vl.cameras.base import PictureSource
 from edge_c2vl.cameras.infrared import Brightener
 from edge_c2vl.cameras.options import MIN_CROP_PX, CameraOptions, crop_pixels
 from edge_c2vl.cameras.registry import kind_of, open_source
@@ -57,7 +57,7 @@ class NoPicture:
 class Camera:
     """Reads one source. `read` and `reopen` are for one thread; `interrupt` and the counters are for all."""
 
-    def __init__(self, uri: str, options: CameraOptions, source: Source) -> None:
+    def __init__(self, uri: str, options: CameraOptions, source: PictureSource) -> None:
         self._uri, self._options, self._source = uri, options, source
         self._brightener = Brightener(options.mode)
         self._due_s = -math.inf

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge_c2vl.cameras.base import Picture, Source
+from edge_c2vl.cameras.base import Picture, PictureSource
 from edge_c2vl.cameras.live import Latest
 from edge_c2vl.errors import CameraError
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 DEFAULT_WIDTH, DEFAULT_HEIGHT, DEFAULT_FPS = 1280, 720, 30
 
 
-def open_csi(uri: str, options: CameraOptions) -> Source:
+def open_csi(uri: str, options: CameraOptions) -> PictureSource:
     """Through OpenCV where it was built with GStreamer, else through the program gst-launch-1.0: pip's OpenCV has
     none."""
     sensor = int(uri.removeprefix("csi://"))
@@ -30,7 +30,7 @@ def open_csi(uri: str, options: CameraOptions) -> Source:
     fps = options.fps or DEFAULT_FPS
     elements = pipeline(sensor, width, height, fps)
 
-    def open_capture() -> Source:
+    def open_capture() -> PictureSource:
         import cv2
 
         from edge_c2vl.cameras.opencv import Capture, timeouts
@@ -73,7 +73,7 @@ def has_gstreamer() -> bool:
     return bool(cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER))
 
 
-class GstLaunch(Source):
+class GstLaunch(PictureSource):
     """gst-launch-1.0 writing raw BGR pictures of a known size into a pipe."""
 
     live = True

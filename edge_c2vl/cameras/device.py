@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_c2vl.cameras.base import Source
+from edge_c2vl.cameras.base import PictureSource
 from edge_c2vl.cameras.live import Latest
 from edge_c2vl.errors import CameraError
 
@@ -20,7 +20,7 @@ WITHOUT_CAMERA = "--camera simulated:story (a drawn driver) or --camera sample (
 STABLE_NAMES = ("v4l/by-id", "v4l/by-path")
 
 
-def open_device(uri: str, options: CameraOptions) -> Source:
+def open_device(uri: str, options: CameraOptions) -> PictureSource:
     """A camera by number, device file or a link to one; its driver is asked for the width, height and frame rate.
 
     A link is followed at each opening: after the camera was plugged in again it may lead to another number.
@@ -29,7 +29,7 @@ def open_device(uri: str, options: CameraOptions) -> Source:
     check_device(name)
     first: dict[int, float] = {}
 
-    def open_capture() -> Source:
+    def open_capture() -> PictureSource:
         import cv2
 
         from edge_c2vl.cameras.opencv import Capture

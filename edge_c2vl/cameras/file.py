@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
-from edge_c2vl.cameras.base import Source
+from edge_c2vl.cameras.base import PictureSource
 from edge_c2vl.cameras.live import at_own_speed
 from edge_c2vl.errors import CameraError
 from edge_c2vl.utils.redact import redact
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 VIDEO4LINUX = 81
 
 
-def open_path(uri: str, options: CameraOptions) -> Source:
+def open_path(uri: str, options: CameraOptions) -> PictureSource:
     """Opens what is at the path (or file:// URL), by what it is."""
     from edge_c2vl.cameras.images import Images, images_in, is_image, natural_order
 

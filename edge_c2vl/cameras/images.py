@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_c2vl.cameras.base import Picture, Source
+from edge_c2vl.cameras.base import Picture, PictureSource
 from edge_c2vl.errors import CameraError
 from edge_c2vl.names import printable
 from edge_c2vl.utils.atomic import is_hidden
@@ -57,7 +57,7 @@ def decode(path: Path) -> NDArray[Any] | None:
     return None if image is None or image.dtype.itemsize > 2 else image
 
 
-class Images(Source):
+class Images(PictureSource):
     """Images in the given order, `fps` of them a second (default 30); 8 or 16 bits, gray or colour, alpha ignored. One
     that is damaged is left out, and its time with it; MAX_DAMAGED of them in a row, or nothing else, are an error."""
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from edge_c2vl.cameras.base import Picture, Source
+from edge_c2vl.cameras.base import Picture, PictureSource
 from edge_c2vl.errors import CameraError
 from edge_c2vl.names import printable
 
@@ -28,10 +28,10 @@ class _Reader:
     """One opening of the source. The thread that opens it also reads and closes it, because releasing a capture while
     another thread is inside its `read` crashes. A reader that is stuck shares nothing with the one that follows it."""
 
-    def __init__(self, name: str, open_source: Callable[[], Source]) -> None:
+    def __init__(self, name: str, open_source: Callable[[], PictureSource]) -> None:
         self._open_source = open_source
         self.changed = threading.Condition()
-        self.source: Source | None = None
+        self.source: PictureSource | None = None
         self.newest: Picture | None = None
         self.error: Exception | None = None
         self.ended = False
@@ -62,14 +62,14 @@ class _Reader:
                 self.changed.notify_all()
 
 
-class Latest(Source):
+class Latest(PictureSource):
     """Reads `open_source()` in a thread. A live source that delivers nothing for `read_timeout_s` (None: may take its
     time) has failed. Pictures that nobody took before the next one came are counted in `dropped`."""
 
     live = True
 
     def __init__(
-        self, name: str, open_source: Callable[[], Source], open_timeout_s: float, read_timeout_s: float | None
+        self, name: str, open_source: Callable[[], PictureSource], open_timeout_s: float, read_timeout_s: float | None
     ) -> None:
         self._name, self._open_source = name, open_source
         self._open_timeout_s, self._read_timeout_s = open_timeout_s, read_timeout_s
@@ -130,13 +130,13 @@ class Latest(Source):
         self._interrupted = False
 
 
-class Paced(Source):
+class Paced(PictureSource):
     """A file at its own speed: each picture is held back until its time has come. Used inside `Latest`, so that a slow
     reader misses pictures as it would with a camera."""
 
     live = True
 
-    def __init__(self, name: str, file: Source) -> None:
+    def __init__(self, name: str, file: PictureSource) -> None:
         self._name, self._file = name, file
         self.fps = file.fps
         self._started_s: float | None = None
@@ -173,7 +173,7 @@ class Paced(Source):
         raise NotImplementedError("Latest opens a new file instead")
 
 
-def at_own_speed(open_file: Callable[[], Source], name: str, options: CameraOptions) -> Source:
+def at_own_speed(open_file: Callable[[], PictureSource], name: str, options: CameraOptions) -> PictureSource:
     """The file; with `options.realtime` as a live source that plays it at the speed of its timestamps."""
     if not options.realtime:
         return open_file()

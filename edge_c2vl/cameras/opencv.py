@@ -1,4 +1,4 @@
-"""OpenCV's VideoCapture as a Source of live pictures. It blocks, so it is only used inside `Latest`."""
+"""OpenCV's VideoCapture as a PictureSource of live pictures. It blocks, so it is only used inside `Latest`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from edge_c2vl.cameras.base import Picture, Source
+from edge_c2vl.cameras.base import Picture, PictureSource
 from edge_c2vl.cameras.deep import DeepVideo
 from edge_c2vl.errors import CameraError
 from edge_c2vl.names import for_ffmpeg, printable
@@ -24,7 +24,7 @@ MAX_DAMAGED = 50
 DAMAGED_S = 2.0
 
 
-class Capture(Source):
+class Capture(PictureSource):
     """target: what VideoCapture opens with backend `api`; a Path is FFmpeg's file of that name. settings: CAP_PROP_* to
     ask for; a device need not obey. limits: seconds for opening and reading, where the source is opened once more."""
 

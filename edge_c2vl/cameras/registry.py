@@ -1,7 +1,7 @@
 """Camera kinds: one file each, and one line each in KINDS.
 
 `open_source` finds the kind that a URI belongs to. A kind's function takes the URI and the CameraOptions, and returns
-an opened Source or raises CameraError.
+an opened PictureSource or raises CameraError.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import importlib
 import re
 from typing import TYPE_CHECKING
 
-from edge_c2vl.cameras.base import Source
+from edge_c2vl.cameras.base import PictureSource
 from edge_c2vl.errors import UsageError
 from edge_c2vl.utils.redact import redact
 
@@ -34,10 +34,10 @@ def kind_of(uri: str) -> str:
     return _find(uri)[0]
 
 
-def open_source(uri: str, options: CameraOptions) -> Source:
+def open_source(uri: str, options: CameraOptions) -> PictureSource:
     """Opens a camera, stream or file. Raises UsageError (not a camera URI) or CameraError (cannot be opened)."""
     module, _, function = _find(uri)[1].partition(":")
-    source: Source = getattr(importlib.import_module(f"edge_c2vl.cameras.{module}"), function)(uri, options)
+    source: PictureSource = getattr(importlib.import_module(f"edge_c2vl.cameras.{module}"), function)(uri, options)
     return source
 
 

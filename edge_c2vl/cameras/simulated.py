@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import parse_qsl
 
-from edge_c2vl.cameras.base import Picture, Source
+from edge_c2vl.cameras.base import Picture, PictureSource
 from edge_c2vl.cameras.live import Latest
 from edge_c2vl.errors import CameraError, UsageError
 from edge_c2vl.simulated.film import Film, Truth
@@ -33,7 +33,7 @@ DEFAULT_WIDTH = 640
 
 
 @dataclass(frozen=True)
-class Settings:
+class SimulatedSettings:
     """A simulated camera's URI, read and checked."""
 
     activities: tuple[str, ...] = ()
@@ -50,7 +50,7 @@ class Settings:
     truth: str | None = None
 
 
-def parse(uri: str) -> Settings:
+def parse(uri: str) -> SimulatedSettings:
     """Raises UsageError where the URI names an option, a value or an activity that there is not."""
     from edge_c2vl.simulated.cameras import VIEWS
     from edge_c2vl.simulated.render import LOOKS
@@ -63,7 +63,7 @@ def parse(uri: str) -> Settings:
     given: dict[str, object] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
         given[name] = _option(name, value)
-    settings = Settings(activities, **given)  # type: ignore[arg-type]
+    settings = SimulatedSettings(activities, **given)  # type: ignore[arg-type]
     if settings.camera not in VIEWS:
         raise UsageError(f"no simulated camera {settings.camera!r}: there are {', '.join(VIEWS)}")
     if settings.look is not None and settings.look not in LOOKS:
@@ -91,7 +91,7 @@ def _option(name: str, value: str) -> object:
     raise UsageError(f"the simulated camera cannot use {name}={value}; its options are {known}")
 
 
-def make_film(settings: Settings, width: int | None = None, height: int | None = None) -> Film:
+def make_film(settings: SimulatedSettings, width: int | None = None, height: int | None = None) -> Film:
     """The film that a URI names: the same settings give the same pictures and truth. width, height: of the picture,
     where the settings name no size; one alone keeps the camera's shape."""
     from edge_c2vl.simulated.cameras import VIEWS
@@ -115,7 +115,7 @@ def make_film(settings: Settings, width: int | None = None, height: int | None =
     return Film(driver, script, view, settings.look, width, height, settings.exposure)
 
 
-def open_simulated(uri: str, options: CameraOptions) -> Source:
+def open_simulated(uri: str, options: CameraOptions) -> PictureSource:
     """Raises UsageError (see `parse`), CameraError where the file for the truth cannot be written."""
     settings = parse(uri)
     film = make_film(settings, options.width, options.height)
@@ -130,11 +130,11 @@ def open_simulated(uri: str, options: CameraOptions) -> Source:
     )
 
 
-class Simulated(Source):
+class Simulated(PictureSource):
     """live: a picture is of the time it is read at, and its timestamp is the monotonic clock's; whoever reads too
     slowly misses pictures. Otherwise every picture comes, timestamps count from 0."""
 
-    def __init__(self, film: Film, settings: Settings, live: bool) -> None:
+    def __init__(self, film: Film, settings: SimulatedSettings, live: bool) -> None:
         self._film, self._settings = film, settings
         self.live = live
         self.fps = settings.fps

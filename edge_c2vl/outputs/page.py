@@ -32,7 +32,7 @@ NEWEST = 120
 
 
 @dataclass(frozen=True)
-class About:
+class RunDescription:
     """What a run is made of, for people to read. camera: asked every second, since what is known of it changes."""
 
     camera: Callable[[], str]
@@ -65,7 +65,7 @@ class Page(Sink):
 
     wants_skeletons = True
 
-    def __init__(self, address: str, about: About, video: bool = False, public_url: str | None = None) -> None:
+    def __init__(self, address: str, about: RunDescription, video: bool = False, public_url: str | None = None) -> None:
         self.wants_frames = video
         self._about, self._video = about, video
         self._boot = uuid.uuid4().hex

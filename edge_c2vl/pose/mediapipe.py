@@ -41,7 +41,7 @@ def open_mediapipe(model: str | Path | None, static: bool, min_detection: float,
     with filtered_stderr(NOISE):
         if model is None:
             return Bundled(static, min_detection, min_tracking)
-        return Task(Path(model), static, min_detection, min_tracking)
+        return TaskNetwork(Path(model), static, min_detection, min_tracking)
 
 
 def identity(model: str | Path | None) -> str:
@@ -101,7 +101,7 @@ class Bundled(_MediaPipe):
         self._pose.close()
 
 
-class Task(_MediaPipe):
+class TaskNetwork(_MediaPipe):
     """A `.task` file through the Tasks API, which newer MediaPipe versions have too."""
 
     def __init__(self, model: Path, static: bool, min_detection: float, min_tracking: float) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.monitoring.events import check_record, record_unix_s
-from edge_c2vl.replay.recording import Recording, spans_of
+from edge_c2vl.replay.recording import ReplayRecording, spans_of
 from edge_c2vl.utils.texts import read_text
 
 # Decisions farther apart than this, or that go back in time, belong to different runs, which share a file.
@@ -36,7 +36,7 @@ class DecisionFile:
     def __len__(self) -> int:
         return len(self._recordings)
 
-    def recording(self, index: int) -> Recording:
+    def recording(self, index: int) -> ReplayRecording:
         return self._recordings[index]
 
     def find(self, name: str) -> int | None:
@@ -86,7 +86,7 @@ def _runs(decisions: list[Line]) -> list[list[Line]]:
     return runs
 
 
-def _recording(run: list[Line], alerts: list[dict[str, Any]] | None) -> Recording:
+def _recording(run: list[Line], alerts: list[dict[str, Any]] | None) -> ReplayRecording:
     records = [record for _, record in run]
     times_s = np.array([record["timestamp_s"] for record in records], np.float64)
     if alerts is None:
@@ -96,7 +96,7 @@ def _recording(run: list[Line], alerts: list[dict[str, Any]] | None) -> Recordin
         within = [alert for alert in alerts if first <= record_unix_s(alert) <= last]
         mine = [alert for alert in within if times_s[0] <= alert["timestamp_s"] <= times_s[-1]]
     labels, distraction = _labels_of(records)
-    return Recording(
+    return ReplayRecording(
         name=f"{datetime.fromtimestamp(record_unix_s(records[0]), timezone.utc):%Y-%m-%d %H:%M:%S} UTC",
         start_s=float(times_s[0]),
         end_s=float(times_s[-1]),

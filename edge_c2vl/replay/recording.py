@@ -14,7 +14,7 @@ Span = tuple[float, float, str]
 
 
 @dataclass(frozen=True)
-class Skeletons:
+class ReplaySkeletons:
     """frames: (T, V, 4), y up, zeros where a joint is missing; times_s: (T,), rising. labels: of each frame, "" for
     none; None where frames have no labels. min_confidence: joints below it are not drawn."""
 
@@ -42,7 +42,7 @@ class Skeletons:
 
 
 @dataclass(frozen=True)
-class Recording:
+class ReplayRecording:
     """One drive or clip. decisions: JSON lines as docs/events.md has them, made at times_s; alerts: such objects, in
     order; spans: (from, to, state) along the whole. label: of the whole recording, "" for none."""
 
@@ -56,7 +56,7 @@ class Recording:
     labels: list[str] = field(default_factory=list)
     distraction: list[str] = field(default_factory=list)
     label: str = ""
-    skeletons: Skeletons | None = None
+    skeletons: ReplaySkeletons | None = None
 
 
 class Drive(Protocol):
@@ -67,7 +67,7 @@ class Drive(Protocol):
 
     def __len__(self) -> int: ...
 
-    def recording(self, index: int) -> Recording: ...
+    def recording(self, index: int) -> ReplayRecording: ...
 
     def find(self, name: str) -> int | None:
         """The number of the recording of that name."""

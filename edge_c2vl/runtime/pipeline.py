@@ -25,7 +25,7 @@ from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.inference.base import Backend
 from edge_c2vl.monitoring.apply_baseline import Personaliser
 from edge_c2vl.monitoring.events import Decision, SeenFrame, SeenSkeleton
-from edge_c2vl.monitoring.monitor import Decider, Job
+from edge_c2vl.monitoring.monitor import Decider, MonitorInput
 from edge_c2vl.monitoring.policy_settings import PolicySettings
 from edge_c2vl.monitoring.stats import Summary, Timings
 from edge_c2vl.outputs.base import Sink
@@ -149,7 +149,7 @@ class Pipeline:
         lossless = not camera.live
         self._outlets = [Outlet(sink, lossless, self._fail) for sink in sinks]
         self._frames: Slot[FrameLike] = Slot(lossless)
-        self._jobs: Slot[Job] = Slot(lossless)
+        self._jobs: Slot[MonitorInput] = Slot(lossless)
         self._stopping = threading.Event()
         self._error: BaseException | None = None
         self._newest: Decision | None = None
@@ -348,7 +348,7 @@ class Pipeline:
                     with self.timings.measure("window"):
                         clip = window.clip()
                     fill = min(1.0, (now_s - first_s) / self._spec.seconds)
-                    self._jobs.put(Job(clip, now_s, frame.captured_s, now_s - last_seen_s, fill, blind))
+                    self._jobs.put(MonitorInput(clip, now_s, frame.captured_s, now_s - last_seen_s, fill, blind))
                 self._show(frame, landmarks)
                 self._progress_s = time.monotonic()
                 self.summary.seeing_s = self._progress_s - started

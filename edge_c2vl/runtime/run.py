@@ -219,11 +219,11 @@ def _outputs(
 
 
 def _open_page(asked: Watch, source: Camera, model: Bundle, engine: Backend) -> Sink:
-    from edge_c2vl.outputs.page import About, Page
+    from edge_c2vl.outputs.page import Page, RunDescription
 
     manifest = model.manifest
     decided = model.words if asked.decide_by == "words" and model.words else manifest
-    about = About(
+    about = RunDescription(
         camera=source.describe,
         backend=engine.name,
         precision=engine.precision,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from edge_c2vl.outputs.page import About
+from edge_c2vl.outputs.page import RunDescription
 from tests.support.scripted import LABELS
 
-ABOUT = About(lambda: "webcam 0 (640x480, 30 fps)", "onnxruntime:cpu", "int8", "a-bundle", LABELS, LABELS[1:])
+ABOUT = RunDescription(lambda: "webcam 0 (640x480, 30 fps)", "onnxruntime:cpu", "int8", "a-bundle", LABELS, LABELS[1:])
 # A number that changes when the canvas does.
 PIXELS = """
 const canvas = document.getElementById(arguments[0]);

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 
-from edge_c2vl.outputs.page import About
+from edge_c2vl.outputs.page import RunDescription
 
-ABOUT = About(lambda: "camera", "onnxruntime:cpu", "int8", "a-bundle", ["attentive", "distracted"], ["distracted"])
+ABOUT = RunDescription(
+    lambda: "camera", "onnxruntime:cpu", "int8", "a-bundle", ["attentive", "distracted"], ["distracted"]
+)
 TOKEN = "a-secret-of-some-length"
 
 

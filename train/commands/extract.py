@@ -60,7 +60,7 @@ def extract(
     from train.extraction.extract import extract as run
     from train.extraction.extract import find_videos
     from train.extraction.label_files import OwnLabels
-    from train.extraction.video import Recipe
+    from train.extraction.video import ExtractSettings
     from train.extraction.workers import default_workers, run_ray
 
     if test and not labels:
@@ -71,7 +71,7 @@ def extract(
         report = run(
             find_videos(videos),
             archive,
-            Recipe(options, pose_model, pose),
+            ExtractSettings(options, pose_model, pose),
             runner=(lambda queue, recipe: run_ray(queue, recipe, ray)) if ray else None,
             workers=workers or default_workers(),
             retries=retries,

@@ -63,14 +63,14 @@ def caption(
     edge-c2vl knowledge caption videos/ captions.json --model models/llava-1.5-7b
     """
     from edge_c2vl.skeletons.archive import Archive
-    from train.knowledge.caption import PROMPT, Captioner, Endpoint, Pipeline, Videos, sample_frames
+    from train.knowledge.caption import PROMPT, Captioner, Endpoint, LocalCaptioner, Videos, sample_frames
     from train.knowledge.collect import collect
 
     asked = prompt or PROMPT
     if endpoint:
         captioner: Captioner = Endpoint(endpoint, model, asked, key_variable, timeout_s, retries)
     else:
-        captioner, workers = Pipeline(model, asked), 1  # one model, one clip at a time
+        captioner, workers = LocalCaptioner(model, asked), 1  # one model, one clip at a time
     folder = Videos(videos)
     names = folder.names
     if archive:
@@ -126,10 +126,10 @@ def encode(
     """
     from edge_c2vl.skeletons.archive import Archive
     from edge_c2vl.utils.cache import default_cache
-    from train.knowledge.make import Recipe, make_bank
+    from train.knowledge.make import BankSettings, make_bank
     from train.knowledge.text import open_encoder
 
-    plan = Recipe(**recipe)
+    plan = BankSettings(**recipe)
     opened = Archive.open(archive)
     facts = make_bank(opened, bank, plan, open_encoder(encoder), batch_size, default_cache() / "text", overwrite)
     if as_json:

@@ -25,7 +25,7 @@ from edge_c2vl.outputs.base import Sink
 from edge_c2vl.runtime.run import Watch, watch
 from train.environment import describe_environment
 from train.evaluation.events import Counted, count, merged
-from train.evaluation.report import Picture, Report, Table, Text, percent
+from train.evaluation.report import Report, ReportPicture, Table, Text, percent
 from train.extraction.extract import videos_in
 from train.extraction.label_files import AMBIGUOUS, SLACK_S, Span, labels_of, read_truth
 
@@ -207,7 +207,7 @@ def _report(judged: Sequence[Judged], distraction: Sequence[str], asked: Watch, 
         }
         name = printable(one.video.name)
         png = plots.png(plots.timeline(list(spans.items()), max(one.recorder.last_s, 1.0), name))
-        report.parts.append(Picture(f"{name}: when", png, f"timeline_{number}"))
+        report.parts.append(ReportPicture(f"{name}: when", png, f"timeline_{number}"))
     return report
 
 

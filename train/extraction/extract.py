@@ -30,7 +30,7 @@ from edge_c2vl.utils.arrays import ERRORS, NpzFile
 from edge_c2vl.utils.atomic import files_below, put_in_place
 from train.extraction.eta import Progress, Remaining
 from train.extraction.label_files import OwnLabels, subject_of
-from train.extraction.video import Recipe, Skeletons
+from train.extraction.video import ExtractSettings, Skeletons
 from train.extraction.workers import Done, Event, Failed, Job, Moved, run_local
 
 SUFFIXES = frozenset([".mp4", ".mkv", ".avi", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".gif", ".wmv", ".flv"])
@@ -50,7 +50,7 @@ class Video:
 
 
 @dataclass(frozen=True)
-class Report:
+class ExtractReport:
     """clips, frames, poses: what the archive holds. kept: how many videos an earlier run had finished. failed: each
     video that could not be read, with the reason."""
 
@@ -102,7 +102,7 @@ def video_at(path: Path, name: str) -> Video:
     return Video(printable(name), str(path.resolve()), size, changed_ns)
 
 
-def fingerprint(videos: Sequence[Video], recipe: Recipe, labels: OwnLabels | None = None) -> str:
+def fingerprint(videos: Sequence[Video], recipe: ExtractSettings, labels: OwnLabels | None = None) -> str:
     """Changes with the videos, their content as far as size and time tell, how skeletons are made of them, and their
     labels."""
     how = asdict(recipe)
@@ -120,13 +120,13 @@ def fingerprint(videos: Sequence[Video], recipe: Recipe, labels: OwnLabels | Non
 
 # All of them
 
-Runner = Callable[["deque[Job]", Recipe], Generator[Event, None, None]]
+Runner = Callable[["deque[Job]", ExtractSettings], Generator[Event, None, None]]
 
 
 def extract(
     videos: Sequence[Video],
     target: Path,
-    recipe: Recipe,
+    recipe: ExtractSettings,
     *,
     runner: Runner | None = None,
     workers: int = 1,
@@ -137,7 +137,7 @@ def extract(
     licence: str = "own",
     description: str = "extracting",
     labels: OwnLabels | None = None,
-) -> Report:
+) -> ExtractReport:
     """Writes the archive `target`; goes on with what an earlier run of the same kind has left beside it.
 
     runner: where the videos are read; by default `workers` processes on this machine. A video that fails is tried
@@ -169,7 +169,7 @@ def extract(
     return report
 
 
-def _already(target: Path, identity: str, pose: str) -> Report:
+def _already(target: Path, identity: str, pose: str) -> ExtractReport:
     """The report of an archive that is there, if it is what was asked for."""
     archive = Archive.open(target)
     noted = archive.meta.get("pose", "mediapipe") if "extracted" in archive.meta else pose
@@ -181,7 +181,7 @@ def _already(target: Path, identity: str, pose: str) -> Report:
     if archive.meta.get("extracted") != identity:
         raise ArchiveError(f"{target} holds other skeletons: remove it, name another folder, or give --overwrite")
     poses = int(archive.clips["poses"].sum())
-    return Report(len(archive), len(archive.frames), poses, len(archive), archive.meta["skipped"])
+    return ExtractReport(len(archive), len(archive.frames), poses, len(archive), archive.meta["skipped"])
 
 
 def _note_pose(work: Path, target: Path, pose: str) -> None:
@@ -229,7 +229,7 @@ def _work_folder(target: Path) -> Iterator[Path]:
 
 def _read_all(
     todo: Sequence[Video],
-    recipe: Recipe,
+    recipe: ExtractSettings,
     run: Runner,
     retries: int,
     parts: dict[str, Path],
@@ -300,7 +300,7 @@ def _write(
     licence: str,
     kept: int,
     labels: OwnLabels | None,
-) -> Report:
+) -> ExtractReport:
     poses = 0
     named = [] if labels is None else list(labels.names)
     with ArchiveWriter(
@@ -323,4 +323,4 @@ def _write(
         writer.meta["extracted"] = identity
         writer.meta["pose"] = pose
         writer.meta["skipped"] = failed
-        return Report(len(writer), writer.frame_count, poses, kept, failed)
+        return ExtractReport(len(writer), writer.frame_count, poses, kept, failed)

@@ -13,7 +13,7 @@ from edge_c2vl.skeletons.skeleton import MEDIAPIPE33, Array, to_ntu25
 
 
 @dataclass(frozen=True)
-class Recipe:
+class ExtractSettings:
     """How skeletons are made of videos. pose, pose_model: `kind` and `model` of pose.PoseEstimator."""
 
     camera: CameraOptions = field(default_factory=CameraOptions)
@@ -32,7 +32,7 @@ class Skeletons:
     poses: int
 
 
-def read_video(path: str, recipe: Recipe, tell: Callable[[float], None]) -> Skeletons:
+def read_video(path: str, recipe: ExtractSettings, tell: Callable[[float], None]) -> Skeletons:
     """Follows the driver from the first frame to the last. tell: is given the share that is done, now and then.
 
     Raises CameraError, UsageError.

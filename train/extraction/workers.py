@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from edge_c2vl.errors import EdgeC2VLError, UsageError
 
 if TYPE_CHECKING:
-    from train.extraction.video import Recipe, Skeletons
+    from train.extraction.video import ExtractSettings, Skeletons
 
 # Memory of one process: MediaPipe, OpenCV and an HD video.
 BYTES_A_WORKER = 450_000_000
@@ -70,7 +70,7 @@ def end_with_parent() -> None:
     Thread(target=lambda: (connection.wait([parent.sentinel]), os._exit(1)), daemon=True).start()
 
 
-def run_local(queue: deque[Job], recipe: Recipe, count: int) -> Generator[Event, None, None]:
+def run_local(queue: deque[Job], recipe: ExtractSettings, count: int) -> Generator[Event, None, None]:
     """Up to `count` processes on this machine."""
     crew: list[_Worker] = []
     try:
@@ -106,7 +106,7 @@ def _events(crew: list[_Worker]) -> Iterator[Event]:
 class _Worker:
     """One process and the pipe to it. `job`: what it works on."""
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: ExtractSettings) -> None:
         # spawn: forking a process in which a library runs threads (OpenCV, MediaPipe) can deadlock.
         context = get_context("spawn")
         self.pipe, other = context.Pipe()
@@ -138,7 +138,7 @@ class _Worker:
         return f"was killed by {signal.Signals(-code).name}" + (": out of memory?" if code == -signal.SIGKILL else "")
 
 
-def _work(pipe: Any, recipe: Recipe) -> None:
+def _work(pipe: Any, recipe: ExtractSettings) -> None:
     """A worker's life: jobs until the pipe ends."""
     import cv2
 
@@ -153,7 +153,7 @@ def _work(pipe: Any, recipe: Recipe) -> None:
             return
 
 
-def attempt(job: Job, recipe: Recipe, tell: Any) -> Done | Failed:
+def attempt(job: Job, recipe: ExtractSettings, tell: Any) -> Done | Failed:
     """Reads one video; whatever is wrong with it becomes a reason."""
     from train.extraction.video import read_video
 
@@ -167,7 +167,7 @@ def attempt(job: Job, recipe: Recipe, tell: Any) -> Done | Failed:
         return Failed(job.index, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
 
 
-def run_ray(queue: deque[Job], recipe: Recipe, address: str) -> Generator[Event, None, None]:
+def run_ray(queue: deque[Job], recipe: ExtractSettings, address: str) -> Generator[Event, None, None]:
     """A Ray cluster that is running: a task a video, one core each. All nodes see the videos under the same paths and
     have this package installed. Raises UsageError where Ray is missing or the cluster cannot be reached."""
     try:
@@ -210,5 +210,5 @@ def _check_reachable(address: str) -> None:
             raise UsageError(f"no Ray cluster at {address}: {error}") from None
 
 
-def _ray_attempt(job: Job, recipe: Recipe) -> Done | Failed:
+def _ray_attempt(job: Job, recipe: ExtractSettings) -> Done | Failed:
     return attempt(job, recipe, lambda _share: None)

@@ -227,7 +227,7 @@ def data_url(picture: Picture) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
 
 
-class Pipeline(Captioner):
+class LocalCaptioner(Captioner):
     """A local image-text-to-text model through transformers, from a folder or a hub name."""
 
     def __init__(self, model: str, prompt: str = PROMPT, max_tokens: int = 200) -> None:

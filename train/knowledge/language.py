@@ -24,7 +24,7 @@ from train.knowledge.encode import Vocabulary, encode_texts, whitened
 from train.knowledge.phrases import Prompt, prompts_of
 from train.knowledge.sentences import QUARTERS
 from train.knowledge.spectrum import Preparation
-from train.knowledge.text import Encoder, KnowledgeError, open_encoder
+from train.knowledge.text import KnowledgeError, TextEncoder, open_encoder
 from train.model.checkpoint import LANGUAGE, CheckpointError, read_tensors, write_tensors
 
 # A clause that no caption holds is heard as these many that are like it most, weighted by softmax(cosine / 0.05).
@@ -115,7 +115,7 @@ _TEXTS = ("encoder", "fingerprint", "pool", "columns", "joined")
 class Listener:
     """A language with the text encoder that it was made by. Raises KnowledgeError where it is another one."""
 
-    def __init__(self, language: Language, encoder: Encoder, cache: Path | None = None) -> None:
+    def __init__(self, language: Language, encoder: TextEncoder, cache: Path | None = None) -> None:
         if language.fingerprint != encoder.fingerprint:
             raise KnowledgeError(
                 f"this model learnt the language of {language.encoder} ({language.fingerprint}), and the encoder here "
@@ -216,6 +216,6 @@ def open_listener(language: Language, encoder: str | None = None) -> Listener:
 
 
 @lru_cache(1)
-def _encoder(spec: str) -> Encoder:
+def _encoder(spec: str) -> TextEncoder:
     """Loaded once for the models of all seeds."""
     return open_encoder(spec)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_c2vl.cameras.base import Picture, Source
+from edge_c2vl.cameras.base import Picture, PictureSource
 from edge_c2vl.cameras.camera import Camera
 from edge_c2vl.cameras.options import CameraOptions, check_crop, crop_pixels, parse_crop
 from edge_c2vl.cameras.registry import kind_of
@@ -17,7 +17,7 @@ from edge_c2vl.errors import CameraError, UsageError
 from edge_c2vl.utils.redact import redact
 
 
-class Scripted(Source):
+class Scripted(PictureSource):
     """Gives the pictures it was made with."""
 
     def __init__(self, images, period_s=1 / 30):

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from edge_c2vl.cameras import live, video
-from edge_c2vl.cameras.base import Picture, Source
+from edge_c2vl.cameras.base import Picture, PictureSource
 from edge_c2vl.cameras.camera import open_camera
 from edge_c2vl.cameras.images import natural_order
 from edge_c2vl.cameras.options import CameraOptions
@@ -83,7 +83,7 @@ class TestVideo:
                 return getattr(self.capture, name)
 
         monkeypatch.setattr(video, "open_capture", lambda path, api, _: Broken(path, api))
-        source = video.VideoFile(str(clip), 5, 5)
+        source = video.VideoSource(str(clip), 5, 5)
         times = [source.read().timestamp_s for _ in range(8)]
         assert times == pytest.approx([0, 0.04, 0.08, 0.12, 0.16, 0.2, 0.4, 0.44])
 
@@ -378,7 +378,7 @@ class TestOddFiles:
             assert (red - blue < 5) if gray else (red > 245 and max(blue, green) < 10)
 
 
-class Timed(Source):
+class Timed(PictureSource):
     """A recording whose pictures have these timestamps."""
 
     def __init__(self, *times_s):

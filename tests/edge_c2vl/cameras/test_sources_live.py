@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from edge_c2vl.cameras import csi
-from edge_c2vl.cameras.base import Picture, Source
+from edge_c2vl.cameras.base import Picture, PictureSource
 from edge_c2vl.cameras.camera import open_camera
 from edge_c2vl.cameras.live import Latest
 from edge_c2vl.cameras.options import CameraOptions
@@ -24,7 +24,7 @@ from tests.support.programs import needs
 BLACK = np.zeros((16, 16, 3), np.uint8)
 
 
-class Scripted(Source):
+class Scripted(PictureSource):
     """Gives a picture whenever the test lets it; records which thread did what to it."""
 
     live = True

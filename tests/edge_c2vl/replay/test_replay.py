@@ -22,7 +22,7 @@ from edge_c2vl.replay.open import number_of, open_drive
 from edge_c2vl.replay.player import Player
 from edge_c2vl.replay.recording import spans_of
 from edge_c2vl.replay.serve import ReplayServer
-from edge_c2vl.replay.skeletons import Found, Judge
+from edge_c2vl.replay.skeletons import Judge, KeptDecisions
 from edge_c2vl.skeletons.archive import ArchiveWriter
 from edge_c2vl.skeletons.skeleton import MEDIAPIPE33, NTU25, to_ntu25
 from tests.edge_c2vl.outputs.test_sinks import replace
@@ -244,7 +244,7 @@ def test_a_judged_clip_gets_the_decisions_of_the_live_pipeline(monkeypatch, tmp_
 
     monkeypatch.setattr("edge_c2vl.bundle.bundle.Bundle.open", lambda _: Model)
     monkeypatch.setattr("edge_c2vl.inference.select.open_backend", lambda _: Encoder())
-    live = Found()
+    live = KeptDecisions()
     build(Camera(200), Pose(hidden=range(150, 200)), Encoder(), [live]).run()
     body = to_ntu25(Pose()._body[None], MEDIAPIPE33)[0]
     frames = np.stack([body] * 150 + [np.zeros_like(body)] * 50)

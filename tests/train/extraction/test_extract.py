@@ -32,7 +32,7 @@ from tests.support.videos import Recordings
 from train.extraction.eta import Remaining, words
 from train.extraction.extract import Video, extract, find_videos, fingerprint
 from train.extraction.label_files import OwnLabels
-from train.extraction.video import Recipe, Skeletons
+from train.extraction.video import ExtractSettings, Skeletons
 from train.extraction.workers import Done, Event, Failed, Job, Moved, run_local
 
 # Of one video of 100 bytes, as the version before there were two estimators computed it.
@@ -60,7 +60,7 @@ class Scripted:
         self.stop_after, self.failing = stop_after, dict(failing or {})
         self.read: list[str] = []
 
-    def __call__(self, queue: deque[Job], recipe: Recipe) -> Generator[Event, None, None]:
+    def __call__(self, queue: deque[Job], recipe: ExtractSettings) -> Generator[Event, None, None]:
         while queue:
             job = queue.popleft()
             name = Path(job.path).name
@@ -81,13 +81,13 @@ def same(a: Path, b: Path) -> bool:
 
 def test_interrupted_and_resumed_gives_the_same_archive(tmp_path: Path) -> None:
     videos = find_videos([some_videos(tmp_path / "videos")])
-    extract(videos, tmp_path / "whole", Recipe(), runner=Scripted())
+    extract(videos, tmp_path / "whole", ExtractSettings(), runner=Scripted())
     for stop_after in (0, 1, 2):
         with pytest.raises(KeyboardInterrupt):
-            extract(videos, tmp_path / "parts", Recipe(), runner=Scripted(stop_after))
+            extract(videos, tmp_path / "parts", ExtractSettings(), runner=Scripted(stop_after))
         assert not (tmp_path / "parts").exists()
     rest = Scripted()
-    report = extract(videos, tmp_path / "parts", Recipe(), runner=rest)
+    report = extract(videos, tmp_path / "parts", ExtractSettings(), runner=rest)
     assert (report.kept, rest.read) == (3, ["0.mp4"])
     assert same(tmp_path / "whole", tmp_path / "parts")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["parts", "videos", "whole"]
@@ -99,20 +99,20 @@ def test_interrupted_and_resumed_gives_the_same_archive(tmp_path: Path) -> None:
 
 def test_longest_videos_are_read_first(tmp_path: Path) -> None:
     runner = Scripted()
-    extract(find_videos([some_videos(tmp_path / "videos")]), tmp_path / "a", Recipe(), runner=runner)
+    extract(find_videos([some_videos(tmp_path / "videos")]), tmp_path / "a", ExtractSettings(), runner=runner)
     assert runner.read == ["3.mp4", "2.mp4", "1.mp4", "0.mp4"]
 
 
 def test_asked_again_for_what_is_there_does_nothing(tmp_path: Path) -> None:
     videos = find_videos([some_videos(tmp_path / "videos")])
-    first = extract(videos, tmp_path / "a", Recipe(), runner=Scripted())
+    first = extract(videos, tmp_path / "a", ExtractSettings(), runner=Scripted())
     runner = Scripted()
-    again = extract(videos, tmp_path / "a", Recipe(), runner=runner)
+    again = extract(videos, tmp_path / "a", ExtractSettings(), runner=runner)
     assert runner.read == []
     assert (again.clips, again.frames, again.poses, again.kept) == (first.clips, first.frames, first.poses, 4)
     with pytest.raises(ArchiveError, match="holds other skeletons"):
-        extract(videos, tmp_path / "a", Recipe(CameraOptions(mirror=True)), runner=Scripted())
-    extract(videos, tmp_path / "a", Recipe(CameraOptions(mirror=True)), runner=runner, overwrite=True)
+        extract(videos, tmp_path / "a", ExtractSettings(CameraOptions(mirror=True)), runner=Scripted())
+    extract(videos, tmp_path / "a", ExtractSettings(CameraOptions(mirror=True)), runner=runner, overwrite=True)
     assert len(runner.read) == 4
 
 
@@ -126,44 +126,48 @@ class TestEstimator:
 
     def test_the_archive_says_who_found_the_skeletons(self, tmp_path: Path) -> None:
         videos = find_videos([some_videos(tmp_path / "videos")])
-        extract(videos, tmp_path / "a", Recipe(), runner=Scripted())
+        extract(videos, tmp_path / "a", ExtractSettings(), runner=Scripted())
         assert Archive.open(tmp_path / "a").meta["pose"] == identity_of()
-        extract(videos, tmp_path / "b", Recipe(pose="mediapipe"), runner=Scripted())
+        extract(videos, tmp_path / "b", ExtractSettings(pose="mediapipe"), runner=Scripted())
         assert Archive.open(tmp_path / "b").meta["pose"] == "mediapipe 0.10.14"
 
     def test_another_estimator_does_not_go_on(self, tmp_path: Path) -> None:
         videos = find_videos([some_videos(tmp_path / "videos")])
         with pytest.raises(KeyboardInterrupt):
-            extract(videos, tmp_path / "a", Recipe(pose="mediapipe"), runner=Scripted(stop_after=2))
+            extract(videos, tmp_path / "a", ExtractSettings(pose="mediapipe"), runner=Scripted(stop_after=2))
         runner = Scripted()
         with pytest.raises(ArchiveError, match=r"followed by mediapipe 0\.10\.14, not by blazepose .*--pose mediapipe"):
-            extract(videos, tmp_path / "a", Recipe(), runner=runner)
+            extract(videos, tmp_path / "a", ExtractSettings(), runner=runner)
         assert runner.read == []
-        assert extract(videos, tmp_path / "a", Recipe(pose="mediapipe"), runner=runner).kept == 2
+        assert extract(videos, tmp_path / "a", ExtractSettings(pose="mediapipe"), runner=runner).kept == 2
         with pytest.raises(ArchiveError, match=r"found by mediapipe 0\.10\.14 and not by blazepose"):
-            extract(videos, tmp_path / "a", Recipe(), runner=runner)
+            extract(videos, tmp_path / "a", ExtractSettings(), runner=runner)
 
     def test_what_an_older_version_left_is_mediapipes(self, tmp_path: Path) -> None:
         """It noted nothing, and knew of one estimator."""
-        videos, recipe = find_videos([some_videos(tmp_path / "videos")]), Recipe(pose="mediapipe")
+        videos, recipe = find_videos([some_videos(tmp_path / "videos")]), ExtractSettings(pose="mediapipe")
         with pytest.raises(KeyboardInterrupt):
             extract(videos, tmp_path / "a", recipe, runner=Scripted(stop_after=2))
         (tmp_path / ".a.extracting" / "pose").unlink()
         with pytest.raises(ArchiveError, match="followed by mediapipe, not by blazepose"):
-            extract(videos, tmp_path / "a", Recipe(), runner=Scripted())
+            extract(videos, tmp_path / "a", ExtractSettings(), runner=Scripted())
         assert extract(videos, tmp_path / "a", recipe, runner=Scripted()).kept == 2
         meta = json.loads((tmp_path / "a" / "meta.json").read_text())
         del meta["pose"]
         (tmp_path / "a" / "meta.json").write_text(json.dumps(meta))
         assert extract(videos, tmp_path / "a", recipe, runner=Scripted()).kept == 4
         with pytest.raises(ArchiveError, match="found by mediapipe and not by blazepose"):
-            extract(videos, tmp_path / "a", Recipe(), runner=Scripted())
+            extract(videos, tmp_path / "a", ExtractSettings(), runner=Scripted())
 
     def test_mediapipes_fingerprints_are_those_of_older_versions(self) -> None:
         """Else nobody could go on with what is there, or use what is in the cache."""
         video = Video("0.mp4", "/videos/0.mp4", 100, 1)
-        assert fingerprint([video], Recipe(pose="mediapipe")) == FINGERPRINT
-        assert fingerprint([video], Recipe(pose="blazepose")) == fingerprint([video], Recipe()) != FINGERPRINT
+        assert fingerprint([video], ExtractSettings(pose="mediapipe")) == FINGERPRINT
+        assert (
+            fingerprint([video], ExtractSettings(pose="blazepose"))
+            == fingerprint([video], ExtractSettings())
+            != FINGERPRINT
+        )
 
 
 def test_labels_beside_the_videos(tmp_path: Path) -> None:
@@ -173,7 +177,7 @@ def test_labels_beside_the_videos(tmp_path: Path) -> None:
         (folder / f"{name}.mp4").write_bytes(b"video")
         (folder / f"{name}.csv").write_text("start,end,label\n0.06,0.12,phone\n")
     labels = OwnLabels(("attentive", "phone"), test=("ben",))
-    extract(find_videos([folder]), tmp_path / "a", Recipe(), runner=Scripted(), labels=labels)
+    extract(find_videos([folder]), tmp_path / "a", ExtractSettings(), runner=Scripted(), labels=labels)
     archive = Archive.open(tmp_path / "a")
     assert archive.labels == ["attentive", "phone"]
     assert archive.clips[["subject", "split"]].to_numpy().tolist() == [["anna", "train"], ["ben", "test"]]
@@ -184,11 +188,11 @@ def test_labels_beside_the_videos(tmp_path: Path) -> None:
     # Other labels are another archive, and are told from what is there before anything is read.
     (folder / "ben/1.csv").write_text("start,end,label\n")
     with pytest.raises(ArchiveError, match="holds other skeletons"):
-        extract(find_videos([folder]), tmp_path / "a", Recipe(), runner=Scripted(), labels=labels)
+        extract(find_videos([folder]), tmp_path / "a", ExtractSettings(), runner=Scripted(), labels=labels)
     (folder / "ben/1.csv").write_text("start,end,label\n0,1,asleep\n")
     runner = Scripted()
     with pytest.raises(EdgeC2VLError, match="'asleep' is unknown; there are attentive, phone"):
-        extract(find_videos([folder]), tmp_path / "b", Recipe(), runner=runner, labels=labels)
+        extract(find_videos([folder]), tmp_path / "b", ExtractSettings(), runner=runner, labels=labels)
     with pytest.raises(UsageError, match="--test carl: there is no such folder"):
         OwnLabels(("attentive", "phone"), ("carl",)).check([("anna/0.mp4", str(folder / "anna/0.mp4"))])
     with pytest.raises(UsageError, match="two different classes"):
@@ -199,17 +203,17 @@ def test_labels_beside_the_videos(tmp_path: Path) -> None:
 def test_a_changed_video_is_read_again(tmp_path: Path) -> None:
     folder = some_videos(tmp_path / "videos")
     with pytest.raises(KeyboardInterrupt):
-        extract(find_videos([folder]), tmp_path / "a", Recipe(), runner=Scripted(stop_after=2))
+        extract(find_videos([folder]), tmp_path / "a", ExtractSettings(), runner=Scripted(stop_after=2))
     (folder / "3.mp4").write_bytes(bytes(4000))
     runner = Scripted()
-    assert extract(find_videos([folder]), tmp_path / "a", Recipe(), runner=runner).kept == 1
+    assert extract(find_videos([folder]), tmp_path / "a", ExtractSettings(), runner=runner).kept == 1
     assert runner.read == ["3.mp4", "1.mp4", "0.mp4"]
 
 
 def test_failures_are_tried_again_after_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     videos = find_videos([some_videos(tmp_path / "videos")])
     runner = Scripted(failing={"3.mp4": 1})
-    report = extract(videos, tmp_path / "a", Recipe(), runner=runner, retries=1)
+    report = extract(videos, tmp_path / "a", ExtractSettings(), runner=runner, retries=1)
     assert runner.read == ["2.mp4", "1.mp4", "0.mp4", "3.mp4"]
     assert report.failed == []
     assert "3.mp4: no luck; it will be tried again" in capsys.readouterr().err
@@ -218,17 +222,17 @@ def test_failures_are_tried_again_after_the_others(tmp_path: Path, capsys: pytes
 def test_what_fails_for_good_is_listed_and_the_rest_is_kept(tmp_path: Path) -> None:
     videos = find_videos([some_videos(tmp_path / "videos")])
     with pytest.raises(ArchiveError, match=r"1 of 4 videos failed, first .*1\.mp4: no luck: run the same command"):
-        extract(videos, tmp_path / "a", Recipe(), runner=Scripted(failing={"1.mp4": 2}))
+        extract(videos, tmp_path / "a", ExtractSettings(), runner=Scripted(failing={"1.mp4": 2}))
     assert not (tmp_path / "a").exists()
     runner = Scripted(failing={"1.mp4": 9})
-    report = extract(videos, tmp_path / "a", Recipe(), runner=runner, skip_failed=True)
+    report = extract(videos, tmp_path / "a", ExtractSettings(), runner=runner, skip_failed=True)
     assert (runner.read, report.kept, report.clips) == ([], 3, 3)
     assert Archive.open(tmp_path / "a").meta["skipped"] == report.failed
     with pytest.raises(ArchiveError, match="4 of 4 videos failed"):
         extract(
             videos,
             tmp_path / "b",
-            Recipe(),
+            ExtractSettings(),
             runner=Scripted(failing={video.name: 9 for video in videos}),
             skip_failed=True,
         )
@@ -238,23 +242,23 @@ def test_what_fails_for_good_is_listed_and_the_rest_is_kept(tmp_path: Path) -> N
 def test_a_damaged_part_is_removed_and_read_again(tmp_path: Path) -> None:
     videos = find_videos([some_videos(tmp_path / "videos")])
     with pytest.raises(KeyboardInterrupt):
-        extract(videos, tmp_path / "a", Recipe(), runner=Scripted(stop_after=2))
+        extract(videos, tmp_path / "a", ExtractSettings(), runner=Scripted(stop_after=2))
     part = sorted((tmp_path / ".a.extracting").glob("*.npz"))[0]
     part.write_bytes(part.read_bytes()[:100])
     with pytest.raises(EdgeC2VLError, match="was damaged"):
-        extract(videos, tmp_path / "a", Recipe(), runner=Scripted())
-    assert extract(videos, tmp_path / "a", Recipe(), runner=Scripted()).kept == 3
+        extract(videos, tmp_path / "a", ExtractSettings(), runner=Scripted())
+    assert extract(videos, tmp_path / "a", ExtractSettings(), runner=Scripted()).kept == 3
 
 
 def test_two_at_once_are_refused(tmp_path: Path) -> None:
     videos = find_videos([some_videos(tmp_path / "videos")])
 
-    def second(queue: deque[Job], recipe: Recipe) -> Generator[Event, None, None]:
+    def second(queue: deque[Job], recipe: ExtractSettings) -> Generator[Event, None, None]:
         with pytest.raises(ArchiveError, match="another extract is writing"):
             extract(videos, tmp_path / "a", recipe, runner=Scripted())
         yield from Scripted()(queue, recipe)
 
-    extract(videos, tmp_path / "a", Recipe(), runner=second)
+    extract(videos, tmp_path / "a", ExtractSettings(), runner=second)
 
 
 def test_which_videos(tmp_path: Path) -> None:
@@ -355,7 +359,7 @@ def test_a_killed_worker_costs_its_video_only(recordings: Path) -> None:
     paths = sorted(str(path) for path in recordings.iterdir())[:2]
     queue = deque(Job(index, path) for index, path in enumerate(paths))
     events, killed = [], -1
-    for event in run_local(queue, Recipe(), 2):
+    for event in run_local(queue, ExtractSettings(), 2):
         events.append(event)
         if isinstance(event, Moved) and killed < 0:
             killed = event.index
@@ -435,4 +439,4 @@ def test_no_ray_cluster_is_one_line(tmp_path: Path) -> None:
     from train.extraction.workers import run_ray
 
     with pytest.raises(UsageError, match=r"no Ray cluster at 127\.0\.0\.1:1"):
-        extract(videos, tmp_path / "a", Recipe(), runner=lambda queue, how: run_ray(queue, how, "127.0.0.1:1"))
+        extract(videos, tmp_path / "a", ExtractSettings(), runner=lambda queue, how: run_ray(queue, how, "127.0.0.1:1"))

@@ -16,7 +16,7 @@ from edge_c2vl.errors import DatasetError, EdgeC2VLError, UsageError
 from tests.support import hostile
 from tests.support.captions import Answer, Server, completion, write_video
 from tests.support.tiny_models import save_vision_language_model
-from train.knowledge.caption import PROMPT, Endpoint, Pipeline, Videos, data_url, sample_frames
+from train.knowledge.caption import PROMPT, Endpoint, LocalCaptioner, Videos, data_url, sample_frames
 from train.knowledge.collect import collect
 from train.knowledge.text import KnowledgeError
 
@@ -234,7 +234,7 @@ def local_model(tmp_path_factory) -> Path:
 
 
 def test_a_local_model_sees_the_pictures_and_the_prompt(local_model):
-    captioner = Pipeline(str(local_model), prompt="word1 word2", max_tokens=6)
+    captioner = LocalCaptioner(str(local_model), prompt="word1 word2", max_tokens=6)
     model, prompts, pixels = captioner._pipe.model, [], []
     model.register_forward_pre_hook(lambda _, __, inputs: prompts.append(inputs["input_ids"]), with_kwargs=True)
     eyes = next(module for module in model.modules() if type(module).__name__ == "CLIPVisionModel")
@@ -253,7 +253,7 @@ def test_a_local_model_sees_the_pictures_and_the_prompt(local_model):
 def test_what_is_no_local_model_is_refused(tmp_path):
     pytest.importorskip("transformers", reason="needs the extra `knowledge`")
     with pytest.raises(KnowledgeError, match="no image-text-to-text model"):
-        Pipeline(str(tmp_path))
+        LocalCaptioner(str(tmp_path))
 
 
 def test_a_data_url_holds_no_name():

@@ -120,8 +120,8 @@ def test_encode_released_captions(archive, clip_model, tmp_path):
 
 def test_the_name_never_reaches_the_encoder(archive, clip_model, tmp_path, monkeypatch):
     seen: list[str] = []
-    encode = text.Clip.encode
-    monkeypatch.setattr(text.Clip, "encode", lambda self, texts: seen.extend(texts) or encode(self, texts))
+    encode = text.ClipEncoder.encode
+    monkeypatch.setattr(text.ClipEncoder, "encode", lambda self, texts: seen.extend(texts) or encode(self, texts))
     run("encode", archive, tmp_path / "bank", "--encoder", f"clip:{clip_model}", "--crops", 2)
     assert len(seen) >= 3
     assert not [said for said in seen for name in CLIPS if name in said or name[-3:] in said]
