@@ -227,10 +227,10 @@ def measure(asked: argparse.Namespace) -> Iterator[tuple[tuple[str, ...], np.nda
 
         def backlog() -> dict[str, int]:
             waiting = {"pipe": 0, "disk": 0} | {"mqtt": mqtt.waiting}
-            for outlet in pipeline._outlets:
-                name = {id(pipe): "pipe", id(events): "disk", id(mqtt): "mqtt"}.get(id(outlet.sink))
+            for queue in pipeline._queues:
+                name = {id(pipe): "pipe", id(events): "disk", id(mqtt): "mqtt"}.get(id(queue.sink))
                 if name:
-                    waiting[name] += len(outlet._records)
+                    waiting[name] += len(queue._records)
             return waiting
 
         running = threading.Thread(target=pipeline.run, daemon=True)

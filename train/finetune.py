@@ -20,7 +20,7 @@ from train.model.checkpoint import About, copy_language, load_backbone, load_mod
 from train.model.encoder import Encoder
 from train.model.inference import predict
 from train.settings.training import AugmentSettings, DataSettings, EncoderSettings, LoopSettings
-from train.trainer import Loop, make_fabric
+from train.trainer import Trainer, make_fabric
 
 
 def finetune(
@@ -96,7 +96,7 @@ def finetune(
     task = Supervised(Augment(augment, spec.dimensions), smoothing=data.smoothing, evaluate=figures, frozen=freeze)
     about = About(encoder, spec, archive.labels, archive.meta["source"], [archive.meta["licence"]])
     recorded = {"augment": asdict(augment), "data": asdict(data), "pretrained": str(pretrained or ""), "freeze": freeze}
-    run = Loop(network, task, loader, loop, folder, about, fabric, recorded)
+    run = Trainer(network, task, loader, loop, folder, about, fabric, recorded)
     run.run(resume)
     if freeze and pretrained is not None and fabric.is_global_zero:
         copy_language(pretrained, folder)

@@ -26,7 +26,7 @@ from train.model.checkpoint import LANGUAGE, About, save_model
 from train.model.encoder import Encoder
 from train.settings.pretraining import ObjectiveSettings, PretrainSettings
 from train.settings.training import AugmentSettings, EncoderSettings, LoopSettings
-from train.trainer import MODEL, Loop, make_fabric
+from train.trainer import MODEL, Trainer, make_fabric
 
 
 def pretrain(
@@ -104,7 +104,7 @@ def pretrain(
         )
     recorded = {"augment": asdict(augment), "pretraining": asdict(pretraining)}
     recorded |= {"objective": asdict(objective), "banks": [str(bank.path) for bank in banks]}
-    run = Loop(network, task, loader, loop, folder, about, fabric, recorded)
+    run = Trainer(network, task, loader, loop, folder, about, fabric, recorded)
     trained = run.run(resume)
     if language is not None and not pretraining.hidden and fabric.is_global_zero:
         chosen = np.random.default_rng(loop.seed).permutation(len(store))[:SAMPLE]

@@ -67,7 +67,7 @@ class _Step(nn.Module):
         return self.task.loss(batch, self.encoder, progress)
 
 
-class Loop:
+class Trainer:
     """Trains an encoder by a task. `make_fabric` first where several processes need their shares of the data."""
 
     def __init__(

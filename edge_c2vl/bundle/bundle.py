@@ -23,7 +23,7 @@ from typing import Any
 
 from edge_c2vl.bundle.external_data import external_files
 from edge_c2vl.bundle.text_labels import FILE as WORDS
-from edge_c2vl.bundle.text_labels import Words
+from edge_c2vl.bundle.text_labels import TextLabels
 from edge_c2vl.errors import BundleError
 from edge_c2vl.names import utf8_name
 from edge_c2vl.skeletons.clip import ClipSpec
@@ -162,11 +162,11 @@ class Bundle:
         return [name for name in PRECISIONS if f"model.{name}.onnx" in self.manifest.files]
 
     @property
-    def words(self) -> Words | None:
+    def words(self) -> TextLabels | None:
         """The labels in words; None where there are none. Raises BundleError where they do not fit the model."""
         if WORDS not in self.manifest.files:
             return None
-        return Words.read(self.path / WORDS, self.manifest.embedding_size)
+        return TextLabels.read(self.path / WORDS, self.manifest.embedding_size)
 
     @property
     def report(self) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def softmax(scores: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class Words:
+class TextLabels:
     """labels: L phrases; embeddings: (L, D), unit length; distraction: those that count as distraction; temperature: of
     the softmax over cosines; descriptions: what each label was embedded by, empty where by itself; encoder: by what."""
 
@@ -61,7 +61,7 @@ class Words:
         return buffer.getvalue()
 
     @classmethod
-    def read(cls, path: Path, size: int) -> Words:
+    def read(cls, path: Path, size: int) -> TextLabels:
         """size: D of the bundle's model. Raises BundleError where the file is no words, or does not fit the model."""
         try:
             with NpzFile(path) as file:

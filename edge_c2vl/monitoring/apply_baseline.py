@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_c2vl.errors import EdgeC2VLError, OutputError, UsageError
-from edge_c2vl.monitoring.driver_baseline import DriverWatch, Learner, Normal
+from edge_c2vl.monitoring.driver_baseline import DriverBaseline, DriverWatch, Learner
 from edge_c2vl.skeletons.clip import Clip
 from edge_c2vl.utils.files import Lock
 
@@ -41,7 +41,7 @@ class Personaliser:
         self._forget = forget
         self._learner = None if learn_minutes is None else Learner(learn_minutes)
         self._lock: Lock | None = None
-        self._normal: Normal | None = None
+        self._normal: DriverBaseline | None = None
         if not later:
             self.open()
 
@@ -54,7 +54,7 @@ class Personaliser:
             raise OutputError(f"--normal {self._file}: there is no folder {self._file.parent}")
         if not self._forget and self._learner is None:
             # Without a lock: it is replaced as a whole.
-            self._take(Normal.load(self._file))
+            self._take(DriverBaseline.load(self._file))
             return
         try:
             self._lock = self._lock or Lock(self._file)
@@ -109,7 +109,7 @@ class Personaliser:
             return None
         return f"normal driving was not learnt, and {self._file} was not written: {self._learner.shortage()}"
 
-    def _take(self, normal: Normal) -> None:
+    def _take(self, normal: DriverBaseline) -> None:
         self._watch = DriverWatch(normal)
         # Last: it may be opened while the run judges.
         self._normal = normal

@@ -91,7 +91,7 @@ def _median(rows: Floats) -> Floats:
 
 
 @dataclass(frozen=True)
-class Normal:
+class DriverBaseline:
     """Learnt normality. mean, scale, precision: of the (D,) numbers of `posture` that were seen, `used` (100,) says
     which. usual: distances of the windows it was learnt from, ascending. place: x, y, unit (median), in pixels. sizes:
     (2, 5), median and spread over half minutes of `sizes`; NaN what was not seen."""
@@ -147,7 +147,7 @@ class Normal:
             raise EdgeC2VLError(f"{path}: cannot be written: {error.strerror}") from None
 
     @classmethod
-    def load(cls, path: str | Path) -> Normal:
+    def load(cls, path: str | Path) -> DriverBaseline:
         """Raises EdgeC2VLError where the file is not there or not what `save` writes."""
         names = ("used", "mean", "scale", "precision", "usual", "place", "sizes")
         learn = "learn it with edge-c2vl run --normal FILE --learn-normal MINUTES"
@@ -249,7 +249,7 @@ class Learner:
             )
         return f"there were {self.told()}; {max(self._needed_s, MIN_WINDOWS):.0f} s are needed"
 
-    def finish(self) -> Normal:
+    def finish(self) -> DriverBaseline:
         """Raises EdgeC2VLError where too little was seen."""
         if self._windows < MIN_WINDOWS:
             raise EdgeC2VLError(
@@ -273,7 +273,7 @@ class _Looked:
     sizes: Floats
 
 
-def fit(postures: Floats, places: Floats, lengths: Floats) -> Normal:
+def fit(postures: Floats, places: Floats, lengths: Floats) -> DriverBaseline:
     """Normality from `posture` of each window (N, 100), their places (N, 3) and `sizes` (N, 5)."""
     used = np.isfinite(postures).sum(axis=0) >= MIN_WINDOWS / 2
     kept = postures[:, used]
@@ -286,14 +286,16 @@ def fit(postures: Floats, places: Floats, lengths: Floats) -> Normal:
     usual = np.sort(np.sqrt(np.einsum("nd,de,ne->n", offsets, precision, offsets)))
     chunks = np.stack([_median(lengths[at : at + CHUNK]) for at in range(0, len(lengths) - CHUNK // 2, CHUNK)])
     spread = np.sqrt(np.square(chunks - _median(chunks)).mean(axis=0))
-    return Normal(used, mean, scale, precision, usual, np.median(places, axis=0), np.stack([_median(lengths), spread]))
+    return DriverBaseline(
+        used, mean, scale, precision, usual, np.median(places, axis=0), np.stack([_median(lengths), spread])
+    )
 
 
 class DriverWatch:
     """Notices that somebody else drives, or that the camera was moved: over `window_s` the driver sat more than
     `max_offset` shoulder breadths from where it was learnt (median), or the bones looked otherwise."""
 
-    def __init__(self, normal: Normal, window_s: float = 30.0, max_offset: float = 0.6) -> None:
+    def __init__(self, normal: DriverBaseline, window_s: float = 30.0, max_offset: float = 0.6) -> None:
         self._normal = normal
         self._window_s, self.max_offset = window_s, max_offset
         self._recent: deque[tuple[float, tuple[float, float, float], Floats]] = deque()

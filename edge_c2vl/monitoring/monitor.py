@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_c2vl.bundle.text_labels import Words, softmax
+from edge_c2vl.bundle.text_labels import TextLabels, softmax
 from edge_c2vl.inference.base import Backend
 from edge_c2vl.monitoring.apply_baseline import Personal, Personaliser
 from edge_c2vl.monitoring.events import Alert, Decision, Episode, StateChange
@@ -38,7 +38,7 @@ class MonitorInput:
     blind: bool = False
 
 
-class Decider:
+class DriverMonitor:
     """Runs the encoder and the policy, and keeps the thread of states and alerts. For one thread at a time.
 
     labels, distraction: the trained classifier's. words: labels in words, told beside them; with by_words they are what
@@ -56,7 +56,7 @@ class Decider:
         personaliser: Personaliser,
         timings: Timings,
         summary: Summary,
-        words: Words | None = None,
+        words: TextLabels | None = None,
         by_words: bool = False,
         alerts: bool = True,
     ) -> None:

@@ -15,25 +15,25 @@ from typing import Any
 import numpy as np
 
 # Enough for 20 minutes at 30 frames a second; a process that runs for months keeps the newest.
-KEPT = 36_000
+MAX_DURATIONS = 36_000
 
 
 class _Stage:
     """The newest durations in a ring of fixed size, so that memory does not grow with time."""
 
     def __init__(self) -> None:
-        self.ring = array("d", bytes(8 * KEPT))
+        self.ring = array("d", bytes(8 * MAX_DURATIONS))
         self.count = 0
         self.total_ms = 0.0
 
     def add(self, duration_ms: float) -> None:
-        self.ring[self.count % KEPT] = duration_ms
+        self.ring[self.count % MAX_DURATIONS] = duration_ms
         self.count += 1
         self.total_ms += duration_ms
 
     def newest(self, number: int) -> np.ndarray:
-        number = min(number, self.count, KEPT)
-        return np.array(self.ring)[np.arange(self.count - number, self.count) % KEPT]
+        number = min(number, self.count, MAX_DURATIONS)
+        return np.array(self.ring)[np.arange(self.count - number, self.count) % MAX_DURATIONS]
 
 
 class Timings:
@@ -67,7 +67,7 @@ class Timings:
         """stage -> count since the start; p50, p95, p99 and mean of the newest 36,000, in milliseconds."""
         result = {}
         for stage, kept in list(self._stages.items()):
-            values = kept.newest(KEPT)
+            values = kept.newest(MAX_DURATIONS)
             p50, p95, p99 = np.percentile(values, (50, 95, 99))
             result[stage] = {
                 "count": kept.count,

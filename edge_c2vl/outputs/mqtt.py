@@ -15,7 +15,7 @@ from typing import Any
 from edge_c2vl.errors import EdgeC2VLError, OutputError, UsageError
 from edge_c2vl.monitoring.events import Alert, Decision, StateChange
 from edge_c2vl.outputs.base import Sink
-from edge_c2vl.outputs.mqtt_queue import Message, Spool
+from edge_c2vl.outputs.mqtt_queue import Message, MqttQueue
 from edge_c2vl.utils.mqtt_client import make_client, parse_broker
 
 log = logging.getLogger("edge_c2vl")
@@ -23,14 +23,14 @@ log = logging.getLogger("edge_c2vl")
 ACKNOWLEDGE_S = 10.0
 BACKOFF_S = (0.5, 30.0)
 # What is left is sent at the end of a run for at most this long; the rest waits on the disk for the next run.
-FAREWELL_S = 2.0
+CLOSE_TIMEOUT_S = 2.0
 
 
 class Queue(Sink):
     """Keeps what waits for the broker in a file, over a restart. It takes no records: they come by the spool, which it
     shares with `Mqtt`, and which that closes when it has said goodbye."""
 
-    def __init__(self, spool: Spool, path: str, replace_damaged: bool) -> None:
+    def __init__(self, spool: MqttQueue, path: str, replace_damaged: bool) -> None:
         spool.open(Path(path), replace_damaged)
 
 
@@ -46,14 +46,14 @@ class Mqtt(Sink):
     home_assistant: announces state and alert to Home Assistant's MQTT discovery.
     """
 
-    def __init__(self, uri: str, spool: Spool | None = None, home_assistant: bool = False) -> None:
+    def __init__(self, uri: str, spool: MqttQueue | None = None, home_assistant: bool = False) -> None:
         self._broker = parse_broker(uri, default_topic="edge-c2vl")
         try:
             make_client(self._broker)  # certificates that cannot be used are told of now, not in a thread
         except UsageError as error:
             raise OutputError(str(error)) from None
         self._home_assistant = home_assistant
-        self._spool = Spool() if spool is None else spool
+        self._spool = MqttQueue() if spool is None else spool
         self._wake = self._spool.arrived
         self._closing = threading.Event()
         self._lost = threading.Event()
@@ -155,7 +155,7 @@ class Mqtt(Sink):
                     return
             elif self._closing.is_set():
                 farewell = client.publish(f"{self._broker.topic}/availability", "offline", qos=1, retain=True)
-                self._acknowledged(farewell, FAREWELL_S)
+                self._acknowledged(farewell, CLOSE_TIMEOUT_S)
                 return
             else:
                 self._wake.wait()
@@ -167,7 +167,7 @@ class Mqtt(Sink):
             payload = json.dumps(json.loads(payload) | {"repeated": True})
         self._spool.tried(message)
         info = client.publish(message.topic, payload, qos=1)
-        if not self._acknowledged(info, FAREWELL_S if self._closing.is_set() else ACKNOWLEDGE_S):
+        if not self._acknowledged(info, CLOSE_TIMEOUT_S if self._closing.is_set() else ACKNOWLEDGE_S):
             return False
         self._spool.done(message)
         return True

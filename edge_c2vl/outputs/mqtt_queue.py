@@ -28,7 +28,7 @@ class Message:
     attempts: int
 
 
-class Spool:
+class MqttQueue:
     """First in, first out, at most `limit` messages: beyond that the oldest go and are counted in `dropped`.
 
     It is in memory, and after `open` on the disk as well. There SQLite's write-ahead log makes each `put` durable;

@@ -1,10 +1,10 @@
 """The live pipeline: camera -> pose -> window -> encoder -> policy -> sinks, each stage in a thread of its own.
 
-    capture --Slot--> pose --Slot--> decide --Outlet--> each sink (decisions, changes of state, alerts)
-                        `-----------------Outlet--> sinks that want frames or skeletons
+    capture --Mailbox--> pose --Mailbox--> decide --OutputQueue--> each sink (decisions, changes of state, alerts)
+                           `--------------------OutputQueue--> sinks that want frames or skeletons
 
-A slot holds one item. Live, a newer one replaces it, so that no stage ever works on old frames; from a file the giver
-waits, so that every frame counts and the same file gives the same decisions.
+A mailbox holds one item. Live, a newer one replaces it, so that no stage ever works on old frames; from a file the
+giver waits, so that every frame counts and the same file gives the same decisions.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 import psutil
 
-from edge_c2vl.bundle.text_labels import Words
+from edge_c2vl.bundle.text_labels import TextLabels
 from edge_c2vl.cameras.freeze_detector import FreezeDetector
 from edge_c2vl.device.systemd import Notifier
 from edge_c2vl.device.temperature import temperature_c
@@ -25,13 +25,13 @@ from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.inference.base import Backend
 from edge_c2vl.monitoring.apply_baseline import Personaliser
 from edge_c2vl.monitoring.events import Decision, SeenFrame, SeenSkeleton
-from edge_c2vl.monitoring.monitor import Decider, MonitorInput
+from edge_c2vl.monitoring.monitor import DriverMonitor, MonitorInput
 from edge_c2vl.monitoring.policy_settings import PolicySettings
 from edge_c2vl.monitoring.stats import Summary, Timings
 from edge_c2vl.outputs.base import Sink
-from edge_c2vl.runtime.queues import Outlet, Slot
-from edge_c2vl.runtime.throttle import Governor, Skipper
-from edge_c2vl.skeletons.clip import ClipSpec, Window
+from edge_c2vl.runtime.queues import Mailbox, OutputQueue
+from edge_c2vl.runtime.throttle import Skipper, Throttle
+from edge_c2vl.skeletons.clip import ClipBuffer, ClipSpec
 from edge_c2vl.skeletons.skeleton import Array
 from edge_c2vl.speed.base import FixedSpeed, Speed
 from edge_c2vl.utils.once import Once
@@ -41,9 +41,9 @@ CLOCK_JUMP_S = 10.0
 # Decisions farther apart than this would tell of a distraction too late.
 MAX_HOP_S = 1.0
 # How often the run looks after itself: progress, temperature, lateness.
-CHECK_S = 1.0
+CHECK_INTERVAL_S = 1.0
 # How long a live run waits at its end for a stage to finish what it is at.
-STOP_S = 3.0
+STAGE_STOP_TIMEOUT_S = 3.0
 
 
 class FrameLike(Protocol):
@@ -98,8 +98,8 @@ class Stuck(EdgeC2VLError):
 class Pipeline:
     """Joins the parts and runs them until the source ends, `stop` is called or a stage fails.
 
-    labels, distraction: the bundle's labels and those that count as distraction. words, by_words: see Decider. hop_s:
-    seconds of recording between two decisions, MAX_HOP_S at most. layout: the joint layout that `pose` speaks.
+    labels, distraction: the bundle's labels and those that count as distraction. words, by_words: see DriverMonitor.
+    hop_s: seconds of recording between two decisions, MAX_HOP_S at most. layout: the joint layout that `pose` speaks.
     watchdog_s: live, a run without progress for so long ends with Stuck. alerts=False: none is raised.
 
     Raises UsageError where hop_s does not suit the policy (see check_hop).
@@ -119,7 +119,7 @@ class Pipeline:
         policy: PolicySettings | None = None,
         speed: Speed | None = None,
         personaliser: Personaliser | None = None,
-        words: Words | None = None,
+        words: TextLabels | None = None,
         by_words: bool = False,
         layout: str = "mediapipe33",
         watchdog_s: float = 30.0,
@@ -127,12 +127,12 @@ class Pipeline:
     ) -> None:
         check_hop(hop_s, policy or PolicySettings())
         self.summary, self.timings = Summary(), Timings()
-        self.governor = Governor()
+        self.governor = Throttle()
         self._once = Once()
         self._camera, self._pose, self._spec = camera, pose, clip
         self._hop_s, self._layout, self._watchdog_s = hop_s, layout, watchdog_s
         self._speed = speed or FixedSpeed()
-        self._decider = Decider(
+        self._monitor = DriverMonitor(
             backend,
             labels,
             distraction,
@@ -147,9 +147,9 @@ class Pipeline:
             alerts,
         )
         lossless = not camera.live
-        self._outlets = [Outlet(sink, lossless, self._fail) for sink in sinks]
-        self._frames: Slot[FrameLike] = Slot(lossless)
-        self._jobs: Slot[MonitorInput] = Slot(lossless)
+        self._queues = [OutputQueue(sink, lossless, self._fail) for sink in sinks]
+        self._frames: Mailbox[FrameLike] = Mailbox(lossless)
+        self._jobs: Mailbox[MonitorInput] = Mailbox(lossless)
         self._stopping = threading.Event()
         self._error: BaseException | None = None
         self._newest: Decision | None = None
@@ -159,13 +159,13 @@ class Pipeline:
 
     @property
     def run_id(self) -> str:
-        return self._decider.run_id
+        return self._monitor.run_id
 
     def set_policy(self, settings: PolicySettings) -> None:
         """Takes other limits while the run goes on. Safe from every thread: it is one assignment. Raises UsageError
         where they do not suit the hop, and keeps the old ones then."""
         check_hop(self._hop_s, settings)
-        self._decider.policy.settings = settings
+        self._monitor.policy.settings = settings
 
     @property
     def dropped_frames(self) -> int:
@@ -200,13 +200,13 @@ class Pipeline:
     def sink_failures(self) -> dict[str, int]:
         """Kind of sink -> how many records it failed to take or lost."""
         counts: dict[str, int] = {}
-        for outlet in self._outlets:
-            counts[outlet.name] = counts.get(outlet.name, 0) + outlet.failures + outlet.dropped
+        for queue in self._queues:
+            counts[queue.name] = counts.get(queue.name, 0) + queue.failures + queue.dropped
         return counts
 
     def outputs_down(self) -> dict[str, str | None]:
         """Output -> why it cannot be opened; None where it is open."""
-        return {outlet.name: outlet.sink.problem for outlet in self._outlets}
+        return {queue.name: queue.sink.problem for queue in self._queues}
 
     def stop(self) -> None:
         """Ends the run: frames on their way are dropped, decisions already made are written. Safe in a signal handler
@@ -219,24 +219,25 @@ class Pipeline:
         # Daemons: a stage that hangs for ever must not keep the process from ending.
         threads = [threading.Thread(target=self._guard, args=(stage,), daemon=True) for stage in stages]
         started = self._progress_s = time.monotonic()
-        for outlet in self._outlets:
-            outlet.sink.attach(self)
-            outlet.start()
+        for queue in self._queues:
+            queue.sink.attach(self)
+            queue.start()
         for thread in threads:
             thread.start()
         try:
             self._wait(threads, None if duration_s is None else started + duration_s)
         finally:
             self.stop()
-            # What is in a slot when the run is asked to end is dropped; at a file's end the slots are empty by then.
+            # What is in a mailbox when the run is asked to end is dropped; at a file's end the mailboxes are empty by
+            # then.
             self._camera.interrupt()
             self._frames.close(discard=True)
             self._jobs.close(discard=True)
             for thread in threads:
                 # Live, a stage that hangs must not keep what was decided from being written.
-                thread.join(STOP_S if self._camera.live else None)
-            for outlet in self._outlets:
-                outlet.close()
+                thread.join(STAGE_STOP_TIMEOUT_S if self._camera.live else None)
+            for queue in self._queues:
+                queue.close()
         if self._error is not None:
             raise self._error
         self.summary.wall_s = time.monotonic() - started
@@ -251,13 +252,13 @@ class Pipeline:
         """Until the run ends by itself, by `stop`, or at `end_s`; meanwhile the run looks after itself."""
         notifier = Notifier()
         notifier.send("READY=1")
-        pollers = [outlet.sink for outlet in self._outlets if outlet.sink.on_main_thread]
+        pollers = [queue.sink for queue in self._queues if queue.sink.on_main_thread]
         checked_s = time.monotonic()
         while any(thread.is_alive() for thread in threads) and not self._stopping.is_set():
             now_s = time.monotonic()
             if (end_s is not None and now_s >= end_s) or not all(self._poll(sink, pollers) for sink in pollers[:]):
                 break
-            if self._camera.live and now_s - checked_s >= CHECK_S:
+            if self._camera.live and now_s - checked_s >= CHECK_INTERVAL_S:
                 checked_s = now_s
                 with self._once.guard("looking after the run"):
                     self._look_after(now_s, notifier)
@@ -320,7 +321,7 @@ class Pipeline:
             self._frames.close()
 
     def _see(self) -> None:
-        window, skipper = Window(self._spec, self._layout), Skipper(self._spec.max_gap_s)
+        window, skipper = ClipBuffer(self._spec, self._layout), Skipper(self._spec.max_gap_s)
         freeze = FreezeDetector()
         started = None
         now_s = -float("inf")
@@ -343,7 +344,7 @@ class Pipeline:
                     last_seen_s = now_s
                 # A frame that is early by rounding alone is the one that was due, and the next decision is a hop later.
                 if now_s >= due_s - 1e-6:
-                    hop_s = self.governor.hop_s(self._hop_s, self._decider.policy.settings.max_step_s)
+                    hop_s = self.governor.hop_s(self._hop_s, self._monitor.policy.settings.max_step_s)
                     due_s += hop_s * (1 + (now_s + 1e-6 - due_s) // hop_s)
                     with self.timings.measure("window"):
                         clip = window.clip()
@@ -364,22 +365,22 @@ class Pipeline:
 
     def _show(self, frame: FrameLike, landmarks: Array | None) -> None:
         size = None if frame.image is None else (frame.image.shape[1], frame.image.shape[0])
-        for outlet in self._outlets:
-            if outlet.sink.wants_skeletons:
-                outlet.give(SeenSkeleton(landmarks, frame.timestamp_s, size))
-            if outlet.sink.wants_frames and frame.image is not None:
-                outlet.give_frame(SeenFrame(frame.image, landmarks, frame.timestamp_s, self._newest))
+        for queue in self._queues:
+            if queue.sink.wants_skeletons:
+                queue.give(SeenSkeleton(landmarks, frame.timestamp_s, size))
+            if queue.sink.wants_frames and frame.image is not None:
+                queue.give_frame(SeenFrame(frame.image, landmarks, frame.timestamp_s, self._newest))
 
     def _decide(self) -> None:
         while (job := self._jobs.take()) is not None:
             self._judging_since_s = time.monotonic()
-            decision, *more = self._decider.decide(job)
+            decision, *more = self._monitor.decide(job)
             self._judging_since_s = float("inf")
             assert isinstance(decision, Decision)
             self._newest = decision
             for record in (decision, *more):
-                for outlet in self._outlets:
-                    outlet.give(record)
-        for change in self._decider.finish():
-            for outlet in self._outlets:
-                outlet.give(change)
+                for queue in self._queues:
+                    queue.give(record)
+        for change in self._monitor.finish():
+            for queue in self._queues:
+                queue.give(change)

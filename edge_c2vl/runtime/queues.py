@@ -1,6 +1,6 @@
 """The way from the pipeline to one sink: a queue and a thread of its own, so that no sink delays anything.
 
-A `Slot` hands the newest item from one thread to the next.
+A `Mailbox` hands the newest item from one thread to the next.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from edge_c2vl.outputs.base import Sink
 Record = Decision | StateChange | Alert | SeenSkeleton
 
 # A blocked sink may hold this many records: 10 minutes of decisions at 4 a second.
-LIMIT = 2400
+MAX_RECORDS = 2400
 # How long a live run waits at its end for a sink that is still writing.
-PATIENCE_S = 3.0
+CLOSE_TIMEOUT_S = 3.0
 # A sink that fails is told of at most this often.
-COMPLAINT_INTERVAL_S = 60.0
+WARNING_INTERVAL_S = 60.0
 # The pauses after which one that could not be opened is tried again: the first, and the longest.
 REOPEN_S = (1.0, 60.0)
 
@@ -31,7 +31,7 @@ log = logging.getLogger("edge_c2vl")
 T = TypeVar("T")
 
 
-class Outlet:
+class OutputQueue:
     """Hands records, in order, and the newest frame to `sink`.
 
     From a file (`lossless`) the giver waits for a sink that is behind, and a sink that fails ends the run: `failed` is
@@ -52,16 +52,16 @@ class Outlet:
         self._changed = threading.Condition()
         self._complained_s = float("-inf")
         # A daemon: a sink that hangs for ever (a pipe that nobody reads) must not keep the process alive.
-        self._thread = threading.Thread(target=self._work, name=f"outlet {self.name}", daemon=True)
+        self._thread = threading.Thread(target=self._work, name=f"output {self.name}", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def give(self, record: Record) -> None:
         with self._changed:
-            while self._lossless and len(self._records) >= LIMIT and not self._closing:
+            while self._lossless and len(self._records) >= MAX_RECORDS and not self._closing:
                 self._changed.wait()
-            if len(self._records) >= LIMIT:
+            if len(self._records) >= MAX_RECORDS:
                 self._drop_oldest()
             self._records.append(record)
             self._changed.notify_all()
@@ -79,9 +79,9 @@ class Outlet:
             self._closing = True
             self._changed.notify_all()
         self.sink.interrupt()
-        self._thread.join(None if self._lossless else PATIENCE_S)
+        self._thread.join(None if self._lossless else CLOSE_TIMEOUT_S)
         if self._thread.is_alive():
-            log.warning("%s did not finish in %.0f s and was given up", self.name, PATIENCE_S)
+            log.warning("%s did not finish in %.0f s and was given up", self.name, CLOSE_TIMEOUT_S)
 
     @property
     def name(self) -> str:
@@ -154,7 +154,7 @@ class Outlet:
             self.failures += 1
             if self._lossless:
                 self._end(error)
-            elif time.monotonic() - self._complained_s >= COMPLAINT_INTERVAL_S:
+            elif time.monotonic() - self._complained_s >= WARNING_INTERVAL_S:
                 self._complained_s = time.monotonic()
                 log.warning("%s failed and will be tried again: %s", self.name, error)
 
@@ -167,7 +167,7 @@ class Outlet:
             self._changed.notify_all()
 
 
-class Slot(Generic[T]):
+class Mailbox(Generic[T]):
     """Holds one item. Live (`lossless=False`) a new item replaces one that nobody has taken; from a file
     (`lossless=True`) the giver waits until it has been taken."""
 
@@ -179,7 +179,7 @@ class Slot(Generic[T]):
         self._changed = threading.Condition()
 
     def put(self, item: T) -> bool:
-        """Leaves an item; False where the slot is closed."""
+        """Leaves an item; False where the mailbox is closed."""
         with self._changed:
             while self._lossless and self._item is not None and not self._closed:
                 self._changed.wait()
@@ -192,7 +192,7 @@ class Slot(Generic[T]):
             return True
 
     def take(self) -> T | None:
-        """Waits for an item; None once the slot is closed and empty."""
+        """Waits for an item; None once the mailbox is closed and empty."""
         with self._changed:
             while self._item is None and not self._closed:
                 self._changed.wait()

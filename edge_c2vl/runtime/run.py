@@ -17,7 +17,7 @@ from edge_c2vl.monitoring.policy_settings import PolicySettings
 from edge_c2vl.monitoring.stats import Summary
 from edge_c2vl.outputs.base import Sink
 from edge_c2vl.outputs.deferred import Deferred
-from edge_c2vl.outputs.mqtt_queue import Spool
+from edge_c2vl.outputs.mqtt_queue import MqttQueue
 from edge_c2vl.runtime.pipeline import Pipeline
 from edge_c2vl.runtime.signals import Signals
 from edge_c2vl.speed import open_speed
@@ -203,7 +203,7 @@ def _outputs(
         add("show", "display:Display")
     if asked.mqtt:
         # The broker and the queue on the disk: each goes on without the other.
-        spool = Spool()
+        spool = MqttQueue()
         if asked.mqtt_queue:
             add("mqtt-queue", "mqtt:Queue", spool, asked.mqtt_queue, replace_damaged)
         add("mqtt", "mqtt:Mqtt", asked.mqtt, spool, asked.home_assistant)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class GovernorSettings:
+class ThrottleSettings:
     """hot_c, cool_c: above the one a step is taken down, below the other up again. late_ms: so old may the frame behind
     a decision be (95 of 100). settle_s: time that a step is given to take effect. steps: (how many times rarer
     decisions are, of how many frames one is looked at)."""
@@ -18,11 +18,11 @@ class GovernorSettings:
     steps: tuple[tuple[int, int], ...] = ((1, 1), (2, 1), (2, 2), (4, 3))
 
 
-class Governor:
+class Throttle:
     """Walks the steps up and down; 0 is full work."""
 
-    def __init__(self, settings: GovernorSettings | None = None) -> None:
-        self.settings = settings or GovernorSettings()
+    def __init__(self, settings: ThrottleSettings | None = None) -> None:
+        self.settings = settings or ThrottleSettings()
         self.step = 0
         self._changed_s = float("-inf")
 

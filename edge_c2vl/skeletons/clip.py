@@ -116,7 +116,7 @@ def _start(seen_s: NDArray[np.float64], end_s: float, spec: ClipSpec) -> float:
     return float(inside[0])
 
 
-class Window:
+class ClipBuffer:
     """Keeps the skeletons of the last `spec.seconds` (and one frame before them, to interpolate from)."""
 
     def __init__(self, spec: ClipSpec, layout: str) -> None:

@@ -19,7 +19,7 @@ from edge_c2vl.cameras.options import CameraOptions
 from edge_c2vl.errors import UsageError
 from edge_c2vl.pose import PoseEstimator, identity_of, resolve
 from edge_c2vl.pose.estimator import RisingClock, to_skeleton
-from edge_c2vl.skeletons.clip import ClipSpec, Window
+from edge_c2vl.skeletons.clip import ClipBuffer, ClipSpec
 from edge_c2vl.skeletons.skeleton import MEDIAPIPE33
 
 ARMS = [MEDIAPIPE33.index(f"{side}_{joint}") for side in ("left", "right") for joint in ("elbow", "wrist")]
@@ -71,7 +71,7 @@ def signer(request, recording):
 
 
 def arms_seen(frames, poses):
-    window = Window(ClipSpec(), "mediapipe33")
+    window = ClipBuffer(ClipSpec(), "mediapipe33")
     for frame, pose in zip(frames, poses, strict=True):
         window.add(frame.timestamp_s, pose)
     return window.clip().arms

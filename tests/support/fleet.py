@@ -10,7 +10,7 @@ from edge_c2vl.monitoring.events import Alert
 from edge_c2vl.monitoring.policy import State
 from edge_c2vl.monitoring.standing import Level, Reason
 from edge_c2vl.monitoring.stats import Summary, Timings
-from edge_c2vl.outputs.mqtt_queue import Spool
+from edge_c2vl.outputs.mqtt_queue import MqttQueue
 
 ALERT = Alert(
     number=1,
@@ -33,7 +33,7 @@ def alert(number, **more):
 
 def spool_at(path, limit=10_000):
     """A queue that is kept in that file."""
-    spool = Spool(limit)
+    spool = MqttQueue(limit)
     spool.open(path)
     return spool
 

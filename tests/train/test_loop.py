@@ -23,7 +23,7 @@ from train.methods.supervised import Supervised
 from train.model.checkpoint import About, CheckpointError, load_model, read_tensors
 from train.model.encoder import Encoder
 from train.settings.training import AugmentSettings, EncoderSettings, LoopSettings
-from train.trainer import CHECKPOINT, MODEL, Interrupted, Loop
+from train.trainer import CHECKPOINT, MODEL, Interrupted, Trainer
 
 SPEC = ClipSpec(frames=16, seconds=1.0, dimensions=2)
 ENCODER = EncoderSettings(width=4, blocks=3, classes=2, dropout=0.1)
@@ -49,7 +49,7 @@ def store(archive: Archive, tmp_path: Path) -> ClipStore:
     return ClipStore.open(archive, sliding(archive, seconds=SPEC.seconds, hop_s=1.0), SPEC, tmp_path / "cache")
 
 
-def make_loop(store: ClipStore, folder: Path | None, settings: LoopSettings = SETTINGS, stop_after: int = 0) -> Loop:
+def make_loop(store: ClipStore, folder: Path | None, settings: LoopSettings = SETTINGS, stop_after: int = 0) -> Trainer:
     torch.manual_seed(0)
     encoder = Encoder(ENCODER)
 
@@ -64,7 +64,7 @@ def make_loop(store: ClipStore, folder: Path | None, settings: LoopSettings = SE
 
     task = Stopping(Augment(AUGMENT, 2), smoothing=0.1)
     loader = Loader(store, np.arange(len(store)), settings.batch_size, settings.seed)
-    return Loop(encoder, task, loader, settings, folder, About(ENCODER, SPEC, ["attentive", "distracted"]))
+    return Trainer(encoder, task, loader, settings, folder, About(ENCODER, SPEC, ["attentive", "distracted"]))
 
 
 @pytest.mark.parametrize("accumulate", [1, 2])

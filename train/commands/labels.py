@@ -12,7 +12,7 @@ from edge_c2vl.commands.options import json_option
 
 if TYPE_CHECKING:
     from edge_c2vl.bundle.bundle import Bundle
-    from edge_c2vl.bundle.text_labels import Words
+    from edge_c2vl.bundle.text_labels import TextLabels
     from train.knowledge.language import Listener
 
 # Below this cosine a clause has little to do with the captions' clause that is nearest to it.
@@ -175,7 +175,7 @@ def _store(
     _tell(listener, words, as_json, shown)
 
 
-def _tell(listener: Listener, words: Words, as_json: bool, shown: set[str]) -> None:
+def _tell(listener: Listener, words: TextLabels, as_json: bool, shown: set[str]) -> None:
     from train.knowledge.labels import heard
 
     found = [entry for entry in heard(listener, words) if entry.label in shown]

@@ -19,7 +19,7 @@ from train.model.inference import Floats
 FIXED_C = 1.0
 C_GRID = (0.001, 0.01, 0.1, 1.0, 10.0)
 # The log-probability of a class that the probe was never shown.
-NEVER = -1e3
+UNSEEN_LOG_PROBABILITY = -1e3
 
 
 # Linear probe and nearest neighbours
@@ -40,10 +40,12 @@ def probe_scores(train: Floats, labels: Ints, test: Floats, classes: int, c: flo
     mean, deviation = train.mean(axis=0), train.std(axis=0)
     deviation = np.where(deviation > 1e-6, deviation, 1)  # a feature that never varies stays 0
     model = LogisticRegression(C=c, max_iter=5000).fit((train - mean) / deviation, labels)
-    scores = np.full((len(test), classes), NEVER)
+    scores = np.full((len(test), classes), UNSEEN_LOG_PROBABILITY)
     if len(test):
         with np.errstate(divide="ignore"):  # a probability may round to 0
-            scores[:, model.classes_] = np.maximum(model.predict_log_proba((test - mean) / deviation), NEVER)
+            scores[:, model.classes_] = np.maximum(
+                model.predict_log_proba((test - mean) / deviation), UNSEEN_LOG_PROBABILITY
+            )
     return scores
 
 

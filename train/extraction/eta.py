@@ -14,7 +14,7 @@ from edge_c2vl.utils.progress import PLAIN_INTERVAL_S
 MIN_SECONDS, MIN_SHARE = 3.0, 0.002
 
 
-class Remaining:
+class Eta:
     """Remaining time by the bytes that this run has worked through: frame counts are not known before a video is
     opened, and opening 100,000 of them takes longer than reading some.
 
@@ -66,7 +66,7 @@ def words(seconds: float | None) -> str:
 class Progress:
     """Shows on stderr how many of `total` files are done and how long the rest will take. A context manager."""
 
-    def __init__(self, description: str, total: int, done: int, remaining: Remaining) -> None:
+    def __init__(self, description: str, total: int, done: int, remaining: Eta) -> None:
         self._description, self._total, self._done, self._remaining = description, total, done, remaining
         self._bar: Any = None
         self._task: Any = None

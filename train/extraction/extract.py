@@ -28,7 +28,7 @@ from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
 from edge_c2vl.skeletons.skeleton import MEDIAPIPE33
 from edge_c2vl.utils.arrays import ERRORS, NpzFile
 from edge_c2vl.utils.atomic import files_below, put_in_place
-from train.extraction.eta import Progress, Remaining
+from train.extraction.eta import Eta, Progress
 from train.extraction.label_files import OwnLabels, subject_of
 from train.extraction.video import ExtractSettings, Skeletons
 from train.extraction.workers import Done, Event, Failed, Job, Moved, run_local
@@ -242,7 +242,7 @@ def _read_all(
     queue = deque(Job(index, todo[index].path) for index in order)
     attempts = dict.fromkeys(order, 0)
     failed: dict[int, str] = {}
-    remaining = Remaining([video.bytes for video in todo])
+    remaining = Eta([video.bytes for video in todo])
     with Progress(description, total, total - len(todo), remaining) as progress, closing(run(queue, recipe)) as events:
         for event in events:
             video = todo[event.index]

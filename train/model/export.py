@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from edge_c2vl.bundle.bundle import Bundle, Manifest, write_bundle
-from edge_c2vl.bundle.text_labels import Words
+from edge_c2vl.bundle.text_labels import TextLabels
 from edge_c2vl.errors import BundleError
 from edge_c2vl.inference.onnxruntime import OnnxRuntimeBackend
 from edge_c2vl.skeletons.skeleton import Array
@@ -33,7 +33,7 @@ def export_bundle(
     name: str,
     distraction: list[str],
     files: Mapping[str, Path | bytes] | None = None,
-    words: Words | None = None,
+    words: TextLabels | None = None,
     accuracy: Mapping[str, Any] | None = None,
     batch: int = 0,
     overwrite: bool = False,

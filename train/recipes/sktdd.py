@@ -53,7 +53,7 @@ from train.model.inference import predict
 from train.processes import make_pool
 from train.settings.pretraining import ObjectiveSettings, PretrainSettings
 from train.settings.training import AugmentSettings, EncoderSettings, LoopSettings
-from train.trainer import CHECKPOINT, MODEL, Loop
+from train.trainer import CHECKPOINT, MODEL, Trainer
 
 ENCODER = EncoderSettings(
     width=16, blocks=6, stride=4, presence=True, joint_bias=True, pooling="mean_std", dropout=0.3, classes=len(LABELS)
@@ -117,7 +117,7 @@ def pretrain_on(
     task = C2VL(encoder, {"language": knowledge}, Augment(AUGMENT, SPEC.dimensions), OBJECTIVE)
     about = About(settings, SPEC, [], "sktDD, without labels", [LICENCE])
     kept = {"augment": asdict(AUGMENT), "pretraining": asdict(PRETRAIN), "objective": asdict(OBJECTIVE)}
-    loop = Loop(encoder, task, loader, replace(PRETRAIN_LOOP, seed=seed), folder, about, recorded=kept)
+    loop = Trainer(encoder, task, loader, replace(PRETRAIN_LOOP, seed=seed), folder, about, recorded=kept)
     return loop.run(resume=(folder / CHECKPOINT).is_file())
 
 
@@ -136,7 +136,7 @@ def train_on(
     encoder = Encoder(ENCODER)
     if pretrained is not None:
         load_backbone(encoder, pretrained)
-    loop = Loop(encoder, task, loader, replace(LOOP, seed=seed), folder, about(data), recorded=recorded)
+    loop = Trainer(encoder, task, loader, replace(LOOP, seed=seed), folder, about(data), recorded=recorded)
     return loop.run(resume=(folder / CHECKPOINT).is_file())
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edge_c2vl.bundle.bundle import Bundle, revise_bundle
-from edge_c2vl.bundle.text_labels import FILE, Words, softmax
+from edge_c2vl.bundle.text_labels import FILE, TextLabels, softmax
 from edge_c2vl.errors import BundleError, UsageError
 from edge_c2vl.monitoring.policy import State
 from edge_c2vl.outputs.status import StatusLine
@@ -19,7 +19,7 @@ from tests.support.pipeline import SPEC, Camera, Encoder, Kept, Pose
 from tests.support.tiny_bundle import SIZE, make_bundle
 
 # The scripted encoder's embedding is (1, 1, 1, 1) / 2.
-WORDS = Words(
+WORDS = TextLabels(
     labels=["on the phone", "hands on the wheel", "asleep"],
     embeddings=np.array([[1, 1, 1, -1], [1, -1, -1, 1], [-1, -1, -1, -1]], np.float32) / 2,
     temperature=0.5,

@@ -14,9 +14,9 @@ from edge_c2vl.monitoring.apply_baseline import Personaliser
 from edge_c2vl.monitoring.driver_baseline import (
     MAX_STRANGENESS,
     MIN_WINDOWS,
+    DriverBaseline,
     DriverWatch,
     Learner,
-    Normal,
     fit,
     posture,
     sizes,
@@ -85,7 +85,7 @@ def test_distance_moves_the_odds_within_bounds(normal):
 def test_a_file_survives_and_is_private(normal, tmp_path):
     path = tmp_path / "driver.npz"
     normal.save(path)
-    again = Normal.load(path)
+    again = DriverBaseline.load(path)
     clip = window(lean=0.3).data
     assert again.distance(clip) == normal.distance(clip)
     assert path.stat().st_mode & 0o077 == 0
@@ -102,19 +102,19 @@ def test_a_damaged_file_is_refused_by_one_error(normal, tmp_path_factory, data):
     path.write_bytes(content[:cut] + junk)
     with contextlib.suppress(EdgeC2VLError):
         # A zip file bears junk behind its end: then it is what was saved.
-        assert Normal.load(path).distance(window(lean=0.3).data) == normal.distance(window(lean=0.3).data)
+        assert DriverBaseline.load(path).distance(window(lean=0.3).data) == normal.distance(window(lean=0.3).data)
 
 
 def test_no_pickle_is_opened(tmp_path):
     path = tmp_path / "driver.npz"
     np.savez(path, format_version=1, used=np.array([object()], dtype=object))
     with pytest.raises(EdgeC2VLError, match="no learnt normality"):
-        Normal.load(path)
+        DriverBaseline.load(path)
 
 
 def test_a_file_that_is_not_there_says_how_to_learn(tmp_path):
     with pytest.raises(EdgeC2VLError, match="--learn-normal MINUTES"):
-        Normal.load(tmp_path / "nowhere.npz")
+        DriverBaseline.load(tmp_path / "nowhere.npz")
 
 
 def test_learning_takes_the_time_it_was_told_and_gaps_do_not_count():
@@ -127,7 +127,7 @@ def test_learning_takes_the_time_it_was_told_and_gaps_do_not_count():
     for index in range(12):
         learner.add(window(seed=index), 1001.0 + index)
     assert learner.done
-    assert isinstance(learner.finish(), Normal)
+    assert isinstance(learner.finish(), DriverBaseline)
 
 
 def test_too_little_is_told():
@@ -184,7 +184,7 @@ def test_learnt_in_a_run_and_applied_from_then_on(tmp_path):
     unusual = [decision.unusual for decision in kept.decisions]
     assert unusual[0] is None
     assert unusual[-1] is not None
-    assert isinstance(Normal.load(path), Normal)
+    assert isinstance(DriverBaseline.load(path), DriverBaseline)
     again = Kept()
     build(Camera(300), Moving(), sinks=[again], personaliser=Personaliser(str(path))).run()
     judged = [decision for decision in again.decisions if decision.label]

@@ -9,7 +9,7 @@ from edge_c2vl.monitoring.stats import Timings
 
 
 def test_table_totals_and_newest(monkeypatch):
-    monkeypatch.setattr(stats, "KEPT", 10)
+    monkeypatch.setattr(stats, "MAX_DURATIONS", 10)
     timings = Timings()
     for duration in range(1, 26):
         timings.add("pose", float(duration))

@@ -13,7 +13,7 @@ import pytest
 from edge_c2vl.errors import OutputError, UsageError
 from edge_c2vl.monitoring.standing import Level, Reason
 from edge_c2vl.outputs.mqtt import Mqtt
-from edge_c2vl.outputs.mqtt_queue import Spool
+from edge_c2vl.outputs.mqtt_queue import MqttQueue
 from tests.support.fleet import ALERT, Listener, alert, spool_at
 from tests.support.records import DECISION
 from tests.support.waiting import wait_for
@@ -174,7 +174,7 @@ def test_a_queue_whose_disk_comes_late_takes_what_has_come_meanwhile(tmp_path):
     kept = spool_at(path)
     kept.put("topic", json.dumps({"number": 1}))
     kept.close()
-    spool = Spool()
+    spool = MqttQueue()
     for number in (2, 3):
         spool.put("topic", json.dumps({"number": number}))
     spool.open(path)
@@ -187,7 +187,7 @@ def test_a_queue_whose_disk_comes_late_takes_what_has_come_meanwhile(tmp_path):
 def test_a_damaged_queue_is_set_aside_where_that_is_asked_for(tmp_path, caplog, content):
     path = tmp_path / "queue.db"
     path.write_bytes(content)
-    spool = Spool()
+    spool = MqttQueue()
     spool.open(path, replace_damaged=True)
     spool.put("topic", json.dumps({"number": 1}))
     spool.close()

@@ -13,7 +13,7 @@ from edge_c2vl.outputs import deferred
 from edge_c2vl.outputs.base import Sink
 from edge_c2vl.outputs.deferred import Deferred
 from edge_c2vl.runtime import queues as module
-from edge_c2vl.runtime.queues import Outlet
+from edge_c2vl.runtime.queues import OutputQueue
 from tests.support.records import DECISION
 from tests.support.waiting import wait_for
 
@@ -38,36 +38,36 @@ def change():
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    monkeypatch.setattr(module, "LIMIT", 5)
-    monkeypatch.setattr(module, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(module, "MAX_RECORDS", 5)
+    monkeypatch.setattr(module, "CLOSE_TIMEOUT_S", 0.2)
 
 
 def test_live_a_blocked_sink_never_delays_and_loses_old_decisions_only():
     gate = Gate()
-    outlet = Outlet(gate, lossless=False, failed=pytest.fail)
-    outlet.start()
-    outlet.give(DECISION)
+    queue = OutputQueue(gate, lossless=False, failed=pytest.fail)
+    queue.start()
+    queue.give(DECISION)
     gate.entered.wait()
     changes = [change(), change()]
-    outlet.give(changes[0])
+    queue.give(changes[0])
     for _ in range(100):
-        outlet.give(DECISION)
-    outlet.give(changes[1])
+        queue.give(DECISION)
+    queue.give(changes[1])
     gate.unlocked.set()
-    outlet.close()
+    queue.close()
     assert [record for record in gate.got if not isinstance(record, Decision)] == changes
     assert len(gate.got) == 1 + 5
-    assert outlet.dropped == 97
+    assert queue.dropped == 97
 
 
 def test_live_a_sink_that_hangs_is_given_up_at_the_end(caplog):
     gate = Gate()
-    outlet = Outlet(gate, lossless=False, failed=pytest.fail)
-    outlet.start()
-    outlet.give(DECISION)
+    queue = OutputQueue(gate, lossless=False, failed=pytest.fail)
+    queue.start()
+    queue.give(DECISION)
     gate.entered.wait()
     with caplog.at_level(logging.WARNING):
-        outlet.close()
+        queue.close()
     assert "Gate did not finish" in caplog.text
     gate.unlocked.set()
 
@@ -75,27 +75,27 @@ def test_live_a_sink_that_hangs_is_given_up_at_the_end(caplog):
 def test_from_a_file_every_record_arrives_in_order():
     gate = Gate()
     gate.unlocked.set()
-    outlet = Outlet(gate, lossless=True, failed=pytest.fail)
-    outlet.start()
+    queue = OutputQueue(gate, lossless=True, failed=pytest.fail)
+    queue.start()
     records = [DECISION, change(), *[DECISION] * 50, change()]
     for record in records:
-        outlet.give(record)
-    outlet.close()
+        queue.give(record)
+    queue.close()
     assert gate.got == records
-    assert outlet.dropped == 0
+    assert queue.dropped == 0
 
 
 def test_the_newest_frame_replaces_one_that_was_not_taken():
     gate = Gate()
-    outlet = Outlet(gate, lossless=False, failed=pytest.fail)
-    outlet.start()
+    queue = OutputQueue(gate, lossless=False, failed=pytest.fail)
+    queue.start()
     frames = [SeenFrame(None, None, float(index), None) for index in range(10)]
-    outlet.give_frame(frames[0])
+    queue.give_frame(frames[0])
     gate.entered.wait()
     for frame in frames[1:]:
-        outlet.give_frame(frame)
+        queue.give_frame(frame)
     gate.unlocked.set()
-    outlet.close()
+    queue.close()
     assert gate.got == [frames[0], frames[-1]]
 
 
@@ -113,24 +113,24 @@ class Flaky(Sink):
 
 def test_live_a_sink_that_fails_is_told_of_once_and_tried_again(caplog):
     flaky = Flaky()
-    outlet = Outlet(flaky, lossless=False, failed=pytest.fail)
-    outlet.start()
+    queue = OutputQueue(flaky, lossless=False, failed=pytest.fail)
+    queue.start()
     with caplog.at_level(logging.WARNING):
         for _ in range(4):
-            outlet.give(DECISION)
-        outlet.close()
-    assert flaky.calls == outlet.failures == 4
+            queue.give(DECISION)
+        queue.close()
+    assert flaky.calls == queue.failures == 4
     assert flaky.closed
     assert caplog.text.count("No space left on device") == 1
 
 
 def test_from_a_file_a_sink_that_fails_ends_the_run():
     errors = []
-    outlet = Outlet(Flaky(), lossless=True, failed=errors.append)
-    outlet.start()
+    queue = OutputQueue(Flaky(), lossless=True, failed=errors.append)
+    queue.start()
     for _ in range(50):
-        outlet.give(DECISION)
-    outlet.close()
+        queue.give(DECISION)
+    queue.close()
     assert [error.errno for error in errors][:1] == [28]
 
 
@@ -168,22 +168,22 @@ def test_live_an_output_that_cannot_open_is_told_once_and_tried_until_it_opens(i
     door = Door()
     output = Deferred("events", door)
     output.open_first(may_wait=True)
-    outlet = Outlet(output, lossless=False, failed=pytest.fail)
-    outlet.start()
+    queue = OutputQueue(output, lossless=False, failed=pytest.fail)
+    queue.start()
     changes = [change(), change()]
-    outlet.give(changes[0])
+    queue.give(changes[0])
     for _ in range(100):
-        outlet.give(DECISION)
-    outlet.give(changes[1])
+        queue.give(DECISION)
+    queue.give(changes[1])
     wait_for(lambda: door.tries > 5)
     assert output.problem == "events.jsonl: no room"
     door.unlocked = True
     wait_for(lambda: changes[1] in door.sink.got)
     assert output.problem is None
-    outlet.close()
+    queue.close()
     # As of a sink that is behind, old decisions were dropped and nothing else.
     assert [record for record in door.sink.got if not isinstance(record, Decision)] == changes
-    assert outlet.dropped == 97
+    assert queue.dropped == 97
     assert caplog.text.count("events.jsonl: no room; the run goes on without --events") == 1
     assert caplog.text.count("--events works again") == 1
 
@@ -193,13 +193,13 @@ def test_live_an_output_that_opens_at_the_very_end_still_gets_what_waited(monkey
     door = Door()
     output = Deferred("events", door)
     output.open_first(may_wait=True)
-    outlet = Outlet(output, lossless=False, failed=pytest.fail)
-    outlet.start()
+    queue = OutputQueue(output, lossless=False, failed=pytest.fail)
+    queue.start()
     kept = change()
-    outlet.give(kept)
+    queue.give(kept)
     wait_for(lambda: door.tries == 2)
     door.unlocked = True
-    outlet.close()
+    queue.close()
     assert door.sink.got == [kept]
 
 
@@ -207,11 +207,11 @@ def test_live_an_output_that_never_opens_ends_with_the_run_and_its_records_are_c
     door = Door()
     output = Deferred("events", door)
     output.open_first(may_wait=True)
-    outlet = Outlet(output, lossless=False, failed=pytest.fail)
-    outlet.start()
-    outlet.give(change())
-    outlet.close()
-    assert outlet.dropped == 1
+    queue = OutputQueue(output, lossless=False, failed=pytest.fail)
+    queue.start()
+    queue.give(change())
+    queue.close()
+    assert queue.dropped == 1
 
 
 def test_an_output_that_hangs_while_it_opens_does_not_keep_a_run_from_starting(monkeypatch, caplog):
@@ -225,12 +225,12 @@ def test_an_output_that_hangs_while_it_opens_does_not_keep_a_run_from_starting(m
     output = Deferred("events", build)
     output.open_first(may_wait=True)
     assert "did not open in" in caplog.text
-    outlet = Outlet(output, lossless=False, failed=pytest.fail)
-    outlet.start()
-    outlet.give(DECISION)
+    queue = OutputQueue(output, lossless=False, failed=pytest.fail)
+    queue.start()
+    queue.give(DECISION)
     released.set()
     wait_for(lambda: sink.got == [DECISION])
-    outlet.close()
+    queue.close()
 
 
 @pytest.mark.parametrize("may_wait", [True, False])
@@ -256,8 +256,8 @@ def test_wrong_usage_that_is_found_late_ends_the_run(monkeypatch):
     output = Deferred("mqtt", misused)
     output.open_first(may_wait=True)
     released.set()
-    outlet = Outlet(output, lossless=False, failed=errors.append)
-    outlet.start()
+    queue = OutputQueue(output, lossless=False, failed=errors.append)
+    queue.start()
     wait_for(lambda: errors)
     assert isinstance(errors[0], UsageError)
-    outlet.close()
+    queue.close()

@@ -9,7 +9,7 @@ import pytest
 
 from edge_c2vl.monitoring.policy import State
 from edge_c2vl.outputs.base import Sink
-from edge_c2vl.runtime.queues import Slot
+from edge_c2vl.runtime.queues import Mailbox
 from tests.support.pipeline import Camera, Encoder, Kept, Pose, build
 
 
@@ -143,7 +143,7 @@ def test_a_clock_that_was_set_back_starts_a_new_window():
 
 
 def test_a_live_slot_keeps_the_newest_and_counts_the_rest():
-    slot = Slot(lossless=False)
+    slot = Mailbox(lossless=False)
     for item in range(5):
         assert slot.put(item)
     slot.close()
@@ -152,7 +152,7 @@ def test_a_live_slot_keeps_the_newest_and_counts_the_rest():
 
 
 def test_a_lossless_slot_hands_over_every_item():
-    slot = Slot(lossless=True)
+    slot = Mailbox(lossless=True)
     giver = threading.Thread(target=lambda: [slot.put(item) for item in range(200)] and slot.close())
     giver.start()
     assert list(iter(slot.take, None)) == list(range(200))

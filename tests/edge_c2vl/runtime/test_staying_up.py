@@ -25,7 +25,7 @@ from edge_c2vl.errors import CameraError
 from edge_c2vl.monitoring.policy import State
 from edge_c2vl.runtime import pipeline as pipeline_module
 from edge_c2vl.runtime.pipeline import Stuck
-from edge_c2vl.runtime.throttle import Governor, GovernorSettings
+from edge_c2vl.runtime.throttle import Throttle, ThrottleSettings
 from tests.support.pipeline import Camera, Encoder, Kept, Pose, build
 from tests.support.waiting import wait_for
 
@@ -170,7 +170,7 @@ def test_frozen_means_equal_for_long_enough():
 
 
 def walk(*spans):
-    governor, now, steps = Governor(GovernorSettings(settle_s=5)), 0.0, []
+    governor, now, steps = Throttle(ThrottleSettings(settle_s=5)), 0.0, []
     for seconds, temperature, age in spans:
         for _ in range(seconds):
             now += 1
@@ -201,7 +201,7 @@ def test_lateness_takes_steps_down_too():
 
 @given(st.lists(st.tuples(st.floats(0, 50), st.none() | st.floats(-50, 200), st.none() | st.floats(0, 5000))))
 def test_the_step_is_always_one_there_is(readings):
-    governor, now = Governor(), 0.0
+    governor, now = Throttle(), 0.0
     for elapsed, temperature, age in readings:
         now += elapsed
         assert 0 <= governor.update(now, temperature, age) < len(governor.settings.steps)
@@ -212,7 +212,7 @@ def test_the_step_is_always_one_there_is(readings):
 def test_fewer_poses_and_decisions_when_told_to():
     kept = Kept()
     pipeline = build(Blinking(240, ()), sinks=[kept])
-    pipeline.governor = Governor(GovernorSettings(steps=((4, 3),)))
+    pipeline.governor = Throttle(ThrottleSettings(steps=((4, 3),)))
     summary = pipeline.run()
     # Every third frame, a decision each second of 8.
     assert summary.frames + summary.dropped_frames == 240
@@ -229,7 +229,7 @@ def systemd(tmp_path, monkeypatch):
     channel = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     channel.bind(str(address))
     monkeypatch.setenv("NOTIFY_SOCKET", str(address))
-    monkeypatch.setattr(pipeline_module, "CHECK_S", 0.05)
+    monkeypatch.setattr(pipeline_module, "CHECK_INTERVAL_S", 0.05)
     told = []
 
     def listen():
@@ -292,7 +292,7 @@ def test_what_fails_in_looking_after_a_run_is_told_once_and_ends_nothing(what, m
     def fails(*_):
         raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr(pipeline_module, "CHECK_S", 0.02)
+    monkeypatch.setattr(pipeline_module, "CHECK_INTERVAL_S", 0.02)
     monkeypatch.setattr(f"edge_c2vl.{what}", fails)
     kept = Kept()
     summary = build(Blinking(300, ()), Pose(), sinks=[kept]).run()
@@ -340,7 +340,7 @@ class Hanging(Pose):
 
 
 def test_a_stage_that_hangs_ends_the_run_with_everything_flushed(monkeypatch):
-    monkeypatch.setattr(pipeline_module, "CHECK_S", 0.05)
+    monkeypatch.setattr(pipeline_module, "CHECK_INTERVAL_S", 0.05)
     kept, pose = Kept(), Hanging()
     with pytest.raises(Stuck, match="start the process again"):
         build(Blinking(10**6, ()), pose, Encoder(), [kept], watchdog_s=0.5).run()
@@ -361,7 +361,7 @@ class HangingEncoder(Encoder):
 
 
 def test_an_encoder_that_hangs_ends_the_run_too(monkeypatch):
-    monkeypatch.setattr(pipeline_module, "CHECK_S", 0.05)
+    monkeypatch.setattr(pipeline_module, "CHECK_INTERVAL_S", 0.05)
     kept, encoder = Kept(), HangingEncoder()
     with pytest.raises(Stuck, match="no progress of encoder"):
         build(Blinking(10**6, ()), Pose(), encoder, [kept], watchdog_s=0.5).run()
@@ -370,7 +370,7 @@ def test_an_encoder_that_hangs_ends_the_run_too(monkeypatch):
 
 
 def test_a_stage_that_hangs_does_not_keep_a_run_from_being_ended(monkeypatch):
-    monkeypatch.setattr(pipeline_module, "STOP_S", 0.2)
+    monkeypatch.setattr(pipeline_module, "STAGE_STOP_TIMEOUT_S", 0.2)
     kept, pose = Kept(), Hanging()
     pipeline = build(Blinking(10**6, ()), pose, sinks=[kept])
     threading.Timer(1.0, pipeline.stop).start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_c2vl.skeletons.clip import ClipSpec, Window, make_clip
+from edge_c2vl.skeletons.clip import ClipBuffer, ClipSpec, make_clip
 from edge_c2vl.skeletons.skeleton import ARMS, NTU25, normalise
 
 
@@ -20,7 +20,7 @@ def recording():
 def test_a_live_window_gives_the_clip_of_the_recording(recording):
     frames, stamps = recording
     spec = ClipSpec()
-    window = Window(spec, "ntu25")
+    window = ClipBuffer(spec, "ntu25")
     for index, (frame, stamp) in enumerate(zip(frames, stamps, strict=True)):
         window.add(stamp, frame)
         if index in (10, 89, 90, 150, 199):
@@ -83,7 +83,7 @@ def test_arms_are_counted_by_the_confidence_threshold(recording):
 
 
 def test_nobody_in_view_gives_an_empty_clip():
-    window = Window(ClipSpec(), "mediapipe33")
+    window = ClipBuffer(ClipSpec(), "mediapipe33")
     for index in range(100):
         window.add(index / 30, None)
     clip = window.clip()
@@ -93,7 +93,7 @@ def test_nobody_in_view_gives_an_empty_clip():
 
 def test_frames_that_are_not_later_are_dropped(recording):
     frames, stamps = recording
-    once, repeated = Window(ClipSpec(), "ntu25"), Window(ClipSpec(), "ntu25")
+    once, repeated = ClipBuffer(ClipSpec(), "ntu25"), ClipBuffer(ClipSpec(), "ntu25")
     for frame, stamp in zip(frames, stamps, strict=True):
         once.add(stamp, frame)
         repeated.add(stamp, frame)
@@ -104,7 +104,7 @@ def test_frames_that_are_not_later_are_dropped(recording):
 
 def test_the_window_forgets_what_it_no_longer_needs(recording):
     frames, _ = recording
-    window = Window(ClipSpec(seconds=1.0), "ntu25")
+    window = ClipBuffer(ClipSpec(seconds=1.0), "ntu25")
     for index in range(1000):
         window.add(index / 30, frames[index % 200])
     assert len(window._frames) <= 32
@@ -112,7 +112,7 @@ def test_the_window_forgets_what_it_no_longer_needs(recording):
 
 def test_an_empty_window_has_no_clip():
     with pytest.raises(ValueError, match="no frame"):
-        Window(ClipSpec(), "ntu25").clip()
+        ClipBuffer(ClipSpec(), "ntu25").clip()
 
 
 def test_clip_spec_survives_json():

@@ -95,8 +95,8 @@ def test_what_unpacks_to_a_hundred_times_its_size_is_refused(tmp_path: Path) -> 
 
 
 READERS = {
-    "about": "from edge_c2vl.bundle.text_labels import Words; Words.read(path, 3)",
-    "format_version": "from edge_c2vl.monitoring.driver_baseline import Normal; Normal.load(path)",
+    "about": "from edge_c2vl.bundle.text_labels import TextLabels; TextLabels.read(path, 3)",
+    "format_version": "from edge_c2vl.monitoring.driver_baseline import DriverBaseline; DriverBaseline.load(path)",
     "skeletons": "from edge_c2vl.replay.skeletons import AlertClips; AlertClips(path).recording(0)",
     "about of a part": "from train.extraction.extract import _load; _load(path)",
     "y_train": "from train.datasets.ctr_gcn import open_source; open_source(path, None)",

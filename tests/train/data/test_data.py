@@ -11,7 +11,7 @@ import pytest
 
 from edge_c2vl.errors import ArchiveError, UsageError
 from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
-from edge_c2vl.skeletons.clip import ClipSpec, Window, make_clip
+from edge_c2vl.skeletons.clip import ClipBuffer, ClipSpec, make_clip
 from edge_c2vl.skeletons.skeleton import NTU25, to_ntu25
 from edge_c2vl.skeletons.windows import clip_of, sliding, whole_clips
 from train.data.clips import ClipStore, Loader, in_order, sample_clips
@@ -60,7 +60,7 @@ def test_clips_are_those_of_the_live_window(archive: Archive) -> None:
     for row in (0, 1):
         windows = sliding(archive, np.array([row]), SPEC.seconds, 0.1)
         expected = dict.fromkeys(windows.end_s.tolist())
-        live = Window(SPEC, "ntu25")
+        live = ClipBuffer(SPEC, "ntu25")
         for stamp, frame in zip(archive.timestamps(row), archive.sequence(row), strict=True):
             live.add(float(stamp), frame)
             if float(stamp) in expected:

@@ -16,7 +16,14 @@ from edge_c2vl.skeletons.windows import whole_clips  # noqa: E402
 from train.data.clips import ClipStore  # noqa: E402
 from train.data.splits import few_labels, hold_out  # noqa: E402
 from train.evaluation.fusion import FUSION, fuse  # noqa: E402
-from train.evaluation.protocols import C_GRID, NEVER, choose_c, knn_predict, one_class_scores, probe_scores  # noqa: E402
+from train.evaluation.protocols import (  # noqa: E402
+    C_GRID,
+    UNSEEN_LOG_PROBABILITY,
+    choose_c,
+    knn_predict,
+    one_class_scores,
+    probe_scores,
+)
 from train.metrics import roc_auc, score, spread  # noqa: E402
 from train.model.encoder import Encoder  # noqa: E402
 from train.model.inference import cached_features, extract  # noqa: E402
@@ -85,7 +92,7 @@ def test_the_probe_is_logistic_regression_on_standardised_features() -> None:
     train = np.stack([labels * 100.0 + random.normal(size=40), random.normal(size=40)], 1).astype(np.float32)
     scores = probe_scores(train, labels, train, classes=3)
     assert (scores.argmax(axis=1) == labels).all()
-    assert (scores[:, 1] == NEVER).all()
+    assert (scores[:, 1] == UNSEEN_LOG_PROBABILITY).all()
     np.testing.assert_allclose(np.exp(scores).sum(axis=1), 1, atol=1e-6)
     # Units do not matter, a feature that never varies does no harm.
     wide = np.concatenate([train * 1e3 - 7, np.full((40, 1), 5, np.float32)], axis=1)

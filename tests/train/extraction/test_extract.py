@@ -29,7 +29,7 @@ from edge_c2vl.pose import identity_of
 from edge_c2vl.skeletons.archive import Archive
 from tests.support.programs import free_port
 from tests.support.videos import Recordings
-from train.extraction.eta import Remaining, words
+from train.extraction.eta import Eta, words
 from train.extraction.extract import Video, extract, find_videos, fingerprint
 from train.extraction.label_files import OwnLabels
 from train.extraction.video import ExtractSettings, Skeletons
@@ -292,7 +292,7 @@ def test_which_videos(tmp_path: Path) -> None:
 )
 def test_remaining_time_is_exact_when_files_go_at_one_rate(sizes: list[int], share: float, elapsed_s: float) -> None:
     """All files under way at once, equally far: the rest takes what is left at the same rate."""
-    remaining = Remaining(sizes)
+    remaining = Eta(sizes)
     for index in range(len(sizes)):
         remaining.move(index, share)
     expected = elapsed_s * (1 - share) / share
@@ -305,7 +305,7 @@ def test_remaining_time_is_exact_when_files_go_at_one_rate(sizes: list[int], sha
 
 
 def test_remaining_time_of_one_long_file_among_many_processes() -> None:
-    remaining = Remaining([1000, *[100] * 10])
+    remaining = Eta([1000, *[100] * 10])
     for index in range(1, 11):
         remaining.finish(index)
     remaining.move(0, 0.5)
@@ -316,7 +316,7 @@ def test_remaining_time_of_one_long_file_among_many_processes() -> None:
 
 
 def test_remaining_time_is_not_guessed() -> None:
-    remaining = Remaining([1000, 1000])
+    remaining = Eta([1000, 1000])
     remaining.move(0, 0.5)
     assert remaining.seconds(1.0) is None
     remaining.move(0, 0.0001)

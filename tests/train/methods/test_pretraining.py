@@ -25,7 +25,7 @@ from train.model.encoder import Encoder  # noqa: E402
 from train.model.inference import extract  # noqa: E402
 from train.settings.pretraining import ObjectiveSettings  # noqa: E402
 from train.settings.training import AugmentSettings, EncoderSettings, LoopSettings  # noqa: E402
-from train.trainer import Interrupted, Loop  # noqa: E402
+from train.trainer import Interrupted, Trainer  # noqa: E402
 
 SPEC = ClipSpec(frames=16, dimensions=3)
 AUGMENT = AugmentSettings(rotate=5, view=10, jitter=0.02, crop=0.8)
@@ -75,11 +75,11 @@ def make(method: str, seed: int = 0, **objective) -> tuple[Encoder, Task]:
     return encoder, C2VL(encoder, banks, augment, settings, hidden=7 if method == "hidden" else 0, ema_momentum=0.9)
 
 
-def run(encoder: Encoder, task: Task, store: ClipStore, folder: Path | None, epochs: int = 3, **loop) -> Loop:
+def run(encoder: Encoder, task: Task, store: ClipStore, folder: Path | None, epochs: int = 3, **loop) -> Trainer:
     settings = LoopSettings(
         epochs=epochs, batch_size=8, learning_rate=0.01, accelerator="cpu", tensorboard=False, **loop
     )
-    return Loop(encoder, task, Loader(store, np.arange(CLIPS), 8), settings, folder)
+    return Trainer(encoder, task, Loader(store, np.arange(CLIPS), 8), settings, folder)
 
 
 @pytest.mark.parametrize("method", ["c2vl", "shared", "hidden", "skeleton-clr"])
