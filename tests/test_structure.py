@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tools.structure import ORDER, Structure, longest_chain, main
+from tools.structure import LIMITS, ORDER, ROOT, Structure, longest_chain, main, room_of
 
 
 @pytest.fixture
@@ -107,3 +107,15 @@ def test_a_room_stands_on_one_line():
     for lines in ORDER.values():
         names = " ".join(lines).split()
         assert len(names) == len(set(names))
+
+
+def test_the_project_keeps_to_it(capsys):
+    assert main(["--quiet"]) == 0, capsys.readouterr().out
+    assert set(LIMITS) <= set(Structure.read(ROOT).figures())
+
+
+def test_every_room_has_its_line():
+    structure = Structure.read(ROOT)
+    for package, lines in ORDER.items():
+        rooms = {room_of(module).split(".")[1] for module in structure.imports if module.startswith(f"{package}.")}
+        assert rooms <= set(" ".join(lines).split())

@@ -7,7 +7,7 @@ model.int8.onnx                 the same network with explicit Q/DQ; optional
 calibration.npz                 some of the clips that INT8 was calibrated on, to check an engine with; optional
 engines/<device>/model.*        engines, each for one device: TensorRT's .plan, ONNX Runtime's .ort; optional
 report.json                     how well it did, on what; optional
-words.npz                       labels in words (words.py); optional
+words.npz                       labels in words (text_labels.py); optional
 language.safetensors            how phrases are embedded, for edge-c2vl labels on a workstation; optional
 """
 

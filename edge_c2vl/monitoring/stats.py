@@ -83,7 +83,7 @@ class Timings:
 class Summary:
     """`decided`: number of decisions by state. `in_words`: by nearest phrase, where the bundle has labels in words.
     `states_s`: seconds of recording spent in each state; `unwatched_s`: those between decisions so far apart that
-    nobody knows the state. `stages`: latency of each stage in milliseconds (see `timing.Timings.table`). `wall_s`: the
+    nobody knows the state. `stages`: latency of each stage in milliseconds (see `stats.Timings.table`). `wall_s`: the
     whole run; `seeing_s`: from the first frame to the last. `rss_mb`: the process's memory at the end. `outputs_down`:
     outputs that could not be opened up to the end, and why."""
 

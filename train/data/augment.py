@@ -2,7 +2,8 @@
 
 A clip is (N, 3, T, 25), normalised to the body; a missing joint is (0, 0, 0) before and stays exactly so. Every clip of
 a batch draws its own parameters. All random numbers come from PyTorch's generator, or from one that it seeds, so a
-resumed run repeats them. What was drawn is applied by PyTorch's operations, or, on a CPU, in one pass (fused.py).
+resumed run repeats them. What was drawn is applied by PyTorch's operations, or, on a CPU, in one pass
+(augment_numba.py).
 """
 
 from __future__ import annotations

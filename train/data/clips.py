@@ -32,7 +32,7 @@ CLIP_VERSION = 2
 
 
 class ClipStore:
-    """The clips of many windows in one file, read when asked for. `arms` and `confidence` (N,): see window.Clip."""
+    """The clips of many windows in one file, read when asked for. `arms` and `confidence` (N,): see clip.Clip."""
 
     def __init__(self, folder: Path, windows: Windows, spec: ClipSpec) -> None:
         self.folder, self.windows, self.spec = folder, windows, spec

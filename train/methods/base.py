@@ -1,6 +1,6 @@
-"""What a training run minimises: a Task. The loop (loop.py) knows nothing else of the method.
+"""What a training run minimises: a Task. The loop (trainer.py) knows nothing else of the method.
 
-A method is one subclass: supervised classification stands here, C2VL pretraining and its baselines in objective.py.
+A method is one subclass: supervised classification stands here, C2VL pretraining and its baselines in c2vl_loss.py.
 """
 
 from __future__ import annotations

@@ -109,7 +109,8 @@ def test_no_reader_takes_a_bombs_memory(tmp_path: Path, reader: str) -> None:
     path = zeros(tmp_path / "bomb.npz", GIGABYTE // 2, f"{reader.partition(' ')[0]}.npy")
     program = (
         "import resource, sys\nfrom pathlib import Path\nfrom edge_c2vl.errors import EdgeC2VLError\n"
-        "import edge_c2vl.monitoring.driver_baseline, edge_c2vl.bundle.text_labels, edge_c2vl.replay.skeletons, train.extraction.extract, train.datasets.ctr_gcn\n"
+        "import edge_c2vl.monitoring.driver_baseline, edge_c2vl.bundle.text_labels, edge_c2vl.replay.skeletons\n"
+        "import train.extraction.extract, train.datasets.ctr_gcn\n"
         "path = Path(sys.argv[1])\nbefore = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         f"try:\n    {READERS[reader]}\nexcept EdgeC2VLError as error:\n    print(type(error).__name__)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
