@@ -11,7 +11,7 @@ import click
 from edge_c2vl import __version__
 from edge_c2vl.commands.lazy import LazyGroup
 from edge_c2vl.errors import EdgeC2VLError
-from edge_c2vl.terminal import survive_its_end
+from edge_c2vl.utils.terminal import survive_its_end
 
 # name -> "module:attribute". A command's module imports only click at the top, so that this list costs nothing.
 COMMANDS = {

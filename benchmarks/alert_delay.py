@@ -21,10 +21,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from edge_c2vl.live import Watch, watch
-from edge_c2vl.policy import Level, State
-from edge_c2vl.records import Alert, Decision
-from edge_c2vl.sinks import Sink
+from edge_c2vl.monitoring.events import Alert, Decision
+from edge_c2vl.monitoring.policy import State
+from edge_c2vl.monitoring.standing import Level
+from edge_c2vl.outputs.base import Sink
+from edge_c2vl.runtime.run import Watch, watch
 
 CALM_S = 10.0
 

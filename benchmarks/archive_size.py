@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_c2vl.archive import Archive, ArchiveWriter
+from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
 
 FRAMES = 20
 

@@ -15,10 +15,10 @@ from unittest.mock import patch
 import click
 from sktdd_floors import floors
 
-from edge_c2vl import skeleton
-from edge_c2vl.archive import Archive
-from edge_c2vl.skeleton import NTU25
-from train.recipes.sktdd import Data
+from edge_c2vl.skeletons import skeleton
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.skeleton import NTU25
+from train.evaluation.sktdd_windows import Data
 
 SHOULDERS, LEFT_ARM, RIGHT_ARM, TRUNK = skeleton._UNIT_BONES
 # From the neck to the nose: about .17 of the stature (Drillis & Contini), the shoulder breadth being .259.

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_c2vl.archive import Archive, ArchiveWriter
-from edge_c2vl.recordings import whole_clips
+from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
+from edge_c2vl.skeletons.windows import whole_clips
 from train.evaluation.models import BundleModel
 from train.evaluation.predictions import through
 

@@ -48,10 +48,10 @@ def measure(folder: Path, workers: int) -> dict[str, float]:
 
 READ = """
 import sys, cv2
-from train.video import Recipe, read_video
+from train.extraction.video import ExtractSettings, read_video
 cv2.setNumThreads(1)  # as in a worker
 for _ in range(5):
-    read_video(sys.argv[1], Recipe(), lambda share: None)
+    read_video(sys.argv[1], ExtractSettings(), lambda share: None)
     print(flush=True)
 """
 

@@ -20,10 +20,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_c2vl.camera import CameraOptions, open_camera
-from edge_c2vl.infrared import Brightener
+from edge_c2vl.cameras.camera import open_camera
+from edge_c2vl.cameras.infrared import Brightener
+from edge_c2vl.cameras.options import CameraOptions
 from edge_c2vl.pose import PoseEstimator
-from edge_c2vl.skeleton import Array
+from edge_c2vl.skeletons.skeleton import Array
 
 Gray = NDArray[np.uint8]
 # Of one picture: gray, and the landmarks (33, 4) of the picture before it was darkened, where known.

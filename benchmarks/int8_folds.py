@@ -24,13 +24,13 @@ from calibration import workflow
 from calibration.ranges import METHODS
 from calibration.report import methods_table
 from calibration.workflow import QuantizeOptions, quantize_bundle
-from edge_c2vl.archive import Archive
-from edge_c2vl.bundle import PRECISIONS
-from train.checkpoint import load_model
-from train.data import sample_clips
-from train.drivers import driver_folds
-from train.export import export_bundle
-from train.recipes.sktdd import DRIVERS_A_FOLD
+from edge_c2vl.bundle.bundle import PRECISIONS
+from edge_c2vl.skeletons.archive import Archive
+from train.data.clips import sample_clips
+from train.evaluation.driver_folds import driver_folds
+from train.evaluation.sktdd_windows import DRIVERS_A_FOLD
+from train.model.checkpoint import load_model
+from train.model.export import export_bundle
 
 
 def with_split(archive: Archive, drivers: list[str], folder: Path) -> Archive:

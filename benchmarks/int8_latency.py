@@ -17,14 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from edge_c2vl.bench import in_own_process, measure_encoder
+from edge_c2vl.inference.benchmark import measure_encoder
+from edge_c2vl.utils.own_process import in_own_process
 
 
 def measure_eager(run: str, threads: int, times: int) -> dict[str, Any]:
     """Latency of one forward pass of the trained encoder, as it is after loading."""
     import torch
 
-    from train.checkpoint import load_model
+    from train.model.checkpoint import load_model
 
     torch.set_num_threads(threads)
     encoder, about = load_model(Path(run))

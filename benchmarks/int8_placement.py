@@ -20,9 +20,9 @@ import numpy as np
 import onnx
 
 from calibration.quantize import insert_qdq, layers, load_folded, ranged_tensors
-from edge_c2vl.backends.onnxruntime import OnnxRuntimeBackend
-from edge_c2vl.bench import in_own_process
-from edge_c2vl.bundle import Bundle
+from edge_c2vl.bundle.bundle import Bundle
+from edge_c2vl.inference.onnxruntime import OnnxRuntimeBackend
+from edge_c2vl.utils.own_process import in_own_process
 
 
 def inputs_only(model: Any) -> Any:

@@ -28,8 +28,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from edge_c2vl.archive import Archive
-from edge_c2vl.recordings import sliding, whole_clips
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.windows import sliding, whole_clips
 from train.knowledge.bank import Bank
 from train.knowledge.kinematics import Describer
 from train.knowledge.spectrum import Preparation

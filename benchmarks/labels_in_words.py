@@ -23,10 +23,9 @@ from typing import Any
 import numpy as np
 import nw_ucla_table as table
 
-from edge_c2vl.archive import Archive, ArchiveWriter
-from edge_c2vl.cache import default_cache
-from edge_c2vl.recordings import whole_clips
-from train.checkpoint import LANGUAGE
+from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
+from edge_c2vl.skeletons.windows import whole_clips
+from edge_c2vl.utils.cache import default_cache
 from train.evaluation.models import CheckpointModel
 from train.evaluation.predictions import through
 from train.knowledge.bank import Bank
@@ -34,17 +33,17 @@ from train.knowledge.encode import clauses, whitened
 from train.knowledge.kinematics import Describer
 from train.knowledge.labels import make_words
 from train.knowledge.language import Language, Listener, language_of
-from train.knowledge.make import Recipe, make_bank
+from train.knowledge.make import BankSettings, make_bank
 from train.knowledge.phrases import parse_labels
-from train.knowledge.text import Encoder, open_encoder
-from train.loop import CHECKPOINT, MODEL
-from train.metrics import figures, softmax
+from train.knowledge.text import TextEncoder, open_encoder
+from train.metrics import figures, softmax, spread
+from train.model.checkpoint import LANGUAGE
 from train.pretrain import pretrain
-from train.protocols import spread
+from train.trainer import CHECKPOINT, MODEL
 
 DESCRIPTIONS = Path(__file__).with_name("nw_ucla_labels.yaml")
 HELD_OUT = 5
-RECIPE = Recipe(crops=16, pool="whitened", facts=60, quarters=True)
+RECIPE = BankSettings(crops=16, pool="whitened", facts=60, quarters=True)
 # The encoder, the knowledge and the objective of the table of NW-UCLA, on recordings alone.
 LOOP = replace(table.LOOP, epochs=60)
 # row -> PretrainSettings
@@ -83,7 +82,7 @@ class Bench:
         self.descriptions = {label: described[label] for label in self.archive.labels}
 
     @cached_property
-    def encoder(self) -> Encoder:
+    def encoder(self) -> TextEncoder:
         return open_encoder("minilm")
 
     def figures(self, choice: str, row: str, seed: int) -> dict[str, Any]:

@@ -21,16 +21,17 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from edge_c2vl.backends import open_backend
-from edge_c2vl.backends.base import Backend
-from edge_c2vl.bundle import Bundle
-from edge_c2vl.camera import CameraOptions, open_camera
-from edge_c2vl.pipeline import Pipeline
+from edge_c2vl.bundle.bundle import Bundle
+from edge_c2vl.cameras.camera import open_camera
+from edge_c2vl.cameras.options import CameraOptions
+from edge_c2vl.inference.base import Backend
+from edge_c2vl.inference.select import open_backend
+from edge_c2vl.monitoring.events import Decision
+from edge_c2vl.outputs.base import Sink
 from edge_c2vl.pose import PoseEstimator
-from edge_c2vl.records import Decision
-from edge_c2vl.sinks import Sink
-from edge_c2vl.skeleton import Array
-from tests.videos import ffmpeg
+from edge_c2vl.runtime.pipeline import Pipeline
+from edge_c2vl.skeletons.skeleton import Array
+from tests.support.videos import ffmpeg
 
 
 class Slow(Backend):

@@ -24,12 +24,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from edge_c2vl.skeleton import NTU25
-from edge_c2vl.window import ClipSpec
-from train.augment import Augment
-from train.data import ClipStore, Loader, Windows
-from train.encoder import Encoder
-from train.settings import AugmentSettings, EncoderSettings
+from edge_c2vl.skeletons.clip import ClipSpec
+from edge_c2vl.skeletons.skeleton import NTU25
+from edge_c2vl.skeletons.windows import Windows
+from train.data.augment import Augment
+from train.data.clips import ClipStore, Loader
+from train.model.encoder import Encoder
+from train.settings.training import AugmentSettings, EncoderSettings
 
 SETTINGS = AugmentSettings(shear=0.5, crop=0.75, rotate=30, view=30, mirror=0.5, jitter=0.01)
 

@@ -4,8 +4,9 @@
     python benchmarks/normality.py sktdd-views.archive work
 
 The scores of the default bundle's folds (each driver scored by a model that never saw the driver) are combined with the
-distance from what was learnt of that driver and camera (edge_c2vl/normal.py), in the way that a run does it. Learnt is
-from the first minutes of the driver's normal recordings, never from the labelled drive that is scored.
+distance from what was learnt of that driver and camera (edge_c2vl/monitoring/driver_baseline.py), in the way that a run
+does it. Learnt is from the first minutes of the driver's normal recordings, never from the labelled drive that is
+scored.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ import click
 import numpy as np
 import pandas as pd
 
-from edge_c2vl.archive import Archive
-from edge_c2vl.normal import MAX_SHIFT, MAX_STRANGENESS, DriverWatch, Learner, fit, posture
-from edge_c2vl.window import Clip, make_clip
-from train.drivers import figures
-from train.recipes.sktdd import SPEC, Data
+from edge_c2vl.monitoring.driver_baseline import MAX_SHIFT, MAX_STRANGENESS, DriverWatch, Learner, fit, posture
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.clip import Clip, make_clip
+from train.evaluation.driver_folds import figures
+from train.evaluation.sktdd_windows import SPEC, Data
 
 MINUTES = (1, 2, 5, None)
 HOP_S = 2.0  # between two windows of normal driving

@@ -27,18 +27,18 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from edge_c2vl.archive import Archive
-from train.checkpoint import load_model
-from train.data import ClipStore
+from edge_c2vl.skeletons.archive import Archive
+from train.data.clips import ClipStore
 from train.knowledge.bank import Bank
-from train.knowledge.make import Recipe, make_bank
+from train.knowledge.make import BankSettings, make_bank
 from train.knowledge.spectrum import Preparation
 from train.knowledge.text import open_encoder
 from train.knowledge.vary import vary
+from train.model.checkpoint import load_model
 
 DESIGNS = ("people", "view", "twin")
 ARMS = 4
-RECIPE = Recipe(crops=8, pool="whitened", facts=60, quarters=True)
+RECIPE = BankSettings(crops=8, pool="whitened", facts=60, quarters=True)
 
 
 def with_designs(path: Path, copy: Path) -> Archive:

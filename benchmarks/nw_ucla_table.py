@@ -26,18 +26,20 @@ from typing import Any
 
 import numpy as np
 
-from edge_c2vl.archive import Archive
-from edge_c2vl.recordings import whole_clips
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.windows import whole_clips
+from train.data.splits import few_labels
+from train.evaluation.probe import probe
+from train.evaluation.protocols import knn_predict, probe_scores
 from train.finetune import finetune
 from train.knowledge.bank import Bank
 from train.knowledge.kinematics import Describer
-from train.loop import CHECKPOINT, MODEL
+from train.metrics import score, spread
 from train.pretrain import pretrain
-from train.pretrain_settings import ObjectiveSettings, PretrainSettings
-from train.probe import probe
-from train.probe_settings import ProbeSettings
-from train.protocols import few_labels, knn_predict, probe_scores, score, spread
-from train.settings import AugmentSettings, DataSettings, EncoderSettings, LoopSettings
+from train.settings.pretraining import ObjectiveSettings, PretrainSettings
+from train.settings.probe import ProbeSettings
+from train.settings.training import AugmentSettings, DataSettings, EncoderSettings, LoopSettings
+from train.trainer import CHECKPOINT, MODEL
 
 ENCODER = EncoderSettings(
     width=16,

@@ -23,11 +23,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
-from edge_c2vl.policy import PolicySettings
-from edge_c2vl.sinks.page import Page
-from tests.edge_c2vl.conftest import FLAGS
-from tests.edge_c2vl.scripted import Drive, Script
-from tests.edge_c2vl.test_page import ABOUT
+from edge_c2vl.monitoring.policy_settings import PolicySettings
+from edge_c2vl.outputs.page import Page
+from tests.support.browser import FLAGS
+from tests.support.page import ABOUT
+from tests.support.scripted import Drive, Script
 
 EVERY_S = 1.5
 

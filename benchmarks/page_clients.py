@@ -24,14 +24,15 @@ import time
 
 import numpy as np
 
-from edge_c2vl.backends import open_backend
-from edge_c2vl.bundle import Bundle
-from edge_c2vl.camera import CameraOptions, Frame, open_camera
-from edge_c2vl.pipeline import Pipeline
+from edge_c2vl.bundle.bundle import Bundle
+from edge_c2vl.cameras.camera import Frame, open_camera
+from edge_c2vl.cameras.options import CameraOptions
+from edge_c2vl.inference.select import open_backend
+from edge_c2vl.monitoring.events import Decision
+from edge_c2vl.outputs.base import Sink
+from edge_c2vl.outputs.page import Page, RunDescription
 from edge_c2vl.pose import PoseEstimator
-from edge_c2vl.records import Decision
-from edge_c2vl.sinks import Sink
-from edge_c2vl.sinks.page import About, Page
+from edge_c2vl.runtime.pipeline import Pipeline
 
 SETTLE_S = 1.0
 
@@ -111,7 +112,7 @@ def measure(asked: argparse.Namespace) -> tuple[dict[bool, list[np.ndarray]], di
     blocks: dict[bool, list[np.ndarray]] = {False: [], True: []}
     processor, wall, received = {False: 0.0, True: 0.0}, {False: 0.0, True: 0.0}, 0
     with PoseEstimator() as pose, open_backend(bundle) as backend:
-        about = About(
+        about = RunDescription(
             lambda: "loop", backend.name, backend.precision, manifest.name, manifest.labels, manifest.distraction
         )
         page = Page("127.0.0.1:0", about)

@@ -16,16 +16,17 @@ import time
 import numpy as np
 import psutil
 
-from edge_c2vl.camera import CameraOptions, open_camera
+from edge_c2vl.cameras.camera import open_camera
+from edge_c2vl.cameras.options import CameraOptions
 from edge_c2vl.pose import PoseEstimator
-from edge_c2vl.skeleton import MEDIAPIPE33
-from edge_c2vl.window import ClipSpec, Window
+from edge_c2vl.skeletons.clip import ClipBuffer, ClipSpec
+from edge_c2vl.skeletons.skeleton import MEDIAPIPE33
 
 JOINTS = [f"{side}_{joint}" for joint in ("shoulder", "elbow", "wrist") for side in ("left", "right")]
 
 
 def measure(uri: str, mode: str) -> str:
-    window = Window(ClipSpec(), "mediapipe33")
+    window = ClipBuffer(ClipSpec(), "mediapipe33")
     poses, elapsed_ms, frames = [], [], 0
     with open_camera(uri, CameraOptions(mode=mode)) as camera, PoseEstimator() as network:
         started_cpu = time.process_time()

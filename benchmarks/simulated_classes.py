@@ -15,13 +15,13 @@ from contextlib import nullcontext
 import cv2
 import numpy as np
 
-from edge_c2vl.bundle import Bundle
-from edge_c2vl.infrared import Brightener
+from edge_c2vl.bundle.bundle import Bundle
+from edge_c2vl.cameras.infrared import Brightener
+from edge_c2vl.cameras.simulated import make_film, parse
 from edge_c2vl.pose import PoseEstimator
-from edge_c2vl.progress import track
 from edge_c2vl.simulated.cameras import VIEWS
-from edge_c2vl.sources.simulated import make_film, parse
-from edge_c2vl.window import Window
+from edge_c2vl.skeletons.clip import ClipBuffer
+from edge_c2vl.utils.progress import track
 from train.metrics import softmax
 
 ACTIVITIES = ("attentive", "phoning", "texting", "drinking")
@@ -40,7 +40,7 @@ class Judge:
         self.session = onnxruntime.InferenceSession(str(self.bundle.model_path()), providers=["CPUExecutionProvider"])
         self.found: dict[tuple[str, str], list[float]] = {}
 
-    def judge(self, key: tuple[str, str], window: Window) -> None:
+    def judge(self, key: tuple[str, str], window: ClipBuffer) -> None:
         """Adds the window's probability of distraction, NaN where no arm was seen."""
         clip, value = window.clip(), float("nan")
         if clip.arms >= self.spec.min_arms:
@@ -75,7 +75,7 @@ def main() -> None:
             film = make_film(parse(f"simulated:{activity}?camera={camera}&driver={number}&look=rgb"), 480)
             if pose is not None:
                 pose.reset()
-            brightener, windows = Brightener("auto"), [Window(judge.spec, "mediapipe33") for judge in judges]
+            brightener, windows = Brightener("auto"), [ClipBuffer(judge.spec, "mediapipe33") for judge in judges]
             for picture in range(round(given.seconds * given.fps)):
                 time_s = picture / given.fps
                 if pose is None:

@@ -20,15 +20,15 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from edge_c2vl.infrared import Brightener
+from edge_c2vl.cameras.infrared import Brightener
 from edge_c2vl.pose import PoseEstimator
-from edge_c2vl.progress import track
 from edge_c2vl.simulated.activities import MIDLEVEL, OUTSIDE
 from edge_c2vl.simulated.cameras import VIEWS
 from edge_c2vl.simulated.driver import make_driver
 from edge_c2vl.simulated.film import Film
 from edge_c2vl.simulated.scripts import once
-from edge_c2vl.skeleton import MEDIAPIPE33
+from edge_c2vl.skeletons.skeleton import MEDIAPIPE33
+from edge_c2vl.utils.progress import track
 
 JOINTS = {
     "nose": ("nose",),

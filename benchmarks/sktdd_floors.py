@@ -23,9 +23,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from edge_c2vl.archive import Archive
-from train.drivers import driver_folds, own_mean, table
-from train.recipes.sktdd import DRIVERS_A_FOLD, Data, judge
+from edge_c2vl.skeletons.archive import Archive
+from train.evaluation.driver_folds import driver_folds, own_mean, table
+from train.evaluation.sktdd_windows import DRIVERS_A_FOLD, Data
+from train.recipes.sktdd import judge
 
 
 def statistics(clips: NDArray[np.float32]) -> NDArray[np.float32]:

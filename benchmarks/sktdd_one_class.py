@@ -26,11 +26,13 @@ import torch
 from numpy.typing import NDArray
 from sktdd_floors import statistics
 
-from edge_c2vl.archive import Archive
-from train.drivers import driver_folds, figures, frame_level
-from train.encoder import Encoder
-from train.protocols import cached_features, one_class_scores
-from train.recipes.sktdd import DRIVERS_A_FOLD, ENCODER, Data, mean_of, pretrain_on
+from edge_c2vl.skeletons.archive import Archive
+from train.evaluation.driver_folds import driver_folds, figures, frame_level
+from train.evaluation.protocols import one_class_scores
+from train.evaluation.sktdd_windows import DRIVERS_A_FOLD, Data
+from train.model.encoder import Encoder
+from train.model.inference import cached_features
+from train.recipes.sktdd import ENCODER, mean_of, pretrain_on
 
 Floats = NDArray[np.float64]
 WHOSE = ("others", "all", "own")

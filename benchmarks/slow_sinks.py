@@ -43,15 +43,15 @@ import numpy as np
 from page_clients import Ages, Loop
 from soak import ScriptedPose
 
-from edge_c2vl.backends import open_backend
-from edge_c2vl.backends.base import Backend
-from edge_c2vl.bundle import Bundle
-from edge_c2vl.pipeline import Pipeline
-from edge_c2vl.policy import PolicySettings
+from edge_c2vl.bundle.bundle import Bundle
+from edge_c2vl.inference.base import Backend
+from edge_c2vl.inference.select import open_backend
+from edge_c2vl.monitoring.policy_settings import PolicySettings
+from edge_c2vl.outputs.jsonl import JsonLines
+from edge_c2vl.outputs.mqtt import Mqtt
 from edge_c2vl.pose import PoseEstimator
-from edge_c2vl.sinks.jsonl import JsonLines
-from edge_c2vl.sinks.mqtt import Mqtt
-from edge_c2vl.skeleton import Array
+from edge_c2vl.runtime.pipeline import Pipeline
+from edge_c2vl.skeletons.skeleton import Array
 
 # Which outputs are slow in the blocks of a round.
 ROUND = ((), ("mqtt",), ("pipe",), (), ("disk",), ("mqtt", "pipe", "disk"))
@@ -227,10 +227,10 @@ def measure(asked: argparse.Namespace) -> Iterator[tuple[tuple[str, ...], np.nda
 
         def backlog() -> dict[str, int]:
             waiting = {"pipe": 0, "disk": 0} | {"mqtt": mqtt.waiting}
-            for outlet in pipeline._outlets:
-                name = {id(pipe): "pipe", id(events): "disk", id(mqtt): "mqtt"}.get(id(outlet.sink))
+            for queue in pipeline._queues:
+                name = {id(pipe): "pipe", id(events): "disk", id(mqtt): "mqtt"}.get(id(queue.sink))
                 if name:
-                    waiting[name] += len(outlet._records)
+                    waiting[name] += len(queue._records)
             return waiting
 
         running = threading.Thread(target=pipeline.run, daemon=True)

@@ -30,17 +30,18 @@ from typing import Any
 import numpy as np
 import psutil
 
-from edge_c2vl.backends import open_backend
-from edge_c2vl.bundle import Bundle
-from edge_c2vl.camera import CameraOptions, open_camera
-from edge_c2vl.pipeline import Pipeline
-from edge_c2vl.records import Decision
-from edge_c2vl.sinks import Sink
-from edge_c2vl.sinks.jsonl import JsonLines
-from edge_c2vl.sinks.prometheus import Prometheus
-from edge_c2vl.sinks.skeleton_clips import SkeletonClips
-from edge_c2vl.skeleton import MEDIAPIPE33, Array
-from edge_c2vl.summary import Summary
+from edge_c2vl.bundle.bundle import Bundle
+from edge_c2vl.cameras.camera import open_camera
+from edge_c2vl.cameras.options import CameraOptions
+from edge_c2vl.inference.select import open_backend
+from edge_c2vl.monitoring.events import Decision
+from edge_c2vl.monitoring.stats import Summary
+from edge_c2vl.outputs.alert_clips import SkeletonClips
+from edge_c2vl.outputs.base import Sink
+from edge_c2vl.outputs.jsonl import JsonLines
+from edge_c2vl.outputs.prometheus import Prometheus
+from edge_c2vl.runtime.pipeline import Pipeline
+from edge_c2vl.skeletons.skeleton import MEDIAPIPE33, Array
 
 YOUNG_S, START_S = 15.0, 5.0
 

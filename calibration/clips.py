@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_c2vl.archive import Archive
 from edge_c2vl.errors import ArchiveError, UsageError
-from edge_c2vl.recordings import Windows, clip_of, sliding, whole_clips
-from edge_c2vl.skeleton import Array
-from edge_c2vl.window import ClipSpec
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.clip import ClipSpec
+from edge_c2vl.skeletons.skeleton import Array
+from edge_c2vl.skeletons.windows import Windows, clip_of, sliding, whole_clips
 
 Ints = NDArray[np.int64]
 

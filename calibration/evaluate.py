@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_c2vl.backends.onnxruntime import OnnxRuntimeBackend
-from edge_c2vl.skeleton import Array
+from edge_c2vl.inference.onnxruntime import OnnxRuntimeBackend
+from edge_c2vl.skeletons.skeleton import Array
 
 BATCH = 32
 

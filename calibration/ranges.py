@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.errors import EdgeC2VLError
-from edge_c2vl.skeleton import Array
+from edge_c2vl.skeletons.skeleton import Array
 
 METHODS = ("minmax", "entropy", "percentile", "mse")
 BINS = 2048

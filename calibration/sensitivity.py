@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from calibration.evaluate import Outputs, accuracy, compare, drop_points, outputs
 from calibration.quantize import insert_qdq, layers
 from calibration.ranges import CalibrationError
-from edge_c2vl.progress import track
-from edge_c2vl.skeleton import Array
+from edge_c2vl.skeletons.skeleton import Array
+from edge_c2vl.utils.progress import track
 
 Clips = tuple[Array, NDArray[np.int64]]
 

@@ -19,15 +19,15 @@ from calibration.evaluate import BATCH, Outputs, accuracy, drop_points, outputs,
 from calibration.quantize import Layer, insert_qdq, layers, load_folded, ranged_tensors, to_fp16
 from calibration.ranges import METHODS, CalibrationError, Histogram, observe, thresholds
 from edge_c2vl import plots
-from edge_c2vl.archive import Archive
-from edge_c2vl.backends.base import in_batches
-from edge_c2vl.backends.onnxruntime import fixed_batch, session_options
-from edge_c2vl.bundle import Bundle, Manifest, revise_bundle, write_bundle
+from edge_c2vl.bundle.bundle import Bundle, Manifest, revise_bundle, write_bundle
+from edge_c2vl.device.machine import cpu_name
 from edge_c2vl.errors import ArchiveError
-from edge_c2vl.latency import cpu_latency
-from edge_c2vl.machine import cpu_name
-from edge_c2vl.progress import track
-from edge_c2vl.skeleton import Array
+from edge_c2vl.inference.base import in_batches
+from edge_c2vl.inference.benchmark import cpu_latency
+from edge_c2vl.inference.onnxruntime import fixed_batch, session_options
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.skeleton import Array
+from edge_c2vl.utils.progress import track
 
 KEPT_CLIPS = 32  # that go into the bundle, to check an engine with on the device
 MOST_EMPTY = 0.5  # of the calibration clips may show no joint at all

@@ -2,7 +2,7 @@
 
 import os
 
-from edge_c2vl import telemetry
+from edge_c2vl.utils import telemetry
 
 __version__ = "0.1.0"
 

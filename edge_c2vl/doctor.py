@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_c2vl import __version__
+from edge_c2vl.device.machine import find_jetson, tensorrt_advice
 from edge_c2vl.errors import EdgeC2VLError
-from edge_c2vl.jetson import find_jetson, tensorrt_advice
 
 # What `run` cannot do without: module -> distribution.
 NEEDED = {
@@ -109,7 +109,7 @@ def check_pose() -> list[Finding]:
 
 def check_bundle() -> list[Finding]:
     """Verifies the default bundle."""
-    from edge_c2vl.bundle import Bundle
+    from edge_c2vl.bundle.bundle import Bundle
 
     try:
         bundle = Bundle.open("default")
@@ -160,9 +160,10 @@ def check_gpu(root: Path = Path("/")) -> list[Finding]:
 
 def check_cameras(root: Path = Path("/")) -> list[Finding]:
     """Opens each V4L2 device and reads a picture from it."""
-    from edge_c2vl.camera import CameraOptions, open_camera
-    from edge_c2vl.sources.csi import has_gstreamer
-    from edge_c2vl.sources.device import devices, stable_name
+    from edge_c2vl.cameras.camera import open_camera
+    from edge_c2vl.cameras.csi import has_gstreamer
+    from edge_c2vl.cameras.device import devices, stable_name
+    from edge_c2vl.cameras.options import CameraOptions
 
     findings = []
     for device in devices():

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from edge_c2vl.cache import default_cache
 from edge_c2vl.errors import UsageError
 from edge_c2vl.names import short
-from edge_c2vl.skeleton import NTU25, Array
+from edge_c2vl.skeletons.skeleton import NTU25, Array
+from edge_c2vl.utils.cache import default_cache
 
 Figure = Any  # matplotlib.figure.Figure
 Span = tuple[float, float]

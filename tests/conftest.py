@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -15,8 +14,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-import edge_c2vl  # noqa: F401, first, for its switches (edge_c2vl/telemetry.py)
-from tests.videos import Recordings, ffmpeg
+import edge_c2vl  # noqa: F401, first, for its switches (edge_c2vl/utils/telemetry.py)
+from tests.support.programs import find_data, free_port, needs
+from tests.support.videos import Recordings
 
 # The same examples in every run, and none fails for being slow on a busy machine. Writing each example over the last
 # one in a test's folder is what is wanted.
@@ -33,13 +33,6 @@ settings.load_profile("edge-c2vl")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def find_data() -> Path | None:
-    """The folder of shared recordings: EDGE_C2VL_DATA, or shared/data beside the checkout."""
-    named = os.environ.get("EDGE_C2VL_DATA")
-    folder = Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "data"
-    return folder if folder.is_dir() else None
-
-
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     folder = find_data()
@@ -50,28 +43,12 @@ def data_dir() -> Path:
 
 @pytest.fixture(scope="session")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Recordings:
-    """recording(name) -> file: one that the project draws itself, or a shared one; see tests/videos.py."""
+    """recording(name) -> file: one that the project draws itself, or a shared one; see tests/support/videos.py."""
     folder = tmp_path_factory.getbasetemp()
     # The processes of pytest-xdist have a folder each, in one of the session.
     folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "recordings"
     folder.mkdir(exist_ok=True)
     return Recordings(folder, find_data())
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def needs(program: str, package: str | None = None) -> str:
-    """The program's path, or a skip that names the Debian package. ffmpeg comes from a wheel."""
-    if program == "ffmpeg":
-        return ffmpeg()
-    path = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    if path is None:
-        pytest.skip(f"needs {program}: apt install {package or program}")
-    return path
 
 
 @dataclass

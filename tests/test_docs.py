@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.docs_commands import PAGES, ROOT, Wrong, check, commands_of, unused_marks
+from tests.support.docs_commands import PAGES, ROOT, Wrong, check, commands_of, unused_marks
 
 COMMANDS = [command for page in PAGES for command in commands_of(page)]
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import cv2
 import pytest
 
-from edge_c2vl.archive import Archive, ArchiveWriter
-from edge_c2vl.sources.simulated import make_film, parse
-from tests.docs_commands import PAGES, ROOT, Command, commands_of
+from edge_c2vl.cameras.simulated import make_film, parse
+from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
+from tests.support.docs_commands import PAGES, ROOT, Command, commands_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 

@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_c2vl import cache
-from edge_c2vl.archive import ArchiveWriter
-from edge_c2vl.camera import open_camera
+from edge_c2vl.cameras.camera import open_camera
 from edge_c2vl.errors import CameraError, EdgeC2VLError
-from tests.conftest import needs
-from tests.train.test_loop import body
+from edge_c2vl.skeletons.archive import ArchiveWriter
+from edge_c2vl.utils import cache
+from tests.support.programs import needs
+from tests.support.training import body
 
 ROOT = Path(__file__).resolve().parents[1]
 SOMEBODY = 12345
@@ -123,9 +123,9 @@ def test_knowledge_with_a_home_that_cannot_be_written(folder: Path, archive: Pat
 @pytest.fixture
 def made(folder: Path) -> Path:
     """A simulated Drive&Act, labels and skeletons."""
-    from train.simulate.dataset import Settings, simulate
+    from train.simulate.dataset import SimulateSettings, simulate
 
-    simulate(folder / "simulated", Settings(drivers=3, seconds=30, cameras=()))
+    simulate(folder / "simulated", SimulateSettings(drivers=3, seconds=30, cameras=()))
     return folder / "simulated"
 
 

@@ -10,8 +10,8 @@ from cli import edge_c2vl
 from edge_c2vl.commands.lazy import find
 from edge_c2vl.errors import UsageError
 from train.commands.eval import LIVE
-from train.options import read_settings
-from train.settings import AugmentSettings
+from train.settings.flags import read_settings
+from train.settings.training import AugmentSettings
 
 
 def options(command: click.Command, name: str) -> list[tuple[str, click.Parameter]]:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_c2vl.bundle import DEFAULT
+from edge_c2vl.bundle.bundle import DEFAULT
 
 ROOT = Path(__file__).parents[1]
 NAMES = {
@@ -71,14 +71,14 @@ def test_extract(folder):
     pytest.importorskip("pandas")
     archive = str(folder / f"{folder.name}.archive")
     call(folder.parent, "extract", "--", str(folder), archive)
-    from edge_c2vl.archive import Archive
+    from edge_c2vl.skeletons.archive import Archive
 
     assert len(Archive.open(archive).frames) == 8
     assert Archive.open(archive).clips["name"][0].isprintable()
 
 
 def test_a_bundle_is_opened_and_written_anew(folder):
-    from edge_c2vl.bundle import Bundle, revise_bundle
+    from edge_c2vl.bundle.bundle import Bundle, revise_bundle
 
     bundle = Bundle.open(folder / f"{folder.name}.bundle")
     revise_bundle(bundle, {"notes.txt": b"there"})

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tools.structure import ORDER, Structure, longest_chain, main
+from tools.structure import LIMITS, ORDER, ROOT, Structure, longest_chain, main, room_of
 
 
 @pytest.fixture
@@ -88,12 +88,14 @@ def test_exit_code_and_names_tell_what_is_not_allowed(tree, capsys):
     root = tree(files)
     assert main(["--root", str(root)]) == 1
     told = capsys.readouterr().out
-    assert "class names with two meanings: 1, allowed are 0\n    Source: edge_c2vl.errors, train.data.clips" in told
+    assert (
+        "class names with two meanings: 1, allowed are 0\n    Source: edge_c2vl.errors, train.data.clips.clips" in told
+    )
     assert "_Own" not in told
     (root / "train/data/clips.py").write_text("class Rows: ...\n" + "\n" * 400)
     assert main(["--root", str(root), "--json"]) == 0
     figures = json.loads(capsys.readouterr().out)
-    assert figures["files over 350 lines"] == ["train.data.clips: 401"]
+    assert figures["files over 350 lines"] == ["train.data.clips.clips: 401"]
     assert figures["floors of train"] == 1
     for number in range(8):
         (root / f"edge_c2vl/flat{number}.py").write_text("")
@@ -105,3 +107,15 @@ def test_a_room_stands_on_one_line():
     for lines in ORDER.values():
         names = " ".join(lines).split()
         assert len(names) == len(set(names))
+
+
+def test_the_project_keeps_to_it(capsys):
+    assert main(["--quiet"]) == 0, capsys.readouterr().out
+    assert set(LIMITS) <= set(Structure.read(ROOT).figures())
+
+
+def test_every_room_has_its_line():
+    structure = Structure.read(ROOT)
+    for package, lines in ORDER.items():
+        rooms = {room_of(module).split(".")[1] for module in structure.imports if module.startswith(f"{package}.")}
+        assert rooms <= set(" ".join(lines).split())

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_c2vl.telemetry import SWITCHES
+from edge_c2vl.utils.telemetry import SWITCHES
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN = ("cli.py", "run", "--camera", "simulated:story?live=no&fps=10&seconds=2", "--quiet", "--decisions", "OUT/d.jsonl")

@@ -41,7 +41,7 @@ TURNS = [
     ("bundle", "backend", "M865 109 V220 H559 V286"),
 ]
 NOTES = (
-    "A slot of one frame lies between two stages: a newer one replaces it, so no stage works on old frames.",
+    "A mailbox of one frame lies between two stages: a newer one replaces it, so no stage works on old frames.",
     "Each output has a thread and a queue of its own, and delays neither the stages nor the others.",
     "Nothing of the workstation is imported in the vehicle; window and normalising are the same code in both.",
 )
@@ -72,7 +72,7 @@ def draw() -> str:
         _text(
             20,
             410,
-            "A slot of one frame lies between two stages: a newer one replaces it, so no stage works on old frames.",
+            "A mailbox of one frame lies between two stages: a newer one replaces it, so no stage works on old frames.",
             "note",
         ),
         _text(

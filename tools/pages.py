@@ -16,11 +16,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from edge_c2vl.bundle import Bundle  # noqa: E402
-from train.options import flag  # noqa: E402
-from train.pretrain_settings import ObjectiveSettings, PretrainSettings  # noqa: E402
-from train.probe_settings import ProbeSettings  # noqa: E402
-from train.settings import AugmentSettings, DataSettings, EncoderSettings, LoopSettings  # noqa: E402
+from edge_c2vl.bundle.bundle import Bundle  # noqa: E402
+from train.settings.flags import flag  # noqa: E402
+from train.settings.pretraining import ObjectiveSettings, PretrainSettings  # noqa: E402
+from train.settings.probe import ProbeSettings  # noqa: E402
+from train.settings.training import AugmentSettings, DataSettings, EncoderSettings, LoopSettings  # noqa: E402
 
 BEGIN, END = "<!-- made by tools/pages.py -->", "<!-- end -->"
 

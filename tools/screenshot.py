@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT))
 from selenium import webdriver  # noqa: E402
 from selenium.webdriver.chrome.service import Service  # noqa: E402
 
-from tests.edge_c2vl.conftest import FLAGS, Browser  # noqa: E402
+from tests.support.browser import FLAGS, Browser  # noqa: E402
 
 CAMERA = "simulated:story?seconds=40"
 # file: width, height, theme

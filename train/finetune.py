@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from edge_c2vl.archive import Archive
 from edge_c2vl.errors import UsageError
-from edge_c2vl.skeleton import NTU25
-from edge_c2vl.window import ClipSpec
-from train.augment import Augment
-from train.checkpoint import LANGUAGE, About, load_model
-from train.data import ClipStore, Loader, Windows, in_order, sliding, whole_clips
-from train.encoder import Encoder
-from train.loop import Loop, make_fabric
-from train.protocols import few_labels, score
-from train.settings import AugmentSettings, DataSettings, EncoderSettings, LoopSettings
-from train.task import Supervised
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.clip import ClipSpec
+from train.data.augment import Augment
+from train.data.clips import ClipStore, Loader
+from train.data.splits import few_labels, joints_of, make_windows, split_rows
+from train.methods.supervised import Supervised
+from train.metrics import score
+from train.model.checkpoint import About, copy_language, load_backbone, load_model
+from train.model.encoder import Encoder
+from train.model.inference import predict
+from train.settings.training import AugmentSettings, DataSettings, EncoderSettings, LoopSettings
+from train.trainer import Trainer, make_fabric
 
 
 def finetune(
@@ -98,62 +96,8 @@ def finetune(
     task = Supervised(Augment(augment, spec.dimensions), smoothing=data.smoothing, evaluate=figures, frozen=freeze)
     about = About(encoder, spec, archive.labels, archive.meta["source"], [archive.meta["licence"]])
     recorded = {"augment": asdict(augment), "data": asdict(data), "pretrained": str(pretrained or ""), "freeze": freeze}
-    run = Loop(network, task, loader, loop, folder, about, fabric, recorded)
+    run = Trainer(network, task, loader, loop, folder, about, fabric, recorded)
     run.run(resume)
     if freeze and pretrained is not None and fabric.is_global_zero:
         copy_language(pretrained, folder)
     return run.metrics[-1]
-
-
-def make_windows(archive: Archive, data: DataSettings) -> Windows:
-    """The labelled windows of an archive."""
-    windows = sliding(archive, None, data.seconds, data.hop_s) if data.seconds else whole_clips(archive)
-    windows = windows[windows.label >= 0]
-    if not len(windows):
-        raise UsageError(f"nothing in {archive.path} has a label: pretrain on it, or prepare it with labels")
-    return windows
-
-
-def split_rows(archive: Archive, windows: Windows, split: str) -> dict[str, NDArray[np.int64]]:
-    """Rows of the windows in "train", "val" and "test". Raises UsageError for a split that the archive lacks."""
-    if not split:
-        nothing = np.zeros(0, np.int64)
-        return {"train": np.arange(len(windows)), "val": nothing, "test": nothing}
-    if split not in archive.clips.columns:
-        others = [name for name in archive.clips.columns if (archive.clips[name] == "train").any()]
-        raise UsageError(f"--split {split}: {archive.path} has {', '.join(others) or 'no split'}")
-    part = archive.clips[split].to_numpy()[windows.clip]
-    rows = {name: np.flatnonzero(part == name) for name in ("train", "val", "test")}
-    if not len(rows["train"]):
-        raise UsageError(f"--split {split}: no recording of {archive.path} is in train")
-    return rows
-
-
-def joints_of(archive: Archive, sample: int = 200, least: float = 0.005) -> tuple[str, ...]:
-    """The ntu25 joints that an archive has: seen in at least that share of the frames of recordings spread over it."""
-    rows = np.unique(np.linspace(0, len(archive) - 1, sample).astype(int))
-    seen = sum((archive.sequence(row)[..., 3] > 0).sum(axis=0) for row in rows)
-    frames = sum(len(archive.sequence(row)) for row in rows)
-    return tuple(name for name, count in zip(NTU25.joints, seen, strict=True) if count >= least * frames)
-
-
-def load_backbone(network: Encoder, pretrained: Encoder) -> None:
-    """Copies every weight but the classifier's, which belongs to other classes."""
-    kept = {name: t for name, t in pretrained.state_dict().items() if not name.startswith("classifier.")}
-    missing = network.load_state_dict(kept, strict=False).missing_keys
-    assert all(name.startswith("classifier.") for name in missing), missing
-
-
-def copy_language(pretrained: Path, folder: Path) -> None:
-    """The language beside a pretrained model, where there is one, into another run's folder."""
-    kept = (pretrained if pretrained.is_dir() else pretrained.parent) / LANGUAGE
-    if kept.is_file():
-        shutil.copyfile(kept, folder / LANGUAGE)
-
-
-def predict(encoder: Encoder, store: ClipStore, rows: NDArray[np.int64]) -> NDArray[Any]:
-    """Class probabilities (len(rows), K), by the encoder as it is (call eval() first)."""
-    device = next(encoder.parameters()).device
-    with torch.no_grad():
-        parts = [encoder(b.clip.to(device))[0].softmax(dim=1).cpu().numpy() for b in in_order(store, rows)]
-    return np.concatenate(parts)

@@ -140,3 +140,36 @@ def softmax(logits: ArrayLike) -> Floats:
     logits = np.asarray(logits, np.float64)
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """top1 and balanced (the mean of each class's recall, over the classes that occur) as shares; n clips."""
+
+    top1: float
+    balanced: float
+    n: int
+
+    def to_json(self) -> dict[str, float]:
+        return asdict(self)
+
+
+def score(predicted: Ints, labels: Ints) -> Scores:
+    """Raises UsageError where a label is -1: it cannot be right or wrong."""
+    if len(labels) == 0 or (labels < 0).any():
+        raise UsageError("accuracy needs at least one clip, and a label for each")
+    right = predicted == labels
+    recalls = [right[labels == label].mean() for label in np.unique(labels)]
+    return Scores(float(right.mean()), float(np.mean(recalls)), len(labels))
+
+
+def spread(values: list[float]) -> tuple[float, float]:
+    """Mean and sample standard deviation; the latter is NaN for one value: nothing is known of it then."""
+    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+
+
+def roc_auc(scores: NDArray[np.float64], strange: NDArray[np.bool_]) -> float:
+    """Area under the ROC curve: how often a strange row scores above a normal one. NaN where either kind is missing."""
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(strange, scores)) if strange.any() and not strange.all() else float("nan")

@@ -68,8 +68,8 @@ def quantize(bundle: str, archive: Path, folder: Path | None, no_clips: bool, as
     edge-c2vl quantize my-bundle --calibration nw-ucla.archive --method entropy --samples 1024
     """
     from calibration.workflow import QuantizeOptions, quantize_bundle, write_report
-    from edge_c2vl.archive import Archive
-    from edge_c2vl.bundle import Bundle
+    from edge_c2vl.bundle.bundle import Bundle
+    from edge_c2vl.skeletons.archive import Archive
 
     opened = Bundle.open(bundle)
     say = (lambda _: None) if as_json else lambda line: click.echo(line, err=True)

@@ -48,8 +48,9 @@ def bench(
     edge-c2vl bench --camera drive.mp4 --stage pose
     edge-c2vl bench my-bundle --stage encoder --threads 2 --json
     """
-    from edge_c2vl import bench as measurements
-    from edge_c2vl.backends import NAMES
+    from edge_c2vl.inference import benchmark as measurements
+    from edge_c2vl.inference.select import NAMES
+    from edge_c2vl.runtime.benchmark import bench_pipeline
 
     if stage == "encoder":
         names = [name for name in NAMES if name != "auto"] if backend == "auto" else [backend]
@@ -57,12 +58,12 @@ def bench(
         click.echo(json.dumps(rows) if as_json else _encoder_text(rows))
         return
     if stage == "pose":
-        from edge_c2vl.bench_pose import bench_pose
+        from edge_c2vl.runtime.benchmark_pose import bench_pose
 
         compared = bench_pose(camera, crop, sorted({1, 2, threads or os.cpu_count() or 1}))
         click.echo(json.dumps(compared) if as_json else _pose_text(compared))
         return
-    result = measurements.bench_pipeline(camera, bundle, backend, precision, threads, crop, pose)
+    result = bench_pipeline(camera, bundle, backend, precision, threads, crop, pose)
     click.echo(json.dumps(result) if as_json else _pipeline_text(result))
 
 

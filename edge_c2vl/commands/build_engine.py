@@ -58,8 +58,8 @@ def build_engine(bundle: str, backend: str, threads: int, as_json: bool, **optio
     edge-c2vl build-engine my-bundle --precision fp16 --batch 1 4 8
     edge-c2vl build-engine my-bundle --backend onnxruntime --threads 2
     """
-    from edge_c2vl import engine as building
-    from edge_c2vl.bundle import Bundle
+    from edge_c2vl.bundle.bundle import Bundle
+    from edge_c2vl.inference import engine_build as building
 
     def say(line: str) -> None:
         click.echo(line, err=True)

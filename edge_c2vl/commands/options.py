@@ -80,7 +80,7 @@ pose_options = _all(
 
 def complete_camera(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """What the shell offers for --camera: the devices that are there, what needs none, and files."""
-    from edge_c2vl.sources.device import devices, stable_name
+    from edge_c2vl.cameras.device import devices, stable_name
 
     cameras = devices()
     known = [str(name) for name in dict.fromkeys((*map(stable_name, cameras), *cameras))]

@@ -40,7 +40,7 @@ def replay(
     edge-c2vl replay drives --bundle default         with what the default model says of them
     edge-c2vl replay drives --clip 3 --rerun drive.rrd
     """
-    from edge_c2vl.replay.recording import number_of, open_drive
+    from edge_c2vl.replay.open import number_of, open_drive
 
     drive = open_drive(source, events, bundle)
     first = number_of(drive, clip)

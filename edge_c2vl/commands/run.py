@@ -26,7 +26,7 @@ class _Camera(click.Option):
         try:
             return super().process_value(ctx, value)
         except click.MissingParameter:
-            from edge_c2vl.sources.device import WITHOUT_CAMERA, devices, stable_name
+            from edge_c2vl.cameras.device import WITHOUT_CAMERA, devices, stable_name
 
             found = " or ".join(f"--camera {stable_name(path)}" for path in devices())
             what = found or f"no camera is plugged in here, so {WITHOUT_CAMERA}"
@@ -111,13 +111,13 @@ def run(**arguments: Any) -> None:
     edge-c2vl run --camera csi://0 --camera-mode ir --events events.jsonl
     edge-c2vl run --camera drive.mp4 --decisions - --output seen.mp4
     """
-    from edge_c2vl.signals import Stopped, handled
+    from edge_c2vl.runtime.signals import Stopped, handled
 
     as_json, quiet = arguments.pop("as_json"), arguments.pop("quiet")
     try:
         # Before anything that takes long: a terminal that closes, or systemd, may ask to end at any moment.
         with handled(rereads=arguments["settings"] is not None) as signals:
-            from edge_c2vl.live import Watch, watch
+            from edge_c2vl.runtime.run import Watch, watch
 
             summary = watch(Watch(**arguments, status=not quiet), signals=signals)
     except Stopped:

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from edge_c2vl.errors import EdgeC2VLError, UsageError
-from edge_c2vl.folders import put_in_place, temporary_beside
 from edge_c2vl.pose.convert import Converter
 from edge_c2vl.pose.networks import FORMAT_VERSION, verify
 from edge_c2vl.pose.tflite import mediapipe_folder
+from edge_c2vl.utils.atomic import put_in_place, temporary_beside
 
 PRECISIONS = ("fp32", "fp16")
 WHEEL = "mediapipe 0.10.14"
@@ -32,7 +32,7 @@ weights written out, the outputs for segmentation and for landmarks in metres le
 
 
 @dataclass(frozen=True)
-class Source:
+class ModelSource:
     """A file in the wheel, its SHA-256, and the names of those of its outputs that are kept, by position."""
 
     path: str
@@ -41,12 +41,12 @@ class Source:
 
 
 SOURCES = {
-    "detector": Source(
+    "detector": ModelSource(
         "modules/pose_detection/pose_detection.tflite",
         "9ba9dd3d42efaaba86b4ff0122b06f29c4122e756b329d89dca1e297fd8f866c",
         {0: "boxes", 1: "scores"},
     ),
-    "landmarks": Source(
+    "landmarks": ModelSource(
         "modules/pose_landmark/pose_landmark_full.tflite",
         "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f",
         {0: "landmarks", 1: "presence", 3: "heatmaps"},
@@ -91,7 +91,7 @@ def build_networks(target: Path, overwrite: bool = False) -> dict[str, Any]:
     return manifest
 
 
-def _read(source: Source) -> bytes:
+def _read(source: ModelSource) -> bytes:
     path = mediapipe_folder() / source.path
     content = path.read_bytes() if path.is_file() else b""
     if hashlib.sha256(content).hexdigest() != source.sha256:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edge_c2vl.errors import UsageError
 from edge_c2vl.pose.base import Evidence, Tracker
-from edge_c2vl.skeleton import Array
+from edge_c2vl.skeletons.skeleton import Array
 
 KINDS = ("auto", "blazepose", "mediapipe")
 # Smoothing goes by timestamps, which must rise: a frame that is not later than the one before it is taken to follow it

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edge_c2vl.pose.base import Floats
 from edge_c2vl.pose.networks import Network, as_input
 from edge_c2vl.pose.region import Region
-from edge_c2vl.skeleton import MEDIAPIPE33
+from edge_c2vl.skeletons.skeleton import MEDIAPIPE33
 
 PIXELS = 256
 # Cells of a heat map around a landmark that it is refined by, and how sure one of them has to be. MediaPipe's graph

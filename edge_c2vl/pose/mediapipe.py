@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from edge_c2vl.errors import UsageError
 from edge_c2vl.pose.base import Tracker
-from edge_c2vl.quiet import filtered_stderr
-from edge_c2vl.skeleton import MEDIAPIPE33, Array
+from edge_c2vl.skeletons.skeleton import MEDIAPIPE33, Array
+from edge_c2vl.utils.stderr import filtered_stderr
 
 # What MediaPipe, TensorFlow Lite and EGL say at every start; anything else they say is let through.
 NOISE = (
@@ -41,7 +41,7 @@ def open_mediapipe(model: str | Path | None, static: bool, min_detection: float,
     with filtered_stderr(NOISE):
         if model is None:
             return Bundled(static, min_detection, min_tracking)
-        return Task(Path(model), static, min_detection, min_tracking)
+        return TaskNetwork(Path(model), static, min_detection, min_tracking)
 
 
 def identity(model: str | Path | None) -> str:
@@ -101,7 +101,7 @@ class Bundled(_MediaPipe):
         self._pose.close()
 
 
-class Task(_MediaPipe):
+class TaskNetwork(_MediaPipe):
     """A `.task` file through the Tasks API, which newer MediaPipe versions have too."""
 
     def __init__(self, model: Path, static: bool, min_detection: float, min_tracking: float) -> None:

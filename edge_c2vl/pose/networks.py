@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_c2vl.bundle import sha256
+from edge_c2vl.bundle.bundle import sha256
 from edge_c2vl.errors import BundleError
-from edge_c2vl.skeleton import Array
+from edge_c2vl.skeletons.skeleton import Array
 
 FOLDER = Path(__file__).parent / "networks"
 NAMES = ("detector", "landmarks")
@@ -48,7 +48,7 @@ class OnnxRuntimeNetwork(Network):
     """providers: short names, in the order that they are tried in."""
 
     def __init__(self, model: Path, precision: str, providers: Sequence[str], threads: int) -> None:
-        from edge_c2vl.backends.onnxruntime import open_session, used_provider
+        from edge_c2vl.inference.onnxruntime import open_session, used_provider
 
         # Threads that spin take the core that the camera and the encoder need: 20 to 88 ms beside other work.
         self._session: Any = open_session(model, precision, providers, threads, spin=False)

@@ -17,7 +17,7 @@ from edge_c2vl.pose.landmarks import BODY, Found, LandmarkFinder
 from edge_c2vl.pose.networks import Networks
 from edge_c2vl.pose.region import Region
 from edge_c2vl.pose.smoothing import LowPassFilter, OneEuroFilter
-from edge_c2vl.skeleton import MEDIAPIPE33, Array
+from edge_c2vl.skeletons.skeleton import MEDIAPIPE33, Array
 
 # For so long after the person was lost, only somebody whose shoulders are where the person's were is taken to be that
 # person: as near as this, in sizes of the region, which is 2 to 2.5 m. Then whoever is surest is followed.

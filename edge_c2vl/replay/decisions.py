@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from datetime import datetime, timezone
 from pathlib import Path
@@ -12,13 +11,10 @@ from typing import Any
 import numpy as np
 
 from edge_c2vl.errors import EdgeC2VLError, UsageError
-from edge_c2vl.policy import Level, State
-from edge_c2vl.records import SCHEMA
-from edge_c2vl.replay.recording import Recording, spans_of
-from edge_c2vl.texts import read_text
+from edge_c2vl.monitoring.events import check_record, record_unix_s
+from edge_c2vl.replay.recording import ReplayRecording, spans_of
+from edge_c2vl.utils.texts import read_text
 
-# Schema 1 had one alert at a time; it is read as if its alerts had stood side by side.
-READABLE = (1, SCHEMA)
 # Decisions farther apart than this, or that go back in time, belong to different runs, which share a file.
 NEW_RUN_S = 10.0
 # How far an alert may lie outside its run's decisions by the wall clock: it is made just after its decision.
@@ -40,7 +36,7 @@ class DecisionFile:
     def __len__(self) -> int:
         return len(self._recordings)
 
-    def recording(self, index: int) -> Recording:
+    def recording(self, index: int) -> ReplayRecording:
         return self._recordings[index]
 
     def find(self, name: str) -> int | None:
@@ -48,7 +44,6 @@ class DecisionFile:
 
 
 Line = tuple[str, dict[str, Any]]
-_LEVELS = {level.name.lower() for level in Level}
 
 
 def _read(path: Path, kind: str) -> list[Line]:
@@ -79,49 +74,6 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no number")
 
 
-def check_record(record: Any) -> None:
-    """Raises ValueError where what the page and the time line read is not there."""
-    if not isinstance(record, dict) or record.get("kind") not in ("decision", "state", "alert"):
-        raise ValueError("not a decision, state or alert")
-    if isinstance(record.get("schema"), bool) or record.get("schema") not in READABLE:
-        raise ValueError(f"schema {record.get('schema')}, but this version reads {' and '.join(map(str, READABLE))}")
-    if record["kind"] == "state":
-        return
-    level = record.get("alert" if record["kind"] == "decision" else "level")
-    if record.get("state") not in {state.value for state in State} or level not in _LEVELS:
-        raise ValueError("an unknown state or level")
-    _check_alerts(record.get("alerts"))
-    numbers = [record.get("timestamp_s"), record.get("awareness")]
-    probabilities = record.get("probabilities")
-    if probabilities is not None:
-        if not isinstance(probabilities, dict):
-            raise ValueError("probabilities are no object")
-        numbers += probabilities.values()
-    if any(isinstance(value, bool) or not isinstance(value, (int, float)) for value in numbers):
-        raise ValueError("a number is missing")
-    if not all(math.isfinite(value) for value in numbers if value is not None):
-        raise ValueError("a number is out of range")
-    _unix_s(record)
-
-
-def _check_alerts(alerts: Any) -> None:
-    """The alerts that stand; schema 1 has none."""
-    if alerts is None:
-        return
-    if not isinstance(alerts, list) or not all(isinstance(alert, dict) for alert in alerts):
-        raise ValueError("alerts are no list of objects")
-    if any(not isinstance(alert.get("reason"), str) or alert.get("level") not in _LEVELS for alert in alerts):
-        raise ValueError("an alert without reason or level")
-
-
-def _unix_s(record: dict[str, Any]) -> float:
-    time = record.get("time")
-    if not isinstance(time, str):
-        raise ValueError("no time")
-    # Python 3.10 does not read the Z of RFC 3339.
-    return datetime.fromisoformat(time.replace("Z", "+00:00")).timestamp()
-
-
 def _runs(decisions: list[Line]) -> list[list[Line]]:
     runs: list[list[Line]] = []
     before = None
@@ -134,18 +86,18 @@ def _runs(decisions: list[Line]) -> list[list[Line]]:
     return runs
 
 
-def _recording(run: list[Line], alerts: list[dict[str, Any]] | None) -> Recording:
+def _recording(run: list[Line], alerts: list[dict[str, Any]] | None) -> ReplayRecording:
     records = [record for _, record in run]
     times_s = np.array([record["timestamp_s"] for record in records], np.float64)
     if alerts is None:
         mine = _alerts_of(records)
     else:
-        first, last = _unix_s(records[0]) - CLOCK_SLACK_S, _unix_s(records[-1]) + CLOCK_SLACK_S
-        within = [alert for alert in alerts if first <= _unix_s(alert) <= last]
+        first, last = record_unix_s(records[0]) - CLOCK_SLACK_S, record_unix_s(records[-1]) + CLOCK_SLACK_S
+        within = [alert for alert in alerts if first <= record_unix_s(alert) <= last]
         mine = [alert for alert in within if times_s[0] <= alert["timestamp_s"] <= times_s[-1]]
     labels, distraction = _labels_of(records)
-    return Recording(
-        name=f"{datetime.fromtimestamp(_unix_s(records[0]), timezone.utc):%Y-%m-%d %H:%M:%S} UTC",
+    return ReplayRecording(
+        name=f"{datetime.fromtimestamp(record_unix_s(records[0]), timezone.utc):%Y-%m-%d %H:%M:%S} UTC",
         start_s=float(times_s[0]),
         end_s=float(times_s[-1]),
         decisions=[text for text, _ in run],

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 import numpy as np
 
 from edge_c2vl.errors import EdgeC2VLError
-from edge_c2vl.replay.recording import Drive, Recording
+from edge_c2vl.replay.recording import Drive, ReplayRecording
 from edge_c2vl.web import messages
 from edge_c2vl.web.hub import BEAT_S
 
@@ -32,7 +32,7 @@ class Player:
         self._commands: deque[tuple[str, float]] = deque(maxlen=MAX_COMMANDS)
         self._wake = asyncio.Event()
         self._playing, self._speed = True, 1.0
-        self._recording = Recording("", 0.0, 0.0)
+        self._recording = ReplayRecording("", 0.0, 0.0)
         self._now_s = 0.0
         self._alert_s: list[float] = []
         self._frame = -1
@@ -115,11 +115,11 @@ class Player:
         await self._send(messages.line(about))
         await self._seek(recording.start_s)
 
-    def _open(self, index: int) -> tuple[Recording, messages.Box]:
+    def _open(self, index: int) -> tuple[ReplayRecording, messages.Box]:
         try:
             recording = self._drive.recording(index)
         except EdgeC2VLError as error:
-            recording = Recording(f"cannot be shown: {error}", 0.0, 0.0)
+            recording = ReplayRecording(f"cannot be shown: {error}", 0.0, 0.0)
         seen = recording.skeletons
         return recording, (0.0, 0.0, 1.0, 1.0) if seen is None else seen.view()
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_c2vl.errors import EdgeC2VLError, UsageError
-from edge_c2vl.skeleton import Array, Layout
+from edge_c2vl.skeletons.skeleton import Array, Layout
 
 Span = tuple[float, float, str]
 
 
 @dataclass(frozen=True)
-class Skeletons:
+class ReplaySkeletons:
     """frames: (T, V, 4), y up, zeros where a joint is missing; times_s: (T,), rising. labels: of each frame, "" for
     none; None where frames have no labels. min_confidence: joints below it are not drawn."""
 
@@ -44,7 +42,7 @@ class Skeletons:
 
 
 @dataclass(frozen=True)
-class Recording:
+class ReplayRecording:
     """One drive or clip. decisions: JSON lines as docs/events.md has them, made at times_s; alerts: such objects, in
     order; spans: (from, to, state) along the whole. label: of the whole recording, "" for none."""
 
@@ -58,7 +56,7 @@ class Recording:
     labels: list[str] = field(default_factory=list)
     distraction: list[str] = field(default_factory=list)
     label: str = ""
-    skeletons: Skeletons | None = None
+    skeletons: ReplaySkeletons | None = None
 
 
 class Drive(Protocol):
@@ -69,7 +67,7 @@ class Drive(Protocol):
 
     def __len__(self) -> int: ...
 
-    def recording(self, index: int) -> Recording: ...
+    def recording(self, index: int) -> ReplayRecording: ...
 
     def find(self, name: str) -> int | None:
         """The number of the recording of that name."""
@@ -88,41 +86,3 @@ def spans_of(times_s: NDArray[np.float64], states: list[str], end_s: float, gap_
             spans.append((float(times_s[first]), until, states[first]))
         first = index
     return spans
-
-
-def open_drive(source: str, events: str | None = None, bundle: str | None = None) -> Drive:
-    """A JSON lines file of decisions (with `events`, their alerts), a skeleton archive (with `bundle`, judged by it),
-    or alert clips. Raises EdgeC2VLError where it is none of these."""
-    from edge_c2vl.replay.skeletons import AlertClips, ArchivedClips, clip_files
-
-    path = Path(source)
-    if not path.exists():
-        raise EdgeC2VLError(f"{source} does not exist; name a file of decisions, a skeleton archive or alert clips")
-    if (path / "meta.json").is_file():
-        drive: Drive = ArchivedClips(path, bundle)
-    elif path.suffix == ".npz" or (path.is_dir() and clip_files(path)):
-        drive = AlertClips(path)
-    elif path.is_dir():
-        raise EdgeC2VLError(f"{source} is neither a skeleton archive (no meta.json) nor a folder of alert clips (.npz)")
-    else:
-        from edge_c2vl.replay.decisions import DecisionFile
-
-        return DecisionFile(path, events)
-    if events is not None:
-        raise UsageError("--events belongs to a file of decisions")
-    return drive
-
-
-def number_of(drive: Drive, name: str | None) -> int:
-    """The index of the recording of that name, or of that number counted from 1; 0 where none is asked for. Raises
-    UsageError."""
-    if name is None:
-        return 0
-    index = drive.find(name)
-    if index is None and name.isdigit():
-        index = int(name) - 1
-    if index is None or not 0 <= index < len(drive):
-        raise UsageError(
-            f"there is no recording {name} in {drive.title}; give a name, or a number of 1 to {len(drive)}"
-        )
-    return index

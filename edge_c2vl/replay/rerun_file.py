@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge_c2vl.errors import UsageError
-from edge_c2vl.files import PRIVATE_FILE
 from edge_c2vl.names import short, utf8_name
-from edge_c2vl.replay.recording import Recording, Skeletons
-from edge_c2vl.skeleton import Layout
+from edge_c2vl.replay.recording import ReplayRecording, ReplaySkeletons
+from edge_c2vl.skeletons.skeleton import Layout
+from edge_c2vl.utils.files import PRIVATE_FILE
 
 if TYPE_CHECKING:
     import rerun
@@ -21,7 +21,7 @@ TIMELINE = "drive"
 _LEVELS = {"none": "INFO", "notice": "INFO", "warning": "WARN", "critical": "CRITICAL"}
 
 
-def write_rerun(recording: Recording, target: str) -> None:
+def write_rerun(recording: ReplayRecording, target: str) -> None:
     """Writes skeletons (`driver/joints`, `driver/bones`), probabilities (`classes/...`), awareness and distraction
     (`policy/...`), states and alerts (`states`, `alerts`) on one time line, "drive", in seconds from the start. Raises
     UsageError where nothing can be written there."""
@@ -51,7 +51,7 @@ def write_rerun(recording: Recording, target: str) -> None:
         part.unlink(missing_ok=True)
 
 
-def _log_skeletons(rr: Any, stream: rerun.RecordingStream, seen: Skeletons, start_s: float) -> None:
+def _log_skeletons(rr: Any, stream: rerun.RecordingStream, seen: ReplaySkeletons, start_s: float) -> None:
     flat = not seen.frames[..., 2].any()
     # Rerun's 2-D views look down on y, as pictures do; in 3-D the layout's own axes are told.
     if not flat:
@@ -71,7 +71,7 @@ def _names(layout: Layout, there: np.ndarray) -> list[str]:
     return [name for name, seen in zip(layout.joints, there, strict=True) if seen]
 
 
-def _log_decisions(rr: Any, stream: rerun.RecordingStream, recording: Recording) -> None:
+def _log_decisions(rr: Any, stream: rerun.RecordingStream, recording: ReplayRecording) -> None:
     state = None
     for text in recording.decisions:
         decision = json.loads(text)

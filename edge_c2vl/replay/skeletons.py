@@ -9,16 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_c2vl.archive import Archive
-from edge_c2vl.arrays import ERRORS, NpzFile
 from edge_c2vl.errors import EdgeC2VLError
-from edge_c2vl.folders import is_hidden
-from edge_c2vl.pipeline import Pipeline
-from edge_c2vl.records import Alert, Decision
-from edge_c2vl.replay.decisions import check_record
-from edge_c2vl.replay.recording import Recording, Skeletons, spans_of
-from edge_c2vl.sinks import Sink
-from edge_c2vl.skeleton import MEDIAPIPE33, NTU25, Array, clean
+from edge_c2vl.monitoring.events import Alert, Decision, check_record
+from edge_c2vl.outputs.base import Sink
+from edge_c2vl.replay.recording import ReplayRecording, ReplaySkeletons, spans_of
+from edge_c2vl.runtime.pipeline import Pipeline
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.skeleton import MEDIAPIPE33, NTU25, Array, clean
+from edge_c2vl.utils.arrays import ERRORS, NpzFile
+from edge_c2vl.utils.atomic import is_hidden
 from edge_c2vl.web.messages import line
 
 
@@ -38,18 +37,18 @@ class ArchivedClips:
     def find(self, name: str) -> int | None:
         return self._names.index(name) if name in self._names else None
 
-    def recording(self, index: int) -> Recording:
+    def recording(self, index: int) -> ReplayRecording:
         archive = self._archive
         times_s, numbers = archive.timestamps(index), archive.frame_labels(index)
         frames = clean(archive.sequence(index))
         named = [*archive.labels, ""]
         frame_labels = None if numbers is None or (numbers < 0).all() else [named[number] for number in numbers]
         end_s = float(times_s[-1])
-        found = Found() if self._judge is None else self._judge.judge(frames, times_s)
+        found = KeptDecisions() if self._judge is None else self._judge.judge(frames, times_s)
         judged = self._judge is not None
         states = [decision.state.value for decision in found.decisions]
         decided_s = np.array([decision.timestamp_s for decision in found.decisions])
-        return Recording(
+        return ReplayRecording(
             name=self._names[index],
             start_s=float(times_s[0]),
             end_s=end_s,
@@ -60,7 +59,7 @@ class ArchivedClips:
             labels=self._judge.labels if self._judge else [],
             distraction=self._judge.distraction if self._judge else [],
             label=named[int(archive.clips["label"].iloc[index])],
-            skeletons=Skeletons(NTU25, frames, times_s, None if judged else frame_labels),
+            skeletons=ReplaySkeletons(NTU25, frames, times_s, None if judged else frame_labels),
         )
 
 
@@ -82,7 +81,7 @@ class AlertClips:
     def find(self, name: str) -> int | None:
         return next((index for index, file in enumerate(self._files) if name in (file.name, file.stem)), None)
 
-    def recording(self, index: int) -> Recording:
+    def recording(self, index: int) -> ReplayRecording:
         path = self._files[index]
         try:
             with NpzFile(path) as kept:
@@ -96,16 +95,16 @@ class AlertClips:
             check_record(alert)
         except ERRORS as error:
             raise EdgeC2VLError(f"{path} is no alert clip of edge-c2vl run --alert-clips: {error}") from None
-        return Recording(
+        return ReplayRecording(
             name=path.stem,
             start_s=float(times_s[0]),
             end_s=float(times_s[-1]),
             alerts=[alert],
-            skeletons=Skeletons(MEDIAPIPE33, frames, times_s, min_confidence=0.5),
+            skeletons=ReplaySkeletons(MEDIAPIPE33, frames, times_s, min_confidence=0.5),
         )
 
 
-class Found(Sink):
+class KeptDecisions(Sink):
     """Keeps what a run decides."""
 
     def __init__(self) -> None:
@@ -123,17 +122,17 @@ class Judge:
     """A bundle's encoder behind the live pipeline, fed with skeletons instead of pictures."""
 
     def __init__(self, bundle: str) -> None:
-        from edge_c2vl.backends import open_backend
-        from edge_c2vl.bundle import Bundle
+        from edge_c2vl.bundle.bundle import Bundle
+        from edge_c2vl.inference.select import open_backend
 
         model = Bundle.open(bundle)
         self._backend = open_backend(model)
         self._clip = model.manifest.clip
         self.labels, self.distraction = list(model.manifest.labels), list(model.manifest.distraction)
 
-    def judge(self, frames: Array, times_s: np.ndarray) -> Found:
+    def judge(self, frames: Array, times_s: np.ndarray) -> KeptDecisions:
         """frames: ntu25 (T, 25, 4) at times_s (T,)."""
-        found, played = Found(), _Played(frames, times_s)
+        found, played = KeptDecisions(), _Played(frames, times_s)
         Pipeline(
             played,
             played,

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from edge_c2vl.simulated.body import SIDES, Floats
-from edge_c2vl.simulated.implicit import Blob, Model, Part, carve
+from edge_c2vl.simulated.implicit import Blob, BodyModel, Part, carve
 
 
-def arm(model: Model, side: str, extra: float = 0.0) -> list[Blob]:
+def arm(model: BodyModel, side: str, extra: float = 0.0) -> list[Blob]:
     joints, girth = model.rest.joints, model.build.stature / 1.75 * model.build.girth**0.5
     shoulder, elbow, wrist = (joints[f"{side}_{name}"] for name in ("shoulder", "elbow", "wrist"))
     middle = 0.5 * (elbow + wrist)
@@ -30,7 +30,7 @@ def arm(model: Model, side: str, extra: float = 0.0) -> list[Blob]:
     ]
 
 
-def neck(model: Model) -> list[Blob]:
+def neck(model: BodyModel) -> list[Blob]:
     thick = model.build.girth**0.3 * (0.058 - 0.008 * model.look.bust)
     base, axes = model.rest.bones["neck"]
     top = model.rest.head_point([0, -0.03, 0.012])
@@ -40,7 +40,7 @@ def neck(model: Model) -> list[Blob]:
     ]
 
 
-def trunk(model: Model) -> list[Blob]:
+def trunk(model: BodyModel) -> list[Blob]:
     joints, bones, look = model.rest.joints, model.rest.bones, model.look
     size, girth = model.build.stature / 1.75, model.build.girth
     hips, waist, top = joints["spine_base"], joints["spine_mid"], joints["spine_shoulder"]
@@ -64,14 +64,14 @@ def trunk(model: Model) -> list[Blob]:
     return blobs
 
 
-def skin(model: Model) -> Part:
+def skin(model: BodyModel) -> Part:
     blobs = neck(model)
     for side in SIDES:
         blobs += arm(model, side)
     return model.part("skin", blobs, 0.02, 0.0155, model.look.skin, model.look.skin_gray)
 
 
-def hand(model: Model, side: str) -> Part:
+def hand(model: BodyModel, side: str) -> Part:
     size = model.build.hand
 
     def at(*place: float) -> Floats:
@@ -104,7 +104,7 @@ def hand(model: Model, side: str) -> Part:
     return model.part("hand", blobs, 0.006, 0.0078, model.look.skin, model.look.skin_gray * 0.97)
 
 
-def head(model: Model) -> Part:
+def head(model: BodyModel) -> Part:
     blobs = [
         model.on_head((0, 0.048, 0.022), (0, 0.05, -0.018), 0.080, 0.078, 0.96),
         model.on_head((0, 0.02, -0.040), (0, -0.035, -0.042), 0.060, 0.053, 1.05),
@@ -137,7 +137,7 @@ def head(model: Model) -> Part:
     return model.part("head", blobs, 0.014, 0.0085, model.look.skin, model.look.skin_gray, cut)
 
 
-def hair(model: Model) -> list[Part]:
+def hair(model: BodyModel) -> list[Part]:
     if model.look.hair_style == "none":
         return []
     blobs = [model.on_head((0, 0.054, 0.026), (0, 0.058, -0.014), 0.092, 0.086, 0.97)]

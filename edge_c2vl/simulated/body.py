@@ -2,7 +2,7 @@
 
 Car coordinates, metres: x to the driver's left, y up, z to the rear; the origin is the hip point of a driver of mean
 stature. Seen from the dashboard x points to the right of the picture and z away from the camera, as in
-edge_c2vl.skeleton. These axes are left-handed, so a cross product follows the left hand.
+edge_c2vl.skeletons.skeleton. These axes are left-handed, so a cross product follows the left hand.
 
 Segment lengths are shares of stature after Drillis and Contini (1966), as given by Winter, Biomechanics and Motor
 Control of Human Movement, figure 4.1.

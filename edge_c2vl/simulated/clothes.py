@@ -8,10 +8,10 @@ from numpy.typing import ArrayLike
 from edge_c2vl.simulated import mesh
 from edge_c2vl.simulated.anatomy import arm, trunk
 from edge_c2vl.simulated.body import SIDES, Floats, unit
-from edge_c2vl.simulated.implicit import Blob, Model, Part, carve
+from edge_c2vl.simulated.implicit import Blob, BodyModel, Part, carve
 
 
-def upper(model: Model, name: str, sleeve: float, thicker: float, colour: ArrayLike, gray: float) -> Part:
+def upper(model: BodyModel, name: str, sleeve: float, thicker: float, colour: ArrayLike, gray: float) -> Part:
     """Shirt or jacket. sleeve: share of the upper arm; above 1 it reaches down the forearm."""
     joints, seed = model.rest.joints, model.look.seed
     blobs = trunk(model)
@@ -42,7 +42,7 @@ def upper(model: Model, name: str, sleeve: float, thicker: float, colour: ArrayL
     return model.part(name, blobs, 0.035, 0.020, colour, gray, cut)
 
 
-def belt(model: Model, shirt: Part) -> Part:
+def belt(model: BodyModel, shirt: Part) -> Part:
     """From the left shoulder to the right hip, lying on the shirt; it moves as the shirt beneath it does."""
     joints, bones = model.rest.joints, model.rest.bones
     back = bones["chest"][1][:, 2]
@@ -69,7 +69,7 @@ def belt(model: Model, shirt: Part) -> Part:
     return Part("belt", mesh.sheet(grid).coloured((0.035, 0.034, 0.033), 0.07), np.concatenate([weights, weights]))
 
 
-def sunglasses(model: Model) -> Part:
+def sunglasses(model: BodyModel) -> Part:
     blobs = []
     for out in (1.0, -1.0):
         blobs.append(model.on_head((0.022 * out, 0.027, -0.102), (0.043 * out, 0.027, -0.098), 0.019, 0.019))
@@ -85,7 +85,7 @@ def sunglasses(model: Model) -> Part:
     return model.part("sunglasses", blobs, 0.003, 0.0045, (0.02, 0.02, 0.02), 0.04, cut)
 
 
-def trousers(model: Model) -> Part:
+def trousers(model: BodyModel) -> Part:
     joints, girth = model.rest.joints, model.build.girth**0.7 * model.build.stature / 1.75
     across, up = model.rest.bones["pelvis"][1][:, :2].T
     hips = joints["spine_base"]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edge_c2vl.simulated import anatomy, clothes, mesh
 from edge_c2vl.simulated.body import SIDES, Build, Floats, Skeleton
 from edge_c2vl.simulated.driver import Appearance
-from edge_c2vl.simulated.implicit import Model, Part
+from edge_c2vl.simulated.implicit import BodyModel, Part
 
 # Parts that are put on and taken off, and the part that each hides.
 WORN = {"belt": None, "jacket": "shirt", "sunglasses": None}
@@ -20,7 +20,7 @@ class Figure:
     """A driver's parts in the rest posture; `posed` puts them where a skeleton says."""
 
     def __init__(self, build: Build, look: Appearance) -> None:
-        model = Model(build, look)
+        model = BodyModel(build, look)
         self.look = look
         self.rest, self.bones = model.rest, model.bones
         parts = _parts(model)
@@ -60,7 +60,7 @@ def make_figure(build: Build, look: Appearance) -> Figure:
     return Figure(build, look)
 
 
-def _parts(model: Model) -> list[Part]:
+def _parts(model: BodyModel) -> list[Part]:
     look = model.look
     shirt = clothes.upper(model, "shirt", look.sleeve, 0.0, look.shirt, look.shirt_gray)
     jacket = clothes.upper(model, "jacket", 1.93, 0.010, look.jacket, look.jacket_gray)

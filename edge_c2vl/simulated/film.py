@@ -13,7 +13,7 @@ from edge_c2vl.simulated.figure import make_figure
 from edge_c2vl.simulated.motion import Moment, Motion, Script
 from edge_c2vl.simulated.props import place
 from edge_c2vl.simulated.render import Image, Renderer
-from edge_c2vl.skeleton import MEDIAPIPE33, Array
+from edge_c2vl.skeletons.skeleton import MEDIAPIPE33, Array
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ class Part:
     weights: Floats
 
 
-class Model:
+class BodyModel:
     """What parts are made from: a driver's measures and looks, and the skeleton in the rest posture."""
 
     def __init__(self, build: Build, look: Appearance) -> None:

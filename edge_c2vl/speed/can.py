@@ -6,8 +6,8 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from edge_c2vl.errors import UsageError
-from edge_c2vl.redact import redact
-from edge_c2vl.speed import Speed, parse_kmh
+from edge_c2vl.speed.base import Speed, parse_kmh
+from edge_c2vl.utils.redact import redact
 
 _FACTORS = {"km/h": 1.0, "kmh": 1.0, "kph": 1.0, "m/s": 3.6, "mph": 1.609344}
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from edge_c2vl.broker import make_client, parse_broker
-from edge_c2vl.speed import Speed, parse_kmh
+from edge_c2vl.speed.base import Speed, parse_kmh
+from edge_c2vl.utils.mqtt_client import make_client, parse_broker
 
 
 class MqttSpeed(Speed):

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_c2vl.errors import UsageError
-from edge_c2vl.listen import connection_limit
-from edge_c2vl.once import Once
-from edge_c2vl.speed import Speed, parse_kmh
+from edge_c2vl.speed.base import Speed, parse_kmh
+from edge_c2vl.utils.listen_address import connection_limit
+from edge_c2vl.utils.once import Once
 
 # A line with a speed is shorter; a client that sends no line end must not fill the memory.
 MAX_LINE = 64

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edge_c2vl.once import Once
+from edge_c2vl.utils.once import Once
 
 REQUEST_S = 10.0
 CHECK_S = 0.5

@@ -9,7 +9,7 @@ from asyncio import wait_for
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
-from edge_c2vl.listen import PublicUrl, allowed, is_loopback
+from edge_c2vl.utils.listen_address import PublicUrl, allowed, is_loopback
 from edge_c2vl.web.messages import parse
 
 if TYPE_CHECKING:

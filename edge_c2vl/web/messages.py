@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_c2vl.records import SeenFrame, SeenSkeleton
-from edge_c2vl.skeleton import Array, Layout
+from edge_c2vl.monitoring.events import SeenFrame, SeenSkeleton
+from edge_c2vl.skeletons.skeleton import Array, Layout
 
 # Grows when a page that was loaded before would misread what is sent now.
 VERSION = 2

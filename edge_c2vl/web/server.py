@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from edge_c2vl.errors import OutputError, UsageError
-from edge_c2vl.listen import (
+from edge_c2vl.utils.listen_address import (
     TOKEN_VARIABLE,
     PublicUrl,
     connection_limit,
@@ -21,7 +21,7 @@ from edge_c2vl.listen import (
     parse_public_url,
     token_for,
 )
-from edge_c2vl.once import Once
+from edge_c2vl.utils.once import Once
 from edge_c2vl.web.connections import Connections
 from edge_c2vl.web.guard import App, Guard, Message, refuse
 

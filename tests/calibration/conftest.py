@@ -8,37 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.movements import CAMERAS, LABELS, SPEC, body
+
 pytest.importorskip("torch")
 
-from edge_c2vl.archive import Archive, ArchiveWriter
-from edge_c2vl.recordings import clip_of, whole_clips
-from edge_c2vl.skeleton import NTU25
-from edge_c2vl.window import ClipSpec
-
-LABELS = ["raise left", "raise right", "raise both", "rest"]
-SPEC = ClipSpec(frames=16, seconds=1.0, dimensions=3)
-CAMERAS = ("front", "side")
-
-
-def body(random: np.random.Generator, label: int, length: int = 24) -> np.ndarray:
-    """(length, 25, 4): a standing person who moves as the label says, metres, in a size and pace of their own."""
-    frames = np.zeros((length, NTU25.size, 4), np.float32)
-    frames[..., 3] = 1
-    spine, sides = (
-        {"hip_centre": 0.0, "spine_middle": 0.3, "spine_shoulder": 0.6, "head": 0.9},
-        {"left": 1, "right": -1},
-    )
-    for index, name in enumerate(NTU25.joints):
-        side = next((sign for word, sign in sides.items() if word in name), 0)
-        frames[:, index, 0] = 0.2 * side
-        frames[:, index, 1] = spine.get(name, 0.5 if "shoulder" in name else 0.3 if side else 0.45)
-        arm = any(word in name for word in ("elbow", "wrist", "hand", "thumb", "tip"))
-        moves = (side == 1 and label in (0, 2)) or (side == -1 and label in (1, 2))
-        if arm and moves:
-            frames[:, index, 1] += 0.5 * np.sin(np.linspace(0, np.pi, length) * random.uniform(0.8, 1.2))
-    frames[..., :3] *= random.uniform(0.9, 1.1)
-    frames[..., :3] += random.normal(0, 0.02, frames[..., :3].shape)
-    return frames
+from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
+from edge_c2vl.skeletons.windows import clip_of, whole_clips
 
 
 @pytest.fixture(scope="session")
@@ -88,10 +63,10 @@ def _trained(path: Path, archive: Archive, **form: int) -> Path:
     import torch
     from torch.nn import functional as F
 
-    from train.checkpoint import About
-    from train.encoder import Encoder
-    from train.export import export_bundle
-    from train.settings import EncoderSettings
+    from train.model.checkpoint import About
+    from train.model.encoder import Encoder
+    from train.model.export import export_bundle
+    from train.settings.training import EncoderSettings
 
     windows = whole_clips(archive)
     clips = np.stack(

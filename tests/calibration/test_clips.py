@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calibration.clips import MIN_SAMPLES, balanced, divide, fingerprint
-from edge_c2vl.archive import Archive, ArchiveWriter
 from edge_c2vl.errors import ArchiveError, UsageError
-
-from .conftest import CAMERAS, LABELS, SPEC, body
+from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
+from tests.support.movements import CAMERAS, LABELS, SPEC, body
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=60), st.integers(1, 70), st.integers(0, 3))

@@ -15,7 +15,7 @@ from onnx import numpy_helper
 from calibration.evaluate import sqnr_db
 from calibration.quantize import insert_qdq, layers, load_folded, ranged_tensors, to_fp16
 from calibration.ranges import CalibrationError
-from edge_c2vl.backends.onnxruntime import OnnxRuntimeBackend, session_options
+from edge_c2vl.inference.onnxruntime import OnnxRuntimeBackend, session_options
 
 CLIPS = np.random.default_rng(0).normal(size=(8, 3, 16, 25)).astype(np.float32)
 

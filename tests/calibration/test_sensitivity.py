@@ -14,9 +14,8 @@ from calibration.quantize import insert_qdq, layers, load_folded
 from calibration.ranges import CalibrationError
 from calibration.sensitivity import Sensitivity, leave_one_out, search, table
 from calibration.workflow import _histograms
-from edge_c2vl.archive import Archive
-
-from .conftest import LABELS, SPEC
+from edge_c2vl.skeletons.archive import Archive
+from tests.support.movements import LABELS, SPEC
 
 
 @pytest.fixture(scope="module")

@@ -21,13 +21,12 @@ from calibration.clips import divide, fingerprint
 from calibration.commands.quantize import quantize
 from calibration.ranges import METHODS, CalibrationError
 from calibration.workflow import QuantizeOptions, quantize_bundle
-from edge_c2vl.archive import Archive, ArchiveWriter
-from edge_c2vl.backends import open_backend
-from edge_c2vl.bundle import Bundle, Engine, revise_bundle
-from edge_c2vl.engine import checking_clips
+from edge_c2vl.bundle.bundle import Bundle, Engine, revise_bundle
 from edge_c2vl.errors import EdgeC2VLError
-
-from .conftest import LABELS, SPEC, body
+from edge_c2vl.inference.engine_build import checking_clips
+from edge_c2vl.inference.select import open_backend
+from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
+from tests.support.movements import LABELS, SPEC, body
 
 LATENCY = {"threads": 1, "fp32": {"p50_ms": 3.0, "p95_ms": 4.0}, "int8": {"p50_ms": 1.0, "p95_ms": 2.0}}
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from edge_c2vl.commands.run import run
-from edge_c2vl.telemetry import SWITCHES
-from tests.conftest import needs
+from edge_c2vl.utils.telemetry import SWITCHES
+from tests.support.programs import needs
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 OPTIONS = {option for parameter in run.params for option in parameter.opts}

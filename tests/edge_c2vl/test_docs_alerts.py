@@ -6,9 +6,9 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-from edge_c2vl.policy import PolicySettings
-from edge_c2vl.sinks.prometheus import Prometheus
-from tests.edge_c2vl.fleet import Run
+from edge_c2vl.monitoring.policy_settings import PolicySettings
+from edge_c2vl.outputs.prometheus import Prometheus
+from tests.support.fleet import Run
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "alerts.md").read_text()
 
@@ -21,7 +21,7 @@ def test_every_setting_stands_in_the_docs_with_its_default():
 
 
 def test_every_metric_stands_in_the_docs(monkeypatch):
-    monkeypatch.setattr("edge_c2vl.sinks.prometheus.temperature_c", lambda: 50.0)
+    monkeypatch.setattr("edge_c2vl.outputs.prometheus.temperature_c", lambda: 50.0)
     sink = Prometheus("127.0.0.1:0")
     sink.attach(Run())
     served = {

@@ -13,9 +13,9 @@ from click.testing import CliRunner
 
 from edge_c2vl import doctor
 from edge_c2vl.commands.doctor import doctor as command
+from edge_c2vl.device.machine import Jetson, find_jetson
 from edge_c2vl.doctor import Finding, can_run, examine
 from edge_c2vl.errors import CameraError
-from edge_c2vl.jetson import Jetson, find_jetson
 
 ORIN = (
     "# R36 (release), REVISION: 4.0, GCID: 37537400, BOARD: generic, EABI: aarch64, DATE: Fri Sep 13 04:36:44 UTC 2024"
@@ -77,7 +77,7 @@ class TestJetson:
         assert advice in doctor.tensorrt_advice(Jetson("Orin", "36.4.0", "6", "3.10"), python)
 
     def test_gstreamer_without_the_sensors_element(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("edge_c2vl.sources.csi.has_gstreamer", lambda: False)
+        monkeypatch.setattr("edge_c2vl.cameras.csi.has_gstreamer", lambda: False)
         program(tmp_path, "gst-launch-1.0", "", monkeypatch)
         program(tmp_path, "gst-inspect-1.0", "exit 1", monkeypatch)
         found = by_name(doctor.check_cameras(jetson_root(tmp_path)))["GStreamer"]
@@ -131,8 +131,8 @@ class TestFindings:
         def fail(*_):
             raise CameraError("cannot open /dev/video7: another program uses it")
 
-        monkeypatch.setattr("edge_c2vl.sources.device.devices", lambda: [Path("/dev/video7")])
-        monkeypatch.setattr("edge_c2vl.camera.open_camera", fail)
+        monkeypatch.setattr("edge_c2vl.cameras.device.devices", lambda: [Path("/dev/video7")])
+        monkeypatch.setattr("edge_c2vl.cameras.camera.open_camera", fail)
         found = by_name(doctor.check_cameras(tmp_path))["/dev/video7"]
         assert (found.state, found.value) == ("info", "cannot open /dev/video7: another program uses it")
 

@@ -13,9 +13,9 @@ from click.testing import CliRunner
 
 from cli import COMMANDS, edge_c2vl
 from edge_c2vl import __version__
-from edge_c2vl.camera import open_camera
+from edge_c2vl.cameras import device
+from edge_c2vl.cameras.camera import open_camera
 from edge_c2vl.errors import CameraError
-from edge_c2vl.sources import device
 
 
 def run(*arguments, **environment):

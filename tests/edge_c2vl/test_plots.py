@@ -10,7 +10,7 @@ import pytest
 
 from edge_c2vl import plots
 from edge_c2vl.errors import UsageError
-from edge_c2vl.skeleton import NTU25
+from edge_c2vl.skeletons.skeleton import NTU25
 
 STAGES = {"pose": {"p50_ms": 20.0, "p95_ms": 25.0}, "encoder": {"p50_ms": 5.0, "p95_ms": 7.0}}
 

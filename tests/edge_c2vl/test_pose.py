@@ -14,12 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_c2vl.camera import CameraOptions, open_camera
+from edge_c2vl.cameras.camera import open_camera
+from edge_c2vl.cameras.options import CameraOptions
 from edge_c2vl.errors import UsageError
 from edge_c2vl.pose import PoseEstimator, identity_of, resolve
 from edge_c2vl.pose.estimator import RisingClock, to_skeleton
-from edge_c2vl.skeleton import MEDIAPIPE33
-from edge_c2vl.window import ClipSpec, Window
+from edge_c2vl.skeletons.clip import ClipBuffer, ClipSpec
+from edge_c2vl.skeletons.skeleton import MEDIAPIPE33
 
 ARMS = [MEDIAPIPE33.index(f"{side}_{joint}") for side in ("left", "right") for joint in ("elbow", "wrist")]
 SHOULDERS = [MEDIAPIPE33.index("left_shoulder"), MEDIAPIPE33.index("right_shoulder")]
@@ -70,7 +71,7 @@ def signer(request, recording):
 
 
 def arms_seen(frames, poses):
-    window = Window(ClipSpec(), "mediapipe33")
+    window = ClipBuffer(ClipSpec(), "mediapipe33")
     for frame, pose in zip(frames, poses, strict=True):
         window.add(frame.timestamp_s, pose)
     return window.clip().arms
@@ -314,7 +315,7 @@ class TestProcess:
 
     def test_nothing_is_written_and_no_plotting_library_is_loaded(self, recording, kind):
         program = (
-            "import sys\nfrom edge_c2vl.camera import open_camera\nfrom edge_c2vl.pose import PoseEstimator\n"
+            "import sys\nfrom edge_c2vl.cameras.camera import open_camera\nfrom edge_c2vl.pose import PoseEstimator\n"
             "camera = open_camera(sys.argv[1])\n"
             "with PoseEstimator(kind=sys.argv[2]) as pose:\n"
             "    for _ in range(3):\n"

@@ -14,10 +14,10 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from edge_c2vl.sinks.page import Page
-from tests.conftest import free_port, needs
-from tests.edge_c2vl.test_page_server import ABOUT, TOKEN, read
-from tests.edge_c2vl.test_speed import wait_for
+from edge_c2vl.outputs.page import Page
+from tests.support.page_server import ABOUT, TOKEN, read
+from tests.support.programs import free_port, needs
+from tests.support.waiting import wait_for
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "page.md"
 HOST = "fleet.example"

@@ -18,15 +18,16 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect as connect_websocket
 
 from edge_c2vl.errors import UsageError
-from edge_c2vl.listen import connection_limit, parse_address, parse_public_url, token_for
-from edge_c2vl.once import Once
-from edge_c2vl.sinks.page import Page
-from edge_c2vl.sinks.prometheus import Prometheus
+from edge_c2vl.outputs.page import Page
+from edge_c2vl.outputs.prometheus import Prometheus
+from edge_c2vl.utils.listen_address import connection_limit, parse_address, parse_public_url, token_for
+from edge_c2vl.utils.once import Once
 from edge_c2vl.web import app, connections
-from tests.edge_c2vl.hostile import closed, connect, websocket
-from tests.edge_c2vl.test_page_server import ABOUT, TOKEN, get, read, viewer
-from tests.edge_c2vl.test_sinks import DECISION
-from tests.edge_c2vl.test_speed import wait_for
+from tests.edge_c2vl.web.test_page_server import get, viewer
+from tests.support.hostile import closed, connect, websocket
+from tests.support.page_server import ABOUT, TOKEN, read
+from tests.support.records import DECISION
+from tests.support.waiting import wait_for
 
 
 @pytest.fixture
@@ -288,7 +289,7 @@ def test_metrics_are_guarded_as_the_page_is(metrics):
 
 
 def test_an_error_of_our_own_is_one_line_in_the_log(metrics, monkeypatch, caplog):
-    monkeypatch.setattr("edge_c2vl.sinks.prometheus.temperature_c", lambda: 1 / 0)
+    monkeypatch.setattr("edge_c2vl.outputs.prometheus.temperature_c", lambda: 1 / 0)
     assert [ask(metrics.port)[0] for _ in range(3)] == [500, 500, 500]
     assert ["ZeroDivisionError" in record.getMessage() for record in caplog.records] == [True]
     monkeypatch.undo()

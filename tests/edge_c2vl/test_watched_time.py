@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from edge_c2vl.errors import EdgeC2VLError, UsageError
-from edge_c2vl.governor import Governor, GovernorSettings, Skipper
-from edge_c2vl.live import Watch, watch
-from edge_c2vl.policy import Level, PolicySettings, Reason, State
-from tests.edge_c2vl.test_pipeline import Camera, Encoder, Frame, Kept, Pose, build
-from tests.edge_c2vl.tiny import make_bundle
+from edge_c2vl.monitoring.policy import State
+from edge_c2vl.monitoring.policy_settings import PolicySettings
+from edge_c2vl.monitoring.standing import Level, Reason
+from edge_c2vl.runtime.run import Watch, watch
+from edge_c2vl.runtime.throttle import Skipper, Throttle, ThrottleSettings
+from tests.support.pipeline import Camera, Encoder, Frame, Kept, Pose, build
+from tests.support.tiny_bundle import make_bundle
 
 
 class Gap(Camera):
@@ -64,7 +66,7 @@ class Slow(Camera):
 def test_a_hot_machine_with_a_slow_camera_still_sees_the_driver(fps):
     kept = Kept()
     pipeline = build(Slow(int(20 * fps), fps), sinks=[kept])
-    pipeline.governor = Governor(GovernorSettings(steps=((4, 3),)))
+    pipeline.governor = Throttle(ThrottleSettings(steps=((4, 3),)))
     pipeline.run()
     assert State.CANNOT_SEE not in {decision.state for decision in kept.decisions}
     assert {decision.state for decision in kept.decisions[2:]} == {State.DISTRACTED}
@@ -82,7 +84,7 @@ def test_what_is_left_out_depends_on_what_the_camera_has_to_spare():
 
 
 def test_decisions_of_a_hot_machine_are_never_more_than_a_second_apart():
-    governor = Governor(GovernorSettings(steps=((4, 1),)))
+    governor = Throttle(ThrottleSettings(steps=((4, 1),)))
     assert governor.hop_s(0.25, 1.0) == 1.0
     assert governor.hop_s(0.5, 1.0) == 1.0
     assert governor.hop_s(1.0, 1.0) == 1.0
@@ -102,7 +104,7 @@ def test_settings_that_do_not_suit_the_hop_are_refused_at_the_start_and_on_reloa
     pipeline = build(Camera(10))
     with pytest.raises(UsageError, match="max_step_s"):
         pipeline.set_policy(short)
-    assert pipeline._decider.policy.settings == PolicySettings()
+    assert pipeline._monitor.policy.settings == PolicySettings()
 
 
 def test_at_the_longest_hop_the_limits_are_what_they_say():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.videos import Recordings
+from tests.support.videos import Recordings
 
 
 @pytest.fixture(scope="session")

@@ -12,9 +12,11 @@ import time
 import numpy as np
 
 import cli
-from edge_c2vl import backends, camera, pose
-from edge_c2vl.backends.base import Backend
-from tests.edge_c2vl import scripted
+from edge_c2vl import pose
+from edge_c2vl.cameras import camera
+from edge_c2vl.inference import select
+from edge_c2vl.inference.base import Backend
+from tests.support import scripted
 
 # The driver looks away and back once in so long.
 PERIOD_S = 0.6
@@ -61,5 +63,5 @@ class Encoder(Backend):
 if __name__ == "__main__":
     camera.open_camera = lambda *_: Camera()
     pose.PoseEstimator = lambda *_, **__: Pose()
-    backends.open_backend = lambda bundle, *_: Encoder(bundle.manifest.clip)
+    select.open_backend = lambda bundle, *_: Encoder(bundle.manifest.clip)
     cli.main(sys.argv[1:])

@@ -10,9 +10,9 @@ from dataclasses import replace
 import pytest
 
 from edge_c2vl.errors import EdgeC2VLError
-from edge_c2vl.sinks import mqtt
-from tests.edge_c2vl.fleet import ALERT, Listener, spool_at
-from tests.edge_c2vl.test_speed import wait_for
+from edge_c2vl.outputs import mqtt
+from tests.support.fleet import ALERT, Listener, spool_at
+from tests.support.waiting import wait_for
 
 
 @pytest.mark.slow

@@ -12,21 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from edge_c2vl.sinks.jsonl import JsonLines
-from edge_c2vl.sinks.mqtt import Mqtt
-from tests.edge_c2vl.fleet import ALERT, Listener, spool_at
-from tests.edge_c2vl.test_speed import wait_for
-from tests.faults.live import LiveRun, Stream
+from edge_c2vl.outputs.jsonl import JsonLines
+from edge_c2vl.outputs.mqtt import Mqtt
+from tests.support.disk import records
+from tests.support.fleet import ALERT, Listener, spool_at
+from tests.support.live_run import LiveRun, Stream
+from tests.support.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def records(folder: Path) -> list[dict]:
-    """All lines of events.jsonl and its older files, oldest first. A line that is no JSON fails the test."""
-    files = sorted(
-        folder.glob("events.jsonl*"), key=lambda file: -int(file.suffix[1:]) if file.suffix[1:].isdigit() else 0
-    )
-    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
 
 
 @pytest.mark.slow

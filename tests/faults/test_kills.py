@@ -17,11 +17,11 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from tests.conftest import free_port
-from tests.edge_c2vl.fleet import Listener
-from tests.edge_c2vl.test_speed import wait_for
-from tests.faults.live import ROOT
-from tests.faults.test_disk import records
+from tests.support.disk import records
+from tests.support.fleet import Listener
+from tests.support.live_run import ROOT
+from tests.support.programs import free_port
+from tests.support.waiting import wait_for
 
 KILLS = 50
 SETTINGS = """policy:

@@ -11,8 +11,8 @@ import urllib.request
 import psutil
 import pytest
 
-from tests.conftest import free_port
-from tests.faults.live import LiveRun
+from tests.support.live_run import LiveRun
+from tests.support.programs import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 CAMERA = "simulated:story?fps=10&size=480x270"

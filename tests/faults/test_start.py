@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conftest import free_port
-from tests.edge_c2vl.test_speed import wait_for
-from tests.faults.live import ROOT, LiveRun
+from tests.support.live_run import ROOT, LiveRun
+from tests.support.programs import free_port
+from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 CAMERA = "simulated:story?fps=5&size=320x180"

@@ -14,9 +14,9 @@ import psutil
 import pytest
 from websockets.sync.client import connect
 
-from tests.conftest import free_port
-from tests.edge_c2vl.hostile import websocket
-from tests.faults.live import LiveRun
+from tests.support.hostile import websocket
+from tests.support.live_run import LiveRun
+from tests.support.programs import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 CAMERA = "simulated:story?fps=5&size=320x180"

@@ -15,8 +15,8 @@ from pathlib import Path
 import cv2
 import pytest
 
-from tests.conftest import free_port, needs
-from tests.faults.live import LiveRun, Stream
+from tests.support.live_run import LiveRun, Stream
+from tests.support.programs import free_port, needs
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 JUDGED = ("attentive", "distracted")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 
-from edge_c2vl.sinks.jsonl import JsonLines
-from tests.edge_c2vl.fleet import ALERT
-from tests.edge_c2vl.test_sinks import DECISION
+from edge_c2vl.outputs.jsonl import JsonLines
+from tests.support.fleet import ALERT
+from tests.support.records import DECISION
 
 
 def main(path: str, first: int) -> None:

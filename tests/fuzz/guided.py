@@ -18,18 +18,18 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["edge_c2vl", "train.datasets", "yaml"]):
-    from edge_c2vl.broker import parse_broker
-    from edge_c2vl.bundle import _read_manifest
-    from edge_c2vl.camera import parse_crop
+    from edge_c2vl.bundle.bundle import _read_manifest
+    from edge_c2vl.bundle.external_data import external_files
+    from edge_c2vl.cameras.options import parse_crop
+    from edge_c2vl.cameras.registry import kind_of
+    from edge_c2vl.cameras.simulated import parse as parse_simulated
     from edge_c2vl.errors import EdgeC2VLError
-    from edge_c2vl.onnx_files import external_files
-    from edge_c2vl.settings import read_settings
-    from edge_c2vl.sources import kind_of
-    from edge_c2vl.sources.simulated import parse as parse_simulated
-    from train.datasets.drive_act import read_labels
+    from edge_c2vl.monitoring.policy_file import read_settings
+    from edge_c2vl.utils.mqtt_client import parse_broker
+    from train.datasets.drive_act_labels import read_labels
     from train.datasets.ntu import read_tracks
 
-from tests.fuzz.test_fuzz import DEFAULT, LABELS, MANIFEST, SETTINGS, SKELETON
+from tests.support.fuzz import DEFAULT, LABELS, MANIFEST, SETTINGS, SKELETON
 
 FOLDER = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
 

@@ -22,20 +22,23 @@ import scipy.io
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge_c2vl.arrays import ERRORS, NpzFile
-from edge_c2vl.broker import parse_broker
-from edge_c2vl.bundle import Manifest, _read_manifest
-from edge_c2vl.camera import parse_crop
+from edge_c2vl.bundle.bundle import Manifest, _read_manifest
+from edge_c2vl.bundle.external_data import external_files
+from edge_c2vl.cameras.options import parse_crop
+from edge_c2vl.cameras.registry import kind_of
+from edge_c2vl.cameras.simulated import parse as parse_simulated
 from edge_c2vl.errors import EdgeC2VLError
-from edge_c2vl.listen import parse_address
-from edge_c2vl.onnx_files import external_files
-from edge_c2vl.settings import read_settings
-from edge_c2vl.sources import kind_of, redact
-from edge_c2vl.sources.simulated import parse as parse_simulated
-from edge_c2vl.speed import open_speed, parse_kmh
+from edge_c2vl.monitoring.policy_file import read_settings
+from edge_c2vl.speed import open_speed
+from edge_c2vl.speed.base import parse_kmh
 from edge_c2vl.speed.unix import UnixSpeed
+from edge_c2vl.utils.arrays import ERRORS, NpzFile
+from edge_c2vl.utils.listen_address import parse_address
+from edge_c2vl.utils.mqtt_client import parse_broker
+from edge_c2vl.utils.redact import redact
+from tests.support.fuzz import DEFAULT, LABELS, MANIFEST, SETTINGS, SKELETON
 from train.datasets import pku_mmd, pyskl, utd_mhad
-from train.datasets.drive_act import read_labels
+from train.datasets.drive_act_labels import read_labels
 from train.datasets.ntu import read_tracks
 from train.datasets.source import Options
 from train.evaluation.live import read_truth
@@ -220,9 +223,6 @@ def test_speed_socket(speed, block):
         assert speed.latest()[0] == wanted
 
 
-SETTINGS = b"policy:\n  warning_fast_s: 3.5\n  cannot_see_s: 20\n  recovery: 2\n"
-
-
 @blocks
 @given(mutated(SETTINGS))
 def test_settings(file, contents):
@@ -230,17 +230,6 @@ def test_settings(file, contents):
         file.write_bytes(content)
         with refused:
             read_settings(file)
-
-
-MANIFEST = {
-    "format_version": 1,
-    "name": "n",
-    "labels": ["a", "b"],
-    "distraction": ["b"],
-    "clip": {"frames": 64, "seconds": 3.0, "joints": ["head"]},
-    "embedding_size": 64,
-    "files": {"model.fp32.onnx": {"size": 1, "sha256": "0"}},
-}
 
 
 VALUES = (
@@ -275,21 +264,12 @@ def test_manifest_files(folder, contents):
             _read_manifest(folder, "")
 
 
-DEFAULT = Path(__file__).resolve().parents[2] / "edge_c2vl" / "bundles" / "default" / "model.fp32.onnx"
-
-
 @blocks
 @given(mutated(DEFAULT.read_bytes()[:4000] if DEFAULT.exists() else b"\x08\x01"))
 def test_models(contents):
     for content in contents:
         with contextlib.suppress(ValueError):
             external_files(content)
-
-
-LABELS = (
-    b"participant_id,file_id,annotation_id,frame_start,frame_end,activity,chunk_id\n"
-    b"1,vp1/run1b_2018-05-29-14-02-47.kinect_color,1,58,82,closing_door_outside,0\n"
-)
 
 
 @blocks
@@ -358,10 +338,6 @@ def test_matlab_files(folder, contents):
         path.write_bytes(content)
         with refused:
             utd_mhad.read(path)
-
-
-BODY = b"72057594037931101 0 1 1 1 1 0 0.02 -0.1 2\n25\n" + b"0.2 0.1 3.7 271 200 1038 520 -0.2 0.03 0.9 -0.07 2\n" * 25
-SKELETON = b"2\n" + (b"1\n" + BODY) * 2
 
 
 @blocks

@@ -10,25 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
-from cli import edge_c2vl
-from edge_c2vl.archive import ArchiveWriter
-from edge_c2vl.bundle import Bundle
+from edge_c2vl.bundle.bundle import Bundle
 from edge_c2vl.errors import EdgeC2VLError
-from tests.train.test_loop import body
+from edge_c2vl.skeletons.archive import ArchiveWriter
+from tests.support.commands import call
+from tests.support.training import body
 
 SMALL = (
     "--epochs", "15", "--batch-size", "8", "--width", "8", "--blocks", "3", "--frames", "16",
     "--learning-rate", "5e-3", "--accelerator", "cpu",
 )  # fmt: skip
-
-
-def call(*arguments: str | Path) -> Result:
-    result = CliRunner().invoke(edge_c2vl, [str(argument) for argument in arguments], standalone_mode=False)
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
 
 
 @pytest.fixture(scope="module")

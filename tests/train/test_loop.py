@@ -12,38 +12,23 @@ import numpy as np
 import pytest
 import torch
 
-from edge_c2vl.archive import Archive, ArchiveWriter
 from edge_c2vl.errors import UsageError
-from edge_c2vl.skeleton import NTU25
-from edge_c2vl.window import ClipSpec
-from train.augment import Augment, AugmentSettings
-from train.checkpoint import About, CheckpointError, load_model, read_tensors
-from train.data import ClipStore, Loader, in_order, sliding
-from train.encoder import Encoder, EncoderSettings
-from train.loop import CHECKPOINT, MODEL, Interrupted, Loop
-from train.settings import LoopSettings
-from train.task import Supervised
+from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
+from edge_c2vl.skeletons.clip import ClipSpec
+from edge_c2vl.skeletons.windows import sliding
+from tests.support.training import body
+from train.data.augment import Augment
+from train.data.clips import ClipStore, Loader, in_order
+from train.methods.supervised import Supervised
+from train.model.checkpoint import About, CheckpointError, load_model, read_tensors
+from train.model.encoder import Encoder
+from train.settings.training import AugmentSettings, EncoderSettings, LoopSettings
+from train.trainer import CHECKPOINT, MODEL, Interrupted, Trainer
 
 SPEC = ClipSpec(frames=16, seconds=1.0, dimensions=2)
 ENCODER = EncoderSettings(width=4, blocks=3, classes=2, dropout=0.1)
 SETTINGS = LoopSettings(epochs=3, batch_size=8, average=0.9, warmup_epochs=0.5, accelerator="cpu", tensorboard=False)
 AUGMENT = AugmentSettings(shear=0.1, crop=0.7, rotate=10, mirror=0.5, jitter=0.01, mask_joints=0.1, mask_span=0.2)
-
-
-def body(random: np.random.Generator, frames: int, raised: bool) -> np.ndarray:
-    """A plausible sitting driver in pixels; `raised`: the right hand is at the ear."""
-    place = {
-        "spine_shoulder": (0, 0), "neck": (0, 10), "head": (0, 30), "spine_base": (0, -60), "spine_mid": (0, -30),
-        "left_shoulder": (-25, -3), "right_shoulder": (25, -3), "left_elbow": (-35, -30), "right_elbow": (35, -30),
-        "left_wrist": (-20, -40), "right_wrist": (12, 28) if raised else (20, -40),
-    }  # fmt: skip
-    sequence = np.zeros((frames, 25, 4), np.float32)
-    for joint, point in place.items():
-        sequence[:, NTU25.index(joint), :2] = point
-        sequence[:, NTU25.index(joint), 3] = 1
-    sequence[..., :2] += random.normal(0, 1.0, (frames, 25, 2)) + random.normal(0, 3.0, (1, 25, 2)) + (300, -200)
-    sequence[sequence[..., 3] == 0] = 0
-    return sequence
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +49,7 @@ def store(archive: Archive, tmp_path: Path) -> ClipStore:
     return ClipStore.open(archive, sliding(archive, seconds=SPEC.seconds, hop_s=1.0), SPEC, tmp_path / "cache")
 
 
-def make_loop(store: ClipStore, folder: Path | None, settings: LoopSettings = SETTINGS, stop_after: int = 0) -> Loop:
+def make_loop(store: ClipStore, folder: Path | None, settings: LoopSettings = SETTINGS, stop_after: int = 0) -> Trainer:
     torch.manual_seed(0)
     encoder = Encoder(ENCODER)
 
@@ -79,7 +64,7 @@ def make_loop(store: ClipStore, folder: Path | None, settings: LoopSettings = SE
 
     task = Stopping(Augment(AUGMENT, 2), smoothing=0.1)
     loader = Loader(store, np.arange(len(store)), settings.batch_size, settings.seed)
-    return Loop(encoder, task, loader, settings, folder, About(ENCODER, SPEC, ["attentive", "distracted"]))
+    return Trainer(encoder, task, loader, settings, folder, About(ENCODER, SPEC, ["attentive", "distracted"]))
 
 
 @pytest.mark.parametrize("accumulate", [1, 2])

@@ -15,14 +15,14 @@ torch = pytest.importorskip("torch")
 
 from click.testing import CliRunner  # noqa: E402
 
-from edge_c2vl.archive import Archive, ArchiveWriter  # noqa: E402
 from edge_c2vl.errors import EdgeC2VLError, UsageError  # noqa: E402
-from train.checkpoint import load_model  # noqa: E402
+from edge_c2vl.skeletons.archive import Archive, ArchiveWriter  # noqa: E402
 from train.commands.pretrain import pretrain  # noqa: E402
 from train.commands.probe import probe  # noqa: E402
 from train.knowledge.bank import Bank, BankError, write_bank  # noqa: E402
-from train.pretrain import exchanged, gather_knowledge  # noqa: E402
-from train.pretrain_settings import PretrainSettings  # noqa: E402
+from train.knowledge.gather import exchanged, gather_knowledge  # noqa: E402
+from train.model.checkpoint import load_model  # noqa: E402
+from train.settings.pretraining import PretrainSettings  # noqa: E402
 
 CLIPS = 36
 SMALL = ["--width", 4, "--blocks", 3, "--frames", 12, "--batch-size", 8, "--learning-rate", 0.01, "--view", 10]

@@ -35,7 +35,7 @@ def live(videos: tuple[Path, ...], iou: float, report: Path | None, as_json: boo
       edge-c2vl eval drives/ --live
       edge-c2vl eval night.mkv --live --bundle my-bundle --camera-mode ir --precision int8
     """
-    from edge_c2vl.live import Watch
+    from edge_c2vl.runtime.run import Watch
     from train.evaluation.live import evaluate
 
     tell(evaluate(videos, Watch(camera="", **asked), iou), report, as_json)

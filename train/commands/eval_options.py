@@ -57,8 +57,8 @@ def open_archive(dataset: str, root: Path | None, archive: Path | None, workers:
     """The archive that --archive names, or that of the files in --root. Raises UsageError unless one is given."""
     import os
 
-    from edge_c2vl.archive import Archive
     from edge_c2vl.errors import UsageError
+    from edge_c2vl.skeletons.archive import Archive
 
     if (root is None) == (archive is None):
         raise UsageError("name the data: --root DIR (its own files) or --archive ARCHIVE (prepared)")
@@ -73,8 +73,8 @@ def open_archive(dataset: str, root: Path | None, archive: Path | None, workers:
 
 def training_settings(config: Path | None, epochs: int | None) -> list[Any]:
     """AugmentSettings, DataSettings and LoopSettings of the protocols that train. Raises UsageError."""
-    from train.options import read_settings
-    from train.settings import AugmentSettings, DataSettings, LoopSettings
+    from train.settings.flags import read_settings
+    from train.settings.training import AugmentSettings, DataSettings, LoopSettings
 
     return read_settings({"epochs": epochs}, config, AugmentSettings, DataSettings, LoopSettings)
 

@@ -62,11 +62,11 @@ def export(
       edge-c2vl run --camera 0 --bundle my-bundle
       edge-c2vl export runs/c2vl my-bundle --archive drives --describe labels.yaml --distraction "on the phone"
     """
-    from edge_c2vl.archive import Archive
     from edge_c2vl.errors import UsageError
-    from train.checkpoint import LANGUAGE, load_model
-    from train.data import sample_clips
-    from train.export import export_bundle
+    from edge_c2vl.skeletons.archive import Archive
+    from train.data.clips import sample_clips
+    from train.model.checkpoint import LANGUAGE, load_model
+    from train.model.export import export_bundle
 
     encoder, about = load_model(checkpoint)
     folder = checkpoint if checkpoint.is_dir() else checkpoint.parent

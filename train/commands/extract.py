@@ -56,12 +56,12 @@ def extract(
       edge-c2vl extract drives/ drives.archive --labels attentive,phone,drinking --test anna,ben
       edge-c2vl extract ids_1/ night.archive --camera-mode ir --ray auto
     """
-    from edge_c2vl.camera import CameraOptions, parse_crop
-    from train.extract import extract as run
-    from train.extract import find_videos
-    from train.own_labels import OwnLabels
-    from train.video import Recipe
-    from train.workers import default_workers, run_ray
+    from edge_c2vl.cameras.options import CameraOptions, parse_crop
+    from train.extraction.extract import extract as run
+    from train.extraction.extract import find_videos
+    from train.extraction.label_files import OwnLabels
+    from train.extraction.video import ExtractSettings
+    from train.extraction.workers import default_workers, run_ray
 
     if test and not labels:
         raise click.UsageError("--test divides labelled videos: give --labels as well")
@@ -71,7 +71,7 @@ def extract(
         report = run(
             find_videos(videos),
             archive,
-            Recipe(options, pose_model, pose),
+            ExtractSettings(options, pose_model, pose),
             runner=(lambda queue, recipe: run_ray(queue, recipe, ray)) if ray else None,
             workers=workers or default_workers(),
             retries=retries,

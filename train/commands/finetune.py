@@ -10,9 +10,9 @@ import click
 
 from train.commands.eval_drive_act import drive_act_options
 from train.datasets import DATASETS
-from train.options import read_settings, settings_options
 from train.resume import check_unchanged, recorded
-from train.settings import AugmentSettings, DataSettings, EncoderSettings, LoopSettings
+from train.settings.flags import read_settings, settings_options
+from train.settings.training import AugmentSettings, DataSettings, EncoderSettings, LoopSettings
 
 SETTINGS = (EncoderSettings, AugmentSettings, DataSettings, LoopSettings)
 
@@ -70,9 +70,9 @@ def finetune(
 
     from lightning_fabric.utilities.rank_zero import rank_zero_only
 
-    from edge_c2vl.archive import Archive
+    from edge_c2vl.skeletons.archive import Archive
     from train.finetune import finetune as train
-    from train.loop import Interrupted
+    from train.trainer import Interrupted
 
     if dataset:
         import os

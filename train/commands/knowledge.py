@@ -62,15 +62,15 @@ def caption(
     edge-c2vl knowledge caption videos/ captions.json --endpoint http://127.0.0.1:8000/v1 --model llava-1.5-7b
     edge-c2vl knowledge caption videos/ captions.json --model models/llava-1.5-7b
     """
-    from edge_c2vl.archive import Archive
-    from train.knowledge.caption import PROMPT, Captioner, Endpoint, Pipeline, Videos, sample_frames
+    from edge_c2vl.skeletons.archive import Archive
+    from train.knowledge.caption import PROMPT, Captioner, Endpoint, LocalCaptioner, Videos, sample_frames
     from train.knowledge.collect import collect
 
     asked = prompt or PROMPT
     if endpoint:
         captioner: Captioner = Endpoint(endpoint, model, asked, key_variable, timeout_s, retries)
     else:
-        captioner, workers = Pipeline(model, asked), 1  # one model, one clip at a time
+        captioner, workers = LocalCaptioner(model, asked), 1  # one model, one clip at a time
     folder = Videos(videos)
     names = folder.names
     if archive:
@@ -125,12 +125,12 @@ def encode(
     edge-c2vl knowledge encode pku bank --source pkuv2_language.json --encoder clip:models/clip-vit-base-patch32
     edge-c2vl knowledge encode drives bank --seconds 3 --hop-s 1
     """
-    from edge_c2vl.archive import Archive
-    from edge_c2vl.cache import default_cache
-    from train.knowledge.make import Recipe, make_bank
+    from edge_c2vl.skeletons.archive import Archive
+    from edge_c2vl.utils.cache import default_cache
+    from train.knowledge.make import BankSettings, make_bank
     from train.knowledge.text import open_encoder
 
-    plan = Recipe(**recipe)
+    plan = BankSettings(**recipe)
     opened = Archive.open(archive)
     facts = make_bank(opened, bank, plan, open_encoder(encoder), batch_size, default_cache() / "text", overwrite)
     if as_json:
@@ -161,7 +161,7 @@ def vary(archive: Path, varied: Path, split: str, arms: int, seed: int, overwrit
     edge-c2vl train pretrain nw-ucla-varied runs/c2vl --bank bank --split pretrain --facing --join
     edge-c2vl train probe nw-ucla-varied runs/c2vl --split xview
     """
-    from edge_c2vl.archive import Archive
+    from edge_c2vl.skeletons.archive import Archive
     from train.knowledge.vary import vary as write
 
     clips, made = write(Archive.open(archive), varied, split, arms, seed, overwrite)

@@ -11,8 +11,8 @@ import click
 from edge_c2vl.commands.options import json_option
 
 if TYPE_CHECKING:
-    from edge_c2vl.bundle import Bundle
-    from edge_c2vl.words import Words
+    from edge_c2vl.bundle.bundle import Bundle
+    from edge_c2vl.bundle.text_labels import TextLabels
     from train.knowledge.language import Listener
 
 # Below this cosine a clause has little to do with the captions' clause that is nearest to it.
@@ -103,7 +103,7 @@ def list_labels(bundle: Path, near: str | None, encoder: str | None, as_json: bo
         for clause, cosine in found:
             click.echo(f"{cosine:5.2f}  {clause}")
         return
-    from edge_c2vl.bundle import Bundle
+    from edge_c2vl.bundle.bundle import Bundle
 
     words = Bundle.open(bundle).words
     if words is None:
@@ -120,9 +120,9 @@ def list_labels(bundle: Path, near: str | None, encoder: str | None, as_json: bo
 @json_option
 def remove(bundle: Path, names: tuple[str, ...], encoder: str | None, as_json: bool) -> None:
     """Take labels in words out of BUNDLE; of two both go."""
-    from edge_c2vl.bundle import Bundle, revise_bundle
+    from edge_c2vl.bundle.bundle import Bundle, revise_bundle
+    from edge_c2vl.bundle.text_labels import FILE
     from edge_c2vl.errors import UsageError
-    from edge_c2vl.words import FILE
 
     opened = Bundle.open(bundle)
     words = opened.words
@@ -147,7 +147,7 @@ def remove(bundle: Path, names: tuple[str, ...], encoder: str | None, as_json: b
 
 def _open(path: Path, encoder: str | None) -> tuple[Bundle, Listener]:
     """The bundle, and its language with the text encoder. Raises UsageError where it has none."""
-    from edge_c2vl.bundle import DEFAULT, Bundle
+    from edge_c2vl.bundle.bundle import DEFAULT, Bundle
     from edge_c2vl.errors import UsageError
     from train.knowledge.language import language_of, open_listener
 
@@ -166,8 +166,8 @@ def _store(
     as_json: bool,
     shown: set[str],
 ) -> None:
-    from edge_c2vl.bundle import revise_bundle
-    from edge_c2vl.words import FILE
+    from edge_c2vl.bundle.bundle import revise_bundle
+    from edge_c2vl.bundle.text_labels import FILE
     from train.knowledge.labels import make_words
 
     words = make_words(listener, given, list(dict.fromkeys(distraction)))
@@ -175,7 +175,7 @@ def _store(
     _tell(listener, words, as_json, shown)
 
 
-def _tell(listener: Listener, words: Words, as_json: bool, shown: set[str]) -> None:
+def _tell(listener: Listener, words: TextLabels, as_json: bool, shown: set[str]) -> None:
     from train.knowledge.labels import heard
 
     found = [entry for entry in heard(listener, words) if entry.label in shown]

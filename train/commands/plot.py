@@ -30,7 +30,7 @@ def curves(runs: tuple[Path, ...], picture: Path) -> None:
     """
     from edge_c2vl import plots
     from edge_c2vl.names import printable
-    from train.curves import read_metrics
+    from train.evaluation.curves import read_metrics
 
     plots.save(plots.curves({printable(str(run)): read_metrics(run) for run in runs}), picture)
 
@@ -53,9 +53,9 @@ def embeddings(
     edge-c2vl plot embeddings sktdd.archive map.png --bundle default --by subject
     """
     from edge_c2vl import plots
-    from edge_c2vl.archive import Archive
     from edge_c2vl.names import printable
-    from train.embedding_map import embedding_map
+    from edge_c2vl.skeletons.archive import Archive
+    from train.evaluation.embedding_map import embedding_map
     from train.evaluation.models import open_model
 
     with open_model(checkpoint, bundle) as model:
@@ -76,6 +76,6 @@ def latency(measured: tuple[Path, ...], picture: Path) -> None:
     """
     from edge_c2vl import plots
     from edge_c2vl.names import printable
-    from train.curves import read_stages
+    from train.evaluation.curves import read_stages
 
     plots.save(plots.latency({printable(path.stem): read_stages(path) for path in measured}), picture)

@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from train.options import read_settings, settings_options
-from train.pretrain_settings import ObjectiveSettings, PretrainSettings
 from train.resume import check_unchanged, epochs_done, recorded
-from train.settings import AugmentSettings, EncoderSettings, LoopSettings
+from train.settings.flags import read_settings, settings_options
+from train.settings.pretraining import ObjectiveSettings, PretrainSettings
+from train.settings.training import AugmentSettings, EncoderSettings, LoopSettings
 
 SETTINGS = (EncoderSettings, AugmentSettings, PretrainSettings, ObjectiveSettings, LoopSettings)
 _PATH = click.Path(path_type=Path)
@@ -56,10 +56,10 @@ def pretrain(
     check_unchanged(run, before, encoder, augment, pretraining, objective, loop)
     banks = banks or tuple(map(Path, before.get("banks", ())))
 
-    from edge_c2vl.archive import Archive
+    from edge_c2vl.skeletons.archive import Archive
     from train.knowledge.bank import Bank
-    from train.loop import CHECKPOINT, MODEL, Interrupted
     from train.pretrain import pretrain as train
+    from train.trainer import CHECKPOINT, MODEL, Interrupted
 
     opened, known = Archive.open(archive), [Bank.open(bank) for bank in banks]
     figures = {}

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from train.options import read_settings, settings_options
-from train.probe_settings import ProbeSettings
+from train.settings.flags import read_settings, settings_options
+from train.settings.probe import ProbeSettings
 
 _PATH = click.Path(path_type=Path)
 
@@ -39,8 +39,8 @@ def probe(
     """
     (settings,) = read_settings(flags, config, ProbeSettings)
 
-    from edge_c2vl.archive import Archive
-    from train.probe import probe as judge
+    from edge_c2vl.skeletons.archive import Archive
+    from train.evaluation.probe import probe as judge
 
     result = judge(Archive.open(archive), models, settings, device)
     if as_json:

@@ -28,7 +28,7 @@ def show(archive: Path, clip: str, output: Path | None, frames: int, as_json: bo
     edge-c2vl show nw-ucla a01_s01_e00_v01 --output strip.pdf
     """
     from edge_c2vl import plots
-    from edge_c2vl.archive import Archive
+    from edge_c2vl.skeletons.archive import Archive
     from train.knowledge.show import facts_of, find_clip, upright
     from train.knowledge.sketch import sketch
 

@@ -53,14 +53,14 @@ def simulate(
     import sys
 
     from edge_c2vl.simulated.cameras import VIEWS
-    from train.simulate.dataset import Settings
+    from train.simulate.dataset import SimulateSettings
     from train.simulate.dataset import simulate as run
 
     # As Ctrl-C does: leave through the context managers, so that nothing half-written stays.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     named = {"all": tuple(VIEWS), "none": ()}
     chosen = named.get(cameras, tuple(dict.fromkeys(name.strip() for name in cameras.split(",") if name.strip())))
-    report = run(out, Settings(drivers, runs, seconds, chosen, width, seed), workers, overwrite)
+    report = run(out, SimulateSettings(drivers, runs, seconds, chosen, width, seed), workers, overwrite)
     if as_json:
         click.echo(json.dumps({"folder": str(out), **report.to_json()}))
         return

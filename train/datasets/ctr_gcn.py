@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_c2vl.arrays import NpzFile, read_header
 from edge_c2vl.errors import DatasetError
-from edge_c2vl.folders import files_below
-from edge_c2vl.skeleton import NTU25, Array
+from edge_c2vl.skeletons.skeleton import NTU25, Array
+from edge_c2vl.utils.arrays import NpzFile, read_header
+from edge_c2vl.utils.atomic import files_below
 from train.datasets.action_names import NTU60, NTU120, PKU_MMD
 from train.datasets.source import MAX_FRAMES, NobodyError, Options, Recording, Source, bodies, from_kinect
 

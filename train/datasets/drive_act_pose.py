@@ -10,14 +10,14 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from edge_c2vl.archive import Archive
-from edge_c2vl.cache import default_cache
 from edge_c2vl.errors import DatasetError
-from edge_c2vl.folders import files_below
-from train.datasets.drive_act import CAMERAS, Chunk, by_run, chunks_of, labels_of, licence_of, source_name
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.utils.atomic import files_below
+from edge_c2vl.utils.cache import default_cache
+from train.datasets.drive_act_labels import CAMERAS, Chunk, by_run, chunks_of, labels_of, licence_of, source_name
 from train.datasets.source import Options, Recording, Source
-from train.extract import SUFFIXES, extract, fingerprint, video_at
-from train.video import Recipe
+from train.extraction.extract import SUFFIXES, extract, fingerprint, video_at
+from train.extraction.video import ExtractSettings
 
 # A chunk may end so much later than its video, in seconds: containers lose a frame or two at their end.
 SLACK_S = 0.5
@@ -65,7 +65,7 @@ def videos_of(folder: Path, camera: str) -> dict[str, Path]:
 
 def poses(paths: dict[str, Path], options: Options, source: str, licence: str) -> Archive:
     """The archive of whole runs, a clip each, named by file_id; from the cache or made now."""
-    videos, recipe = [video_at(path, file_id) for file_id, path in paths.items()], Recipe()
+    videos, recipe = [video_at(path, file_id) for file_id, path in paths.items()], ExtractSettings()
     target = (options.cache or default_cache()) / "poses" / fingerprint(videos, recipe)
     extract(
         videos,

@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.errors import DatasetError
-from edge_c2vl.folders import files_below
-from edge_c2vl.skeleton import NTU25, Array
+from edge_c2vl.skeletons.skeleton import NTU25, Array
+from edge_c2vl.utils.atomic import files_below
 from train.datasets.action_names import NTU60, NTU120
 from train.datasets.source import (
     MAX_FRAMES,

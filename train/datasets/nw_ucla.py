@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from edge_c2vl.errors import DatasetError
-from edge_c2vl.folders import files_below
-from edge_c2vl.skeleton import KINECT20
+from edge_c2vl.skeletons.skeleton import KINECT20
+from edge_c2vl.utils.atomic import files_below
 from train.datasets.action_names import NW_UCLA
 from train.datasets.source import Options, Recording, Source, from_kinect
 

@@ -9,10 +9,10 @@ import shutil
 from dataclasses import asdict
 from pathlib import Path
 
-from edge_c2vl.archive import Archive
-from edge_c2vl.cache import default_cache
 from edge_c2vl.errors import DatasetError
-from edge_c2vl.folders import files_below
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.utils.atomic import files_below
+from edge_c2vl.utils.cache import default_cache
 from train.datasets.prepare import prepare
 from train.datasets.source import Options
 

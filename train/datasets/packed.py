@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from edge_c2vl.arrays import ERRORS, most_unpacked
 from edge_c2vl.errors import DatasetError
+from edge_c2vl.utils.arrays import ERRORS, most_unpacked
 
 _PACKERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 _PACKERS[b"]\0\0"] = lzma.open  # .lzma

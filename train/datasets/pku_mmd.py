@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from edge_c2vl.errors import DatasetError
-from edge_c2vl.folders import files_below
-from edge_c2vl.skeleton import NTU25, Array
+from edge_c2vl.skeletons.skeleton import NTU25, Array
+from edge_c2vl.utils.atomic import files_below
 from train.datasets.action_names import PKU_MMD
 from train.datasets.source import (
     MAX_FRAMES,

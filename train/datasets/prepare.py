@@ -15,19 +15,19 @@ from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
-from edge_c2vl.archive import ArchiveWriter
 from edge_c2vl.errors import DatasetError, UsageError
-from edge_c2vl.progress import track
-from edge_c2vl.skeleton import clean
+from edge_c2vl.skeletons.archive import ArchiveWriter
+from edge_c2vl.skeletons.skeleton import clean
+from edge_c2vl.utils.progress import track
 from train.datasets import DATASETS
 from train.datasets.packed import unpacked
 from train.datasets.source import LeftOut, NobodyError, Options, Recording, Source
+from train.extraction.workers import end_with_parent
 from train.processes import make_pool
-from train.workers import end_with_parent
 
 
 @dataclass(frozen=True)
-class Report:
+class PrepareReport:
     """How it went: clips and frames written, each broken file or label row with the reason, how many samples were left
     out because they are known to be unusable, and each clip in which nobody is ever seen. unknown: names that the user
     wants left out and that are not in the data set."""
@@ -49,7 +49,7 @@ def prepare(
     strict: bool = False,
     workers: int = 1,
     overwrite: bool = False,
-) -> Report:
+) -> PrepareReport:
     """Writes the archive `target` from the data set's own files in `source` (a folder, or a .tar.* or .zip of it).
 
     Broken files and label rows are skipped and reported; with strict=True the first one raises DatasetError. Clips in
@@ -85,7 +85,7 @@ def prepare(
                 raise DatasetError(f"nothing could be read in {source}; the first error: {(skipped + nobody)[0]}")
             writer.meta |= {"skipped": skipped, "nobody": nobody}
             unknown = sorted(found.listed - set(listed))
-            return Report(len(writer), writer.frame_count, skipped, len(listed), nobody, unknown)
+            return PrepareReport(len(writer), writer.frame_count, skipped, len(listed), nobody, unknown)
 
 
 def _append(writer: ArchiveWriter, rows: Sequence[Recording | LeftOut]) -> list[LeftOut]:

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from edge_c2vl.arrays import most_unpacked
 from edge_c2vl.errors import DatasetError
-from edge_c2vl.folders import files_below
-from edge_c2vl.skeleton import COCO17, NTU25, Array, to_ntu25
+from edge_c2vl.skeletons.skeleton import COCO17, NTU25, Array, to_ntu25
+from edge_c2vl.utils.arrays import most_unpacked
+from edge_c2vl.utils.atomic import files_below
 from train.datasets import ntu
 from train.datasets.action_names import NTU60, NTU120
 from train.datasets.safe_pickle import as_array, load

@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_c2vl.arrays import ERRORS, load_npy, most_unpacked
 from edge_c2vl.errors import DatasetError
-from edge_c2vl.folders import files_below
-from edge_c2vl.skeleton import OPENPOSE25, Array, to_ntu25
+from edge_c2vl.skeletons.skeleton import OPENPOSE25, Array, to_ntu25
+from edge_c2vl.utils.arrays import ERRORS, load_npy, most_unpacked
+from edge_c2vl.utils.atomic import files_below
 from train.datasets.source import MAX_FRAMES, Options, Recording, Source
 
 CAMERAS = ("mirror", "window", "dashboard")

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edge_c2vl.errors import DatasetError
-from edge_c2vl.skeleton import Array, Layout, to_ntu25
-from edge_c2vl.texts import read_text
+from edge_c2vl.skeletons.skeleton import Array, Layout, to_ntu25
+from edge_c2vl.utils.texts import read_text
 
 # Longer than any recording of these data sets; a number in a broken file must not make an array of gigabytes.
 MAX_FRAMES = 1_000_000

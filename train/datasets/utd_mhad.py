@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_c2vl.arrays import most_unpacked
 from edge_c2vl.errors import DatasetError
-from edge_c2vl.folders import files_below
-from edge_c2vl.skeleton import KINECT20, Array
+from edge_c2vl.skeletons.skeleton import KINECT20, Array
+from edge_c2vl.utils.arrays import most_unpacked
+from edge_c2vl.utils.atomic import files_below
 from train.datasets.action_names import UTD_MHAD
 from train.datasets.source import Options, Recording, Source, from_kinect
 

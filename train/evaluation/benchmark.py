@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_c2vl.archive import Archive
 from edge_c2vl.errors import DatasetError, UsageError
-from edge_c2vl.recordings import whole_clips
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.windows import whole_clips
 from train.environment import describe_environment
 from train.evaluation.classified import Classified, Scored
 from train.evaluation.models import CheckpointModel, Model, matching
@@ -193,7 +193,7 @@ def _scored(archive: Archive, samples: Samples, split: str, streams: Sequence[Mo
     if len(features) < len(streams):
         raise UsageError("two models see the same stream: fusion takes one model a stream")
     if asked.protocol == "knn":
-        from train.protocols import knn_predict
+        from train.evaluation.protocols import knn_predict
 
         (values,) = features.values()
         answered = knn_predict(values[train], labels[train], values[test], asked.k)
@@ -231,8 +231,9 @@ def _stream(model: Model) -> str:
 def _linear(
     features: dict[str, NDArray[np.float32]], samples: Samples, classes: int, chosen: bool
 ) -> NDArray[np.float64]:
-    from train.protocols import FIXED_C, choose_c, hold_out, probe_scores
-    from train.streams import fuse
+    from train.data.splits import hold_out
+    from train.evaluation.fusion import fuse
+    from train.evaluation.protocols import FIXED_C, choose_c, probe_scores
 
     labels, test, train = samples.label, samples.test, samples.train
     scores = {}
@@ -249,8 +250,8 @@ def _linear(
 def _trained(archive: Archive, split: str, model: Model, asked: Asked) -> Model:
     """The model trained on with labels; taken from its run where that is finished, gone on with where it is not."""
     from train.finetune import finetune
-    from train.loop import CHECKPOINT, MODEL
-    from train.settings import EncoderSettings
+    from train.settings.training import EncoderSettings
+    from train.trainer import CHECKPOINT, MODEL
 
     if not isinstance(model, CheckpointModel) or asked.work is None:
         raise UsageError(f"--protocol {asked.protocol} trains: it needs --checkpoint, and --work FOLDER for its runs")
@@ -272,7 +273,8 @@ def _trained(archive: Archive, split: str, model: Model, asked: Asked) -> Model:
 
 
 def _one_class(report: Report, archive: Archive, samples: Samples, models: Sequence[Model], keys: list[str]) -> None:
-    from train.protocols import one_class_scores, roc_auc
+    from train.evaluation.protocols import one_class_scores
+    from train.metrics import roc_auc
 
     aucs: dict[str, dict[str, float | None]] = {}
     for key, model in zip(keys, models, strict=True):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl import plots
-from train.evaluation.report import Picture, Table, Text, confusion_csv, percent
+from train.evaluation.report import ReportPicture, Table, Text, confusion_csv, percent
 from train.metrics import Figures, confusion, figures, mean_and_spread, per_class, reliability
 
 FIGURES = (("balanced", "balanced"), ("top1", "top-1"), ("ece", "ECE"))
@@ -98,9 +98,9 @@ class Classified:
         values = [percent(getattr(found, figure)) for figure, _ in self._shown]
         return [name, *values, str(found.n), f"{found.classes}/{len(self.classes)}"]
 
-    def parts(self, prefix: str = "") -> tuple[list[Text | Table | Picture], dict[str, str]]:
+    def parts(self, prefix: str = "") -> tuple[list[Text | Table | ReportPicture], dict[str, str]]:
         """The report's parts, and the files beside it: confusion matrices as CSV. prefix: of the files' names."""
-        parts: list[Text | Table | Picture] = [self.summary()]
+        parts: list[Text | Table | ReportPicture] = [self.summary()]
         files = {}
         whole = {"pooled": self.pooled} if self.pooled_figures is not None and self.pooled is not None else {}
         for key, scored in (self.sets | whole).items():
@@ -110,14 +110,16 @@ class Classified:
             title = f"{self.name}, {key}"
             parts += [
                 _per_class_table(f"{title}: each class", per_class(matrix, self.classes)),
-                Picture(
+                ReportPicture(
                     f"{title}: confusion", plots.png(plots.confusion(matrix, self.classes, title)), f"confusion_{name}"
                 ),
             ]
             if self._probabilistic:
                 bins = reliability(scored.probabilities.max(axis=1), scored.predicted == scored.labels)
                 parts.append(
-                    Picture(f"{title}: calibration", plots.png(plots.reliability(bins, title)), f"calibration_{name}")
+                    ReportPicture(
+                        f"{title}: calibration", plots.png(plots.reliability(bins, title)), f"calibration_{name}"
+                    )
                 )
         return parts, files
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_c2vl.archive import Archive
 from edge_c2vl.errors import DatasetError, UsageError
-from edge_c2vl.recordings import whole_clips
-from train.datasets.drive_act import PARTS
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.windows import whole_clips
+from train.datasets.drive_act_labels import PARTS
 from train.environment import describe_environment
 from train.evaluation.classified import Classified, Scored
 from train.evaluation.models import Model, matching

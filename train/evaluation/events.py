@@ -8,21 +8,7 @@ from typing import Any
 
 import numpy as np
 
-
-@dataclass(frozen=True)
-class Span:
-    """From start_s to end_s seconds. `label`: what takes place."""
-
-    start_s: float
-    end_s: float
-    label: str = ""
-
-    @property
-    def length_s(self) -> float:
-        return self.end_s - self.start_s
-
-    def contains(self, time_s: float) -> bool:
-        return self.start_s <= time_s <= self.end_s
+from train.extraction.label_files import Span
 
 
 def iou(a: Span, b: Span) -> float:

@@ -7,7 +7,6 @@ pose, window, encoder and policy.
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -15,58 +14,20 @@ from pathlib import Path
 from typing import Any
 
 from edge_c2vl import plots
-from edge_c2vl.bundle import Bundle
+from edge_c2vl.bundle.bundle import Bundle
 from edge_c2vl.errors import DatasetError, UsageError
-from edge_c2vl.live import Watch, watch
+from edge_c2vl.monitoring.events import Alert, Decision, SeenSkeleton, StateChange
+from edge_c2vl.monitoring.policy import State
+from edge_c2vl.monitoring.policy_settings import PolicySettings
+from edge_c2vl.monitoring.standing import OF_DISTRACTION, Level, Reason
 from edge_c2vl.names import printable
-from edge_c2vl.policy import OF_DISTRACTION, Level, PolicySettings, Reason, State
-from edge_c2vl.records import Alert, Decision, SeenSkeleton, StateChange
-from edge_c2vl.sinks import Sink
-from edge_c2vl.texts import read_text
+from edge_c2vl.outputs.base import Sink
+from edge_c2vl.runtime.run import Watch, watch
 from train.environment import describe_environment
-from train.evaluation.events import Counted, Span, count, merged
-from train.evaluation.report import Picture, Report, Table, Text, percent
-from train.extract import videos_in
-from train.own_labels import AMBIGUOUS, labels_of
-
-COLUMNS = ("start", "end", "label")
-# A label may end so much later than its video: containers round, and lose a frame at their end.
-SLACK_S = 0.5
-
-
-def read_truth(path: Path, labels: Sequence[str], duration_s: float = math.inf) -> list[Span]:
-    """The rows of a CSV. Raises DatasetError, naming file and line: no such file or column, no number, an end that is
-    not after the start or lies beyond the video's, a label that the bundle does not have."""
-    try:
-        text = read_text(path)
-    except FileNotFoundError:
-        raise DatasetError(f"{path} does not exist: the labels of a video stand beside it, start,end,label") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path} cannot be read: {error}") from None
-    rows = csv.DictReader(text.splitlines(), strict=True, skipinitialspace=True)
-    try:
-        missing = [name for name in COLUMNS if name not in (rows.fieldnames or [])]
-        if missing:
-            raise DatasetError(f"{path}, line 1 lacks the columns {', '.join(missing)}: it should read start,end,label")
-        return [_span(row, f"{path}, line {rows.line_num}", labels, duration_s) for row in rows]
-    except csv.Error as error:
-        raise DatasetError(f"{path}, line {rows.line_num + 1}: {error}") from None
-
-
-def _span(row: dict[str, str | None], where: str, labels: Sequence[str], duration_s: float) -> Span:
-    try:
-        start_s, end_s = float(row["start"] or ""), float(row["end"] or "")
-    except ValueError:
-        raise DatasetError(f"{where}: {row['start']!r} and {row['end']!r} should be seconds") from None
-    label = (row["label"] or "").strip()
-    if label not in labels and label not in AMBIGUOUS:
-        known = f"{', '.join(labels)}, and - for what is not to be judged"
-        raise DatasetError(f"{where}: the label {label!r} is unknown; there are {known}")
-    if not 0 <= start_s < end_s < math.inf:
-        raise DatasetError(f"{where}: from {start_s:g} to {end_s:g} s is no span of time")
-    if end_s > duration_s + SLACK_S:
-        raise DatasetError(f"{where}: {end_s:g} s lies beyond the video's end at {duration_s:.2f} s")
-    return Span(start_s, end_s, label)
+from train.evaluation.events import Counted, count, merged
+from train.evaluation.report import Report, ReportPicture, Table, Text, percent
+from train.extraction.extract import videos_in
+from train.extraction.label_files import AMBIGUOUS, SLACK_S, Span, labels_of, read_truth
 
 
 @dataclass
@@ -165,7 +126,8 @@ def evaluate(paths: Sequence[Path], asked: Watch, least_iou: float = 0.5) -> Rep
 
 def nominal_s(video: Path, asked: Watch) -> float:
     """The video's length as its container tells it; infinite where it does not. Raises CameraError."""
-    from edge_c2vl.camera import CameraOptions, open_camera
+    from edge_c2vl.cameras.camera import open_camera
+    from edge_c2vl.cameras.options import CameraOptions
 
     with open_camera(str(video), CameraOptions(fps=asked.fps)) as camera:
         if camera.live:
@@ -245,7 +207,7 @@ def _report(judged: Sequence[Judged], distraction: Sequence[str], asked: Watch, 
         }
         name = printable(one.video.name)
         png = plots.png(plots.timeline(list(spans.items()), max(one.recorder.last_s, 1.0), name))
-        report.parts.append(Picture(f"{name}: when", png, f"timeline_{number}"))
+        report.parts.append(ReportPicture(f"{name}: when", png, f"timeline_{number}"))
     return report
 
 

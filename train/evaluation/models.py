@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from edge_c2vl.errors import UsageError
 from edge_c2vl.names import printable
-from edge_c2vl.skeleton import Array
-from edge_c2vl.window import ClipSpec
+from edge_c2vl.skeletons.clip import ClipSpec
+from edge_c2vl.skeletons.skeleton import Array
 
 
 class Model(ABC):
@@ -65,7 +65,7 @@ class CheckpointModel(Model):
     """The encoder of a finished run, in PyTorch."""
 
     def __init__(self, path: Path, device: str = "cpu") -> None:
-        from train.checkpoint import load_model
+        from train.model.checkpoint import load_model
 
         self.path, self._device = path, device
         encoder, about = load_model(path)
@@ -102,8 +102,8 @@ class BundleModel(Model):
     """A bundle through the vehicle's own backend. Its features are the embeddings, which is what it gives."""
 
     def __init__(self, path: str, backend: str = "auto", precision: str = "auto", threads: int = 1) -> None:
-        from edge_c2vl.backends import open_backend
-        from edge_c2vl.bundle import Bundle
+        from edge_c2vl.bundle.bundle import Bundle
+        from edge_c2vl.inference.select import open_backend
 
         self._bundle = bundle = Bundle.open(path)
         self._backend = open_backend(bundle, backend, precision, threads)
@@ -172,7 +172,7 @@ def open_seeds(
         raise UsageError("name models: --checkpoint RUN (PyTorch) or --bundle FOLDER (what runs in the vehicle)")
     if bundle is not None:
         return [[BundleModel(bundle, backend, precision)]]
-    from train.probe import members
+    from train.model.checkpoint import members
 
     streams = [members(Path(path)) for path in checkpoints]
     if len({len(seeds) for seeds in streams}) > 1:

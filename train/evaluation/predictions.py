@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_c2vl.archive import Archive
-from edge_c2vl.progress import track
-from edge_c2vl.recordings import Windows, clip_of
-from edge_c2vl.skeleton import Array
-from edge_c2vl.window import ClipSpec
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.clip import ClipSpec
+from edge_c2vl.skeletons.skeleton import Array
+from edge_c2vl.skeletons.windows import Windows, clip_of
+from edge_c2vl.utils.progress import track
 
 BATCH = 64
 

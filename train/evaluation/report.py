@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from edge_c2vl.errors import EdgeC2VLError
-from edge_c2vl.folders import put_in_place, temporary_beside
 from edge_c2vl.plots import DPI
+from edge_c2vl.utils.atomic import put_in_place, temporary_beside
 from train.metrics import Ints
 
 # The page may load nothing at all; its pictures are inside it.
@@ -64,7 +64,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Picture:
+class ReportPicture:
     """A PNG. `file`: its name in the folder, without .png."""
 
     title: str
@@ -78,7 +78,7 @@ class Report:
 
     title: str
     values: dict[str, Any]
-    parts: list[Text | Table | Picture] = field(default_factory=list)
+    parts: list[Text | Table | ReportPicture] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -100,7 +100,7 @@ def write_report(folder: Path, report: Report) -> None:
             json.dumps(report.values, indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8"
         )
         for part in report.parts:
-            if isinstance(part, Picture):
+            if isinstance(part, ReportPicture):
                 (temporary / f"{part.file}.png").write_bytes(part.png)
         for name, text in report.files.items():
             (temporary / name).write_text(text, "utf-8")
@@ -123,10 +123,10 @@ def page(report: Report) -> str:
     )
 
 
-def _html(part: Text | Table | Picture) -> str:
+def _html(part: Text | Table | ReportPicture) -> str:
     if isinstance(part, Text):
         return f"<p>{html.escape(part.text)}</p>"
-    if isinstance(part, Picture):
+    if isinstance(part, ReportPicture):
         data = base64.b64encode(part.png).decode()
         title = html.escape(part.title)
         # As wide as it is in print: its letters are then as large as the page's.

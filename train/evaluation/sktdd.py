@@ -1,7 +1,8 @@
 """sktDD: distraction of drivers whom the probe or the trained model never saw, in folds by driver.
 
 Each fold keeps two drivers aside; their labelled drives are judged once, in windows of the model's length every half
-second. Figures are those of train.drivers: of each view, of all views pooled, and of the three views of a moment.
+second. Figures are those of train.evaluation.driver_folds: of each view, of all views pooled, and of the three views of
+a moment.
 """
 
 from __future__ import annotations
@@ -14,18 +15,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_c2vl.archive import Archive
 from edge_c2vl.errors import UsageError
-from edge_c2vl.progress import track
-from train.drivers import driver_folds, figures
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.utils.progress import track
 from train.environment import describe_environment
 from train.evaluation.benchmark import Asked
+from train.evaluation.driver_folds import driver_folds, figures
 from train.evaluation.models import CheckpointModel, Model, matching
 from train.evaluation.predictions import BATCH
 from train.evaluation.published import published_table, rows_for
 from train.evaluation.report import Report, Table, Text, percent
+from train.evaluation.sktdd_windows import DRIVERS_A_FOLD, LABELS, Data
 from train.metrics import softmax
-from train.recipes.sktdd import DRIVERS_A_FOLD, LABELS, Data
 
 PROTOCOLS = ("linear", "knn", "finetune", "one-class", "classifier")
 Scores = NDArray[np.float64]
@@ -102,7 +103,7 @@ def _through(function: Any, data: Data, rows: NDArray[np.int64]) -> NDArray[np.f
 
 
 def _linear(train: NDArray[np.float32], labels: NDArray[np.int64], test: NDArray[np.float32]) -> Scores:
-    from train.protocols import probe_scores
+    from train.evaluation.protocols import probe_scores
 
     log = probe_scores(train, labels, test, 2)
     # Distraction is rare in training; taking its share out of the odds leaves 0.5 as the fair threshold.
@@ -125,7 +126,7 @@ def _neighbours(train: NDArray[np.float32], labels: NDArray[np.int64], test: NDA
 
 
 def _one_class(values: NDArray[np.float32], data: Data, normal: NDArray[np.int64], test: NDArray[np.int64]) -> Scores:
-    from train.protocols import one_class_scores
+    from train.evaluation.protocols import one_class_scores
 
     camera = data.scenes.camera
     scores = np.zeros(len(test))
@@ -149,8 +150,8 @@ def _add_folds(archive: Archive, folds: list[list[str]]) -> None:
 
 def _trained(archive: Archive, model: Model, number: int, asked: Asked) -> Model:
     from train.finetune import finetune
-    from train.loop import CHECKPOINT, MODEL
-    from train.settings import EncoderSettings
+    from train.settings.training import EncoderSettings
+    from train.trainer import CHECKPOINT, MODEL
 
     if not isinstance(model, CheckpointModel) or asked.work is None:
         raise UsageError("--protocol finetune trains: it needs --checkpoint, and --work FOLDER for its runs")

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_c2vl.skeleton import NTU25, Array, body_unit
+from edge_c2vl.skeletons.skeleton import NTU25, Array, body_unit
 
 Points = NDArray[np.float64]
 _I = {name: index for index, name in enumerate(NTU25.joints)}

@@ -23,14 +23,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from edge_c2vl.archive import Archive
-from edge_c2vl.arrays import ERRORS, most_unpacked
 from edge_c2vl.errors import EdgeC2VLError, UsageError
-from edge_c2vl.folders import exists_already, is_hidden, put_in_place, temporary_beside
 from edge_c2vl.names import utf8_name
-from edge_c2vl.recordings import Windows
-from edge_c2vl.skeleton import Array
-from edge_c2vl.texts import decoded, read_text
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.skeleton import Array
+from edge_c2vl.skeletons.windows import Windows
+from edge_c2vl.utils.arrays import ERRORS, most_unpacked
+from edge_c2vl.utils.atomic import exists_already, is_hidden, put_in_place, temporary_beside
+from edge_c2vl.utils.texts import decoded, read_text
 from train.knowledge.encode import Vocabulary
 from train.knowledge.spectrum import Preparation
 

@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.errors import DatasetError, UsageError
-from edge_c2vl.folders import files_below
-from edge_c2vl.http_client import post
 from edge_c2vl.names import for_ffmpeg
-from edge_c2vl.redact import redact, secret_from
+from edge_c2vl.utils.atomic import files_below
+from edge_c2vl.utils.http_client import post
+from edge_c2vl.utils.redact import redact, secret_from
 from train.knowledge.text import KnowledgeError, quieten
 
 Picture = NDArray[np.uint8]  # (H, W, 3), RGB
@@ -227,7 +227,7 @@ def data_url(picture: Picture) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
 
 
-class Pipeline(Captioner):
+class LocalCaptioner(Captioner):
     """A local image-text-to-text model through transformers, from a folder or a hub name."""
 
     def __init__(self, model: str, prompt: str = PROMPT, max_tokens: int = 200) -> None:

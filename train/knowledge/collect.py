@@ -12,7 +12,7 @@ from typing import Any
 
 from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.names import short
-from edge_c2vl.progress import track
+from edge_c2vl.utils.progress import track
 
 
 def collect(

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.errors import UsageError
-from edge_c2vl.progress import track
-from edge_c2vl.skeleton import Array
+from edge_c2vl.skeletons.skeleton import Array
+from edge_c2vl.utils.progress import track
 from train.knowledge.sentences import WHEN
 from train.knowledge.spectrum import Preparation
-from train.knowledge.text import Encoder
+from train.knowledge.text import TextEncoder
 
 POOLS = ("caption", "clauses", "whitened")
 # So many different clauses are remembered; what a language model writes hardly repeats itself.
@@ -52,7 +52,7 @@ def clauses(caption: str) -> list[str]:
 
 
 def encode_captions(
-    encoder: Encoder,
+    encoder: TextEncoder,
     captions: Iterable[Sequence[str]],
     pool: str = "caption",
     batch_size: int = 64,
@@ -111,7 +111,7 @@ def _count(split: list[list[list[str]]], columns: int) -> tuple[list[str], NDArr
     return [text for text, _ in found], np.array([said for _, said in found], np.int64).reshape(-1, columns)
 
 
-def encode_texts(encoder: Encoder, texts: Sequence[str], batch_size: int = 64, cache: Path | None = None) -> Array:
+def encode_texts(encoder: TextEncoder, texts: Sequence[str], batch_size: int = 64, cache: Path | None = None) -> Array:
     """Distinct texts -> (n, D). What the cache holds is not encoded again; each batch is kept when it is done."""
     result = np.empty((len(texts), encoder.dimension), np.float32)
     store = _Cache(cache, encoder)
@@ -134,7 +134,7 @@ def encode_texts(encoder: Encoder, texts: Sequence[str], batch_size: int = 64, c
     return result
 
 
-def truncated(encoder: Encoder, texts: Sequence[str], sample: int = 1000) -> float:
+def truncated(encoder: TextEncoder, texts: Sequence[str], sample: int = 1000) -> float:
     """The share of the texts, judged by about `sample` of them, that are longer than the encoder reads."""
     if not texts:
         return 0.0
@@ -146,7 +146,7 @@ def truncated(encoder: Encoder, texts: Sequence[str], sample: int = 1000) -> flo
 class _Cache:
     """text -> vector in an SQLite file of the encoder's own; nothing where no folder is named."""
 
-    def __init__(self, folder: Path | None, encoder: Encoder) -> None:
+    def __init__(self, folder: Path | None, encoder: TextEncoder) -> None:
         self._size = encoder.dimension * 4
         self._db: sqlite3.Connection | None = None
         if folder is not None:

@@ -16,9 +16,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from edge_c2vl.archive import Archive
-from edge_c2vl.recordings import Windows
-from edge_c2vl.skeleton import Array, clean, normalise, resample
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.skeleton import Array, clean, normalise, resample
+from edge_c2vl.skeletons.windows import Windows
 from train.knowledge.axes import camera_axes
 from train.knowledge.posecodes import FRAMES, Posecodes, posecodes
 from train.knowledge.sentences import FACTS, caption, facts, part_captions, quarter_captions

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from edge_c2vl.bundle.text_labels import TextLabels
 from edge_c2vl.errors import UsageError
-from edge_c2vl.skeleton import Array
-from edge_c2vl.words import Words
+from edge_c2vl.skeletons.skeleton import Array
 from train.knowledge.language import Language, Listener
 from train.metrics import softmax
 
@@ -19,7 +19,7 @@ TEMPERATURES = np.geomspace(0.01, 1.0, 81)
 USUAL = 0.1
 
 
-def make_words(listener: Listener, labels: Mapping[str, Sequence[str]], distraction: Sequence[str]) -> Words:
+def make_words(listener: Listener, labels: Mapping[str, Sequence[str]], distraction: Sequence[str]) -> TextLabels:
     """labels: label -> descriptions (empty: itself). Raises UsageError where there are fewer than two."""
     if len(labels) < 2:
         raise UsageError(
@@ -32,7 +32,7 @@ def make_words(listener: Listener, labels: Mapping[str, Sequence[str]], distract
     embeddings = listener.embed(labels)
     known = {label: list(descriptions) for label, descriptions in labels.items()}
     temperature = fit_temperature(listener.language, embeddings)
-    return Words(list(labels), embeddings, temperature, list(distraction), known, listener.language.encoder)
+    return TextLabels(list(labels), embeddings, temperature, list(distraction), known, listener.language.encoder)
 
 
 def fit_temperature(language: Language, embeddings: Array) -> float:
@@ -68,7 +68,7 @@ class Heard:
         return {"label": self.label, "nearest": nearest, **shares, "agree": self.agree and round(self.agree, 3)}
 
 
-def heard(listener: Listener, words: Words, count: int = 3) -> list[Heard]:
+def heard(listener: Listener, words: TextLabels, count: int = 3) -> list[Heard]:
     """What becomes of each label, for the user to judge whether the model can tell it at all."""
     from train.knowledge.phrases import prompts_of
 

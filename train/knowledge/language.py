@@ -16,16 +16,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from edge_c2vl.cache import default_cache
 from edge_c2vl.errors import UsageError
-from edge_c2vl.skeleton import Array
-from train.checkpoint import LANGUAGE, CheckpointError, read_tensors, write_tensors
+from edge_c2vl.skeletons.skeleton import Array
+from edge_c2vl.utils.cache import default_cache
 from train.knowledge.bank import Bank
 from train.knowledge.encode import Vocabulary, encode_texts, whitened
 from train.knowledge.phrases import Prompt, prompts_of
 from train.knowledge.sentences import QUARTERS
 from train.knowledge.spectrum import Preparation
-from train.knowledge.text import Encoder, KnowledgeError, open_encoder
+from train.knowledge.text import KnowledgeError, TextEncoder, open_encoder
+from train.model.checkpoint import LANGUAGE, CheckpointError, read_tensors, write_tensors
 
 # A clause that no caption holds is heard as these many that are like it most, weighted by softmax(cosine / 0.05).
 HEARD, HEARD_TEMPERATURE = 20, 0.05
@@ -115,7 +115,7 @@ _TEXTS = ("encoder", "fingerprint", "pool", "columns", "joined")
 class Listener:
     """A language with the text encoder that it was made by. Raises KnowledgeError where it is another one."""
 
-    def __init__(self, language: Language, encoder: Encoder, cache: Path | None = None) -> None:
+    def __init__(self, language: Language, encoder: TextEncoder, cache: Path | None = None) -> None:
         if language.fingerprint != encoder.fingerprint:
             raise KnowledgeError(
                 f"this model learnt the language of {language.encoder} ({language.fingerprint}), and the encoder here "
@@ -216,6 +216,6 @@ def open_listener(language: Language, encoder: str | None = None) -> Listener:
 
 
 @lru_cache(1)
-def _encoder(spec: str) -> Encoder:
+def _encoder(spec: str) -> TextEncoder:
     """Loaded once for the models of all seeds."""
     return open_encoder(spec)

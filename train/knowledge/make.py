@@ -8,21 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from edge_c2vl.archive import Archive
 from edge_c2vl.errors import UsageError
-from edge_c2vl.folders import exists_already
-from edge_c2vl.progress import track
-from edge_c2vl.recordings import Windows, sliding, whole_clips
-from edge_c2vl.skeleton import Array
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.skeleton import Array
+from edge_c2vl.skeletons.windows import Windows, sliding, whole_clips
+from edge_c2vl.utils.atomic import exists_already
+from edge_c2vl.utils.progress import track
 from train.knowledge.bank import BankError, read_captions, write_bank
 from train.knowledge.encode import encode_captions
 from train.knowledge.kinematics import Describer, crop_spans
 from train.knowledge.sentences import FACTS, columns
-from train.knowledge.text import Encoder
+from train.knowledge.text import TextEncoder
 
 
 @dataclass(frozen=True)
-class Recipe:
+class BankSettings:
     """source: `kinematic`, a file of captions, or `video:FOLDER` (pictures, encoded by a CLIP). crops: random temporal
     crops of each clip beside the whole of it, each with its own captions. seconds: windows of that length every hop_s
     instead (long recordings). parts: also a caption of each part of the body. quarters: also all that holds in each
@@ -48,7 +48,7 @@ class Recipe:
             raise UsageError("--crops cuts recordings of one action, --seconds long drives: say one of them")
 
 
-def choose_windows(archive: Archive, recipe: Recipe) -> Windows:
+def choose_windows(archive: Archive, recipe: BankSettings) -> Windows:
     """The windows that become the bank's rows, clip by clip: the whole clip first, then its crops."""
     if recipe.seconds:
         windows = sliding(archive, None, recipe.seconds, recipe.hop_s)
@@ -70,8 +70,8 @@ def choose_windows(archive: Archive, recipe: Recipe) -> Windows:
 def make_bank(
     archive: Archive,
     path: Path,
-    recipe: Recipe,
-    encoder: Encoder,
+    recipe: BankSettings,
+    encoder: TextEncoder,
     batch_size: int = 64,
     cache: Path | None = None,
     overwrite: bool = False,
@@ -101,7 +101,7 @@ def make_bank(
     return {"rows": len(names), "per_row": embeddings.shape[1], "dimension": encoder.dimension, "kind": kind, **about}
 
 
-def _captions(archive: Archive, windows: Windows, recipe: Recipe) -> tuple[Windows, list[list[str]]]:
+def _captions(archive: Archive, windows: Windows, recipe: BankSettings) -> tuple[Windows, list[list[str]]]:
     if recipe.source == "kinematic":
         described = Describer(archive).captions(windows, recipe.parts, recipe.facts, recipe.quarters)
         return windows, list(track(described, "describing", len(windows)))
@@ -116,7 +116,7 @@ def _captions(archive: Archive, windows: Windows, recipe: Recipe) -> tuple[Windo
 
 
 def _from_videos(
-    archive: Archive, windows: Windows, recipe: Recipe, encoder: Encoder
+    archive: Archive, windows: Windows, recipe: BankSettings, encoder: TextEncoder
 ) -> tuple[Windows, Array, list[list[str]]]:
     from edge_c2vl.errors import DatasetError
     from train.knowledge.caption import Videos, sample_frames
@@ -138,7 +138,7 @@ def _from_videos(
     return windows[kept], np.stack(rows), [said] * len(rows)
 
 
-def _kept(there: list[bool], names: list[str], recipe: Recipe) -> np.ndarray:
+def _kept(there: list[bool], names: list[str], recipe: BankSettings) -> np.ndarray:
     """Which rows are kept. Raises BankError where samples are lacking and that was not allowed."""
     lacking = [name for name, known in zip(names, there, strict=True) if not known]
     if len(lacking) == len(names) or (lacking and not recipe.skip_missing):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edge_c2vl.skeleton import NTU25, Array
+from edge_c2vl.skeletons.skeleton import NTU25, Array
 
 SIDES = ("left", "right")
 # Segment lengths as shares of shoulder breadth (Drillis & Contini, as in skeleton.py).

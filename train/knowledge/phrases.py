@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from edge_c2vl.errors import UsageError
-from edge_c2vl.texts import read_text
+from edge_c2vl.utils.texts import read_text
 from train.knowledge.sentences import WHEN
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")

@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from edge_c2vl.skeleton import Array
+from edge_c2vl.skeletons.skeleton import Array
 from train.knowledge.measures import SIDES, Body, measure, nanmean
 from train.knowledge.vocabulary import FAMILIES, HELD_S, Family
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from edge_c2vl import plots
-from edge_c2vl.archive import Archive
 from edge_c2vl.errors import UsageError
-from edge_c2vl.recordings import Windows
-from edge_c2vl.skeleton import normalise
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.skeleton import normalise
+from edge_c2vl.skeletons.windows import Windows
 from train.knowledge.bank import Bank, BankError
 from train.knowledge.kinematics import Describer
 from train.knowledge.sketch import sketch

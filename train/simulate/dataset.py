@@ -18,14 +18,14 @@ from pathlib import Path
 import numpy as np
 
 from edge_c2vl.errors import DatasetError, UsageError
-from edge_c2vl.folders import put_in_place, temporary_beside
 from edge_c2vl.names import for_ffmpeg
-from edge_c2vl.progress import track
 from edge_c2vl.simulated.cameras import VIEWS, View
 from edge_c2vl.simulated.driver import make_driver
 from edge_c2vl.simulated.film import Film
 from edge_c2vl.simulated.motion import Motion
-from train.datasets.drive_act import SIMULATED
+from edge_c2vl.utils.atomic import put_in_place, temporary_beside
+from edge_c2vl.utils.progress import track
+from train.datasets.drive_act_labels import SIMULATED
 from train.processes import make_pool
 from train.simulate import labels, protocol, skeletons
 
@@ -35,7 +35,7 @@ _NOTE = "Made by edge-c2vl simulate. Accuracy on it says nothing about real driv
 
 
 @dataclass(frozen=True)
-class Settings:
+class SimulateSettings:
     """drivers; runs (sessions) of each; seconds of a run; cameras whose videos are drawn, none: labels and skeletons
     only; width of the videos, pixels (their height follows the camera's shape)."""
 
@@ -48,7 +48,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Report:
+class SimulateReport:
     """What was written. chunks: rows of the inner mirror's midlevel.chunks_90.csv."""
 
     runs: int
@@ -64,7 +64,7 @@ class Report:
 class _Run:
     number: int  # of the driver
     run: int
-    settings: Settings
+    settings: SimulateSettings
 
     @property
     def name(self) -> str:
@@ -72,7 +72,7 @@ class _Run:
         return f"run{self.run}_2000-01-{(self.number - 1) % 28 + 1:02d}-{8 + self.run:02d}-00-00"
 
 
-def simulate(folder: Path, settings: Settings, workers: int = 1, overwrite: bool = False) -> Report:
+def simulate(folder: Path, settings: SimulateSettings, workers: int = 1, overwrite: bool = False) -> SimulateReport:
     """Writes the data set to `folder`, whole or not at all. The same settings give the same labels, skeletons and
     pictures. Raises UsageError (settings), DatasetError (`folder` exists)."""
     _check(folder, settings, overwrite)
@@ -96,10 +96,10 @@ def simulate(folder: Path, settings: Settings, workers: int = 1, overwrite: bool
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
         raise
-    return Report(len(runs), len(tables[REFERENCE, "midlevel"]), len(runs) * len(settings.cameras), frames)
+    return SimulateReport(len(runs), len(tables[REFERENCE, "midlevel"]), len(runs) * len(settings.cameras), frames)
 
 
-def _check(folder: Path, settings: Settings, overwrite: bool) -> None:
+def _check(folder: Path, settings: SimulateSettings, overwrite: bool) -> None:
     unknown = [name for name in settings.cameras if name not in VIEWS]
     if unknown:
         raise UsageError(f"Drive&Act has no camera {unknown[0]!r}: there are {', '.join(VIEWS)}")
@@ -162,7 +162,7 @@ def _write_run(run: _Run, target: Path) -> tuple[int, _Tables]:
     return frames, tables
 
 
-def _frames(view: View, settings: Settings) -> int:
+def _frames(view: View, settings: SimulateSettings) -> int:
     return int(settings.seconds * view.fps)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from edge_c2vl.simulated.body import solve
 from edge_c2vl.simulated.cameras import VIEWS
 from edge_c2vl.simulated.motion import Motion
-from edge_c2vl.skeleton import DRIVEACT26, Array
+from edge_c2vl.skeletons.skeleton import DRIVEACT26, Array
 from train.datasets.drive_act import JOINTS
 
 # What a wheel, a lap and a dashboard hide from all of the cameras: p is always 0, as in Drive&Act.

@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from cli import edge_c2vl
+from edge_c2vl.bundle.external_data import external_files
 from edge_c2vl.errors import BundleError, EdgeC2VLError, UsageError
-from edge_c2vl.onnx_files import external_files
 from edge_c2vl.pose import build
 from edge_c2vl.pose.networks import FOLDER, NAMES, open_networks, verify
 

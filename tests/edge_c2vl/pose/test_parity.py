@@ -9,12 +9,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edge_c2vl.backends import open_backend
-from edge_c2vl.bundle import Bundle
-from edge_c2vl.camera import Frame
-from edge_c2vl.window import Window
-from tests.conftest import find_data
-from tests.edge_c2vl.pose.clips import SIGNERS, Track, difference, follow, frames_of, noisy, rendered
+from edge_c2vl.bundle.bundle import Bundle
+from edge_c2vl.cameras.camera import Frame
+from edge_c2vl.inference.select import open_backend
+from edge_c2vl.skeletons.clip import ClipBuffer
+from tests.support.pose_clips import SIGNERS, Track, difference, follow, frames_of, noisy, rendered
+from tests.support.programs import find_data
 
 pytest.importorskip("mediapipe", reason="needs the reference: pip install 'edge-c2vl[mediapipe]'")
 
@@ -98,7 +98,7 @@ def test_somebody_is_lost_and_found_again_when_mediapipe_does() -> None:
 
 def decisions(frames, track: Track, bundle: Bundle) -> np.ndarray:
     """p(distracted) at every hop; NaN where the arms were not seen."""
-    window, due_s, given = Window(bundle.manifest.clip, "mediapipe33"), frames[0].timestamp_s, []
+    window, due_s, given = ClipBuffer(bundle.manifest.clip, "mediapipe33"), frames[0].timestamp_s, []
     distracted = [bundle.manifest.labels.index(label) for label in bundle.manifest.distraction]
     with open_backend(bundle, "onnxruntime:cpu", "fp32") as backend:
         for frame, pose in zip(frames, track, strict=True):

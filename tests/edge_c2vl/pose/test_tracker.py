@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_c2vl.camera import Frame
+from edge_c2vl.cameras.camera import Frame
 from edge_c2vl.pose import PoseEstimator
 from edge_c2vl.pose.networks import Network, Networks
 from edge_c2vl.pose.tracker import REMEMBERED_MS, BlazePose
-from edge_c2vl.skeleton import MEDIAPIPE33
-from tests.edge_c2vl.pose.clips import SHOULDERS, frames_of
+from edge_c2vl.skeletons.skeleton import MEDIAPIPE33
+from tests.support.pose_clips import SHOULDERS, frames_of
 
 NOSE = MEDIAPIPE33.index("nose")
 FPS = 30

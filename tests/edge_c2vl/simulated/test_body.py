@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_c2vl.simulated.body import Build, Hand, Posture, solve, unit
-from edge_c2vl.skeleton import DRIVEACT26, MEDIAPIPE33
+from edge_c2vl.skeletons.skeleton import DRIVEACT26, MEDIAPIPE33
 
 BUILD = Build()
 

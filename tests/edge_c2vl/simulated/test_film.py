@@ -10,7 +10,7 @@ from edge_c2vl.simulated.driver import make_driver
 from edge_c2vl.simulated.film import Film
 from edge_c2vl.simulated.render import LOOKS
 from edge_c2vl.simulated.scripts import once
-from edge_c2vl.skeleton import MEDIAPIPE33
+from edge_c2vl.skeletons.skeleton import MEDIAPIPE33
 
 DRIVER = make_driver(1)
 FACE = [MEDIAPIPE33.index(name) for name in ("nose", "left_eye", "right_eye", "left_mouth", "right_mouth")]

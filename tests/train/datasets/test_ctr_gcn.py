@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_c2vl.archive import Archive
 from edge_c2vl.errors import DatasetError
+from edge_c2vl.skeletons.archive import Archive
 from train.datasets.prepare import prepare
 
 ONE_HOT = np.eye(60)

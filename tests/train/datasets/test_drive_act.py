@@ -10,21 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_c2vl.archive import Archive
 from edge_c2vl.errors import DatasetError, UsageError
-from edge_c2vl.skeleton import NTU25
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.skeleton import NTU25
+from tests.support.drive_act_files import HEADER, JOINTS
 from train.datasets import drive_act
+from train.datasets.drive_act_labels import camera_of, read_labels
 from train.datasets.prepare import prepare
 from train.datasets.source import Options
 
 RUN = "vp1/run1b_2018-05-29-14-02-47.ids_1"
-# The order in the data set's files.
-JOINTS_TEXT = (
-    "nose lElbow lWrist rHeel rHip rSmallToe neck lSmallToe rWrist rAnkle lHip lHeel lKnee lEye midHip background "
-    "lEar rElbow rShoulder rKnee lShoulder lBigToe rEye rEar rBigToe lAnkle"
-)
-JOINTS = JOINTS_TEXT.split()
-HEADER = "participant_id,file_id,annotation_id,frame_start,frame_end,activity,chunk_id"
 
 
 def write_skeletons(folder: Path, frames: list[int], run: str = RUN) -> np.ndarray:
@@ -52,11 +47,11 @@ def write_labels(
 
 @pytest.mark.parametrize(("part", "rows", "drivers"), [("train", 6642, 10), ("test", 2222, 3)])
 def test_the_real_labels(data_dir: Path, part: str, rows: int, drivers: int) -> None:
-    chunks = drive_act.read_labels(data_dir / "drive-act" / f"midlevel.chunks_90.split_0.{part}.kinect_color.csv")
+    chunks = read_labels(data_dir / "drive-act" / f"midlevel.chunks_90.split_0.{part}.kinect_color.csv")
     assert len(chunks) == rows
     assert len({chunk.participant for chunk in chunks}) == drivers
     assert len({chunk.activity for chunk in chunks}) == 34
-    assert {drive_act.camera_of(chunk.file_id) for chunk in chunks} == {"kinect_color"}
+    assert {camera_of(chunk.file_id) for chunk in chunks} == {"kinect_color"}
     assert len({chunk.name for chunk in chunks}) == rows
     if part == "test":
         assert {chunk.participant for chunk in chunks} == {5, 11, 13}
@@ -66,7 +61,7 @@ def test_the_real_labels(data_dir: Path, part: str, rows: int, drivers: int) -> 
 def test_the_real_excerpts_in_nir_frames(data_dir: Path, tmp_path: Path, level: str) -> None:
     """Real labels, skeletons written for their frames."""
     (excerpt,) = (data_dir / "drive-act").glob(f"excerpt_{level}*ids_1.csv")
-    chunks = drive_act.read_labels(excerpt)
+    chunks = read_labels(excerpt)
     runs = {chunk.file_id for chunk in chunks}
     for run in runs:
         write_skeletons(tmp_path, list(range(max(chunk.end for chunk in chunks if chunk.file_id == run))), run)
@@ -152,7 +147,7 @@ def test_another_cameras_labels_are_refused(data_dir: Path, tmp_path: Path) -> N
 )
 def test_a_broken_label_is_told_with_its_line(tmp_path: Path, row: str) -> None:
     path = write_labels(tmp_path, [f"1,{RUN},0,0,9,eating,0", row.format(run=RUN), f"1,{RUN},1,9,18,eating,0"])
-    first, broken, third = drive_act.read_labels(path)
+    first, broken, third = read_labels(path)
     assert (first.name, third.name) == (f"{RUN}/0000-00", f"{RUN}/0001-00")
     assert f"{path}, line 3" in broken.what
 
@@ -160,7 +155,7 @@ def test_a_broken_label_is_told_with_its_line(tmp_path: Path, row: str) -> None:
 def test_a_label_file_that_is_no_csv_is_refused_with_its_line(tmp_path: Path) -> None:
     path = write_labels(tmp_path, [f"1,{RUN},0,0,9,eating,0", f'1,{RUN},0,0,9,"eating'])
     with pytest.raises(DatasetError, match="line [23]"):
-        drive_act.read_labels(path)
+        read_labels(path)
 
 
 def test_labels_that_disagree_are_refused(tmp_path: Path) -> None:
@@ -200,7 +195,7 @@ def test_usage(tmp_path: Path) -> None:
 def test_junk_is_refused_not_crashed_on(tmp_path: Path, junk: bytes) -> None:
     header = ",".join(["frame_id"] + [f"{joint}_{axis}" for joint in JOINTS for axis in "xyzp"]).encode()
     path = tmp_path / "junk.csv"
-    for read, start in ((drive_act.read_labels, HEADER.encode()), (drive_act.read_skeletons, header)):
+    for read, start in ((read_labels, HEADER.encode()), (drive_act.read_skeletons, header)):
         for content in (junk, start + b"\n" + junk):
             path.write_bytes(content)
             with contextlib.suppress(DatasetError):

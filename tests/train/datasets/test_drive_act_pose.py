@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_c2vl.archive import Archive
 from edge_c2vl.errors import DatasetError
-from tests.train.datasets.test_drive_act import HEADER
-from tests.videos import Recordings
+from edge_c2vl.skeletons.archive import Archive
+from tests.support.drive_act_files import HEADER
+from tests.support.videos import Recordings
 from train.datasets.opened import open_dataset
 from train.datasets.source import Options
-from train.extract import extract, find_videos
-from train.video import Recipe
+from train.extraction.extract import extract, find_videos
+from train.extraction.video import ExtractSettings
 
 CAMERA, SUFFIX = "a_column_driver", "ids_5"
 RUNS = {
@@ -62,7 +62,7 @@ def test_chunks_are_cut_out_of_whole_runs(root: Path, cache: Path, tmp_path: Pat
     assert archive.clips["subject"].tolist() == ["vp1", "vp1", "vp2"]
     assert archive.meta["source_layout"] == "mediapipe33"
     # The whole recording by `extract`: frame 10 of the video is frame 0 of the chunk.
-    extract(find_videos([root / CAMERA / "vp1"]), tmp_path / "whole", Recipe())
+    extract(find_videos([root / CAMERA / "vp1"]), tmp_path / "whole", ExtractSettings())
     whole = Archive.open(tmp_path / "whole")
     np.testing.assert_array_equal(archive.sequence(0), whole.sequence(0)[10:40])
     np.testing.assert_allclose(archive.timestamps(0), whole.timestamps(0)[10:40] - whole.timestamps(0)[10])

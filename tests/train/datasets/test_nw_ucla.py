@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_c2vl.archive import Archive
 from edge_c2vl.errors import DatasetError
-from edge_c2vl.skeleton import KINECT20, NTU25
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.skeleton import KINECT20, NTU25
 from train.datasets.nw_ucla import read
 from train.datasets.prepare import prepare
 

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from edge_c2vl.archive import Archive
 from edge_c2vl.errors import DatasetError
+from edge_c2vl.skeletons.archive import Archive
 from train.commands.prepare import prepare as command
 from train.datasets import DATASETS
 from train.datasets import prepare as prepare_module

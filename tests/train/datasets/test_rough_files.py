@@ -13,10 +13,10 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_c2vl.archive import Archive
 from edge_c2vl.errors import DatasetError
-from edge_c2vl.folders import files_below, is_hidden
-from edge_c2vl.texts import decoded, read_json
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.utils.atomic import files_below, is_hidden
+from edge_c2vl.utils.texts import decoded, read_json
 from tests.train.datasets import (
     test_ctr_gcn,
     test_drive_act,

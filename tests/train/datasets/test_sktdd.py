@@ -14,11 +14,12 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_c2vl.archive import Archive
 from edge_c2vl.errors import ArchiveError, DatasetError, UsageError
-from edge_c2vl.skeleton import NTU25
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.skeleton import NTU25
 from train.commands.prepare import prepare as command
-from train.datasets.prepare import prepare, unpacked
+from train.datasets.packed import unpacked
+from train.datasets.prepare import prepare
 from train.datasets.sktdd import read_csv
 
 HEADER = "FrameNumber,PersonID," + ",".join(f"x{j},y{j}" for j in range(25))

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.io import savemat
 
-from edge_c2vl.archive import Archive
 from edge_c2vl.errors import DatasetError
-from edge_c2vl.skeleton import NTU25
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.skeleton import NTU25
 from train.datasets.prepare import prepare
 from train.datasets.utd_mhad import read
 

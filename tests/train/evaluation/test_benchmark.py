@@ -12,19 +12,15 @@ import torch
 from click.testing import CliRunner, Result
 
 from cli import edge_c2vl
-from edge_c2vl.archive import Archive, ArchiveWriter
 from edge_c2vl.errors import ArchiveError, DatasetError, EdgeC2VLError, UsageError
-from edge_c2vl.skeleton import NTU25, Array
-from edge_c2vl.window import ClipSpec
-from tests.train.test_loop import body
-from train.checkpoint import About, save_model
-from train.encoder import Encoder
+from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
+from tests.support.by_hand import SPEC, ByHand
+from tests.support.training import body
 from train.evaluation.benchmark import SPLITS, Asked, Samples, evaluate
 from train.evaluation.models import Model
-from train.settings import EncoderSettings
-
-WRIST, SHOULDER = NTU25.index("right_wrist"), NTU25.index("spine_shoulder")
-SPEC = ClipSpec(frames=16, dimensions=2)
+from train.model.checkpoint import About, save_model
+from train.model.encoder import Encoder
+from train.settings.training import EncoderSettings
 
 
 @pytest.fixture(scope="module")
@@ -49,26 +45,6 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
             if index % 3 == 0:
                 writer.append(f"S{index:02d}#1", body(random, 20, raised=False), 10.0, body=1, **about)
     return Archive.open(path)
-
-
-class ByHand(Model):
-    """Features: the hand's height over the shoulder and a constant; logits: high for "raise" where it is above it."""
-
-    def __init__(self, labels: list[str] | None = None, name: str = "by hand") -> None:
-        self.labels, self.spec, self.name = labels or ["rest", "raise"], SPEC, name
-        self.seen = 0
-
-    def _height(self, clips: Array) -> Array:
-        self.seen += len(clips)
-        return np.median(clips[:, 1, :, WRIST] - clips[:, 1, :, SHOULDER], axis=1)
-
-    def logits(self, clips: Array) -> Array:
-        raised = 4 * np.sign(self._height(clips))
-        return np.stack([raised if name == "raise" else -raised for name in self.labels], axis=1).astype(np.float32)
-
-    def features(self, clips: Array) -> Array:
-        height = self._height(clips)
-        return np.stack([height, np.ones_like(height)], axis=1).astype(np.float32)
 
 
 def run(archive: Archive, protocol: str, model: Model | None = None, **asked: object) -> dict:

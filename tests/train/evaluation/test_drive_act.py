@@ -11,12 +11,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli import edge_c2vl
-from edge_c2vl.archive import Archive
 from edge_c2vl.errors import DatasetError, EdgeC2VLError, UsageError
-from edge_c2vl.skeleton import NTU25, Array
-from edge_c2vl.window import ClipSpec
-from tests.train.evaluation.files import ACTIVITIES, DRIVERS, ROUNDS, TRIPLETS, run_of, write_labels, write_skeletons
-from train.datasets.drive_act import SIMULATED
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.clip import ClipSpec
+from edge_c2vl.skeletons.skeleton import NTU25, Array
+from tests.support.drive_act_files import ACTIVITIES, DRIVERS, ROUNDS, TRIPLETS, run_of, write_labels, write_skeletons
+from train.datasets.drive_act_labels import SIMULATED
 from train.datasets.opened import open_dataset
 from train.datasets.source import Options
 from train.evaluation.drive_act import evaluate, splits_of

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from train.evaluation.events import Counted, Span, count, iou, match, merged
+from train.evaluation.events import Counted, count, iou, match, merged
+from train.extraction.label_files import Span
 
 
 @st.composite

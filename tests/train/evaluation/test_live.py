@@ -15,14 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli import edge_c2vl
-from edge_c2vl.camera import CameraOptions, open_camera
+from edge_c2vl.cameras.camera import open_camera
+from edge_c2vl.cameras.options import CameraOptions
 from edge_c2vl.errors import DatasetError, EdgeC2VLError, UsageError
-from edge_c2vl.policy import Level, Reason, State
-from edge_c2vl.records import SeenSkeleton
-from tests.videos import Recordings
-from train.evaluation.events import Span
-from train.evaluation.live import Recorder, read_truth
-from train.own_labels import OwnLabels
+from edge_c2vl.monitoring.events import SeenSkeleton
+from edge_c2vl.monitoring.policy import State
+from edge_c2vl.monitoring.standing import Level, Reason
+from tests.support.videos import Recordings
+from train.evaluation.live import Recorder
+from train.extraction.label_files import OwnLabels, Span, read_truth
 
 LABELS = ["attentive", "distracted"]
 

@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_c2vl.archive import Archive
-from edge_c2vl.live import Watch, watch
-from edge_c2vl.recordings import Windows, clip_of
-from edge_c2vl.records import Decision
-from edge_c2vl.sinks import Sink
-from tests.videos import Recordings
+from edge_c2vl.monitoring.events import Decision
+from edge_c2vl.outputs.base import Sink
+from edge_c2vl.runtime.run import Watch, watch
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.windows import Windows, clip_of
+from tests.support.videos import Recordings
 from train.evaluation.models import BundleModel
 from train.evaluation.predictions import through
-from train.extract import extract, find_videos
-from train.video import Recipe
+from train.extraction.extract import extract, find_videos
+from train.extraction.video import ExtractSettings
 
 HOP_S = 0.2
 
@@ -37,7 +37,7 @@ def test_run_and_eval_give_the_same_clips_and_logits(recording: Recordings, tmp_
     judged = [decision for decision in live.taken if decision.logits is not None]
     assert len(judged) >= 8
 
-    extract(find_videos([video]), tmp_path / "archive", Recipe())
+    extract(find_videos([video]), tmp_path / "archive", ExtractSettings())
     archive = Archive.open(tmp_path / "archive")
     with BundleModel("default", "onnxruntime:cpu", "fp32") as model:
         spec = model.spec

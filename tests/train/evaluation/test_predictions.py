@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_c2vl.archive import Archive, ArchiveWriter
-from edge_c2vl.recordings import clip_of, whole_clips
-from edge_c2vl.window import ClipSpec
+from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
+from edge_c2vl.skeletons.clip import ClipSpec
+from edge_c2vl.skeletons.windows import clip_of, whole_clips
 from train.evaluation.predictions import BATCH, batches, first_of_samples, mean_of_samples, samples_of, through
 
 SPEC = ClipSpec(frames=8)

@@ -9,11 +9,11 @@ import pytest
 from click.testing import CliRunner
 
 from cli import edge_c2vl
-from edge_c2vl.archive import Archive
 from edge_c2vl.errors import UsageError
-from edge_c2vl.skeleton import Array
-from tests.train.evaluation.test_benchmark import ByHand
-from tests.train.test_sktdd_recipe import archive  # noqa: F401  a fixture
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.skeleton import Array
+from tests.support.by_hand import ByHand
+from tests.train.recipes.test_sktdd_recipe import archive  # noqa: F401  a fixture
 from train.evaluation.benchmark import Asked
 from train.evaluation.sktdd import evaluate
 

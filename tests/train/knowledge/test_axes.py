@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from tests.train.knowledge.bodies import UPPER, bent, clip, moved, pose, turned
+from tests.support.bodies import UPPER, bent, clip, moved, pose, turned
 from train.knowledge.axes import camera_axes
 from train.knowledge.kinematics import describe
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from edge_c2vl.archive import Archive, ArchiveWriter
 from edge_c2vl.errors import UsageError
-from tests.train.knowledge.bodies import clip, pose
+from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
+from tests.support.bodies import clip, pose
 from train.knowledge.bank import Bank, BankError, read_captions, write_bank
 from train.knowledge.spectrum import Preparation, effective_rank, mean_cosine, statistics, target_entropy
 

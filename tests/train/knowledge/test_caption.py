@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -14,62 +13,12 @@ import numpy as np
 import pytest
 
 from edge_c2vl.errors import DatasetError, EdgeC2VLError, UsageError
-from tests.edge_c2vl import hostile
-from tests.train.knowledge.models import save_vision_language_model
-from train.knowledge.caption import PROMPT, Endpoint, Pipeline, Videos, data_url, sample_frames
+from tests.support import hostile
+from tests.support.captions import Answer, Server, completion, write_video
+from tests.support.tiny_models import save_vision_language_model
+from train.knowledge.caption import PROMPT, Endpoint, LocalCaptioner, Videos, data_url, sample_frames
 from train.knowledge.collect import collect
 from train.knowledge.text import KnowledgeError
-
-Answer = tuple[int, dict[str, str], bytes]
-
-
-def completion(text: str) -> Answer:
-    return 200, {}, json.dumps({"choices": [{"message": {"role": "assistant", "content": text}}]}).encode()
-
-
-class Server:
-    """Speaks the chat completions protocol; `answer(number, request)` says what is answered to the n-th request."""
-
-    def __init__(self) -> None:
-        self.requests: list[dict] = []
-        self.raw: list[bytes] = []
-        self.headers: list[dict[str, str]] = []
-        self.answer: Callable[[int, dict], Answer] = lambda number, _: completion(f"Caption {number}.")
-        lock = threading.Lock()
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                with lock:
-                    number = len(outer.requests)
-                    outer.requests.append(json.loads(body))
-                    outer.raw.append(self.path.encode() + body + str(self.headers).encode())
-                    outer.headers.append(dict(self.headers))
-                status, headers, answer = outer.answer(number, outer.requests[number])
-                if status == 0:  # the connection breaks
-                    self.connection.close()
-                    return
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.handle_error = lambda *_: None  # a connection broken on purpose
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 @pytest.fixture
@@ -85,15 +34,6 @@ def endpoint(server: Server, **options) -> Endpoint:
 
 
 PICTURES = [np.full((24, 32, 3), (shade, shade // 2, 30), np.uint8) for shade in (0, 120, 250)]
-
-
-def write_video(path: Path, frames: int = 30) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 15, (64, 48))
-    for index in range(frames):
-        writer.write(np.full((48, 64, 3), (index * 8, 0, 0), np.uint8))  # blue grows
-    writer.release()
-    return path
 
 
 def test_the_request_is_the_protocol_s(server, monkeypatch):
@@ -294,7 +234,7 @@ def local_model(tmp_path_factory) -> Path:
 
 
 def test_a_local_model_sees_the_pictures_and_the_prompt(local_model):
-    captioner = Pipeline(str(local_model), prompt="word1 word2", max_tokens=6)
+    captioner = LocalCaptioner(str(local_model), prompt="word1 word2", max_tokens=6)
     model, prompts, pixels = captioner._pipe.model, [], []
     model.register_forward_pre_hook(lambda _, __, inputs: prompts.append(inputs["input_ids"]), with_kwargs=True)
     eyes = next(module for module in model.modules() if type(module).__name__ == "CLIPVisionModel")
@@ -313,7 +253,7 @@ def test_a_local_model_sees_the_pictures_and_the_prompt(local_model):
 def test_what_is_no_local_model_is_refused(tmp_path):
     pytest.importorskip("transformers", reason="needs the extra `knowledge`")
     with pytest.raises(KnowledgeError, match="no image-text-to-text model"):
-        Pipeline(str(tmp_path))
+        LocalCaptioner(str(tmp_path))
 
 
 def test_a_data_url_holds_no_name():

@@ -14,11 +14,12 @@ from click.testing import CliRunner, Result
 
 from cli import edge_c2vl
 from edge_c2vl import plots
-from edge_c2vl.archive import Archive, ArchiveWriter
 from edge_c2vl.errors import EdgeC2VLError, UsageError
-from tests.train.knowledge.bodies import arm, bent, clip, pose
-from tests.train.knowledge.models import save_clip
-from tests.train.knowledge.test_caption import completion, server, write_video  # noqa: F401
+from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
+from tests.support.bodies import arm, bent, clip, pose
+from tests.support.captions import completion, write_video
+from tests.support.tiny_models import save_clip
+from tests.train.knowledge.test_caption import server  # noqa: F401
 from train.knowledge import text
 from train.knowledge.bank import Bank, BankError
 from train.knowledge.show import find_clip
@@ -132,8 +133,8 @@ def test_encode_released_captions(archive, clip_model, tmp_path):
 
 def test_the_name_never_reaches_the_encoder(archive, clip_model, tmp_path, monkeypatch):
     seen: list[str] = []
-    encode = text.Clip.encode
-    monkeypatch.setattr(text.Clip, "encode", lambda self, texts: seen.extend(texts) or encode(self, texts))
+    encode = text.ClipEncoder.encode
+    monkeypatch.setattr(text.ClipEncoder, "encode", lambda self, texts: seen.extend(texts) or encode(self, texts))
     run("encode", archive, tmp_path / "bank", "--encoder", f"clip:{clip_model}", "--crops", 2)
     assert len(seen) >= 3
     assert not [said for said in seen for name in CLIPS if name in said or name[-3:] in said]

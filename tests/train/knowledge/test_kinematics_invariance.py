@@ -8,10 +8,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_c2vl.archive import Archive, ArchiveWriter
-from edge_c2vl.recordings import whole_clips
-from edge_c2vl.skeleton import mirror
-from tests.train.knowledge.bodies import as_picture, clip, pose
+from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
+from edge_c2vl.skeletons.skeleton import mirror
+from edge_c2vl.skeletons.windows import whole_clips
+from tests.support.bodies import as_picture, clip, pose
 from train.knowledge.kinematics import Describer, captions, describe
 from train.knowledge.posecodes import SEGMENT_NAMES, SPAN_NAMES
 

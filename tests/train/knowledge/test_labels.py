@@ -12,19 +12,19 @@ import pytest
 from click.testing import CliRunner
 
 from cli import edge_c2vl
-from edge_c2vl.archive import Archive, ArchiveWriter
-from edge_c2vl.bundle import DEFAULT, Bundle
+from edge_c2vl.bundle.bundle import DEFAULT, Bundle
 from edge_c2vl.errors import EdgeC2VLError, UsageError
-from edge_c2vl.recordings import whole_clips
-from tests.train.knowledge.bodies import arm, bent, clip, pose
-from tests.train.knowledge.models import save_clip
-from train.checkpoint import load_model
+from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
+from edge_c2vl.skeletons.windows import whole_clips
+from tests.support.bodies import arm, bent, clip, pose
+from tests.support.tiny_models import save_clip
 from train.evaluation.models import BundleModel, CheckpointModel
 from train.evaluation.predictions import through
 from train.knowledge.labels import make_words
 from train.knowledge.language import language_of, open_listener
 from train.knowledge.phrases import parse_labels
 from train.knowledge.text import KnowledgeError
+from train.model.checkpoint import load_model
 
 EAR = arm("right", (0.34, 1.22, 0.12), (0.12, 1.58, 0.06))
 MOVES = {

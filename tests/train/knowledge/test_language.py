@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from edge_c2vl.errors import UsageError
-from train.checkpoint import CheckpointError, write_tensors
 from train.knowledge.bank import Bank, write_bank
 from train.knowledge.encode import encode_captions
 from train.knowledge.labels import fit_temperature, heard, make_words
@@ -18,13 +17,14 @@ from train.knowledge.language import Language, Listener, language_of
 from train.knowledge.phrases import parse_labels, prompts_of
 from train.knowledge.sentences import columns
 from train.knowledge.spectrum import Preparation
-from train.knowledge.text import Encoder, KnowledgeError
+from train.knowledge.text import KnowledgeError, TextEncoder
+from train.model.checkpoint import CheckpointError, write_tensors
 
 PLACES = ("head", "hip", "knee", "belly", "shoulder", "foot", "back", "chin", "elbow", "wheel")
 CLAUSES = [f"The {side} hand is at the {place}." for side in ("right", "left") for place in PLACES]
 
 
-class Bags(Encoder):
+class Bags(TextEncoder):
     """Counts words: an encoder that knows what is alike by what texts share."""
 
     name, dimension, fingerprint = "bags", 64, "bags"

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from edge_c2vl.archive import Archive, ArchiveWriter
 from edge_c2vl.errors import UsageError
-from edge_c2vl.skeleton import Array, mirror
-from tests.train.knowledge.bodies import arm, clip, pose, turned
+from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
+from edge_c2vl.skeletons.skeleton import Array, mirror
+from tests.support.bodies import arm, clip, pose, turned
 from train.commands.knowledge import knowledge
 from train.knowledge.kinematics import captions
 from train.knowledge.vary import ARMS, SHOULDERS, vary, with_arms

@@ -18,13 +18,14 @@ from edge_c2vl.simulated.body import solve
 from edge_c2vl.simulated.cameras import VIEWS
 from edge_c2vl.simulated.driver import make_driver
 from edge_c2vl.simulated.motion import Motion
-from edge_c2vl.skeleton import DRIVEACT26
+from edge_c2vl.skeletons.skeleton import DRIVEACT26
 from train.commands.simulate import simulate as command
 from train.datasets import drive_act
+from train.datasets.drive_act_labels import SIMULATED, is_simulated
 from train.simulate import dataset, labels, protocol, skeletons
-from train.simulate.dataset import Settings, simulate
+from train.simulate.dataset import SimulateSettings, simulate
 
-SMALL = Settings(drivers=3, seconds=30.0, cameras=())
+SMALL = SimulateSettings(drivers=3, seconds=30.0, cameras=())
 # As the authors' label files have them: class counts differ, names and columns must not.
 TASKS = {
     "fasten_seat_belt", "hand_over", "work", "eat_drink", "read_write_newspaper", "read_write_magazine", "watch_video",
@@ -108,9 +109,9 @@ def test_the_files_are_drive_acts(small: Path, data_dir: Path) -> None:
 
 
 def test_nobody_takes_it_for_drive_act(small: Path) -> None:
-    assert drive_act.is_simulated(small)
-    settings = json.loads((small / drive_act.SIMULATED).read_text().splitlines()[-1])
-    assert Settings(**settings | {"cameras": tuple(settings["cameras"])}) == SMALL
+    assert is_simulated(small)
+    settings = json.loads((small / SIMULATED).read_text().splitlines()[-1])
+    assert SimulateSettings(**settings | {"cameras": tuple(settings["cameras"])}) == SMALL
 
 
 def test_chunks_follow_one_another_and_last_three_seconds_at_most(small: Path) -> None:
@@ -234,7 +235,7 @@ def test_videos_have_the_labels_frames(tmp_path: Path, monkeypatch: pytest.Monke
     cv2 = pytest.importorskip("cv2")
     # A few pictures of each session: a whole one takes as long to draw as it lasts.
     monkeypatch.setattr(dataset, "_frames", lambda view, _: 12 if view.name == "kinect_depth" else 900)
-    report = simulate(tmp_path / "out", Settings(drivers=3, seconds=30.0, cameras=("kinect_depth",), width=96))
+    report = simulate(tmp_path / "out", SimulateSettings(drivers=3, seconds=30.0, cameras=("kinect_depth",), width=96))
     assert (report.videos, report.frames) == (3, 36)
     for number in (1, 2, 3):
         folder = tmp_path / "out" / "kinect_depth" / f"vp{number}"
@@ -271,12 +272,12 @@ def test_a_folder_that_exists_is_kept(small: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (Settings(cameras=("roof",)), "no camera 'roof': there are inner_mirror"),
-        (Settings(seconds=5.0), "--seconds is 5; all activities need 30 or more"),
-        (Settings(drivers=2), "--drivers is 2; splits by driver need 3 or more"),
+        (SimulateSettings(cameras=("roof",)), "no camera 'roof': there are inner_mirror"),
+        (SimulateSettings(seconds=5.0), "--seconds is 5; all activities need 30 or more"),
+        (SimulateSettings(drivers=2), "--drivers is 2; splits by driver need 3 or more"),
     ],
 )
-def test_settings_that_make_no_sense_are_told(settings: Settings, message: str, tmp_path: Path) -> None:
+def test_settings_that_make_no_sense_are_told(settings: SimulateSettings, message: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=message):
         simulate(tmp_path / "out", settings)
 

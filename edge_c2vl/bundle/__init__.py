@@ -1,0 +1,1 @@
+"""Model bundles: ONNX models, manifest, labels in words."""

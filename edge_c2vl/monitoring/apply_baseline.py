@@ -1,0 +1,115 @@
+"""Normality in a run: learning it, applying it, noticing that it no longer fits."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_c2vl.errors import EdgeC2VLError, OutputError, UsageError
+from edge_c2vl.monitoring.driver_baseline import DriverBaseline, DriverWatch, Learner
+from edge_c2vl.skeletons.clip import Clip
+from edge_c2vl.utils.files import Lock
+
+log = logging.getLogger("edge_c2vl")
+
+
+@dataclass(frozen=True)
+class Personal:
+    """What normality makes of a window. unusual: share of normal windows nearer to normal; None while nothing is
+    learnt. elsewhere: another driver, or the camera was moved."""
+
+    probabilities: dict[str, float]
+    unusual: float | None = None
+    elsewhere: bool = False
+
+
+class Personaliser:
+    """Applies what `file` holds; with learn_minutes learns it first and keeps it there. While the driver sits elsewhere
+    than where it was learnt, it is not applied.
+
+    One run at a time learns into a file, or removes it. later: the file is left alone until `open` is called.
+    """
+
+    def __init__(
+        self, file: str | None = None, learn_minutes: float | None = None, forget: bool = False, later: bool = False
+    ) -> None:
+        if file is None and (learn_minutes is not None or forget):
+            raise UsageError("--learn-normal and --forget-normal need --normal FILE, where normality is kept")
+        self._file = None if file is None else Path(file)
+        self._forget = forget
+        self._learner = None if learn_minutes is None else Learner(learn_minutes)
+        self._lock: Lock | None = None
+        self._normal: DriverBaseline | None = None
+        if not later:
+            self.open()
+
+    def open(self) -> None:
+        """Reads what the file holds, or removes it; where it is to be learnt, sees that it can be kept. Raises
+        EdgeC2VLError where that cannot be, UsageError where another run learns into the file."""
+        if self._file is None:
+            return
+        if not self._file.parent.is_dir():
+            raise OutputError(f"--normal {self._file}: there is no folder {self._file.parent}")
+        if not self._forget and self._learner is None:
+            # Without a lock: it is replaced as a whole.
+            self._take(DriverBaseline.load(self._file))
+            return
+        try:
+            self._lock = self._lock or Lock(self._file)
+            if self._forget:
+                self._file.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"--normal {self._file}: cannot be written: {error.strerror}") from None
+
+    def close(self) -> None:
+        """Lets another run learn into the file."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    @property
+    def learning(self) -> bool:
+        return self._learner is not None
+
+    def look(
+        self, clip: Clip, time_s: float, probabilities: Mapping[str, float], distraction: frozenset[str]
+    ) -> Personal:
+        """A window in which arms were seen, and the classifier's probabilities of it."""
+        if self._normal is None:
+            return Personal(dict(probabilities))
+        attentive = sum(p for label, p in probabilities.items() if label in distraction) < 0.5
+        if self._watch.moved(clip, time_s, attentive):
+            return Personal(dict(probabilities), elsewhere=True)
+        adjusted = self._normal.adjust(probabilities, distraction, clip.data)
+        return Personal(adjusted, self._normal.unusual(clip.data))
+
+    def learn(self, clip: Clip, time_s: float, attentive: bool) -> None:
+        """The same window once it was judged. attentive: it may be learnt from as normal driving."""
+        learner = self._learner
+        if learner is None or self._file is None:
+            return
+        learner.add(clip, time_s, attentive)
+        if not learner.done:
+            return
+        self._learner = None
+        normal = learner.finish()
+        self._take(normal)
+        try:
+            normal.save(self._file)
+            log.warning("normal driving was learnt from %s, and is kept in %s", learner.told(), self._file)
+        except EdgeC2VLError as error:
+            # A full disk must not end the run: it goes on with what it has learnt.
+            log.warning("normal driving was learnt, but is not kept: %s", error)
+
+    def unfinished(self) -> str | None:
+        """At the end of a run: what there was to learn from, where that was too little and nothing is kept."""
+        if self._learner is None or self._file is None:
+            return None
+        return f"normal driving was not learnt, and {self._file} was not written: {self._learner.shortage()}"
+
+    def _take(self, normal: DriverBaseline) -> None:
+        self._watch = DriverWatch(normal)
+        # Last: it may be opened while the run judges.
+        self._normal = normal

@@ -1,0 +1,229 @@
+"""Clip -> decision, and what follows from it: changes of state and alerts."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge_c2vl.bundle.text_labels import TextLabels, softmax
+from edge_c2vl.inference.base import Backend
+from edge_c2vl.monitoring.apply_baseline import Personal, Personaliser
+from edge_c2vl.monitoring.events import Alert, Decision, Episode, StateChange
+from edge_c2vl.monitoring.policy import Observation, Policy, State, Status
+from edge_c2vl.monitoring.policy_settings import PolicySettings
+from edge_c2vl.monitoring.standing import Level, Reason, loudest_first
+from edge_c2vl.monitoring.stats import Summary, Timings
+from edge_c2vl.skeletons.clip import Clip, ClipSpec
+from edge_c2vl.skeletons.skeleton import Array
+from edge_c2vl.speed.base import Speed
+
+log = logging.getLogger("edge_c2vl")
+
+
+@dataclass(frozen=True)
+class MonitorInput:
+    """A clip to judge, and what was known when it was cut. unseen_s: time since somebody was last in view. fill: how
+    much of the window had passed, 0 to 1. blind: the camera gives no picture, or the same one for ever."""
+
+    clip: Clip
+    timestamp_s: float
+    captured_s: float
+    unseen_s: float
+    fill: float
+    blind: bool = False
+
+
+class DriverMonitor:
+    """Runs the encoder and the policy, and keeps the thread of states and alerts. For one thread at a time.
+
+    labels, distraction: the trained classifier's. words: labels in words, told beside them; with by_words they are what
+    is decided by, instead of the classifier. alerts=False: no alert is ever raised.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        labels: Sequence[str],
+        distraction: Sequence[str],
+        spec: ClipSpec,
+        policy: PolicySettings | None,
+        speed: Speed,
+        personaliser: Personaliser,
+        timings: Timings,
+        summary: Summary,
+        words: TextLabels | None = None,
+        by_words: bool = False,
+        alerts: bool = True,
+    ) -> None:
+        if words is not None and by_words:
+            labels, distraction = words.labels, words.distraction
+        self.policy = Policy(list(distraction), policy)
+        self.run_id = uuid.uuid4().hex[:12]
+        self._backend, self._labels, self._spec, self._speed = backend, list(labels), spec, speed
+        self._personaliser, self._distraction = personaliser, frozenset(distraction)
+        self._timings, self._summary = timings, summary
+        self._words, self._by_words, self._raises = words, by_words and words is not None, alerts
+        self._episode: Episode | None = None
+        self._newest: Decision | None = None
+        self._standing: Mapping[Reason, Level] = {}
+        self._alerts = 0
+        self._elsewhere = False
+        self._complained = False
+
+    def decide(self, job: MonitorInput) -> list[Decision | StateChange | Alert]:
+        """The decision first, then what it changes."""
+        # A window that is still filling has seen the arms in less of its length for no fault of theirs.
+        arms_seen = not job.blind and job.clip.arms >= self._spec.min_arms * job.fill
+        encoded, encoder_ms = self._encode(job.clip) if arms_seen else (None, None)
+        personal, words = Personal({}), None
+        if encoded is not None:
+            logits, embedding = encoded
+            words = None if self._words is None else self._words.probabilities(embedding)
+            if words is not None and self._by_words:
+                probabilities = words
+            else:
+                probabilities = dict(zip(self._labels, softmax(logits).tolist(), strict=True))
+            personal = self._personaliser.look(job.clip, job.timestamp_s, probabilities, self._distraction)
+            # It stands while nothing can be judged.
+            self._elsewhere = personal.elsewhere
+        speed_kmh, speed_age_s = self._speed.latest()
+        unseen_s = 0.0 if job.blind else job.unseen_s
+        seen = Observation(
+            job.timestamp_s,
+            unseen_s,
+            job.fill,
+            arms_seen,
+            personal.probabilities or None,
+            speed_kmh,
+            speed_age_s,
+            self._elsewhere,
+        )
+        with self._timings.measure("policy"):
+            status = self.policy.update(seen)
+        if encoded is not None:
+            self._personaliser.learn(job.clip, job.timestamp_s, self._is_plainly_attentive(status))
+        alerts = status.alerts if self._raises else {}
+        age_ms = (time.monotonic() - job.captured_s) * 1e3
+        self._timings.add("frame age", age_ms)
+        decision = Decision(
+            timestamp_s=job.timestamp_s,
+            wall_s=time.time(),
+            state=status.state,
+            label=status.label,
+            probability=status.probability,
+            distraction=status.distraction,
+            probabilities=personal.probabilities if status.label is not None else None,
+            unusual=personal.unusual,
+            words=words if status.label is not None else None,
+            arms=job.clip.arms,
+            pose_confidence=job.clip.confidence,
+            age_ms=age_ms,
+            encoder_ms=encoder_ms,
+            awareness=status.awareness,
+            level=next(iter(alerts.values()), Level.NONE),
+            alerts=alerts,
+            speed_kmh=speed_kmh if status.speed_known else None,
+            logits=None if encoded is None else encoded[0],
+        )
+        changes = self._changes_of(decision)
+        self._newest = decision
+        self._summary.count(decision.state.value)
+        if decision.words is not None:
+            nearest = max(decision.words, key=decision.words.__getitem__)
+            self._summary.in_words[nearest] = self._summary.in_words.get(nearest, 0) + 1
+        return [decision, *self._alerts_of(decision, alerts), *changes]
+
+    def finish(self) -> list[Alert | StateChange]:
+        """At the end of a run: the end of each alert that stands, and the last state."""
+        if self._episode is None or self._newest is None:
+            return []
+        ended = self._ended(self._episode, self._episode.end_s, None, self._newest)
+        return [*self._alerts_of(self._newest, {}), ended]
+
+    def _is_plainly_attentive(self, status: Status) -> bool:
+        """Whether this may be learnt from as normal driving."""
+        if status.alerts or status.state is not State.ATTENTIVE or status.distraction is None:
+            return False
+        driving = not self._speed.told or (status.speed_known and not status.paused)
+        return driving and status.distraction < self.policy.settings.attentive_below
+
+    def _encode(self, clip: Clip) -> tuple[tuple[Array, Array] | None, float | None]:
+        """The clip's logits and embedding, and what they took."""
+        if not clip.data.any():
+            return None, None
+        started = time.perf_counter()
+        logits, embedding = (output[0] for output in self._backend.infer(clip.data[None]))
+        encoder_ms = (time.perf_counter() - started) * 1e3
+        self._timings.add("encoder", encoder_ms)
+        if not np.isfinite(logits).all() or (self._words is not None and not np.isfinite(embedding).all()):
+            # Nothing to judge by, and the policy's filter would never forget it.
+            if not self._complained:
+                log.warning('the encoder\'s answer is no number; the state is "cannot see" while that lasts')
+            self._complained = True
+            return None, encoder_ms
+        return (logits, embedding), encoder_ms
+
+    def _alerts_of(self, decision: Decision, standing: Mapping[Reason, Level]) -> list[Alert]:
+        """What has begun or changed, the loudest first, then what has ended."""
+        before, self._standing = self._standing, standing
+        changed = [(reason, level) for reason, level in standing.items() if before.get(reason) is not level]
+        changed += [(reason, Level.NONE) for reason in before if reason not in standing]
+        # In each record the alerts as they stand after it, so that one that goes on is not missing in between.
+        now = dict(before)
+        alerts = []
+        for reason, level in changed:
+            now[reason] = level
+            if level is Level.NONE:
+                del now[reason]
+            alerts.append(self._alert(decision, reason, level, loudest_first(now)))
+        return alerts
+
+    def _alert(self, decision: Decision, reason: Reason, level: Level, standing: Mapping[Reason, Level]) -> Alert:
+        self._alerts += 1
+        self._summary.alerts += level > Level.NONE
+        now = time.time()
+        return Alert(
+            number=self._alerts,
+            run=self.run_id,
+            level=level,
+            reason=reason,
+            state=decision.state,
+            label=decision.label,
+            awareness=decision.awareness,
+            speed_kmh=decision.speed_kmh,
+            timestamp_s=decision.timestamp_s,
+            wall_s=now,
+            latency_ms=decision.age_ms + (now - decision.wall_s) * 1e3,
+            alerts=standing,
+        )
+
+    def _changes_of(self, decision: Decision) -> list[StateChange]:
+        changes = []
+        if self._episode is not None:
+            # Nobody knows what the driver did while nobody looked: a state ends with the last decision before that.
+            gap_s = decision.timestamp_s - self._episode.end_s
+            unwatched = not 0 <= gap_s <= self.policy.settings.gap_s
+            if unwatched:
+                self._summary.unwatched_s += max(0.0, gap_s)
+            if unwatched or decision.state is not self._episode.state:
+                end_s = self._episode.end_s if unwatched else decision.timestamp_s
+                changes.append(self._ended(self._episode, end_s, decision.state, decision))
+                self._episode = None
+        if self._episode is None:
+            self._episode = Episode(decision)
+        else:
+            self._episode.add(decision)
+        return changes
+
+    def _ended(self, episode: Episode, end_s: float, next_state: State | None, newest: Decision) -> StateChange:
+        now = time.time()
+        change = episode.ended(end_s, next_state, now, newest.age_ms + (now - newest.wall_s) * 1e3)
+        seconds = self._summary.states_s
+        # A clock that was set back in between leaves no length that would mean anything.
+        seconds[change.state.value] = seconds.get(change.state.value, 0.0) + max(0.0, change.end_s - change.start_s)
+        return change

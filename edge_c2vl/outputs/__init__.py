@@ -1,0 +1,1 @@
+"""Where decisions, events and alerts go."""

@@ -1,0 +1,1 @@
+"""The live run: threads, queues, load control."""

@@ -1,0 +1,1 @@
+"""Skeletons: joint layouts, clips, archives."""

@@ -1,0 +1,118 @@
+"""A camera, a pose network and an encoder that follow a script, for the real pipeline."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge_c2vl.inference.base import Backend
+from edge_c2vl.outputs.base import Sink
+from edge_c2vl.runtime.pipeline import Pipeline
+from edge_c2vl.skeletons.clip import ClipSpec
+from edge_c2vl.skeletons.skeleton import MEDIAPIPE33
+
+SPEC = ClipSpec(frames=32, seconds=2.0)
+
+
+@dataclass
+class Frame:
+    image: np.ndarray
+    timestamp_s: float
+    captured_s: float
+
+
+class Camera:
+    """Counts frames up to `count`. live: paced at 30 a second, and the reader gets the newest."""
+
+    def __init__(self, count, live=False, fails_at=None):
+        self.live, self._count, self._next, self._fails_at = live, count, 0, fails_at
+        self._started = time.monotonic()
+
+    dropped = 0
+
+    def interrupt(self):
+        pass
+
+    def read(self):
+        if self._next == self._fails_at:
+            raise OSError("unplugged")
+        if self._next >= self._count:
+            return None
+        if self.live:
+            due = self._started + self._next / 30
+            time.sleep(max(0.0, due - time.monotonic()))
+        index, self._next = self._next, self._next + 1
+        return Frame(np.full((48, 64, 3), index % 256, np.uint8), index / 30, time.monotonic())
+
+
+class Pose:
+    """A still driver; `hidden` gives the frames in which nobody is in view, `arms` whether arms are."""
+
+    def __init__(self, hidden=range(0), arms=True, delay_s=0.0):
+        generator = np.random.default_rng(0)
+        self._body = np.concatenate([generator.uniform(0, 60, (33, 3)), np.ones((33, 1))], 1).astype(np.float32)
+        if not arms:
+            for index, name in enumerate(MEDIAPIPE33.joints):
+                if "elbow" in name or "wrist" in name:
+                    self._body[index, 3] = 0.1
+        self._hidden, self._delay_s, self._index = hidden, delay_s, -1
+
+    def estimate(self, image_bgr, timestamp_s):
+        self._index += 1
+        time.sleep(self._delay_s)
+        return None if self._index in self._hidden else self._body
+
+
+class Encoder(Backend):
+    """Says distracted with logit `score`, and remembers the clips."""
+
+    def __init__(self, score=3.0, delay_s=0.0, fails=False):
+        super().__init__("scripted", "fp32", (3, SPEC.frames, 25))
+        self.clips, self._score, self._delay_s, self._fails = [], score, delay_s, fails
+
+    def _infer(self, clip):
+        if self._fails:
+            raise RuntimeError("the encoder broke")
+        time.sleep(self._delay_s)
+        self.clips.append(clip[0])
+        return np.array([[0.0, self._score]], np.float32), np.ones((1, 4), np.float32) / 2
+
+    def _close(self):
+        pass
+
+
+class Kept(Sink):
+    wants_frames = True
+
+    def __init__(self):
+        self.decisions, self.states, self.alerts, self.frames, self.closed = [], [], [], [], 0
+
+    def decision(self, decision):
+        self.decisions.append(decision)
+
+    def state(self, change):
+        self.states.append(change)
+
+    def alert(self, alert):
+        self.alerts.append(alert)
+
+    def frame(self, frame):
+        self.frames.append(frame)
+
+    def close(self):
+        self.closed += 1
+
+
+def build(camera, pose=None, encoder=None, sinks=(), **more):
+    return Pipeline(
+        camera,
+        pose or Pose(),
+        encoder or Encoder(),
+        labels=["attentive", "distracted"],
+        distraction=["distracted"],
+        clip=SPEC,
+        sinks=sinks,
+        **more,
+    )

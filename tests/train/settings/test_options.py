@@ -1,0 +1,74 @@
+"""Settings: every field is a flag and a YAML key; a flag wins over the file; what is wrong is named."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from edge_c2vl.errors import UsageError
+from train.settings.flags import read_settings, settings_options
+from train.settings.training import AugmentSettings, DataSettings, EncoderSettings, LoopSettings
+
+CLASSES = (EncoderSettings, AugmentSettings, DataSettings, LoopSettings)
+
+
+def read(*arguments: str) -> list[Any]:
+    found: list[Any] = []
+
+    @click.command()
+    @settings_options(*CLASSES)
+    def command(config: Path | None, **flags: Any) -> None:
+        found.extend(read_settings(flags, config, *CLASSES))
+
+    result = CliRunner().invoke(command, list(arguments), standalone_mode=False)
+    if result.exception:
+        raise result.exception
+    return found
+
+
+def test_every_field_with_a_help_text_is_a_flag_of_its_own() -> None:
+    names = [field.name for cls in CLASSES for field in dataclasses.fields(cls) if field.metadata]
+    assert len(names) == len(set(names))
+    for cls in CLASSES:
+        for field in dataclasses.fields(cls):
+            if field.metadata and not isinstance(field.default, bool):
+                settings = read("--" + field.name.replace("_", "-"), str(field.default))
+                assert settings == [kind() for kind in CLASSES], field.name
+
+
+def test_a_flag_wins_over_the_file_and_the_file_over_the_default(tmp_path: Path) -> None:
+    config = tmp_path / "run.yaml"
+    config.write_text("epochs: 7\nlearning-rate: 1e-3\nbatch_size: 9\npresence: true\nweight_decay: 0\n")
+    encoder, _, _, loop = read("--config", str(config), "--epochs", "3", "--no-tensorboard")
+    assert (loop.epochs, loop.learning_rate, loop.batch_size, loop.weight_decay) == (3, 0.001, 9, 0.0)
+    assert encoder.presence is True
+    assert loop.tensorboard is False
+    assert loop.optimiser == "adamw"
+
+
+@pytest.mark.parametrize(("content", "message"), [
+    ("epoch: 3", "no setting 'epoch'"),
+    ("epochs: many", "epochs must be int"),
+    ("epochs: true", "epochs must be int"),
+    ("presence: 1", "presence must be bool"),
+    ("- epochs", "name: value"),
+    ("a: [", "not YAML"),
+])  # fmt: skip
+def test_a_wrong_file_is_named(tmp_path: Path, content: str, message: str) -> None:
+    config = tmp_path / "run.yaml"
+    config.write_text(content)
+    with pytest.raises(UsageError, match=message):
+        read("--config", str(config))
+    with pytest.raises(UsageError, match="No such file"):
+        read("--config", str(tmp_path / "none.yaml"))
+
+
+@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"average": 1.0}, {"optimiser": "lion"}, {"precision": "fp8"}])
+def test_values_that_cannot_be_name_the_flag(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="--" + next(iter(wrong))):
+        LoopSettings(**wrong)

@@ -1,0 +1,1 @@
+"""Clips of an archive for training: cache, loader, augmentation, splits."""

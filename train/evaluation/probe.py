@@ -1,0 +1,112 @@
+"""Judges frozen encoders on an archive by one of the protocols, several seeds and streams together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_c2vl.errors import UsageError
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.windows import Windows
+from train.data.clips import ClipStore
+from train.data.splits import Rows, few_labels, parts_to_judge, windows_to_judge
+from train.evaluation.fusion import fuse
+from train.evaluation.protocols import FIXED_C, choose_c, knn_predict, one_class_scores, probe_scores
+from train.metrics import roc_auc, score, spread
+from train.model.checkpoint import load_model, members
+from train.model.inference import cached_features
+from train.settings.probe import ProbeSettings
+
+
+def probe(
+    archive: Archive, models: Sequence[Path], settings: ProbeSettings, device: str = "cpu", cache: Path | None = None
+) -> dict[str, object]:
+    """{"runs": figures of each seed, "mean": ..., "spread": ...}; the spread is the sample standard deviation. A run's
+    `C_STREAM` is a setting that was chosen, and no figure: its mean would tell nothing.
+
+    models: model files or run folders; a folder that holds seed0, seed1, ... stands for as many. Several models are the
+    streams of a fusion, with as many seeds each. Raises UsageError where the split, the labels or the streams do not
+    fit, CheckpointError where a model is missing.
+    """
+    windows = windows_to_judge(archive, settings)
+    runs = []
+    for paths in zip(*_same_length([members(model) for model in models]), strict=True):
+        features = {}
+        for path in paths:
+            encoder, about = load_model(path)
+            if about.encoder.stream in features:
+                raise UsageError(f"{path} sees the same stream as another: fusion takes one model a stream")
+            store = ClipStore.open(archive, windows, about.clip, cache)
+            features[about.encoder.stream] = cached_features(encoder, store, device, cache)
+        for draw in range(settings.draws):
+            figures = _figures(archive, windows, features, settings, draw)
+            runs.append({"model": str(paths[0])} | ({"draw": draw} if settings.draws > 1 else {}) | figures)
+    names = [name for name in runs[0] if name not in ("model", "draw", "n") and not name.startswith("C_")]
+    summary = {name: spread([float(run[name]) for run in runs]) for name in names}
+    return {
+        "runs": runs,
+        "mean": {name: mean for name, (mean, _) in summary.items()},
+        "spread": {name: deviation for name, (_, deviation) in summary.items()},
+    }
+
+
+def _same_length(models: list[list[Path]]) -> list[list[Path]]:
+    if len({len(seeds) for seeds in models}) > 1:
+        raise UsageError(f"fusion needs as many seeds of each stream; there are {[len(seeds) for seeds in models]}")
+    return models
+
+
+def _figures(
+    archive: Archive, windows: Windows, features: dict[str, NDArray[np.float32]], settings: ProbeSettings, draw: int
+) -> dict[str, float]:
+    rows, labels, classes = parts_to_judge(archive, windows, settings), windows.label, len(archive.labels)
+    if settings.protocol == "one-class":
+        return _one_class(archive, windows, features, settings, rows)
+    train, test = rows["train"], rows["test"]
+    if settings.shots or settings.share < 1:
+        few = {"shots": settings.shots} if settings.shots else {"share": settings.share}
+        train = train[few_labels(labels[train], seed=draw, **few)]
+    if settings.protocol == "knn":
+        if len(features) > 1:
+            raise UsageError("--protocol knn has no scores to fuse: give one model")
+        (values,) = features.values()
+        return score(knn_predict(values[train], labels[train], values[test], settings.k), labels[test]).to_json()
+    scores, chosen = {}, {}
+    for stream, values in features.items():
+        c = FIXED_C
+        if settings.protocol == "linear":
+            fit = np.setdiff1d(train, rows["val"])
+            c = choose_c(values[fit], labels[fit], values[rows["val"]], labels[rows["val"]], classes)
+            chosen[f"C_{stream}"] = c
+        scores[stream] = probe_scores(values[train], labels[train], values[test], classes, c)
+    fused = fuse(scores) if len(scores) > 1 else next(iter(scores.values()))
+    return score(fused.argmax(axis=1), labels[test]).to_json() | chosen
+
+
+def _one_class(
+    archive: Archive,
+    windows: Windows,
+    features: dict[str, NDArray[np.float32]],
+    settings: ProbeSettings,
+    rows: dict[str, Rows],
+) -> dict[str, float]:
+    """ROC-AUC of the distance from the normal train windows: of each camera by its own normal windows, and pooled."""
+    names = archive.labels
+    if settings.normal and settings.normal not in names:
+        raise UsageError(f"--normal {settings.normal!r}: the labels are {', '.join(names)}")
+    normal = names.index(settings.normal) if settings.normal else 0
+    (values,) = list(features.values())[:1]
+    if len(features) > 1:
+        raise UsageError("--protocol one-class judges one model")
+    train = rows["train"][windows.label[rows["train"]] == normal]
+    test, camera = rows["test"], archive.clips["camera"].to_numpy()[windows.clip]
+    distance, figures = np.full(len(windows), np.nan), {}
+    for name in np.unique(camera[test]):
+        here, own = test[camera[test] == name], train[camera[train] == name]
+        distance[here] = one_class_scores(values[own], values[here], settings.distance)
+        figures[f"auc_{name}"] = roc_auc(distance[here], windows.label[here] != normal)
+    figures["auc"] = roc_auc(distance[test], windows.label[test] != normal)
+    return figures | {"n": len(test)}

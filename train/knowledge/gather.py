@@ -1,0 +1,91 @@
+"""The knowledge of an archive's windows, from one bank or several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from edge_c2vl.errors import UsageError
+from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.windows import Windows
+from train.knowledge.bank import Bank, BankError
+from train.knowledge.language import Language
+from train.knowledge.spectrum import Preparation
+from train.settings.pretraining import PretrainSettings
+
+Floats = NDArray[np.float32]
+
+
+def gather_knowledge(
+    archive: Archive, rows: NDArray[np.int64], banks: Sequence[Bank], settings: PretrainSettings, seed: int
+) -> tuple[Windows, dict[str, Tensor], Language | None]:
+    """The windows that all banks know; kind -> (W, K, D) of each, prepared and, as far as asked for, exchanged; and the
+    way from words to the language's space, where the bank knows its captions.
+
+    A bank that knows whole recordings only (frames of a video) is joined to every window of its recording. Raises
+    UsageError without a bank or with two of one kind; BankError where a bank lacks samples or knows other windows.
+    """
+    if not banks:
+        raise UsageError("--method c2vl learns from knowledge: name a knowledge bank with --bank")
+    kinds = [bank.meta["kind"] for bank in banks]
+    if len(set(kinds)) < len(kinds):
+        raise UsageError(f"there is more than one bank of a kind: {', '.join(kinds)}")
+    found = [bank.windows(archive, rows) for bank in banks]
+    windows = max((windows for windows, _ in found), key=len)
+    knowledge, language = {}, None
+    for bank, (own, indices) in zip(banks, found, strict=True):
+        raw = bank.embeddings[_matched(windows, own, indices, bank)]
+        joined = settings.join and raw.shape[1] > 1
+        raw = raw.reshape(len(raw), 1, -1) if joined else raw
+        preparation = _preparation(raw, settings, bank, joined)
+        embeddings = preparation.apply(raw)
+        if bank.meta["kind"] == "language":
+            language = Language.of(bank, preparation, joined)
+        if settings.exchange:
+            embeddings = embeddings[exchanged(windows.clip, settings.exchange, seed)]
+        knowledge[bank.meta["kind"]] = torch.from_numpy(embeddings)
+    return windows, knowledge, language
+
+
+def _matched(windows: Windows, own: Windows, indices: NDArray[np.int64], bank: Bank) -> NDArray[np.int64]:
+    """The bank's row for each of `windows`."""
+    if len(own) == len(windows) and (own.clip == windows.clip).all() and np.allclose(own.start_s, windows.start_s):
+        return indices
+    if len(np.unique(own.clip)) == len(own):
+        of_clip = dict(zip(own.clip.tolist(), indices.tolist(), strict=True))
+        return np.array([of_clip[clip] for clip in windows.clip.tolist()])
+    raise BankError(f"bank {bank.path} knows other windows than the other bank: encode both with the same --crops")
+
+
+def _preparation(embeddings: Floats, settings: PretrainSettings, bank: Bank, joined: bool) -> Preparation:
+    """What makes knowledge (W, K, D) of a bank's embeddings; the K stand side by side in D where they are joined."""
+    # Each of the joined K is centred by itself, whatever `prepare` says: what they have in common says nothing.
+    centre = embeddings.mean(axis=(0, 1)) if joined else np.zeros(embeddings.shape[2], np.float32)
+    try:
+        fitted = Preparation.fit(embeddings - centre, settings.prepare, settings.knowledge_size)
+    except UsageError as error:
+        raise BankError(f"bank {bank.path}: {error} (--knowledge-size)") from None
+    return replace(fitted, mean=fitted.mean + centre)
+
+
+def exchanged(clips: NDArray[np.int64], share: float, seed: int) -> NDArray[np.int64]:
+    """For each window the window whose knowledge it gets: (W,). In `share` of the recordings it is another recording's.
+
+    clips: (W,), which recording a window is of. The chosen recordings are passed round in a ring, so that each gets
+    another one's; a window gets the knowledge of the window with its number there (the last, where there are fewer).
+    """
+    names = np.unique(clips)
+    random = np.random.default_rng([seed, 7])
+    chosen = random.permutation(names)[: round(share * len(names))]
+    giver = dict(zip(chosen.tolist(), np.roll(chosen, 1).tolist(), strict=True))
+    rows_of = {name: np.flatnonzero(clips == name) for name in names.tolist()}
+    result = np.arange(len(clips))
+    for taker, other in giver.items():
+        rows, given = rows_of[taker], rows_of[other]
+        result[rows] = given[np.minimum(np.arange(len(rows)), len(given) - 1)]
+    return result

@@ -1,0 +1,31 @@
+"""What a training run minimises: a Task. The loop (trainer.py) knows nothing else of the method.
+
+A method is one subclass: supervised classification stands here, C2VL pretraining and its baselines in c2vl_loss.py.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from train.data.clips import Batch
+from train.model.encoder import Encoder
+
+
+class Task(nn.Module):
+    """Loss, own parameters (projectors, temperature), own state (queues, an EMA encoder): all in its state_dict, so
+    that a checkpoint of the loop resumes it."""
+
+    def loss(self, batch: Batch, encoder: Encoder, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
+        """The mean loss of a batch, and figures to log (detached scalars).
+
+        progress: 0 at the run's first step, 1 at its end; schedules are functions of it. Random numbers come from
+        PyTorch's generator, or a resumed run differs.
+        """
+        raise NotImplementedError
+
+    def after_step(self, encoder: Encoder, progress: float) -> None:
+        """Called after each optimiser step: where an EMA teacher follows the encoder."""
+
+    def evaluate(self, encoder: Encoder) -> dict[str, float]:  # noqa: ARG002
+        """Figures of the encoder (in eval mode, no gradients) every `evaluate_every` epochs."""
+        return {}

@@ -1,0 +1,1 @@
+"""The encoder: network, checkpoints, inference, export to ONNX."""

@@ -1,0 +1,139 @@
+"""A trained model -> ONNX -> a bundle for the vehicle, checked against PyTorch on real clips."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from edge_c2vl.bundle.bundle import Bundle, Manifest, write_bundle
+from edge_c2vl.bundle.text_labels import TextLabels
+from edge_c2vl.errors import BundleError
+from edge_c2vl.inference.onnxruntime import OnnxRuntimeBackend
+from edge_c2vl.skeletons.skeleton import Array
+from train.model.checkpoint import About
+from train.model.encoder import Encoder, fold
+
+OPSET = 17
+PARITY = 1e-4  # largest difference between ONNX Runtime and PyTorch that is let through
+
+
+def export_bundle(
+    encoder: Encoder,
+    about: About,
+    path: Path,
+    clips: Array,
+    *,
+    name: str,
+    distraction: list[str],
+    files: Mapping[str, Path | bytes] | None = None,
+    words: TextLabels | None = None,
+    accuracy: Mapping[str, Any] | None = None,
+    batch: int = 0,
+    overwrite: bool = False,
+) -> tuple[Bundle, float]:
+    """Writes the bundle; returns it and the largest difference from PyTorch on `clips` (N, 3, T, 25).
+
+    distraction: those of the model's labels that count as distraction. files: licence texts, report.json and the like.
+    words: labels in words, which become the classes of a model without a classifier. batch: clips an inference; 0
+    leaves that open.
+    Raises BundleError where the outputs differ by more than 1e-4, the model has no classifier, or `path` exists.
+    """
+    network: Encoder | InWords = encoder
+    if words is not None:
+        if encoder.classifier is not None:
+            raise BundleError("this model has classes of its own: export it, then edge-c2vl labels add")
+        network = InWords(encoder, torch.from_numpy(words.embeddings.T / words.temperature))
+    elif encoder.classifier is None:
+        raise BundleError(
+            "this model has no classifier, so it cannot decide: train one with edge-c2vl train finetune, or give it "
+            "labels in words (--describe)"
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        model = Path(folder) / "model.fp32.onnx"
+        write_onnx(network, about.clip.frames, model, batch)
+        difference = parity(network, model, clips)
+        if not difference <= PARITY:
+            raise BundleError(f"ONNX Runtime and PyTorch differ by {difference:.2g} on these clips, more than {PARITY}")
+        manifest = Manifest(
+            name=name,
+            labels=about.labels if words is None else words.labels,
+            distraction=distraction,
+            clip=about.clip,
+            embedding_size=encoder.embedding_size,
+            trained_on=about.trained_on,
+            accuracy=dict(accuracy or {}),
+            licences=about.licences,
+        )
+        return write_bundle(path, manifest, {"model.fp32.onnx": model, **(files or {})}, overwrite), difference
+
+
+class InWords(nn.Module):
+    """An encoder whose classes are labels in words: clip -> cosines over temperature (N, L), embedding (N, D)."""
+
+    def __init__(self, encoder: Encoder, labels: Tensor) -> None:
+        """labels: (D, L), their embeddings over the temperature."""
+        super().__init__()
+        self.encoder = encoder
+        self.register_buffer("labels", labels.float().contiguous())
+
+    def forward(self, clip: Tensor) -> tuple[Tensor, Tensor]:
+        _, embedding = self.encoder(clip)
+        return embedding @ self.labels, embedding
+
+
+def write_onnx(encoder: Encoder | InWords, frames: int, path: Path, batch: int = 0) -> None:
+    """One ONNX file: input `clip` (N, 3, frames, 25), outputs `logits` (N, K) and `embedding` (N, D); N is `batch`, or
+    free where that is 0.
+
+    Raises BundleError where the graph holds what not every engine runs: Einsum, BatchNormalization that did not fold,
+    or an operator outside ONNX's own domain.
+    """
+    import onnx
+
+    folded: nn.Module = (
+        fold(encoder) if isinstance(encoder, Encoder) else InWords(fold(encoder.encoder), encoder.labels)
+    )
+    clip = torch.zeros(batch or 1, 3, frames, 25)
+    with warnings.catch_warnings():
+        # The TorchScript exporter is deprecated, but its graph is flat and needs no onnxscript to be simplified;
+        # the sizes that it warns of taking as constants are constant.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            folded.eval(),
+            (clip,),
+            str(path),
+            input_names=["clip"],
+            output_names=["logits", "embedding"],
+            dynamic_axes=None if batch else {name: {0: "N"} for name in ("clip", "logits", "embedding")},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    model = onnx.load(str(path))
+    onnx.checker.check_model(model, full_check=True)
+    foreign = {node.domain for node in model.graph.node} - {"", "ai.onnx"}
+    unwanted = {node.op_type for node in model.graph.node} & {"Einsum", "BatchNormalization"}
+    if foreign or unwanted:
+        raise BundleError(f"the exported graph holds {', '.join(sorted(foreign | unwanted))}")
+
+
+def parity(encoder: Encoder | InWords, model: Path, clips: Array) -> float:
+    """The largest difference of any logit or embedding between ONNX Runtime and the PyTorch encoder as trained."""
+    training = encoder.training
+    encoder.eval()
+    largest = 0.0
+    with torch.no_grad(), OnnxRuntimeBackend(model, "fp32", threads=0) as backend:
+        for first in range(0, len(clips), 64):
+            batch = clips[first : first + 64]
+            found = backend.infer(batch)
+            for a, b in zip(found, encoder(torch.from_numpy(batch)), strict=True):
+                # max() of a NaN would be passed over by a comparison; np.max keeps it, and `<=` then fails.
+                largest = max(largest, float(np.nan_to_num(np.abs(a - b.numpy()).max(), nan=np.inf)))
+    encoder.train(training)
+    return largest

@@ -1,0 +1,1 @@
+"""Settings as dataclasses, and their command-line flags. No PyTorch here."""

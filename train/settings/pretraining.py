@@ -1,0 +1,118 @@
+"""The settings of pretraining: method, knowledge, objective. No PyTorch here, so that commands list them fast."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from edge_c2vl.errors import UsageError
+from train.settings.flags import check_choices, setting
+
+METHODS = ("c2vl", "skeleton-clr", "random")
+PREPARATIONS = ("none", "centre", "whiten")
+SCHEDULES = ("constant", "linear", "cosine", "step")
+# CLIP's bound on 1 / tau: without it a batch that is told apart perfectly drives the temperature to 0.
+MAX_SCALE = 100.0
+
+
+@dataclass(frozen=True)
+class ObjectiveSettings:
+    """The parts of the objective; each can be switched off."""
+
+    softening: float = setting(0.9, "a at its highest: the share of the soft targets; 0: hard InfoNCE.")
+    schedule: str = setting("linear", "How a rises between soften-from and soften-to.", SCHEDULES)
+    soften_from: float = setting(0.0, "Share of training after which a begins to rise.")
+    soften_to: float = setting(1.0, "Share of training after which a is at its highest (step: all at once).")
+    self_similarity: bool = setting(True, "Soft targets from the knowledge's similarity to itself.")
+    cross_consistency: bool = setting(True, "Soft targets from the EMA student.")
+    balance: float = setting(0.5, "b: the share of self-similarity where both kinds are on.")
+    temperature: float = setting(0.2, "tau of the student; at the start, where it is learnt.")
+    # A learnt temperature falls until a batch is solved, and little is learnt after that (docs/experiments.md).
+    learn_temperature: bool = setting(False, "Learn tau, as CLIP does.")
+    self_temperature: float = setting(0.1, "tau_a of the self-similarity targets.")
+    cross_temperature: float = setting(0.1, "tau_c of the cross-consistency targets.")
+    queue: int = setting(0, "Past clips that serve as further candidates; 0: the batch alone.")
+    share_duplicates: bool = setting(True, "Clips with the same knowledge share the target instead of being negatives.")
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        if not 0 <= self.softening <= 1 or not 0 <= self.balance <= 1:
+            raise UsageError("--softening and --balance lie between 0 and 1")
+        if not 0 <= self.soften_from <= self.soften_to <= 1:
+            raise UsageError("--soften-from and --soften-to are shares of training: 0 <= from <= to <= 1")
+        if min(self.self_temperature, self.cross_temperature) <= 0:
+            raise UsageError("--self-temperature and --cross-temperature are positive")
+        if self.temperature < 1 / MAX_SCALE:
+            raise UsageError(f"--temperature is at least {1 / MAX_SCALE}, not {self.temperature}")
+        if self.queue < 0:
+            raise UsageError(f"--queue is 0 or the number of past clips to keep, not {self.queue}")
+
+    @property
+    def self_share(self) -> float:
+        """b, or 1 or 0 where one kind of soft target is switched off."""
+        if self.self_similarity and self.cross_consistency:
+            return self.balance
+        return 1.0 if self.self_similarity else 0.0
+
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether the EMA student is used: for the cross-consistency targets, and for the queue's skeletons."""
+        return self.queue > 0 or (self.softening > 0 and self.cross_consistency and self.self_share < 1)
+
+    def weight(self, progress: float) -> float:
+        """a(e) at `progress`, the share of training that is done, in [0, 1]."""
+        if not (self.self_similarity or self.cross_consistency):
+            return 0.0
+        span = self.soften_to - self.soften_from
+        if self.schedule == "constant":
+            done = 1.0
+        elif self.schedule == "step" or span == 0:
+            done = float(progress >= self.soften_to)
+        else:
+            done = min(max((progress - self.soften_from) / span, 0.0), 1.0)
+        if self.schedule == "cosine":
+            done = (1 - math.cos(math.pi * done)) / 2
+        return self.softening * done
+
+
+@dataclass(frozen=True)
+class PretrainSettings:
+    """What is learnt from, and the networks beside the encoder."""
+
+    method: str = setting(
+        "c2vl", "c2vl; skeleton-clr (MoCo on skeletons alone); random: the encoder as it is initialised.", METHODS
+    )
+    split: str = setting("", "Column of the archive: only its train part is learnt from; empty: everything.")
+    frames: int = setting(64, "Frames T of a clip.")
+    facing: bool = setting(False, "Turn every body to face the camera (3-D archives).")
+    seconds: float = setting(0.0, "Without a bank: length of a window; 0: each recording is one clip, however long.")
+    hop_s: float = setting(1.0, "Without a bank: seconds between windows.")
+    prepare: str = setting(
+        "centre",
+        "The knowledge's mean is taken off, or it is made white too: captions of one data set are all alike.",
+        PREPARATIONS,
+    )
+    knowledge_size: int = setting(0, "Principal components of the knowledge that are kept; 0: all.")
+    join: bool = setting(
+        False,
+        "The captions of a window count side by side, as one long embedding, instead of one being drawn each time.",
+    )
+    exchange: float = setting(0.0, "Share of the clips whose knowledge is exchanged: 1 is the control of no knowledge.")
+    hidden: int = setting(0, "Width of the projectors' hidden layer; 0: linear projectors.")
+    projection: int = setting(128, "Size of SkeletonCLR's projections.")
+    key_queue: int = setting(512, "Past keys that SkeletonCLR contrasts with.")
+    key_temperature: float = setting(0.07, "SkeletonCLR's temperature.")
+    ema_momentum: float = setting(0.99, "Momentum of the EMA student and of SkeletonCLR's key encoder.")
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        if self.frames < 2 or self.seconds < 0 or self.hop_s <= 0:
+            raise UsageError("--frames is at least 2, --seconds at least 0, --hop-s more than 0")
+        if not 0 <= self.exchange <= 1:
+            raise UsageError(f"--exchange is a share between 0 and 1, not {self.exchange}")
+        if not 0 <= self.ema_momentum < 1:
+            raise UsageError(f"--ema-momentum lies in [0, 1), not {self.ema_momentum}")
+        if min(self.hidden, self.knowledge_size) < 0 or min(self.projection, self.key_queue) < 1:
+            raise UsageError("--hidden and --knowledge-size are at least 0, --projection and --key-queue at least 1")
+        if self.key_temperature <= 0:
+            raise UsageError(f"--key-temperature is positive, not {self.key_temperature}")

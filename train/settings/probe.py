@@ -1,0 +1,46 @@
+"""The settings of `edge-c2vl train probe`. No PyTorch here, so that the command lists them fast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_c2vl.errors import UsageError
+from train.settings.flags import check_choices, setting
+
+PROTOCOLS = ("fixed", "linear", "knn", "one-class")
+DISTANCES = ("mahalanobis", "cosine")
+
+
+@dataclass(frozen=True)
+class ProbeSettings:
+    """Which protocol, on which windows."""
+
+    protocol: str = setting(
+        "fixed",
+        "fixed: logistic regression with C = 1 on standardised features; linear: C chosen on validation; knn: nearest "
+        "neighbours by cosine; one-class: distance from normal clips.",
+        PROTOCOLS,
+    )
+    split: str = setting("", "Column of the archive with train / val / test.")
+    hold_out: float = setting(
+        0.2, "Share of the train part, in whole subjects, that is chosen by where the split has no val part."
+    )
+    seconds: float = setting(0.0, "Length of a window; 0: each recording is one clip, however long.")
+    hop_s: float = setting(1.0, "Seconds between windows.")
+    share: float = setting(1.0, "Share of each class's training labels that is used (0.01 and 0.1 in the literature).")
+    shots: int = setting(0, "Training clips of each class that are used; 0: all of --share.")
+    draws: int = setting(1, "How many times such few labels are drawn.")
+    k: int = setting(1, "Neighbours of knn.")
+    distance: str = setting("mahalanobis", "Distance of one-class.", DISTANCES)
+    normal: str = setting("", "Label that counts as normal in one-class; empty: the first.")
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        if not 0 < self.share <= 1 or not 0 < self.hold_out < 1:
+            raise UsageError("--share lies in (0, 1], --hold-out between 0 and 1")
+        if self.shots < 0 or self.draws < 1 or self.k < 1:
+            raise UsageError("--shots is at least 0, --draws and --k at least 1")
+        if self.shots and self.share < 1:
+            raise UsageError("say --shots or --share, not both")
+        if self.seconds < 0 or self.hop_s <= 0:
+            raise UsageError("--seconds is at least 0 and --hop-s more than 0")

@@ -1,0 +1,143 @@
+"""The settings of training: encoder, augmentation, data, loop. No PyTorch here, so that commands list them fast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_c2vl.errors import UsageError
+from train.settings.flags import check_choices, flag, setting
+
+STREAMS = ("joint", "bone", "motion")
+POOLINGS = ("mean", "mean_std")
+# The published ten blocks: (channels as multiples of the width, temporal stride).
+_BLOCKS = ((1, 1), (1, 1), (1, 1), (1, 1), (2, 2), (2, 1), (2, 1), (4, 2), (4, 1), (4, 1))
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """The encoder's form; kept in each checkpoint."""
+
+    width: int = setting(16, "Channels of the first stage; doubled twice. 16 or 64 in the literature.")
+    blocks: int = setting(10, "How many of the ten blocks, spread over the three stages.")
+    graph_blocks: int = setting(
+        0, "Blocks that keep the joints apart; then one convolution joins them, and the rest see all. 0: every block."
+    )
+    joined: int = setting(128, "Channels of the blocks that see all joints at once.")
+    stride: int = setting(1, "Temporal stride of the first block.")
+    temporal_kernel: int = setting(9, "Frames that a temporal convolution spans.")
+    stream: str = setting(
+        "joint", "What is seen of a clip: positions, bones (joint minus its parent), motion (next minus this).", STREAMS
+    )
+    presence: bool = setting(False, "Add a channel that is 1 where a joint was seen.")
+    joint_bias: bool = setting(False, "Tell the first block which joint is which, by a bias of each joint's own.")
+    adaptive: bool = setting(False, "Learn edges beside the skeleton's own, between any two joints; free at inference.")
+    pooling: str = setting("mean", "Mean over time and joints, or mean and standard deviation over time.", POOLINGS)
+    features: int = setting(
+        0,
+        "Channels of the last block (256 at width 16 in AimCLR), or of a 1x1 convolution behind joined ones; "
+        "0: four times the width, or those that were joined.",
+    )
+    embedding: int = setting(0, "Size of the unit-length embedding; 0: the features themselves.")
+    dropout: float = setting(0.0, "Share of the features dropped before the classifier.")
+    classes: int = 0  # K; 0: no classifier. Set by the data, so it is no flag.
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        if not 3 <= self.blocks <= len(_BLOCKS):
+            raise UsageError(f"--blocks is between 3 and {len(_BLOCKS)}, not {self.blocks}")
+        if not 0 <= self.graph_blocks < self.blocks:
+            raise UsageError(f"--graph-blocks is between 0 and {self.blocks - 1}, not {self.graph_blocks}")
+        if min(self.width, self.joined, self.stride) < 1 or self.temporal_kernel % 2 == 0:
+            raise UsageError("--width, --joined and --stride are at least 1, and --temporal-kernel is odd")
+
+    @property
+    def stages(self) -> list[tuple[int, int]]:
+        """(channels, temporal stride) of each block: the first of every stage is kept, later ones are left out."""
+        if self.blocks == len(_BLOCKS):
+            kept = list(range(len(_BLOCKS)))
+        else:
+            order = (0, 4, 7, 1, 5, 8, 2, 6, 9, 3)
+            kept = sorted(order[: self.blocks])
+        stages = [(_BLOCKS[index][0] * self.width, _BLOCKS[index][1]) for index in kept]
+        stages[0] = (stages[0][0], self.stride)
+        if self.graph_blocks:
+            return stages[: self.graph_blocks] + [(self.joined, step) for _, step in stages[self.graph_blocks :]]
+        stages[-1] = (self.features or stages[-1][0], stages[-1][1])
+        return stages
+
+
+@dataclass(frozen=True)
+class AugmentSettings:
+    """How strongly clips are varied. 0 switches a variation off."""
+
+    shear: float = setting(0.0, "Largest entry of the shear matrix (0.5 in AimCLR's normal set).")
+    crop: float = setting(1.0, "Shortest temporal crop, as a share of the clip; it is stretched to full length.")
+    rotate: float = setting(0.0, "Largest roll about the viewing axis, degrees.")
+    view: float = setting(0.0, "Largest turn about the vertical axis, degrees; 2-D clips are narrowed accordingly.")
+    mirror: float = setting(0.0, "Probability of the mirror image.")
+    scale: float = setting(0.0, "Largest change of the body's size, as a share of it.")
+    shift: float = setting(0.0, "Standard deviation of a displacement of the whole body, shoulder breadths.")
+    jitter: float = setting(0.0, "Standard deviation of noise on each joint and frame, shoulder breadths.")
+    offset: float = setting(0.0, "Standard deviation of a joint's displacement over the whole clip, shoulder breadths.")
+    mask_joints: float = setting(0.0, "Probability that a joint is hidden throughout.")
+    mask_lower: float = setting(0.0, "Probability that all of hips and legs are hidden, as behind a dashboard.")
+    mask_legs: float = setting(0.0, "Probability that knees, ankles and feet are hidden.")
+    mask_arm: float = setting(0.0, "Probability that one forearm is hidden, as behind the body or outside the picture.")
+    mask_span: float = setting(0.0, "Probability that a joint is hidden for a random part of the clip.")
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """Which windows of an archive are trained on, and how they become clips."""
+
+    split: str = setting("", "Column of the archive with train / val / test; empty: all is trained on.")
+    frames: int = setting(64, "Frames T of a clip.")
+    seconds: float = setting(0.0, "Length of a window; 0: each recording is one clip, however long.")
+    hop_s: float = setting(1.0, "Seconds between windows.")
+    facing: bool = setting(False, "Turn every body to face the camera (3-D archives).")
+    share: float = setting(
+        1.0, "Share of the training clips of each class that is used (0.01 and 0.1 in the literature)."
+    )
+    shots: int = setting(0, "Training clips of each class that are used; 0: all of --share.")
+    balance: bool = setting(False, "Draw every class equally often.")
+    smoothing: float = setting(0.0, "Label smoothing.")
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise UsageError(f"--share lies in (0, 1], not {self.share}")
+        if self.shots < 0 or (self.shots and self.share < 1):
+            raise UsageError("--shots is at least 0, and stands for itself: say it or --share")
+        if self.frames < 2 or self.seconds < 0 or self.hop_s <= 0:
+            raise UsageError("--frames is at least 2, --seconds at least 0, --hop-s more than 0")
+
+
+@dataclass(frozen=True)
+class LoopSettings:
+    """The loop: how long, how fast, on what, and what is kept."""
+
+    epochs: int = setting(30, "Epochs.")
+    batch_size: int = setting(64, "Clips a step and a process.")
+    accumulate: int = setting(1, "Batches whose gradients are added before a step.")
+    optimiser: str = setting("adamw", "Optimiser.", ("adamw", "sgd"))
+    learning_rate: float = setting(1e-3, "Highest learning rate.")
+    weight_decay: float = setting(0.01, "Weight decay; biases and norms are spared.")
+    warmup_epochs: float = setting(1.0, "Epochs over which the learning rate rises; then it falls along a cosine.")
+    clip_gradient: float = setting(1.0, "Longest gradient (L2 norm of all); 0: no limit.")
+    average: float = setting(0.0, "Decay of the moving average of the weights that is kept as the model; 0: the last.")
+    seed: int = setting(0, "Seed of everything that is random.")
+    precision: str = setting("32-true", "Number format.", ("32-true", "bf16-mixed", "16-mixed"))
+    accelerator: str = setting("auto", "Where it runs.", ("auto", "cpu", "cuda", "mps"))
+    devices: int = setting(1, "Processes (GPUs) a machine; torchrun sets it by itself.")
+    nodes: int = setting(1, "Machines.")
+    threads: int = setting(0, "CPU threads of PyTorch; 0: its own choice.")
+    checkpoint_every: int = setting(1, "Epochs between checkpoints.")
+    evaluate_every: int = setting(0, "Epochs between evaluations; 0: only at the end.")
+    tensorboard: bool = setting(True, "Write TensorBoard event files into the run folder.")
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        for name in ("epochs", "batch_size", "accumulate", "devices", "nodes", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{flag(name)} is at least 1, not {getattr(self, name)}")
+        if not 0 <= self.average < 1:
+            raise UsageError(f"--average is a decay in [0, 1), not {self.average}")
