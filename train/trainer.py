@@ -46,7 +46,7 @@ from train.model.checkpoint import (
     write_tensors,
 )
 from train.model.encoder import Encoder
-from train.resume import MAY_CHANGE, SETTINGS
+from train.settings.resume import MAY_CHANGE, SETTINGS
 from train.settings.training import LoopSettings
 
 CHECKPOINT = "checkpoint.safetensors"

@@ -10,8 +10,8 @@ import click
 
 from train.commands.eval_drive_act import drive_act_options
 from train.datasets import DATASETS
-from train.resume import check_unchanged, recorded
 from train.settings.flags import read_settings, settings_options
+from train.settings.resume import check_unchanged, recorded
 from train.settings.training import AugmentSettings, DataSettings, EncoderSettings, LoopSettings
 
 SETTINGS = (EncoderSettings, AugmentSettings, DataSettings, LoopSettings)

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from train.resume import check_unchanged, epochs_done, recorded
 from train.settings.flags import read_settings, settings_options
 from train.settings.pretraining import ObjectiveSettings, PretrainSettings
+from train.settings.resume import check_unchanged, epochs_done, recorded
 from train.settings.training import AugmentSettings, EncoderSettings, LoopSettings
 
 SETTINGS = (EncoderSettings, AugmentSettings, PretrainSettings, ObjectiveSettings, LoopSettings)
