@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -10,6 +11,7 @@ import click
 from edge_c2vl import __version__
 from edge_c2vl.commands.lazy import LazyGroup
 from edge_c2vl.errors import EdgeC2VLError
+from edge_c2vl.terminal import survive_its_end
 
 # name -> "module:attribute". A command's module imports only click at the top, so that this list costs nothing.
 COMMANDS = {
@@ -29,6 +31,7 @@ COMMANDS = {
     "labels": "train.commands.labels:labels",
     "quantize": "calibration.commands.quantize:quantize",
     "build-engine": "edge_c2vl.commands.build_engine:build_engine",
+    "build-pose": "edge_c2vl.commands.build_pose:build_pose",
     "completion": "edge_c2vl.commands.completion:completion",
 }
 
@@ -57,6 +60,7 @@ _EXTRAS = {
     "cantools": "can",
     "ray": "cluster",
     "rerun": "rerun",
+    "mediapipe": "mediapipe",
 }
 _EXTRAS |= dict.fromkeys(("fastapi", "starlette", "uvicorn", "websockets"), "web")
 _EXTRAS |= dict.fromkeys(("sentence_transformers", "transformers", "PIL"), "knowledge")
@@ -72,6 +76,10 @@ def main(arguments: list[str] | None = None) -> None:
     """Entry point. Exit code 0: done; 1: failed; 2: wrong usage; 130: interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
+    survive_its_end()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A file name that is no UTF-8 is printed with escapes, as on standard error.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         # Taken out here, so that it may stand anywhere on the line, also behind the command.
         edge_c2vl.main([a for a in arguments if a != "--debug"], prog_name="edge-c2vl", standalone_mode=False)

@@ -18,6 +18,7 @@ worst of three; null where no answer came within 12 s), lines on standard error,
 from __future__ import annotations
 
 import argparse
+import http.client
 import json
 import os
 import resource
@@ -83,7 +84,7 @@ def answer_s(url: str, token: str | None) -> float | None:
         request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})
         with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             answer.read()
-    except OSError:
+    except (OSError, http.client.HTTPException):
         return None
     return round(time.monotonic() - began, 3)
 

@@ -1,6 +1,6 @@
 """A long run of the live pipeline: memory, threads, file descriptors and latency over time.
 
-    python benchmarks/soak.py [--frames 100000] [--beside] [--pose scripted|mediapipe] [--fps 1000]
+    python benchmarks/soak.py [--frames 100000] [--beside] [--pose scripted|blazepose|mediapipe] [--fps 1000]
 
 The source is live (frames that nobody takes are dropped) and paced at --fps; it stops after --frames frames that were
 looked at. With --pose scripted the pose network is replaced by recorded-looking skeletons, so that 100,000 frames take
@@ -128,10 +128,10 @@ def soak(asked: argparse.Namespace) -> tuple[np.ndarray, Summary]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         bundle = Bundle.open(asked.bundle)
         backend = stack.enter_context(open_backend(bundle))
-        if asked.pose == "mediapipe":
+        if asked.pose != "scripted":
             from edge_c2vl.pose import PoseEstimator
 
-            pose: Any = stack.enter_context(PoseEstimator())
+            pose: Any = stack.enter_context(PoseEstimator(kind=asked.pose))
         else:
             pose = ScriptedPose()
         sinks = [
@@ -240,7 +240,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=100_000)
     parser.add_argument("--beside", action="store_true", help="compare with young pipelines in the same seconds")
-    parser.add_argument("--pose", choices=["scripted", "mediapipe"], default="scripted")
+    parser.add_argument("--pose", choices=["scripted", "blazepose", "mediapipe"], default="scripted")
     parser.add_argument("--fps", type=float, default=1000)
     parser.add_argument("--hop", type=float, default=0.25, help="seconds between decisions, of 30 frames each")
     parser.add_argument("--video", default="sample")

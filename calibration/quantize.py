@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from calibration.ranges import LEVELS, CalibrationError
+from edge_c2vl.names import utf8_name
 
 SMALLEST_SCALE = 1e-8  # of a channel whose weights are all 0; TensorRT refuses a scale of 0
 
@@ -50,7 +51,8 @@ def load_folded(path: Path) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "folded.onnx"
         options.optimized_model_filepath = str(target)
-        onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        with utf8_name(path) as source:
+            onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
         model = onnx.load(str(target))
     foreign = sorted(
         {f"{node.op_type} ({node.domain})" for node in model.graph.node if node.domain not in ("", "ai.onnx")}

@@ -15,12 +15,12 @@ fail() { echo "install.sh: $1" >&2; exit 1; }
 
 [ -n "$dry" ] || [ "$(id -u)" = 0 ] || fail "run it as root: sudo $0"
 python=
-for candidate in python3.12 python3.11 python3.10 python3; do
-  if command -v "$candidate" >/dev/null && "$candidate" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))'; then
+for candidate in python3.12 python3.13 python3.14 python3.11 python3.10 python3; do
+  if command -v "$candidate" >/dev/null && "$candidate" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 14))'; then
     python=$(command -v "$candidate"); break
   fi
 done
-[ -n "$python" ] || fail "needs Python 3.10, 3.11 or 3.12"
+[ -n "$python" ] || fail "needs Python 3.10 to 3.14"
 "$python" -c 'import venv, ensurepip' 2>/dev/null || fail "needs the venv module: apt install python3-venv"
 
 # TensorRT's Python package comes with JetPack and matches the GPU's driver; none from PyPI would.
@@ -34,6 +34,7 @@ do_ /opt/edge-c2vl/bin/pip install --quiet --upgrade pip
 do_ /opt/edge-c2vl/bin/pip install --quiet --constraint "$here/constraints.txt" "${here}[can,metrics,mqtt,web]"
 do_ install -d -m 0750 -o root -g edge-c2vl /etc/edge-c2vl
 [ -e /etc/edge-c2vl/environment ] || do_ install -m 0640 -o root -g edge-c2vl "$here/deploy/environment" /etc/edge-c2vl/environment
+[ -e /etc/edge-c2vl/settings.yaml ] || do_ install -m 0640 -o root -g edge-c2vl "$here/deploy/settings.yaml" /etc/edge-c2vl/settings.yaml
 do_ install -D -m 0644 "$here/docs/jetson.md" /usr/share/doc/edge-c2vl/jetson.md
 do_ install -m 0644 "$here/deploy/edge-c2vl.service" /etc/systemd/system/edge-c2vl.service
 do_ systemctl daemon-reload

@@ -22,16 +22,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from edge_c2vl.archive_files import COLUMNS, FORMAT_VERSION, check_clips, damaged, load, read_clips, read_meta
 from edge_c2vl.errors import ArchiveError
-from edge_c2vl.folders import put_in_place, temporary_beside
+from edge_c2vl.folders import exists_already, put_in_place, temporary_beside
+from edge_c2vl.names import utf8_name
 from edge_c2vl.skeleton import NTU25, Array, clean
 
 if TYPE_CHECKING:
     import pandas as pd
-
-FORMAT_VERSION = 1
-COLUMNS = ("name", "start", "length", "fps", "label", "subject", "camera", "group")
-_META = ("layout", "source_layout", "labels", "source", "licence", "dimensions")
 
 
 class Archive:
@@ -47,8 +45,9 @@ class Archive:
         self._starts = clips["start"].to_numpy(np.int64)
         self._lengths = clips["length"].to_numpy(np.int64)
         self._fps = clips["fps"].to_numpy(np.float64)
-        self._timestamps = _load(path / "timestamps.npy", (len(frames),), np.float64, optional=True)
-        self._frame_labels = _load(path / "frame_labels.npy", (len(frames),), np.int16, optional=True)
+        self._timestamps = load(path / "timestamps.npy", (len(frames),), np.float64, optional=True)
+        self._frame_labels = load(path / "frame_labels.npy", (len(frames),), np.int16, optional=True)
+        self._finite = np.zeros(len(clips), bool)  # which clips' frames were looked through already
 
     @classmethod
     def open(cls, path: str | Path) -> Archive:
@@ -57,14 +56,14 @@ class Archive:
         if not (path / "meta.json").is_file():
             what = "is not a skeleton archive (no meta.json)" if path.exists() else "does not exist"
             raise ArchiveError(f"{path} {what}: make one with edge-c2vl prepare DATASET SOURCE {path}")
-        meta = _read_meta(path)
-        clips = _read_clips(path)
-        frames = _load(path / "frames.npy", (None, NTU25.size, 4), np.float32)
+        meta = read_meta(path)
+        frames = load(path / "frames.npy", (None, NTU25.size, 4), np.float32)
         assert frames is not None
-        starts, lengths = clips["start"].to_numpy(np.int64), clips["length"].to_numpy(np.int64)
-        if (starts < 0).any() or (lengths < 1).any() or (starts + lengths > len(frames)).any():
-            raise _damaged(path, f"clips.parquet speaks of frames that frames.npy ({len(frames)} frames) does not have")
-        return cls(path, meta, clips, frames)
+        clips = read_clips(path, len(frames))
+        check_clips(path, clips, len(frames), len(meta["labels"]))
+        archive = cls(path, meta, clips, frames)
+        archive._check_times_and_labels()
+        return archive
 
     @property
     def labels(self) -> list[str]:
@@ -82,9 +81,25 @@ class Archive:
         start = int(self._starts[index])
         return slice(start, start + int(self._lengths[index]))
 
+    def _check_times_and_labels(self) -> None:
+        # Frames are looked through when they are asked for: an archive may have gigabytes of them.
+        if self._timestamps is not None:
+            rises = np.diff(self._timestamps) > 0
+            rises[self._starts[self._starts > 0] - 1] = True  # from one clip to the next
+            if not (np.isfinite(self._timestamps).all() and rises.all()):
+                raise damaged(self.path, "timestamps.npy holds times that are no numbers, or do not rise")
+        labels = self._frame_labels
+        if labels is not None and len(labels) and not -1 <= labels.min() <= labels.max() < len(self.labels):
+            raise damaged(self.path, f"frame_labels.npy holds labels that are not among {len(self.labels)}")
+
     def sequence(self, index: int) -> Array:
-        """Clip `index`: a read-only view (T, 25, 4)."""
-        return self.frames[self._frames_of(index)]
+        """Clip `index`: a read-only view (T, 25, 4). Raises ArchiveError where a number in it is not finite."""
+        frames = self.frames[self._frames_of(index)]
+        if not self._finite[index]:
+            if not np.isfinite(frames).all():
+                raise damaged(self.path, f"clip {self.clips['name'].iloc[index]} has numbers that are not finite")
+            self._finite[index] = True
+        return frames
 
     def timestamps(self, index: int) -> NDArray[np.float64]:
         """The times of the clip's frames in seconds, (T,); from 0 where they are evenly spaced."""
@@ -130,7 +145,7 @@ class ArchiveWriter:
     ) -> None:
         self.path = Path(path)
         if self.path.exists() and not (overwrite and (self.path / "meta.json").is_file()):
-            raise ArchiveError(f"{self.path} exists already: remove it, or name another folder")
+            raise ArchiveError(exists_already(self.path, self.path / "meta.json"))
         self.meta: dict[str, Any] = {
             "format_version": FORMAT_VERSION,
             "layout": NTU25.name,
@@ -178,12 +193,16 @@ class ArchiveWriter:
             raise ValueError(f"two clips are named {name}")
         if not -1 <= label < len(self.meta["labels"]):
             raise ValueError(f"clip {name}: label {label}, but there are {len(self.meta['labels'])} labels")
-        if not fps > 0:
+        if not 0 < fps < np.inf:
             raise ValueError(f"clip {name}: {fps} frames a second")
         stamps = np.arange(length) / fps if timestamps is None else np.asarray(timestamps, np.float64)
         labels = np.full(length, -1) if frame_labels is None else np.asarray(frame_labels)
         if stamps.shape != (length,) or labels.shape != (length,):
             raise ValueError(f"clip {name}: {length} frames need as many timestamps and frame labels")
+        if not np.isfinite(stamps).all() or (np.diff(stamps) <= 0).any():
+            raise ValueError(f"clip {name}: timestamps that are no numbers, or do not rise")
+        if not ((labels >= -1) & (labels < len(self.meta["labels"]))).all():
+            raise ValueError(f"clip {name}: a frame label that is not among {len(self.meta['labels'])} labels")
         self._has_timestamps |= timestamps is not None
         self._has_frame_labels |= frame_labels is not None
         values = (name, len(self._frames), length, float(fps), int(label), subject, camera, group)
@@ -210,7 +229,8 @@ class ArchiveWriter:
         # A column that only some of the clips have: what the others lack is an empty word, not a float NaN among words.
         for column in clips.columns[clips.isna().any()]:
             clips[column] = clips[column].astype(object).where(clips[column].notna(), "").astype(str)
-        clips.to_parquet(self._folder / "clips.parquet", index=False)
+        with utf8_name(self._folder / "clips.parquet") as name:
+            clips.to_parquet(name, index=False)
         (self._folder / "meta.json").write_text(json.dumps(self.meta, indent=1, ensure_ascii=False) + "\n", "utf-8")
         put_in_place(self._folder, self.path)
 
@@ -270,57 +290,3 @@ class _Appender:
         if self._write_header() != self._header_size:
             raise ArchiveError(f"the header of {self.path} grew: NumPy {np.__version__} does not pad it")
         self._file.close()
-
-
-def _damaged(path: Path, why: str) -> ArchiveError:
-    return ArchiveError(f"archive {path} is damaged ({why}): make it again with edge-c2vl prepare")
-
-
-def _read_meta(path: Path) -> dict[str, Any]:
-    try:
-        meta = json.loads((path / "meta.json").read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise _damaged(path, f"meta.json cannot be read: {error}") from None
-    if not isinstance(meta, dict) or not isinstance(meta.get("format_version"), int):
-        raise _damaged(path, "meta.json names no format version")
-    if meta["format_version"] > FORMAT_VERSION:
-        raise ArchiveError(
-            f"archive {path} has format {meta['format_version']}, this version reads up to {FORMAT_VERSION}: "
-            "upgrade with pip install -U edge-c2vl"
-        )
-    missing = [key for key in _META if key not in meta]
-    if missing:
-        raise _damaged(path, f"meta.json lacks {', '.join(missing)}")
-    if meta["layout"] != NTU25.name:
-        raise ArchiveError(f"archive {path} holds {meta['layout']} skeletons: make it again with edge-c2vl prepare")
-    return meta
-
-
-def _read_clips(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    try:
-        clips = pd.read_parquet(path / "clips.parquet")
-    except ImportError:
-        raise
-    except Exception as error:
-        raise _damaged(path, f"clips.parquet cannot be read: {str(error).splitlines()[0]}") from None
-    missing = [column for column in COLUMNS if column not in clips.columns]
-    if missing or not len(clips):
-        raise _damaged(path, f"clips.parquet lacks {', '.join(missing) or 'any clip'}")
-    return clips
-
-
-def _load(path: Path, shape: tuple[int | None, ...], dtype: type, optional: bool = False) -> NDArray[Any] | None:
-    """The array memory-mapped, checked for its shape (None: any) and type."""
-    if optional and not path.exists():
-        return None
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise _damaged(path.parent, f"{path.name} cannot be read: {error}") from None
-    fits = len(array.shape) == len(shape) and all(w in (None, g) for w, g in zip(shape, array.shape, strict=True))
-    if not fits or array.dtype != np.dtype(dtype):
-        raise _damaged(path.parent, f"{path.name} holds {array.dtype} {array.shape}")
-    # A plain array over the same mapping: slicing np.memmap, a Python class, takes ten times as long.
-    return np.asarray(array)

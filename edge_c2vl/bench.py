@@ -20,7 +20,7 @@ from edge_c2vl.errors import EdgeC2VLError
 
 
 def measure_run(
-    camera: str, bundle: str, backend: str, precision: str, threads: int, crop: str | None
+    camera: str, bundle: str, backend: str, precision: str, threads: int, crop: str | None, pose: str
 ) -> dict[str, Any]:
     """The whole live pipeline over a recording, as fast as it goes: the run's summary and the process's memory."""
     from edge_c2vl.live import Watch, watch
@@ -33,25 +33,29 @@ def measure_run(
             precision=precision,
             threads=threads,
             crop=crop,
+            pose=pose,
             status=False,
             no_alerts=True,
         )
     )
-    return summary.to_json() | {"peak_rss_mb": _peak_rss_mb()}
+    return summary.to_json() | {"peak_rss_mb": peak_rss_mb()}
 
 
-def measure_pose(camera: str, crop: str | None) -> dict[str, Any]:
-    """The pose network alone over the same frames, decoded beforehand: the most that the pipeline could reach."""
+def measure_pose(camera: str, crop: str | None, pose: str, threads: int) -> dict[str, Any]:
+    """The pose alone over the same frames, decoded beforehand: the most that the pipeline could reach."""
     from edge_c2vl.camera import CameraOptions, open_camera, parse_crop
     from edge_c2vl.pose import PoseEstimator
 
     options = CameraOptions(crop=parse_crop(crop) if crop else None)
     with open_camera(camera, options) as source:
-        frames = list(iter(source.read, None))
-    with PoseEstimator() as pose:
+        frames = []
+        while (frame := source.read()) is not None:
+            if frame.image is not None:
+                frames.append(frame)
+    with PoseEstimator(kind=pose, threads=threads) as estimator:
         started = time.perf_counter()
         for frame in frames:
-            pose.estimate(frame.image, frame.timestamp_s)
+            estimator.estimate(frame.image, frame.timestamp_s)
         elapsed_s = time.perf_counter() - started
     return {"frames": len(frames), "fps": round(len(frames) / elapsed_s, 2)}
 
@@ -79,18 +83,18 @@ def measure_encoder(bundle: str, backend: str, precision: str, threads: int, bat
             "p50_ms": round(float(p50), 3),
             "p95_ms": round(float(p95), 3),
             "p99_ms": round(float(p99), 3),
-            "peak_rss_mb": _peak_rss_mb(),
+            "peak_rss_mb": peak_rss_mb(),
         }
 
 
 def bench_pipeline(
-    camera: str, bundle: str, backend: str, precision: str, threads: int, crop: str | None
+    camera: str, bundle: str, backend: str, precision: str, threads: int, crop: str | None, pose: str = "auto"
 ) -> dict[str, Any]:
     """The pipeline beside the pose network alone, which is measured before and after it: what else the machine does in
     between then weighs on both."""
-    before = in_own_process(measure_pose, camera, crop)
-    run = in_own_process(measure_run, camera, bundle, backend, precision, threads, crop)
-    after = in_own_process(measure_pose, camera, crop)
+    before = in_own_process(measure_pose, camera, crop, pose, threads)
+    run = in_own_process(measure_run, camera, bundle, backend, precision, threads, crop, pose)
+    after = in_own_process(measure_pose, camera, crop, pose, threads)
     pose_fps = (before["fps"] + after["fps"]) / 2
     return {"camera": camera, "run": run, "pose_fps": round(pose_fps, 2), "of_pose": round(run["fps"] / pose_fps, 3)}
 
@@ -136,6 +140,6 @@ def _answer(sender: Connection, function: Callable[..., dict[str, Any]], argumen
         sender.send(error)
 
 
-def _peak_rss_mb() -> float:
+def peak_rss_mb() -> float:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (1e6 if sys.platform == "darwin" else 1e3 / 1.024), 1)

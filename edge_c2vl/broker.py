@@ -11,6 +11,8 @@ from edge_c2vl.errors import UsageError
 from edge_c2vl.redact import ENCODE, is_ambiguous
 
 PASSWORD_VARIABLE = "EDGE_C2VL_MQTT_PASSWORD"
+# A broker closes the connection where a topic has more than 65,535 bytes; something comes behind ours.
+MAX_TOPIC_BYTES = 60_000
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ def parse_broker(uri: str, default_topic: str = "") -> Broker:
         raise UsageError("an MQTT address that is not whole: write mqtt://HOST[:PORT]/TOPIC, or mqtts:// with TLS")
     if "#" in uri or "#" in topic or "+" in topic or "\0" in topic:
         raise UsageError("an MQTT topic here is one topic, without # and +")
+    if topic.startswith("$") or not topic.isprintable() or len(topic.encode()) > MAX_TOPIC_BYTES:
+        raise UsageError("an MQTT topic is UTF-8 without control characters, not too long, and does not begin with $")
     unknown = set(options) - {"ca", "cert", "key"}
     if unknown:
         raise UsageError(f"an MQTT address knows ca, cert and key, not {', '.join(sorted(unknown))}")

@@ -22,7 +22,8 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from edge_c2vl.errors import BundleError
-from edge_c2vl.folders import put_in_place, temporary_beside
+from edge_c2vl.folders import exists_already, put_in_place, temporary_beside
+from edge_c2vl.names import utf8_name
 from edge_c2vl.onnx_files import external_files
 from edge_c2vl.window import ClipSpec
 from edge_c2vl.words import FILE as WORDS
@@ -187,7 +188,7 @@ def write_bundle(
     """
     path = Path(path)
     if path.exists() and not (overwrite and (path / "manifest.json").is_file()):
-        raise BundleError(f"{path} exists already: remove it, or name another folder")
+        raise BundleError(exists_already(path, path / "manifest.json"))
     for name in files:
         if not _is_inside(name) or name == "manifest.json":
             raise BundleError(f"{name} is no path for a file in a bundle")
@@ -309,7 +310,8 @@ def _check_model(folder: Path, name: str, manifest: Manifest, mend: str) -> None
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
     try:
-        session = onnxruntime.InferenceSession(str(folder / name), options, providers=["CPUExecutionProvider"])
+        with utf8_name(folder / name) as source:
+            session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     except Exception as error:
         why = " ".join(str(error).split())
         raise BundleError(f"{folder / name} is not a model that ONNX Runtime can load ({why}): {mend}") from None

@@ -11,6 +11,7 @@ source delivers in the meantime cost nothing.
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass
 from types import TracebackType
@@ -21,12 +22,18 @@ from numpy.typing import NDArray
 
 from edge_c2vl.errors import UsageError
 from edge_c2vl.infrared import Brightener
+from edge_c2vl.names import printable
 from edge_c2vl.sources import Source, kind_of, open_source, redact
 
 Crop = tuple[float, float, float, float]
 # A smaller crop is a mistake in its numbers: no pose can be found in it.
 MIN_CROP_PX = 16
+# How far the shape (width by height) may change before a crop no longer shows the same seat: some cameras and encoders
+# round to 8 or 16 rows.
+MAX_SHAPE_CHANGE = 0.02
 MODES = ("auto", "rgb", "ir")
+
+log = logging.getLogger("edge_c2vl")
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,15 @@ class Frame:
     index: int
 
 
+@dataclass(frozen=True)
+class NoPicture:
+    """Stands for a frame while there is none to be looked at."""
+
+    timestamp_s: float
+    captured_s: float
+    image: None = None
+
+
 class Camera:
     """Reads one source. `read` and `reopen` are for one thread; `interrupt` and the counters are for all."""
 
@@ -85,6 +101,11 @@ class Camera:
         self._due_s = -math.inf
         self._index = 0
         self._size = ""
+        # Width and height of the first picture as it came, which a crop was given for, and of the newest.
+        self._first: tuple[int, int] | None = None
+        self._newest: tuple[int, int] | None = None
+        self.misfit = ""
+        """Why pictures are not watched, though they come; empty where they are."""
 
     @property
     def live(self) -> bool:
@@ -112,12 +133,22 @@ class Camera:
         """Frames of a live source that were never read because newer ones came."""
         return self._source.dropped
 
-    def read(self) -> Frame | None:
+    @property
+    def damaged(self) -> int:
+        """Pictures that could not be decoded and were left out."""
+        return self._source.damaged
+
+    def read(self) -> Frame | NoPicture | None:
         """The next frame of a file, or None at its end; of a live source the newest that was not read yet, for which
-        it waits. Raises CameraError when a live source ends, stops delivering, or a file is damaged."""
+        it waits. A NoPicture while there is a `misfit`: the picture has another shape than the one that the crop was
+        given for, so that the crop would show another seat. Raises CameraError when a live source ends, stops
+        delivering, or a file is damaged."""
         while (picture := self._source.read()) is not None:
             if self._options.fps is None or self._is_due(picture.timestamp_s, 1 / self._options.fps):
-                image = self._prepare(picture.image, picture.timestamp_s)
+                self._look_at_size(picture.image.shape[1], picture.image.shape[0])
+                if self.misfit:
+                    return NoPicture(picture.timestamp_s, picture.captured_s)
+                image = self._prepare(picture.image, picture.timestamp_s, picture.white)
                 frame = Frame(image, picture.timestamp_s, picture.captured_s, self._index)
                 self._index += 1
                 return frame
@@ -131,7 +162,7 @@ class Camera:
         self._due_s = (timestamp_s if late else self._due_s) + period_s
         return True
 
-    def _prepare(self, image: NDArray[Any], timestamp_s: float) -> NDArray[np.uint8]:
+    def _prepare(self, image: NDArray[Any], timestamp_s: float, white: float | None) -> NDArray[np.uint8]:
         import cv2
 
         options = self._options
@@ -140,20 +171,57 @@ class Camera:
             turn = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
             image = cv2.rotate(image, turn[options.rotation])
         if options.crop is not None:
-            left, top, right, bottom = crop_pixels(options.crop, image.shape[1], image.shape[0])
+            left, top, right, bottom = self._crop_box(image.shape[1], image.shape[0])
             image = image[top:bottom, left:right]
-        bgr = self._brightener.apply(image, timestamp_s)
+        bgr = self._brightener.apply(image, timestamp_s, white)
         if options.mirror:
             bgr = cv2.flip(bgr, 1).astype(np.uint8, copy=False)
         self._size = f"{bgr.shape[1]}x{bgr.shape[0]}"
         return np.ascontiguousarray(bgr)
 
+    def _look_at_size(self, width: int, height: int) -> None:
+        """Sets `misfit` by the size of a picture as it came, and tells of a change, as a camera that was plugged in
+        again or a stream of another quality brings it."""
+        first = self._first = self._first or (width, height)
+        if self._newest in (None, (width, height)) or self._options.crop is None:
+            self._newest = (width, height)
+            return
+        self._newest = (width, height)
+        sizes = f"the picture is {width}x{height}, and the crop was given for {first[0]}x{first[1]}"
+        left, top, right, bottom = self._crop_box(*self._upright_size(width, height))
+        if abs(width * first[1] / (height * first[0]) - 1) > MAX_SHAPE_CHANGE:
+            self.misfit = f"{sizes}, another shape"
+        elif min(right - left, bottom - top) < MIN_CROP_PX:
+            self.misfit = f"{sizes}: too few pixels are left"
+        else:
+            self.misfit = ""
+        if self.misfit:
+            log.error("%s; nothing is watched until the size comes back", self.misfit)
+        else:
+            log.warning("%s: %s", sizes, "watched" if (width, height) == first else "it is scaled with the picture")
+
+    def _upright_size(self, width: int, height: int) -> tuple[int, int]:
+        """The width and height that a picture of that size has when the crop's turn comes."""
+        width, height = _scaled_size(width, height, self._options.width, self._options.height)
+        return (width, height) if self._options.rotation in (0, 180) else (height, width)
+
+    def _crop_box(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """(left, top, right, bottom) of the crop in an upright picture of that size: a crop in pixels goes with the
+        picture that it was given for. Raises UsageError where it does not lie in that."""
+        assert self._options.crop is not None
+        assert self._first is not None
+        given = self._upright_size(*self._first)
+        left, top, right, bottom = crop_pixels(self._options.crop, *given)
+        across, down = width / given[0], height / given[1]
+        return round(left * across), round(top * down), round(right * across), round(bottom * down)
+
     def describe(self) -> str:
         """For a person: the kind, the URI without secrets, and what is known of its pictures."""
         rate = f"{self.fps:.4g} fps" if self.fps else ""
         mode = "infrared, brightened" if self._brightener.active else ""
-        details = [part for part in (self._size, rate, mode) if part]
-        kind, name = kind_of(self._uri), redact(self._uri)
+        trouble = f"NOT WATCHED: {self.misfit}" if self.misfit else ""
+        details = [part for part in (trouble, "" if trouble else self._size, rate, mode) if part]
+        kind, name = kind_of(self._uri), printable(redact(self._uri))
         said = name == kind or name.startswith(f"{kind}:")
         return (name if said else f"{kind} {name}") + (f" ({', '.join(details)})" if details else "")
 
@@ -223,11 +291,16 @@ def _text(crop: Crop) -> str:
     return ",".join(f"{value:g}" for value in crop)
 
 
+def _scaled_size(columns: int, rows: int, width: int | None, height: int | None) -> tuple[int, int]:
+    """Width and height of a picture at `width` x `height`; what is None follows from the picture's proportions."""
+    width = width or (max(1, round(columns * height / rows)) if height else columns)
+    return width, height or max(1, round(rows * width / columns))
+
+
 def _scale(image: NDArray[Any], width: int | None, height: int | None) -> NDArray[Any]:
     """The picture at width x height; where one is None it follows from the picture's own proportions."""
     rows, columns = image.shape[:2]
-    width = width or (max(1, round(columns * height / rows)) if height else columns)
-    height = height or max(1, round(rows * width / columns))
+    width, height = _scaled_size(columns, rows, width, height)
     if (width, height) == (columns, rows):
         return image
     import cv2

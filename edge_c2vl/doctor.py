@@ -20,7 +20,7 @@ from edge_c2vl import __version__
 from edge_c2vl.errors import EdgeC2VLError
 from edge_c2vl.jetson import find_jetson, tensorrt_advice
 
-# What `run` cannot do without: module -> distribution. MediaPipe has a check of its own.
+# What `run` cannot do without: module -> distribution.
 NEEDED = {
     "numpy": "numpy",
     "cv2": "opencv-contrib-python",
@@ -61,11 +61,11 @@ def can_run(findings: Iterable[Finding]) -> bool:
 
 def check_python() -> list[Finding]:
     version = platform.python_version()
-    fits = (3, 10) <= sys.version_info[:2] <= (3, 12)
+    fits = (3, 10) <= sys.version_info[:2] <= (3, 14)
     return [
         Finding("edge-c2vl", "ok", __version__),
         Finding("machine", "info", f"{platform.system()} {platform.release()}, {platform.machine()}"),
-        Finding("Python", "ok" if fits else "fail", version, "" if fits else "use Python 3.10, 3.11 or 3.12"),
+        Finding("Python", "ok" if fits else "fail", version, "" if fits else "use Python 3.10 to 3.14"),
     ]
 
 
@@ -98,10 +98,13 @@ def check_pose() -> list[Finding]:
     from edge_c2vl.pose import PoseEstimator
 
     try:
-        PoseEstimator().close()
+        with PoseEstimator() as pose:
+            found = [Finding("pose model", "ok", f"BlazePose full ({pose.name})")]
     except EdgeC2VLError as error:
-        return [Finding("pose model", "fail", str(error))]
-    return [Finding("pose model", "ok", f"BlazePose full, in mediapipe {_version('mediapipe')}")]
+        found = [Finding("pose model", "fail", str(error))]
+    reference = _version("mediapipe")
+    found.append(Finding("mediapipe", "info", reference or "not installed; --pose mediapipe and .task files need it"))
+    return found
 
 
 def check_bundle() -> list[Finding]:
@@ -159,17 +162,19 @@ def check_cameras(root: Path = Path("/")) -> list[Finding]:
     """Opens each V4L2 device and reads a picture from it."""
     from edge_c2vl.camera import CameraOptions, open_camera
     from edge_c2vl.sources.csi import has_gstreamer
-    from edge_c2vl.sources.device import devices
+    from edge_c2vl.sources.device import devices, stable_name
 
     findings = []
     for device in devices():
+        name = str(stable_name(device))
+        number = "" if name == str(device) else f"now {device}: "
         try:
             with open_camera(str(device), CameraOptions(open_timeout_s=3, read_timeout_s=3)) as camera:
                 camera.read()
-                findings.append(Finding(str(device), "ok", camera.describe()))
+                findings.append(Finding(name, "ok", number + camera.describe()))
         except EdgeC2VLError as error:
             advice = "a CSI camera opens with --camera csi://0" if find_jetson(root) else ""
-            findings.append(Finding(str(device), "info", str(error), advice))
+            findings.append(Finding(name, "info", number + str(error), advice))
     if not findings:
         findings.append(Finding("cameras", "info", "no /dev/video*; network streams and files need none"))
     program = shutil.which("gst-launch-1.0")

@@ -16,11 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from edge_c2vl.arrays import ERRORS, NpzFile
 from edge_c2vl.backends.base import Backend
 from edge_c2vl.bundle import Bundle, Engine, revise_bundle
 from edge_c2vl.cache import default_cache
 from edge_c2vl.errors import BundleError, UsageError
 from edge_c2vl.machine import folder_name
+from edge_c2vl.names import utf8_name
 from edge_c2vl.skeleton import Array
 
 Say = Callable[[str], None]
@@ -150,7 +152,8 @@ def build_optimised(bundle: Bundle, precision: str, threads: int, say: Say = lam
         options = session_options(threads)
         options.optimized_model_filepath = str(target)
         options.add_session_config_entry("session.save_model_format", "ORT")
-        onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        with utf8_name(model) as source:
+            onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
         content = target.read_bytes()
         with OnnxRuntimeBackend(target, precision, threads=threads) as built:
             measured = compare_with_onnxruntime(bundle, built, checking_clips(bundle))
@@ -187,9 +190,9 @@ def checking_clips(bundle: Bundle) -> Array:
         return np.random.default_rng(0).normal(size=shape).astype(np.float32)
     path = bundle.path / "calibration.npz"
     try:
-        with np.load(path, allow_pickle=False) as content:
+        with NpzFile(path) as content:
             clips = content["clips"].astype(np.float32)
-    except (OSError, ValueError, KeyError) as error:
+    except ERRORS as error:
         raise BundleError(f"{path} holds no clips ({error}): make it again with edge-c2vl quantize") from None
     if clips.ndim != 4 or clips.shape[1:] != (3, bundle.manifest.clip.frames, 25) or not np.isfinite(clips).all():
         raise BundleError(f"{path} holds {clips.shape}: make it again with edge-c2vl quantize")

@@ -1,16 +1,45 @@
-"""Folders that appear whole or not at all."""
+"""Folders: those that appear whole or not at all, and what of a folder is looked at."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
+from fnmatch import fnmatchcase
 from pathlib import Path
+
+from edge_c2vl.errors import DatasetError
+from edge_c2vl.names import short
+
+# What other systems leave beside people's files, besides names with a dot in front: macOS's ._NAME and .DS_Store.
+_LEFT_BY_SYSTEMS = frozenset(
+    ("__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "system volume information", "lost+found")
+)
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of that name is nobody's data: hidden, or left there by macOS, Windows or a NAS."""
+    return name.startswith(".") or name.casefold() in _LEFT_BY_SYSTEMS
+
+
+def files_below(folder: Path, pattern: str = "*") -> list[Path]:
+    """The files in `folder`, at any depth, whose name fits the pattern, sorted; hidden ones and what lies in hidden
+    folders is left out. Raises DatasetError where a folder cannot be read: what it holds would be missing unnoticed."""
+
+    def refuse(error: OSError) -> None:
+        raise DatasetError(f"cannot read the folder {error.filename}: {error.strerror}") from None
+
+    found = []
+    for place, folders, names in os.walk(folder, onerror=refuse if folder.is_dir() else None):
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        found += [Path(place, name) for name in names if fnmatchcase(name, pattern) and not is_hidden(name)]
+    return sorted(found)
 
 
 def temporary_beside(target: Path) -> Path:
     """An empty folder on the target's own disk, hidden, so that `put_in_place` is a rename and nothing is copied."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    folder = Path(tempfile.mkdtemp(prefix=f".{short(target.name)}.", dir=target.parent))
     folder.chmod(0o755)  # mkdtemp makes it private
     return folder
 
@@ -24,3 +53,11 @@ def put_in_place(folder: Path, target: Path) -> None:
     target.rename(aside)
     folder.rename(target)
     shutil.rmtree(aside)
+
+
+def exists_already(target: Path, mark: Path) -> str:
+    """What to say of a target that is there and is not to be replaced. mark: the file in it that shows it is one of
+    ours, so that --overwrite, which every command that writes one has, replaces it."""
+    if mark.is_file():
+        return f"{target} exists already: give --overwrite to replace it, or name another folder"
+    return f"{target} exists already, and holds something else: remove it, or name another folder"

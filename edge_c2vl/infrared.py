@@ -58,12 +58,13 @@ class Brightener:
         self._full_scale = 255.0
         self._clahe: Any = None
 
-    def apply(self, image: Picture, timestamp_s: float) -> NDArray[np.uint8]:
+    def apply(self, image: Picture, timestamp_s: float, white: float | None = None) -> NDArray[np.uint8]:
         """A gray (H, W) or BGR (H, W, 3) picture of 8 or 16 bits as BGR uint8 (H, W, 3), brightened where that is due.
 
-        Timestamps rise; they set how fast brightness may change.
+        Timestamps rise; they set how fast brightness may change. white: the value of white, where it is known of a
+        16-bit picture; else it is told by the brightest pixel so far.
         """
-        self._full_scale = max(self._full_scale, full_scale(image))
+        self._full_scale = white or max(self._full_scale, full_scale(image))
         if self.mode != "rgb":
             self._decide(image, timestamp_s)
         return self._brighten(image, timestamp_s) if self.active else to_bgr8(image, self._full_scale)

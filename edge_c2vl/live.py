@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import logging
-import signal
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from types import FrameType
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.personal import Personaliser
 from edge_c2vl.pipeline import Pipeline, Summary
 from edge_c2vl.policy import PolicySettings
 from edge_c2vl.settings import read_settings
+from edge_c2vl.signals import Signals
 from edge_c2vl.sinks import Sink
+from edge_c2vl.sinks.deferred import Deferred
 from edge_c2vl.speed import open_speed
+from edge_c2vl.spool import Spool
 
 if TYPE_CHECKING:
     from edge_c2vl.backends.base import Backend
@@ -41,6 +42,7 @@ class Watch:
     crop: str | None = None
     camera_mode: str = "auto"
     realtime: bool = False
+    pose: str = "auto"
     pose_model: str | None = None
     bundle: str = "default"
     backend: str = "auto"
@@ -72,17 +74,20 @@ class Watch:
     serve: str | None = None
     public_url: str | None = None
     serve_video: bool = False
+    strict: bool = False
 
 
-def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: bool = True) -> Summary:
+def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: Signals | None = None) -> Summary:
     """Runs the live pipeline to its end and returns what it came to. sinks: further ones, beside those asked for.
 
-    SIGINT and SIGTERM end it cleanly, SIGHUP reads the settings again; with signals=False they are left alone. Raises
-    UsageError, BundleError or CameraError, after closing what was open.
+    signals: what ends it and reads the settings again. Live, an output that cannot be opened is told of and tried again
+    while the run goes on. Raises UsageError, BundleError or CameraError, on a recording (and live, where `strict`)
+    OutputError too, after closing what was open.
     """
     from edge_c2vl.backends import open_backend
     from edge_c2vl.bundle import Bundle
     from edge_c2vl.camera import CameraOptions, open_camera, parse_crop
+    from edge_c2vl.pose import PoseEstimator, resolve
     from edge_c2vl.reconnect import Reconnecting
 
     options = CameraOptions(
@@ -101,8 +106,9 @@ def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: bool = True) -> Sum
         raise UsageError("--serve-video shows pictures on the live page; add --serve")
     if asked.public_url is not None and asked.serve is None and asked.metrics is None:
         raise UsageError("--public-url is where others find the live page; add --serve")
+    resolve(asked.pose, asked.pose_model)
     policy = read_settings(asked.settings) if asked.settings else PolicySettings()
-    personaliser = Personaliser(asked.normal, asked.learn_normal, asked.forget_normal)
+    personaliser = Personaliser(asked.normal, asked.learn_normal, asked.forget_normal, later=True)
     with ExitStack() as stack:
         model = Bundle.open(asked.bundle)
         if asked.decide_by == "words" and model.words is None:
@@ -121,11 +127,15 @@ def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: bool = True) -> Sum
         engine.warm_up()
         speed = stack.enter_context(open_speed(asked.speed_kmh, asked.speed))
         source = stack.enter_context(open_camera(asked.camera, options))
-        # Opened before MediaPipe, whose import takes a second, so that a wrong camera is told at once.
-        outputs = [*_open_sinks(asked, source, model, engine), *sinks]
-        from edge_c2vl.pose import PoseEstimator
+        # Opened before the pose networks, which take a moment, so that a wrong camera is told at once.
+        outputs = _outputs(asked, source, model, engine, personaliser)
+        unused = stack.enter_context(ExitStack())
+        for output in outputs:
+            unused.callback(output.close)
+            output.open_first(may_wait=source.live and not asked.strict)
+        from edge_c2vl.sinks.status import StatusLine
 
-        pose = stack.enter_context(PoseEstimator(asked.pose_model))
+        pose = stack.enter_context(PoseEstimator(asked.pose_model, kind=asked.pose, threads=asked.threads))
         pipeline = Pipeline(
             Reconnecting(source, asked.hop) if asked.reconnect and source.live else source,
             pose,
@@ -133,7 +143,7 @@ def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: bool = True) -> Sum
             labels=model.manifest.labels,
             distraction=model.manifest.distraction,
             clip=model.manifest.clip,
-            sinks=outputs,
+            sinks=[*outputs, *([StatusLine()] if asked.status else []), *sinks],
             hop_s=asked.hop,
             policy=policy,
             speed=speed,
@@ -143,12 +153,15 @@ def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: bool = True) -> Sum
             alerts=not asked.no_alerts,
         )
         if asked.status:
-            what = f"{source.describe()}, bundle {model.manifest.name} on {engine.name} {engine.precision}"
+            by = f"pose by {pose.name}, bundle {model.manifest.name} on {engine.name} {engine.precision}"
+            what = f"{source.describe()}, {by}"
             print(f"{what} ({engine.note})" if engine.note else what, file=sys.stderr)
             if asked.no_alerts:
                 print("--no-alerts: whatever the driver does, there will be no alert", file=sys.stderr)
-        with _signals(pipeline, asked.settings) if signals else nullcontext():
-            summary = pipeline.run(asked.duration)
+        if signals is not None:
+            signals.connect(pipeline.stop, lambda: reread(pipeline, asked.settings))
+        unused.pop_all()  # the pipeline closes its sinks
+        summary = pipeline.run(asked.duration)
         unfinished = personaliser.unfinished()
         if unfinished is not None and not source.live:
             raise EdgeC2VLError(unfinished)
@@ -157,47 +170,50 @@ def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: bool = True) -> Sum
         return summary
 
 
-def _open_sinks(asked: Watch, source: Camera, model: Bundle, engine: Backend) -> list[Sink]:
+def _outputs(
+    asked: Watch, source: Camera, model: Bundle, engine: Backend, personaliser: Personaliser
+) -> list[Deferred]:
     """One line for each kind of output. What a sink needs is imported only where it is asked for."""
-    from edge_c2vl.sinks.jsonl import JsonLines
-
     rotate_bytes = int(asked.rotate_mb * 1e6) if asked.rotate_mb else None
-    sinks: list[Sink] = []
+    # Where somebody looks at what comes out, a damaged file is an error; where nobody does, it must not be the end.
+    replace_damaged = source.live and not asked.strict
+    outputs: list[Deferred] = []
+
+    def add(option: str, sink: str, *arguments: Any, **more: Any) -> None:
+        """sink: "module:class" in edge_c2vl/sinks."""
+        module, _, name = sink.partition(":")
+
+        def build() -> Sink:
+            made: Sink = getattr(import_module(f"edge_c2vl.sinks.{module}"), name)(*arguments, **more)
+            return made
+
+        outputs.append(Deferred(option, build, wants_skeletons=option == "alert-clips"))
+
+    if asked.normal is not None:
+        add("normal", "normality:Normality", personaliser)
     if asked.events:
-        sinks.append(JsonLines(asked.events, "state", rotate_bytes))
+        add("events", "jsonl:JsonLines", asked.events, "state", rotate_bytes, replace_damaged=replace_damaged)
     if asked.decisions:
-        sinks.append(JsonLines(asked.decisions, "decision", rotate_bytes))
+        add("decisions", "jsonl:JsonLines", asked.decisions, "decision", rotate_bytes, replace_damaged=replace_damaged)
     if asked.output:
-        from edge_c2vl.sinks.video import VideoFile
-
-        sinks.append(VideoFile(asked.output, source.fps or 30.0))
+        add("output", "video:VideoFile", asked.output, source.fps or 30.0)
     if asked.show:
-        from edge_c2vl.sinks.display import Display
-
-        sinks.append(Display())
+        add("show", "display:Display")
     if asked.mqtt:
-        from edge_c2vl.sinks.mqtt import Mqtt
-
-        sinks.append(Mqtt(asked.mqtt, asked.mqtt_queue, asked.home_assistant))
+        # The broker and the queue on the disk: each goes on without the other.
+        spool = Spool()
+        if asked.mqtt_queue:
+            add("mqtt-queue", "mqtt:Queue", spool, asked.mqtt_queue, replace_damaged)
+        add("mqtt", "mqtt:Mqtt", asked.mqtt, spool, asked.home_assistant)
     if asked.metrics is not None:
-        from edge_c2vl.sinks.prometheus import Prometheus
-
-        sinks.append(Prometheus(asked.metrics, asked.public_url))
+        add("metrics", "prometheus:Prometheus", asked.metrics, asked.public_url)
     if asked.webhook:
-        from edge_c2vl.sinks.webhook import Webhook
-
-        sinks.append(Webhook(asked.webhook))
+        add("webhook", "webhook:Webhook", asked.webhook)
     if asked.alert_clips:
-        from edge_c2vl.sinks.skeleton_clips import SkeletonClips
-
-        sinks.append(SkeletonClips(asked.alert_clips))
+        add("alert-clips", "skeleton_clips:SkeletonClips", asked.alert_clips)
     if asked.serve is not None:
-        sinks.append(_open_page(asked, source, model, engine))
-    if asked.status:
-        from edge_c2vl.sinks.status import StatusLine
-
-        sinks.append(StatusLine())
-    return sinks
+        outputs.append(Deferred("serve", lambda: _open_page(asked, source, model, engine)))
+    return outputs
 
 
 def _open_page(asked: Watch, source: Camera, model: Bundle, engine: Backend) -> Sink:
@@ -220,31 +236,12 @@ def _open_page(asked: Watch, source: Camera, model: Bundle, engine: Backend) -> 
     return page
 
 
-@contextmanager
-def _signals(pipeline: Pipeline, settings: str | None) -> Iterator[None]:
-    """SIGINT and SIGTERM stop the pipeline instead of killing the process; SIGHUP reads the settings again. Only a main
-    thread may set handlers."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
+def reread(pipeline: Pipeline, settings: str | None) -> None:
+    """Reads the settings again. Where they are wrong the run goes on with those that it has, and that is told."""
+    if settings is None:
         return
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        pipeline.stop()
-
-    def reload(_number: int, _frame: FrameType | None) -> None:
-        if settings is None:
-            return
-        try:
-            pipeline.set_policy(read_settings(settings))
-            log.warning("settings read again from %s", settings)
-        except UsageError as error:
-            # What runs in a vehicle goes on with the settings that it has.
-            log.warning("settings kept: %s", error)
-
-    handlers = {signal.SIGINT: stop, signal.SIGTERM: stop, signal.SIGHUP: reload}
-    previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        pipeline.set_policy(read_settings(settings))
+        log.warning("settings read again from %s", settings)
+    except UsageError as error:
+        log.warning("settings kept: %s", error)

@@ -14,7 +14,6 @@ import math
 import os
 import tempfile
 import warnings
-import zipfile
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +22,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_c2vl.arrays import ERRORS, NpzFile
 from edge_c2vl.errors import EdgeC2VLError
+from edge_c2vl.names import short
 from edge_c2vl.skeleton import NTU25, Array
 from edge_c2vl.window import Clip
 
@@ -134,7 +135,7 @@ class Normal:
         """Writes the file whole or not at all, readable by this user only: a posture tells who drives."""
         path = Path(path)
         try:
-            descriptor, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+            descriptor, part = tempfile.mkstemp(prefix=f".{short(path.name)}.", dir=path.parent)
             try:
                 with os.fdopen(descriptor, "wb") as file:
                     np.savez(file, format_version=FORMAT_VERSION, **vars(self))
@@ -151,14 +152,16 @@ class Normal:
         names = ("used", "mean", "scale", "precision", "usual", "place", "sizes")
         learn = "learn it with edge-c2vl run --normal FILE --learn-normal MINUTES"
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with NpzFile(path) as file:
                 if int(file["format_version"]) > FORMAT_VERSION:
                     raise EdgeC2VLError(f"{path} was written by a newer version; upgrade, or {learn}")
                 normal = cls(**{name: file[name] for name in names})
         except FileNotFoundError:
             raise EdgeC2VLError(f"{path} is not there: {learn}") from None
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-            raise EdgeC2VLError(f"{path} holds no learnt normality ({' '.join(str(error).split())}): {learn}") from None
+        except ERRORS as error:
+            # What NumPy says of a file that is no .npz is advice to trust it.
+            why = "it is no .npz file" if "pickle" in str(error) else " ".join(str(error).split())
+            raise EdgeC2VLError(f"{path} holds no learnt normality ({why}): {learn}") from None
         if not normal._consistent():
             raise EdgeC2VLError(f"{path} is damaged: {learn}")
         return normal

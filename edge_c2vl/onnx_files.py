@@ -8,32 +8,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-# Field numbers in onnx.proto3, message by message: field -> message that it holds.
-_MODEL = {7: "graph", 25: "function"}
-_MESSAGES: dict[str, dict[int, str]] = {
-    "model": _MODEL,
-    "graph": {1: "node", 5: "tensor", 15: "sparse"},
-    "function": {7: "node"},
-    "node": {5: "attribute"},
-    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
-    "sparse": {1: "tensor", 2: "tensor"},
-    "tensor": {13: "external"},
+# Field numbers in onnx.proto3, message by message: field -> message that it holds. Every way to a tensor stands here:
+# tests/edge_c2vl/test_onnx_files.py compares it with the onnx package's own description.
+FIELDS: dict[str, dict[int, str]] = {
+    "ModelProto": {7: "GraphProto", 20: "TrainingInfoProto", 25: "FunctionProto"},
+    "TrainingInfoProto": {1: "GraphProto", 2: "GraphProto"},
+    "GraphProto": {1: "NodeProto", 5: "TensorProto", 15: "SparseTensorProto"},
+    "FunctionProto": {7: "NodeProto", 11: "AttributeProto"},
+    "NodeProto": {5: "AttributeProto"},
+    "AttributeProto": {
+        **{5: "TensorProto", 6: "GraphProto", 10: "TensorProto", 11: "GraphProto"},
+        **{22: "SparseTensorProto", 23: "SparseTensorProto"},
+    },
+    "SparseTensorProto": {1: "TensorProto", 2: "TensorProto"},
+    "TensorProto": {13: "StringStringEntryProto"},
 }
-_MAX_DEPTH = 64
+# Protobuf's own readers give up here, and ONNX Runtime with them.
+_MAX_DEPTH = 100
 
 
 def external_files(model: bytes) -> set[str]:
     """The `location` of all external data, as written in the model. Raises ValueError where it is not an ONNX model."""
-    return set(_locations(memoryview(model), "model", 0))
+    return set(_locations(memoryview(model), "ModelProto", 0))
 
 
 def _locations(data: memoryview, message: str, depth: int) -> Iterator[str]:
     if depth > _MAX_DEPTH:
         raise ValueError("graphs nested too deeply")
     for field, value in _fields(data):
-        inner = _MESSAGES[message].get(field)
-        if inner == "external":
-            # A StringStringEntryProto: 1 = key, 2 = value.
+        inner = FIELDS[message].get(field)
+        if inner == "StringStringEntryProto":
+            # 1 = key, 2 = value.
             entry = {number: bytes(text) for number, text in _fields(value)}
             if entry.get(1) == b"location":
                 yield entry.get(2, b"").decode("utf-8", "replace")
@@ -46,6 +51,9 @@ def _fields(data: memoryview) -> Iterator[tuple[int, memoryview]]:
     position = 0
     while position < len(data):
         key, position = _varint(data, position)
+        if key >> 32:
+            # Protobuf's readers drop the upper bits, and would see another field than is seen here.
+            raise ValueError("not an ONNX model: a field number of more than 29 bits")
         kind = key & 7
         if kind == 0:
             _, position = _varint(data, position)

@@ -19,6 +19,8 @@ LIMIT = 2400
 PATIENCE_S = 3.0
 # A sink that fails is told of at most this often.
 COMPLAINT_INTERVAL_S = 60.0
+# The pauses after which one that could not be opened is tried again: the first, and the longest.
+REOPEN_S = (1.0, 60.0)
 
 log = logging.getLogger("edge_c2vl")
 
@@ -29,7 +31,8 @@ class Outlet:
     From a file (`lossless`) the giver waits for a sink that is behind, and a sink that fails ends the run: `failed` is
     called with its error. Live nobody waits: of a sink that is behind the oldest decisions are dropped (never alerts or
     changes of state, unless they alone fill the queue), and one that fails is told of and tried again with the next
-    record.
+    record. One that cannot be opened is tried again, after growing pauses; what comes meanwhile waits as for one that
+    is behind.
     """
 
     def __init__(self, sink: Sink, lossless: bool, failed: Callable[[BaseException], None]) -> None:
@@ -43,7 +46,7 @@ class Outlet:
         self._changed = threading.Condition()
         self._complained_s = float("-inf")
         # A daemon: a sink that hangs for ever (a pipe that nobody reads) must not keep the process alive.
-        self._thread = threading.Thread(target=self._work, name=f"outlet {type(sink).__name__}", daemon=True)
+        self._thread = threading.Thread(target=self._work, name=f"outlet {self.name}", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -76,7 +79,7 @@ class Outlet:
 
     @property
     def name(self) -> str:
-        return type(self.sink).__name__
+        return self.sink.name or type(self.sink).__name__
 
     def _drop_oldest(self) -> None:
         for index, record in enumerate(self._records):
@@ -87,7 +90,30 @@ class Outlet:
             self._records.popleft()
         self.dropped += 1
 
+    def _open(self) -> bool:
+        """Whether the sink is open; False once the run has ended before it could be opened, or failed because of it."""
+        pause_s = REOPEN_S[0]
+        while True:
+            with self._changed:
+                last = self._closing
+            try:
+                self.sink.open()
+                return True
+            except Exception as error:
+                if self._lossless or self.sink.misused:
+                    self._end(error)
+                    return False
+            with self._changed:
+                if last:
+                    self.dropped += len(self._records)
+                    return False
+                self._changed.wait_for(lambda: self._closing, pause_s)
+            pause_s = min(2 * pause_s, REOPEN_S[1])
+
     def _work(self) -> None:
+        if not self._open():
+            self._try(self.sink.close)
+            return
         while True:
             with self._changed:
                 while not self._records and self._frame is None and not self._closing:
@@ -121,12 +147,15 @@ class Outlet:
         except Exception as error:
             self.failures += 1
             if self._lossless:
-                self._failed(error)
-                with self._changed:
-                    self._closing = True
-                    self._records.clear()
-                    self._frame = None
-                    self._changed.notify_all()
+                self._end(error)
             elif time.monotonic() - self._complained_s >= COMPLAINT_INTERVAL_S:
                 self._complained_s = time.monotonic()
                 log.warning("%s failed and will be tried again: %s", self.name, error)
+
+    def _end(self, error: Exception) -> None:
+        self._failed(error)
+        with self._changed:
+            self._closing = True
+            self._records.clear()
+            self._frame = None
+            self._changed.notify_all()

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_c2vl.errors import EdgeC2VLError, UsageError
+from edge_c2vl.errors import EdgeC2VLError, OutputError, UsageError
+from edge_c2vl.files import Lock
 from edge_c2vl.normal import DriverWatch, Learner, Normal
 from edge_c2vl.window import Clip
 
@@ -26,23 +27,47 @@ class Personal:
 
 class Personaliser:
     """Applies what `file` holds; with learn_minutes learns it first and keeps it there. While the driver sits elsewhere
-    than where it was learnt, it is not applied."""
+    than where it was learnt, it is not applied.
 
-    def __init__(self, file: str | None = None, learn_minutes: float | None = None, forget: bool = False) -> None:
-        if file is None:
-            if learn_minutes is not None or forget:
-                raise UsageError("--learn-normal and --forget-normal need --normal FILE, where normality is kept")
-            self._file = None
-        else:
-            self._file = Path(file)
-            if not self._file.parent.is_dir():
-                raise UsageError(f"--normal {file}: there is no folder {self._file.parent}")
-            if forget:
-                self._file.unlink(missing_ok=True)
+    One run at a time learns into a file, or removes it. later: the file is left alone until `open` is called.
+    """
+
+    def __init__(
+        self, file: str | None = None, learn_minutes: float | None = None, forget: bool = False, later: bool = False
+    ) -> None:
+        if file is None and (learn_minutes is not None or forget):
+            raise UsageError("--learn-normal and --forget-normal need --normal FILE, where normality is kept")
+        self._file = None if file is None else Path(file)
+        self._forget = forget
         self._learner = None if learn_minutes is None else Learner(learn_minutes)
+        self._lock: Lock | None = None
         self._normal: Normal | None = None
-        if self._file is not None and self._learner is None and not forget:
+        if not later:
+            self.open()
+
+    def open(self) -> None:
+        """Reads what the file holds, or removes it; where it is to be learnt, sees that it can be kept. Raises
+        EdgeC2VLError where that cannot be, UsageError where another run learns into the file."""
+        if self._file is None:
+            return
+        if not self._file.parent.is_dir():
+            raise OutputError(f"--normal {self._file}: there is no folder {self._file.parent}")
+        if not self._forget and self._learner is None:
+            # Without a lock: it is replaced as a whole.
             self._take(Normal.load(self._file))
+            return
+        try:
+            self._lock = self._lock or Lock(self._file)
+            if self._forget:
+                self._file.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"--normal {self._file}: cannot be written: {error.strerror}") from None
+
+    def close(self) -> None:
+        """Lets another run learn into the file."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     @property
     def learning(self) -> bool:
@@ -85,5 +110,6 @@ class Personaliser:
         return f"normal driving was not learnt, and {self._file} was not written: {self._learner.shortage()}"
 
     def _take(self, normal: Normal) -> None:
-        self._normal = normal
         self._watch = DriverWatch(normal)
+        # Last: it may be opened while the run judges.
+        self._normal = normal

@@ -180,6 +180,16 @@ class Pipeline:
         return getattr(self._camera, "reconnects", 0)
 
     @property
+    def damaged_pictures(self) -> int:
+        """Pictures that could not be decoded and were left out."""
+        return getattr(self._camera, "damaged", 0)
+
+    @property
+    def misfit(self) -> bool:
+        """Whether pictures come that are not watched, because the crop was given for another shape."""
+        return bool(getattr(self._camera, "misfit", ""))
+
+    @property
     def reduced(self) -> int:
         """How many steps the run does less than all, because of heat or load (see governor); 0: full work."""
         return self.governor.step
@@ -195,6 +205,10 @@ class Pipeline:
         for outlet in self._outlets:
             counts[outlet.name] = counts.get(outlet.name, 0) + outlet.failures + outlet.dropped
         return counts
+
+    def outputs_down(self) -> dict[str, str | None]:
+        """Output -> why it cannot be opened; None where it is open."""
+        return {outlet.name: outlet.sink.problem for outlet in self._outlets}
 
     def stop(self) -> None:
         """Ends the run: frames on their way are dropped, decisions already made are written. Safe in a signal handler
@@ -229,6 +243,7 @@ class Pipeline:
             raise self._error
         self.summary.wall_s = time.monotonic() - started
         self.summary.dropped_frames = self.dropped_frames
+        self.summary.outputs_down = {name: why for name, why in self.outputs_down().items() if why is not None}
         self.summary.stages = self.timings.table()
         with self._once.guard("measuring the memory"):
             self.summary.rss_mb = round(psutil.Process().memory_info().rss / 1e6, 1)
@@ -282,7 +297,8 @@ class Pipeline:
             age_ms = float(np.percentile(ages, 95)) if len(ages) >= 10 else None
             self.governor.update(now_s, hottest_c, age_ms)
         state = self._newest.state.value if self._newest is not None else "starting"
-        notifier.send("WATCHDOG=1", f"STATUS={state}, {self.summary.frames} frames")
+        down = ", ".join(name for name, why in self.outputs_down().items() if why is not None)
+        notifier.send("WATCHDOG=1", f"STATUS={state}, {self.summary.frames} frames{down and f', down: {down}'}")
 
     def _guard(self, stage: Callable[[], None]) -> None:
         try:

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from edge_c2vl.cache import default_cache
 from edge_c2vl.errors import UsageError
+from edge_c2vl.names import short
 from edge_c2vl.skeleton import NTU25, Array
 
 Figure = Any  # matplotlib.figure.Figure
@@ -41,7 +42,7 @@ def save(figure: Figure, path: Path) -> None:
     kind = path.suffix.removeprefix(".").lower()
     if kind not in ("png", "pdf", "svg"):
         raise UsageError(f"no picture could be written to {path}: its name has to end in .png, .pdf or .svg")
-    temporary = path.with_name(f".{path.name}")
+    temporary = path.with_name(f".{short(path.name)}")
     try:
         figure.savefig(temporary, dpi=DPI, format=kind, metadata=_same_each_time(kind))
         temporary.replace(path)
@@ -236,7 +237,10 @@ def _figure(width: float, height: float, rows: int = 0, columns: int = 0) -> tup
     # Matplotlib keeps a list of fonts, and complains where there is no home for it.
     os.environ.setdefault("MPLCONFIGDIR", str(default_cache() / "matplotlib"))
     # Not pyplot: it keeps every figure, and looks for a display.
+    from matplotlib import rcParams
     from matplotlib.figure import Figure
 
+    # A name or label with two $ in it is no formula.
+    rcParams["text.parse_math"] = False
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False) if rows else figure.add_subplot()

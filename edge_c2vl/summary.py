@@ -11,7 +11,8 @@ class Summary:
     """`decided`: number of decisions by state. `in_words`: by nearest phrase, where the bundle has labels in words.
     `states_s`: seconds of recording spent in each state; `unwatched_s`: those between decisions so far apart that
     nobody knows the state. `stages`: latency of each stage in milliseconds (see `timing.Timings.table`). `wall_s`: the
-    whole run; `seeing_s`: from the first frame to the last. `rss_mb`: the process's memory at the end."""
+    whole run; `seeing_s`: from the first frame to the last. `rss_mb`: the process's memory at the end. `outputs_down`:
+    outputs that could not be opened up to the end, and why."""
 
     frames: int = 0
     poses: int = 0
@@ -26,6 +27,7 @@ class Summary:
     seeing_s: float = 0.0
     stages: dict[str, dict[str, float]] = field(default_factory=dict)
     rss_mb: float = 0.0
+    outputs_down: dict[str, str] = field(default_factory=dict)
 
     def count(self, state: str) -> None:
         """One more decision in that state."""
@@ -61,4 +63,5 @@ class Summary:
         for stage, row in self.stages.items():
             lines.append(f"{stage:<10} p50 {row['p50_ms']:8.2f}  p95 {row['p95_ms']:8.2f}  p99 {row['p99_ms']:8.2f} ms")
         lines.append(f"memory     {self.rss_mb:.0f} MB")
+        lines += [f"down       {name}: {why}" for name, why in self.outputs_down.items()]
         return "\n".join(lines)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from edge_c2vl.arrays import ERRORS, NpzFile
 from edge_c2vl.errors import BundleError
 from edge_c2vl.skeleton import Array
 
@@ -64,13 +64,13 @@ class Words:
     def read(cls, path: Path, size: int) -> Words:
         """size: D of the bundle's model. Raises BundleError where the file is no words, or does not fit the model."""
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with NpzFile(path) as file:
                 about = json.loads(str(file["about"]))
                 embeddings, temperature = np.asarray(file["embeddings"], np.float32), float(file["temperature"])
             if about["format_version"] > FORMAT_VERSION:
                 raise BundleError(f"{path} is of a newer version: upgrade with pip install -U edge-c2vl")
             words = cls(embeddings=embeddings, temperature=temperature, **{name: about[name] for name in _TEXTS})
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        except ERRORS as error:
             why = " ".join(str(error).split())
             raise BundleError(
                 f"{path} holds no labels in words ({why}): add them again with edge-c2vl labels"

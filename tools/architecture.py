@@ -17,7 +17,7 @@ BOXES = {
     "export": (590, 60, 150, "export, quantize", ["ONNX; INT8, FP16"], "desk"),
     "bundle": (780, 60, 170, "model bundle", ["ONNX, manifest, sums"], "file"),
     "camera": (20, 290, 130, "camera", ["USB, CSI, RTSP", "newest frame"], "car"),
-    "pose": (178, 290, 130, "pose", ["MediaPipe", "33 landmarks"], "car"),
+    "pose": (178, 290, 130, "pose", ["BlazePose", "33 landmarks"], "car"),
     "window": (336, 290, 130, "window", ["last 3 s, scaled", "(3, T, 25)"], "car"),
     "backend": (494, 290, 130, "encoder", ["TensorRT or", "ONNX Runtime"], "car"),
     "policy": (652, 290, 130, "alert policy", ["states, alerts", "no clock, no I/O"], "car"),

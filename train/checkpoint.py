@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from edge_c2vl.errors import EdgeC2VLError
+from edge_c2vl.names import short, utf8_name
 from edge_c2vl.window import ClipSpec
 from train.encoder import Encoder, EncoderSettings
 
@@ -52,11 +53,12 @@ class About:
 def write_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
     """One safetensors file with a JSON text in its metadata; it appears whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{short(path.name)}.{os.getpid()}")
     # clone: safetensors refuses tensors that share memory.
     own = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
     try:
-        save_file(own, temporary, {"about": json.dumps({"format_version": FORMAT_VERSION} | about)})
+        with utf8_name(temporary) as name:
+            save_file(own, name, {"about": json.dumps({"format_version": FORMAT_VERSION} | about)})
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -65,7 +67,7 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, Any])
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Raises CheckpointError where the file is missing, damaged, foreign or of a newer format."""
     try:
-        with safe_open(path, "pt") as file:
+        with utf8_name(path) as name, safe_open(name, "pt") as file:
             about = json.loads((file.metadata() or {})["about"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:

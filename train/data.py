@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -102,6 +103,15 @@ def _fingerprint(archive: Archive, windows: Windows, spec: ClipSpec) -> str:
 
 def _make(archive: Archive, windows: Windows, spec: ClipSpec, folder: Path) -> None:
     temporary = temporary_beside(folder)
+    try:
+        _write_clips(archive, windows, spec, temporary)
+        put_in_place(temporary, folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def _write_clips(archive: Archive, windows: Windows, spec: ClipSpec, temporary: Path) -> None:
     arms, confidence = np.zeros(len(windows), np.float32), np.zeros(len(windows), np.float32)
     header = {"descr": "<f4", "fortran_order": False, "shape": (len(windows), 3, spec.frames, NTU25.size)}
     with (temporary / "clips.npy").open("wb") as file:
@@ -114,7 +124,6 @@ def _make(archive: Archive, windows: Windows, spec: ClipSpec, folder: Path) -> N
                 archive.release()
     np.save(temporary / "arms.npy", arms)
     np.save(temporary / "confidence.npy", confidence)
-    put_in_place(temporary, folder)
 
 
 class Batch:

@@ -12,20 +12,22 @@ import fcntl
 import hashlib
 import json
 import shutil
-import zipfile
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from edge_c2vl.archive import Archive, ArchiveWriter
+from edge_c2vl.arrays import ERRORS, NpzFile
 from edge_c2vl.errors import ArchiveError, EdgeC2VLError, UsageError
-from edge_c2vl.folders import put_in_place
+from edge_c2vl.folders import files_below, put_in_place
+from edge_c2vl.names import printable, short
+from edge_c2vl.pose import identity_of, resolve
 from edge_c2vl.skeleton import MEDIAPIPE33
-from edge_c2vl.sources.images import images_in, is_image
+from edge_c2vl.sources.images import images_in
 from train.own_labels import OwnLabels, subject_of
 from train.remaining import Progress, Remaining
 from train.video import Recipe, Skeletons
@@ -70,12 +72,9 @@ def find_videos(paths: Sequence[Path]) -> list[Video]:
     found = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
-            found += [video_at(file, file.relative_to(path).as_posix()) for file in inside]
-            if not inside and images_in(path):
-                found.append(video_at(path, path.resolve().name))
-            elif not inside:
-                raise UsageError(f"the folder {path} holds no video ({', '.join(sorted(SUFFIXES))}) and no image")
+            for video in videos_in(path):
+                name = path.resolve().name if video == path else video.relative_to(path).as_posix()
+                found.append(video_at(video, name))
         elif path.exists():
             found.append(video_at(path, path.name))
         else:
@@ -87,19 +86,30 @@ def find_videos(paths: Sequence[Path]) -> list[Video]:
     return sorted({video.name: video for video in found}.values(), key=lambda video: video.name)
 
 
+def videos_in(folder: Path) -> list[Path]:
+    """The videos in a folder, at any depth; the folder itself where it holds images instead. Raises UsageError."""
+    inside = [file for file in files_below(folder) if file.suffix.lower() in SUFFIXES and file.is_file()]
+    if not inside and not images_in(folder):
+        raise UsageError(f"the folder {folder} holds no video ({', '.join(sorted(SUFFIXES))}) and no image")
+    return inside or [folder]
+
+
 def video_at(path: Path, name: str) -> Video:
-    """A video, or a folder of images, under that name."""
-    files = [file for file in path.iterdir() if is_image(file)] if path.is_dir() else [path]
+    """A video, or a folder of images, under that name (printable: an archive and its labels are UTF-8)."""
+    files = images_in(path) if path.is_dir() else [path]
     stats = [file.stat() for file in files]
-    return Video(
-        name, str(path.resolve()), sum(stat.st_size for stat in stats), max(stat.st_mtime_ns for stat in stats)
-    )
+    size, changed_ns = sum(stat.st_size for stat in stats), max(stat.st_mtime_ns for stat in stats)
+    return Video(printable(name), str(path.resolve()), size, changed_ns)
 
 
 def fingerprint(videos: Sequence[Video], recipe: Recipe, labels: OwnLabels | None = None) -> str:
     """Changes with the videos, their content as far as size and time tell, how skeletons are made of them, and their
     labels."""
-    about = [VERSION, asdict(recipe), [asdict(video) for video in videos]]
+    how = asdict(recipe)
+    how.pop("pose")
+    about: list[object] = [VERSION, how, [asdict(video) for video in videos]]
+    if (pose := identity_of(recipe.pose, recipe.pose_model)).startswith("blazepose"):
+        about.append(pose)  # MediaPipe's archives keep the fingerprint that they had when there was nothing else
     if labels is not None:
         about += [asdict(labels), labels.check([(video.name, video.path) for video in videos])]
     if recipe.pose_model:
@@ -135,10 +145,12 @@ def extract(
     for the next run; with skip_failed=True the archive is written without them), where `target` is another archive, or
     where another process is writing it. labels: see OwnLabels; what is wrong with them is raised before any work.
     """
-    identity = fingerprint(videos, recipe, labels)
+    recipe = replace(recipe, pose=resolve(recipe.pose, recipe.pose_model))
+    identity, pose = fingerprint(videos, recipe, labels), identity_of(recipe.pose, recipe.pose_model)
     if target.exists() and not overwrite:
-        return _already(target, identity)
+        return _already(target, identity, pose)
     with _work_folder(target) as work:
+        _note_pose(work, target, pose)
         parts = {video.name: work / f"{fingerprint([video], recipe)}.npz" for video in videos}
         todo = [video for video in videos if not parts[video.name].is_file()]
         run = runner or (lambda queue, how: run_local(queue, how, workers))
@@ -150,26 +162,54 @@ def extract(
             )
         done = [video for video in videos if parts[video.name].is_file()]
         report = _write(
-            work / "archive", done, parts, failed, identity, source, licence, len(videos) - len(todo), labels
+            work / "archive", done, parts, failed, identity, pose, source, licence, len(videos) - len(todo), labels
         )
         put_in_place(work / "archive", target)
         shutil.rmtree(work)
     return report
 
 
-def _already(target: Path, identity: str) -> Report:
+def _already(target: Path, identity: str, pose: str) -> Report:
     """The report of an archive that is there, if it is what was asked for."""
     archive = Archive.open(target)
+    noted = archive.meta.get("pose", "mediapipe") if "extracted" in archive.meta else pose
+    if not _same_pose(noted, pose):
+        raise ArchiveError(
+            f"{target} holds other skeletons, found by {noted} and not by {pose}: {_by(noted)}, name another folder, "
+            "or give --overwrite"
+        )
     if archive.meta.get("extracted") != identity:
         raise ArchiveError(f"{target} holds other skeletons: remove it, name another folder, or give --overwrite")
     poses = int(archive.clips["poses"].sum())
     return Report(len(archive), len(archive.frames), poses, len(archive), archive.meta["skipped"])
 
 
+def _note_pose(work: Path, target: Path, pose: str) -> None:
+    """Notes which estimator the parts are made by. Raises ArchiveError where those that are there are by another."""
+    note = work / "pose"
+    if any(work.glob("*.npz")):
+        # Before there was a note there was only MediaPipe.
+        noted = note.read_text("utf-8") if note.is_file() else "mediapipe"
+        if not _same_pose(noted, pose):
+            raise ArchiveError(
+                f"the videos that are done for {target} were followed by {noted}, not by {pose}: {_by(noted)}, or "
+                f"remove {work} to begin again"
+            )
+    note.write_text(pose, "utf-8")
+
+
+def _same_pose(noted: str, pose: str) -> bool:
+    return noted == pose or (noted == "mediapipe" and pose.startswith("mediapipe"))
+
+
+def _by(noted: str) -> str:
+    return f"go on with --pose {noted.partition(' ')[0]}"
+
+
 @contextmanager
 def _work_folder(target: Path) -> Iterator[Path]:
     """The folder of parts beside the archive, for this process alone. What a killed writer left in it is removed."""
-    work = target.parent / f".{target.name}.extracting"
+    work = target.parent / f".{short(target.name)}.extracting"
     work.mkdir(parents=True, exist_ok=True)
     with (work / "lock").open("w") as lock:
         try:
@@ -241,10 +281,10 @@ def _keep(path: Path, skeletons: Skeletons) -> None:
 
 def _load(path: Path) -> Skeletons:
     try:
-        with np.load(path, allow_pickle=False) as part:
+        with NpzFile(path) as part:
             fps, poses = part["about"]
             return Skeletons(part["frames"], part["timestamps"], float(fps), int(poses))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except ERRORS as error:
         path.unlink(missing_ok=True)
         raise EdgeC2VLError(f"{path} was damaged ({error}) and is removed: run the same command again") from None
 
@@ -255,6 +295,7 @@ def _write(
     parts: dict[str, Path],
     failed: list[str],
     identity: str,
+    pose: str,
     source: str,
     licence: str,
     kept: int,
@@ -280,5 +321,6 @@ def _write(
                 **({} if labels is None else labels.columns(video.name)),
             )
         writer.meta["extracted"] = identity
+        writer.meta["pose"] = pose
         writer.meta["skipped"] = failed
         return Report(len(writer), writer.frame_count, poses, kept, failed)

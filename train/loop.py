@@ -45,6 +45,7 @@ from train.checkpoint import (
 from train.data import Batch, Loader
 from train.encoder import Encoder
 from train.environment import describe_environment
+from train.resume import MAY_CHANGE, SETTINGS
 from train.settings import LoopSettings
 from train.task import Task
 
@@ -106,7 +107,8 @@ class Loop:
         return self.encoder if self.average is None else self.average.module
 
     def run(self, resume: bool = False) -> Encoder:
-        """Trains to the end; returns `result` in eval mode. resume=True goes on from the folder's checkpoint.
+        """Trains to the end; returns `result` in eval mode. resume=True goes on from the folder's checkpoint, to more
+        epochs than it had where the settings say so.
 
         Raises Interrupted after SIGINT or SIGTERM, once the checkpoint is written; CheckpointError where there is
         nothing to resume or it does not fit; UsageError where the folder holds a run and resume is not given.
@@ -217,10 +219,15 @@ class Loop:
         different = [
             f"--{name.replace('_', '-')} was {about['settings'].get(name)}"
             for name, value in asdict(self.settings).items()
-            if name not in _MAY_CHANGE and about["settings"].get(name) != value
+            if name not in MAY_CHANGE and about["settings"].get(name) != value
         ]
         if different:
             raise CheckpointError(f"the run in {self.folder} had other settings: {'; '.join(different)}")
+        if about["step"] > self.total:
+            done = about["step"] // len(self.loader)
+            raise CheckpointError(
+                f"the run in {self.folder} has {done} epochs already: --epochs may be more, not fewer"
+            )
         try:
             self.encoder.load_state_dict(load_parts(tensors, "encoder"))
             self.task.load_state_dict(load_parts(tensors, "task"))
@@ -250,17 +257,22 @@ class Loop:
             # Lines of epochs after the checkpoint are written again.
             if self.fabric.is_global_zero:
                 _write_lines(self.folder / "metrics.jsonl", self.metrics)
+                self._keep_settings()
             return
         if (self.folder / CHECKPOINT).exists() or (self.folder / MODEL).exists():
             raise UsageError(f"{self.folder} holds a run already: go on with --resume, or name another folder")
         if self.fabric.is_global_zero:
             self.folder.mkdir(parents=True, exist_ok=True)
-            kept = self.recorded | {"loop": asdict(self.settings), "environment": describe_environment()}
-            if self.about:
-                kept["model"] = self.about.to_json()
-            (self.folder / "settings.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+            self._keep_settings()
             _write_lines(self.folder / "metrics.jsonl", [])
         self.fabric.barrier()
+
+    def _keep_settings(self) -> None:
+        assert self.folder
+        kept = self.recorded | {"loop": asdict(self.settings), "environment": describe_environment()}
+        if self.about:
+            kept["model"] = self.about.to_json()
+        (self.folder / SETTINGS).write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
     def _log(self, values: dict[str, float], board: Any) -> None:
         self.metrics.append(values)
@@ -298,10 +310,6 @@ class Loop:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-
-# What does not change the result, or only where the run ends up being written.
-_MAY_CHANGE = ("checkpoint_every", "evaluate_every", "tensorboard", "threads")
 
 
 def _gather(state: Tensor, device: torch.device) -> Tensor:

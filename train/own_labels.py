@@ -10,6 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.errors import UsageError
+from edge_c2vl.texts import read_text
+
+# Labels of a span that nobody can judge. Evaluation counts nothing in it, and training learns nothing from it.
+AMBIGUOUS = ("-", "?")
+
+
+def labels_of(video: Path) -> Path:
+    """The CSV beside a video, or beside a folder of images."""
+    return video.with_name(f"{video.name}.csv") if video.is_dir() else video.with_suffix(".csv")
 
 
 @dataclass(frozen=True)
@@ -31,13 +40,15 @@ class OwnLabels:
         unknown = set(self.test) - {subject_of(name) for name, _ in videos}
         if unknown:
             raise UsageError(f"--test {', '.join(sorted(unknown))}: there is no such folder of videos")
-        return [self._csv(path).read_text("utf-8-sig") for _, path in videos]
+        return [read_text(labels_of(Path(path))) for _, path in videos]
 
     def of(self, path: str, timestamps_s: NDArray[np.float64]) -> NDArray[np.int16]:
-        """The label of each frame (T,), an index into `names`, of the video at `path`."""
+        """The label of each frame (T,), an index into `names`, of the video at `path`; -1 where it is ambiguous."""
         labels = np.zeros(len(timestamps_s), np.int16)
         for start_s, end_s, label in self._spans(path):
-            labels[(timestamps_s >= start_s) & (timestamps_s < end_s)] = self.names.index(label)
+            labels[(timestamps_s >= start_s) & (timestamps_s < end_s)] = (
+                -1 if label in AMBIGUOUS else self.names.index(label)
+            )
         return labels
 
     def columns(self, name: str) -> dict[str, str]:
@@ -47,11 +58,7 @@ class OwnLabels:
     def _spans(self, path: str) -> list[tuple[float, float, str]]:
         from train.evaluation.live import read_truth
 
-        return [(span.start_s, span.end_s, span.label) for span in read_truth(self._csv(path), self.names)]
-
-    @staticmethod
-    def _csv(path: str) -> Path:
-        return Path(path).with_suffix(".csv")
+        return [(span.start_s, span.end_s, span.label) for span in read_truth(labels_of(Path(path)), self.names)]
 
 
 def subject_of(name: str) -> str:

@@ -35,7 +35,8 @@ Rows = NDArray[np.int64]
 def probe(
     archive: Archive, models: Sequence[Path], settings: ProbeSettings, device: str = "cpu", cache: Path | None = None
 ) -> dict[str, object]:
-    """{"runs": figures of each seed, "mean": ..., "spread": ...}; the spread is the sample standard deviation.
+    """{"runs": figures of each seed, "mean": ..., "spread": ...}; the spread is the sample standard deviation. A run's
+    `C_STREAM` is a setting that was chosen, and no figure: its mean would tell nothing.
 
     models: model files or run folders; a folder that holds seed0, seed1, ... stands for as many. Several models are the
     streams of a fusion, with as many seeds each. Raises UsageError where the split, the labels or the streams do not
@@ -54,7 +55,7 @@ def probe(
         for draw in range(settings.draws):
             figures = _figures(archive, windows, features, settings, draw)
             runs.append({"model": str(paths[0])} | ({"draw": draw} if settings.draws > 1 else {}) | figures)
-    names = [name for name in runs[0] if name not in ("model", "draw", "n")]
+    names = [name for name in runs[0] if name not in ("model", "draw", "n") and not name.startswith("C_")]
     summary = {name: spread([float(run[name]) for run in runs]) for name in names}
     return {
         "runs": runs,

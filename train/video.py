@@ -14,10 +14,11 @@ from edge_c2vl.skeleton import MEDIAPIPE33, Array, to_ntu25
 
 @dataclass(frozen=True)
 class Recipe:
-    """How skeletons are made of videos. pose_model: see pose.PoseEstimator."""
+    """How skeletons are made of videos. pose, pose_model: `kind` and `model` of pose.PoseEstimator."""
 
     camera: CameraOptions = field(default_factory=CameraOptions)
     pose_model: str | None = None
+    pose: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,10 @@ def read_video(path: str, recipe: Recipe, tell: Callable[[float], None]) -> Skel
     stamps: list[float] = []
     nobody = np.zeros((MEDIAPIPE33.size, 4), np.float32)
     poses = 0
-    with open_camera(path, recipe.camera) as camera, PoseEstimator(recipe.pose_model) as pose:
+    with open_camera(path, recipe.camera) as camera, PoseEstimator(recipe.pose_model, kind=recipe.pose) as pose:
         total, rate = camera.frame_count, camera.fps
         while (frame := camera.read()) is not None:
-            landmarks = pose.estimate(frame.image, frame.timestamp_s)
+            landmarks = None if frame.image is None else pose.estimate(frame.image, frame.timestamp_s)
             # As the window of the live pipeline does: a frame that is not later than the last is dropped.
             if stamps and frame.timestamp_s <= stamps[-1]:
                 continue

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_c2vl.backends.base import Backend, in_batches
 from edge_c2vl.errors import BundleError, UsageError
+from edge_c2vl.names import utf8_name
 from edge_c2vl.skeleton import Array
 
 if TYPE_CHECKING:
@@ -25,8 +27,8 @@ PROVIDERS = {
 SHORT_SPIN = (1, 32)
 
 
-def session_options(threads: int) -> Any:
-    """threads: 0 leaves the number to ONNX Runtime."""
+def session_options(threads: int, spin: bool = True) -> Any:
+    """threads: 0 leaves the number to ONNX Runtime. spin: whether threads may wait a moment for the next operator."""
     import onnxruntime
 
     from edge_c2vl.machine import overflows_int8
@@ -35,13 +37,13 @@ def session_options(threads: int) -> Any:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    if _version(onnxruntime.__version__) >= SHORT_SPIN:
+    if spin and _version(onnxruntime.__version__) >= SHORT_SPIN:
         # Threads that wait a moment for the next operator: 3.8 ms instead of 4.6 for INT8 at width 64 on two threads.
         # Between two decisions they sleep.
         options.add_session_config_entry("session.intra_op.spin_duration_us", "200")
         options.add_session_config_entry("session.force_spinning_stop", "1")
     else:
-        # There is only spinning for milliseconds, which keeps a core busy that belongs to the pose network.
+        # Before that version there is only spinning for milliseconds, which keeps a core busy that belongs to others.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if overflows_int8():
         options.add_session_config_entry("session.x64quantprecision", "1")
@@ -54,20 +56,10 @@ class OnnxRuntimeBackend(Backend):
     def __init__(
         self, model: Path | bytes, precision: str, providers: Sequence[str] = ("cpu",), threads: int = 1
     ) -> None:
-        import onnxruntime
-
-        names = [_with_options(name, precision) for name in chosen_providers(providers)]
-        source = str(model) if isinstance(model, Path) else model
-        try:
-            self._session: Any = onnxruntime.InferenceSession(source, session_options(threads), providers=names)
-        except Exception as error:  # ONNX Runtime raises a family of its own, none of which is exported
-            what = model if isinstance(model, Path) else "the model"
-            raise BundleError(f"{what}: ONNX Runtime cannot open it: {' '.join(str(error).split())}") from error
+        self._session: Any = open_session(model, precision, providers, threads)
         shape = self._session.get_inputs()[0].shape
         self._batch = fixed_batch(self._session)
-        used = self._session.get_providers()[0]
-        provider = next((short for short, name in PROVIDERS.items() if name == used), used)
-        super().__init__(f"onnxruntime:{provider}", precision, (shape[1], shape[2], shape[3]))
+        super().__init__(f"onnxruntime:{used_provider(self._session)}", precision, (shape[1], shape[2], shape[3]))
 
     def _infer(self, clip: Array) -> tuple[Array, Array]:
         logits, embedding = in_batches(self._run, clip, self._batch) if self._batch else self._run(clip)
@@ -79,6 +71,25 @@ class OnnxRuntimeBackend(Backend):
 
     def _close(self) -> None:
         self._session = None
+
+
+def open_session(model: Path | bytes, precision: str, providers: Sequence[str], threads: int, spin: bool = True) -> Any:
+    """A session over one ONNX model. Raises BundleError where it does not open, UsageError for an unknown provider."""
+    import onnxruntime
+
+    names = [_with_options(name, precision) for name in chosen_providers(providers)]
+    try:
+        with utf8_name(model) if isinstance(model, Path) else nullcontext(model) as source:
+            return onnxruntime.InferenceSession(source, session_options(threads, spin), providers=names)
+    except Exception as error:  # ONNX Runtime raises a family of its own, none of which is exported
+        what = model if isinstance(model, Path) else "the model"
+        raise BundleError(f"{what}: ONNX Runtime cannot open it: {' '.join(str(error).split())}") from error
+
+
+def used_provider(session: Any) -> str:
+    """The short name of the provider that a session runs on first."""
+    used: str = session.get_providers()[0]
+    return next((short for short, name in PROVIDERS.items() if name == used), used)
 
 
 def fixed_batch(session: Any) -> int:

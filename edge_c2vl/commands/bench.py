@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import click
@@ -14,13 +15,15 @@ from edge_c2vl.commands.options import backend_options, crop_option, json_option
 @click.argument("bundle", default="default")
 @click.option(
     "--stage",
-    type=click.Choice(["all", "encoder"]),
+    type=click.Choice(["all", "pose", "encoder"]),
     default="all",
     show_default=True,
-    help="all: the live pipeline over a recording; encoder: every backend and precision beside each other.",
+    help="all: the live pipeline over a recording; pose: MediaPipe and ours in turns; encoder: every backend and "
+    "precision beside each other.",
 )
 @click.option("--camera", default="sample", show_default=True, metavar="URI", help="The recording to run over.")
 @crop_option
+@click.option("--pose", default="auto", show_default=True, metavar="NAME", help="As for run (all).")
 @backend_options
 @click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Clips an inference (encoder).")
 @json_option
@@ -29,6 +32,7 @@ def bench(
     stage: str,
     camera: str,
     crop: str | None,
+    pose: str,
     backend: str,
     precision: str,
     threads: int,
@@ -41,6 +45,7 @@ def bench(
 
     \b
     edge-c2vl bench --camera drive.mp4
+    edge-c2vl bench --camera drive.mp4 --stage pose
     edge-c2vl bench my-bundle --stage encoder --threads 2 --json
     """
     from edge_c2vl import bench as measurements
@@ -51,8 +56,30 @@ def bench(
         rows = measurements.bench_encoder(bundle, names, threads, batch)
         click.echo(json.dumps(rows) if as_json else _encoder_text(rows))
         return
-    result = measurements.bench_pipeline(camera, bundle, backend, precision, threads, crop)
+    if stage == "pose":
+        from edge_c2vl.bench_pose import bench_pose
+
+        compared = bench_pose(camera, crop, sorted({1, 2, threads or os.cpu_count() or 1}))
+        click.echo(json.dumps(compared) if as_json else _pose_text(compared))
+        return
+    result = measurements.bench_pipeline(camera, bundle, backend, precision, threads, crop, pose)
     click.echo(json.dumps(result) if as_json else _pipeline_text(result))
+
+
+def _pose_text(result: dict[str, Any]) -> str:
+    columns = ("start_s", "p50_ms", "p95_ms", "cpu_ms", "fps", "peak_rss_mb")
+    heads = ("start s", "p50 ms", "p95 ms", "CPU ms", "fps", "peak MB")
+    lines = [f"{'threads':>7} {' '.join(f'{head:>8}' for head in heads)}   pose"]
+    for row in sorted(result["rows"], key=lambda row: int(row["threads"])):
+        start = f"{row['threads']:7d} "
+        if "unavailable" in row:
+            lines.append(f"{start}{row['pose']}: {row['unavailable']}")
+        else:
+            figures = " ".join(f"{row[name]:8.2f}" for name in columns)
+            lines.append(f"{start}{figures}   {row['pose']}, somebody in {row['found']:.1%} of {row['frames']} frames")
+    for threads, ratio in result["ratio"].items():
+        lines.append(f"with {threads} thread{'s' * (threads > 1)}: {ratio:.2f} times MediaPipe's frames a second")
+    return "\n".join(lines)
 
 
 def _encoder_text(rows: list[dict[str, Any]]) -> str:

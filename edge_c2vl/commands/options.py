@@ -60,19 +60,31 @@ camera_options = _all(
     click.option("--realtime", is_flag=True, help="Play a file at its own speed instead of as fast as it goes."),
 )
 
-pose_model_option = click.option(
-    "--pose-model",
-    metavar="FILE.task",
-    type=click.Path(exists=True, dir_okay=False),
-    help="A MediaPipe pose landmarker of your own, instead of the one that MediaPipe brings.",
+pose_options = _all(
+    click.option(
+        "--pose",
+        default="auto",
+        show_default=True,
+        metavar="NAME",
+        help="Who runs BlazePose: blazepose (this program, on ONNX Runtime; blazepose:PROVIDER,... of tensorrt, cuda, "
+        "cpu), mediapipe (MediaPipe's own code, an extra), or auto: blazepose, with --pose-model mediapipe.",
+    ),
+    click.option(
+        "--pose-model",
+        metavar="FILE.task",
+        type=click.Path(exists=True, dir_okay=False),
+        help="A MediaPipe pose landmarker of your own, instead of BlazePose full; needs the extra mediapipe.",
+    ),
 )
 
 
 def complete_camera(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """What the shell offers for --camera: the devices that are there, what needs none, and files."""
-    from edge_c2vl.sources.device import devices
+    from edge_c2vl.sources.device import devices, stable_name
 
-    known = [*map(str, devices()), "sample", "simulated"]
+    cameras = devices()
+    known = [str(name) for name in dict.fromkeys((*map(stable_name, cameras), *cameras))]
+    known += ["sample", "simulated"]
     found = [CompletionItem(name) for name in known if name.startswith(incomplete)]
     return found or [CompletionItem(incomplete, type="file")]
 
@@ -106,7 +118,13 @@ backend_options = _all(
         show_default=True,
         help="Which of the bundle's models to run.",
     ),
-    click.option("--threads", type=click.IntRange(0), default=1, show_default=True, help="CPU threads; 0: all cores."),
+    click.option(
+        "--threads",
+        type=click.IntRange(0),
+        default=1,
+        show_default=True,
+        help="CPU threads of each network; 0: all cores.",
+    ),
 )
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")

@@ -14,7 +14,7 @@ from edge_c2vl.commands.options import (
     camera_options,
     complete_camera,
     json_option,
-    pose_model_option,
+    pose_options,
     public_url_option,
 )
 
@@ -26,9 +26,9 @@ class _Camera(click.Option):
         try:
             return super().process_value(ctx, value)
         except click.MissingParameter:
-            from edge_c2vl.sources.device import WITHOUT_CAMERA, devices
+            from edge_c2vl.sources.device import WITHOUT_CAMERA, devices, stable_name
 
-            found = " or ".join(f"--camera {path}" for path in devices())
+            found = " or ".join(f"--camera {stable_name(path)}" for path in devices())
             what = found or f"no camera is plugged in here, so {WITHOUT_CAMERA}"
             raise click.UsageError(f"say what to watch: {what}", ctx) from None
 
@@ -44,7 +44,7 @@ class _Camera(click.Option):
     "images, `sample` (a man talking in a moving car), or `simulated` (a drawn driver, such as simulated:story).",
 )
 @camera_options
-@pose_model_option
+@pose_options
 @bundle_option
 @backend_options
 @click.option(
@@ -92,6 +92,9 @@ class _Camera(click.Option):
 @click.option("--settings", metavar="FILE.yaml", help="Limits of the alert policy; read again on SIGHUP.")
 @click.option("--reconnect", is_flag=True, help="Open a live camera again and again when it fails, instead of ending.")
 @click.option("--duration", type=Number(0, min_open=True), metavar="SECONDS", help="End after this long.")
+@click.option(
+    "--strict", is_flag=True, help="End where an output cannot be opened, instead of going on without it (live)."
+)
 @click.option("--quiet", is_flag=True, help="No status line and no summary.")
 @json_option
 def run(**arguments: Any) -> None:
@@ -108,10 +111,17 @@ def run(**arguments: Any) -> None:
     edge-c2vl run --camera csi://0 --camera-mode ir --events events.jsonl
     edge-c2vl run --camera drive.mp4 --decisions - --output seen.mp4
     """
-    from edge_c2vl.live import Watch, watch
+    from edge_c2vl.signals import Stopped, handled
 
     as_json, quiet = arguments.pop("as_json"), arguments.pop("quiet")
-    summary = watch(Watch(**arguments, status=not quiet))
+    try:
+        # Before anything that takes long: a terminal that closes, or systemd, may ask to end at any moment.
+        with handled(rereads=arguments["settings"] is not None) as signals:
+            from edge_c2vl.live import Watch, watch
+
+            summary = watch(Watch(**arguments, status=not quiet), signals=signals)
+    except Stopped:
+        return
     if as_json:
         click.echo(json.dumps(summary.to_json()))
     elif not quiet:

@@ -15,6 +15,7 @@ from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.policy import Level, State
 from edge_c2vl.records import SCHEMA
 from edge_c2vl.replay.recording import Recording, spans_of
+from edge_c2vl.texts import read_text
 
 # Schema 1 had one alert at a time; it is read as if its alerts had stood side by side.
 READABLE = (1, SCHEMA)
@@ -53,7 +54,7 @@ _LEVELS = {level.name.lower() for level in Level}
 def _read(path: Path, kind: str) -> list[Line]:
     """The lines of that kind, each as text and parsed. A last line that a power cut left unfinished is left out."""
     try:
-        lines = path.read_text("utf-8").split("\n")
+        lines = read_text(path).split("\n")
     except OSError as error:
         raise EdgeC2VLError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

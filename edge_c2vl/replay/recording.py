@@ -93,14 +93,14 @@ def spans_of(times_s: NDArray[np.float64], states: list[str], end_s: float, gap_
 def open_drive(source: str, events: str | None = None, bundle: str | None = None) -> Drive:
     """A JSON lines file of decisions (with `events`, their alerts), a skeleton archive (with `bundle`, judged by it),
     or alert clips. Raises EdgeC2VLError where it is none of these."""
-    from edge_c2vl.replay.skeletons import AlertClips, ArchivedClips
+    from edge_c2vl.replay.skeletons import AlertClips, ArchivedClips, clip_files
 
     path = Path(source)
     if not path.exists():
         raise EdgeC2VLError(f"{source} does not exist; name a file of decisions, a skeleton archive or alert clips")
     if (path / "meta.json").is_file():
         drive: Drive = ArchivedClips(path, bundle)
-    elif path.suffix == ".npz" or (path.is_dir() and any(path.glob("*.npz"))):
+    elif path.suffix == ".npz" or (path.is_dir() and clip_files(path)):
         drive = AlertClips(path)
     elif path.is_dir():
         raise EdgeC2VLError(f"{source} is neither a skeleton archive (no meta.json) nor a folder of alert clips (.npz)")

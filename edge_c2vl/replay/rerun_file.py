@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge_c2vl.errors import UsageError
+from edge_c2vl.files import PRIVATE_FILE
+from edge_c2vl.names import short, utf8_name
 from edge_c2vl.replay.recording import Recording, Skeletons
 from edge_c2vl.skeleton import Layout
 
@@ -28,10 +30,12 @@ def write_rerun(recording: Recording, target: str) -> None:
     path = Path(target)
     if not path.parent.is_dir():
         raise UsageError(f"--rerun {target}: there is no folder {path.parent}")
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{short(path.name)}.part")
     stream = rr.RecordingStream("edge-c2vl", recording_id=recording.name or None)
     try:
-        stream.save(part)
+        part.touch(mode=PRIVATE_FILE)
+        with utf8_name(part) as name:
+            stream.save(name)
         if recording.skeletons is not None:
             _log_skeletons(rr, stream, recording.skeletons, recording.start_s)
         _log_decisions(rr, stream, recording)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from edge_c2vl.archive import Archive
+from edge_c2vl.arrays import ERRORS, NpzFile
 from edge_c2vl.errors import EdgeC2VLError
+from edge_c2vl.folders import is_hidden
 from edge_c2vl.pipeline import Pipeline
 from edge_c2vl.records import Alert, Decision
 from edge_c2vl.replay.decisions import check_record
@@ -63,11 +64,16 @@ class ArchivedClips:
         )
 
 
+def clip_files(folder: Path) -> list[Path]:
+    """The alert clips in a folder, not those below it, by name."""
+    return sorted(path for path in folder.glob("*.npz") if not is_hidden(path.name))
+
+
 class AlertClips:
     """The skeletons around alerts: one file, or a folder of them in the order of their names."""
 
     def __init__(self, path: Path) -> None:
-        self._files = sorted(path.glob("*.npz")) if path.is_dir() else [path]
+        self._files = clip_files(path) if path.is_dir() else [path]
         self.title = path.name
 
     def __len__(self) -> int:
@@ -79,7 +85,7 @@ class AlertClips:
     def recording(self, index: int) -> Recording:
         path = self._files[index]
         try:
-            with np.load(path, allow_pickle=False) as kept:
+            with NpzFile(path) as kept:
                 frames = clean(kept["skeletons"])
                 times_s = np.asarray(kept["timestamps_s"], np.float64)
                 alert = json.loads(str(kept["alert"]))
@@ -88,7 +94,7 @@ class AlertClips:
             if not np.isfinite(times_s).all() or (np.diff(times_s) < 0).any():
                 raise ValueError("times that do not rise")
             check_record(alert)
-        except (OSError, ValueError, KeyError, TypeError, RecursionError, zipfile.BadZipFile) as error:
+        except ERRORS as error:
             raise EdgeC2VLError(f"{path} is no alert clip of edge-c2vl run --alert-clips: {error}") from None
         return Recording(
             name=path.stem,

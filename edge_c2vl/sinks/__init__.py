@@ -25,6 +25,12 @@ class Run(Protocol):
     def reconnects(self) -> int: ...
 
     @property
+    def damaged_pictures(self) -> int: ...
+
+    @property
+    def misfit(self) -> bool: ...
+
+    @property
     def reduced(self) -> int: ...
 
     @property
@@ -32,11 +38,15 @@ class Run(Protocol):
 
     def sink_failures(self) -> dict[str, int]: ...
 
+    def outputs_down(self) -> dict[str, str | None]: ...
+
 
 class Sink:
     """The interface: each method does nothing unless a sink overrides it.
 
     All are called from one thread of the sink's own, but for `attach` and `poll` (main thread) and `interrupt` (any).
+    name: what messages and metrics call it. problem: why it is not open; None where it is.
+    misused: whether it was asked for in a way in which it never opens.
     wants_frames, wants_skeletons: whether `frame` and `skeleton` are to be called; pictures are handed to nobody else.
     on_main_thread: whether `poll` is to be called, which windows need.
     """
@@ -44,6 +54,12 @@ class Sink:
     wants_frames = False
     wants_skeletons = False
     on_main_thread = False
+    name = ""
+    problem: str | None = None
+    misused = False
+
+    def open(self) -> None:
+        """Before the first record. Raises what stands in the way; live it is called again later."""
 
     def attach(self, run: Run) -> None:
         """Before the run starts."""

@@ -2,47 +2,94 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import subprocess
 import sys
+import tempfile
+import threading
+from pathlib import Path
 
 from edge_c2vl.draw import draw
-from edge_c2vl.errors import UsageError
+from edge_c2vl.errors import OutputError
 from edge_c2vl.records import SeenFrame
 from edge_c2vl.sinks import Sink
+from edge_c2vl.sinks.screen import HEADER
+
+# Importing OpenCV from a slow disk takes its time.
+OPEN_S = 20.0
+CLOSE_S = 1.0
 
 
 class Display(Sink):
-    """Shows the newest frame; q, Escape or closing the window ends the run."""
+    """Shows the newest frame; q, Escape or closing the window ends the run. The window is another process's (`screen`),
+    so that a display that is missing or goes away takes no run with it. Raises OutputError where no window opens."""
 
     wants_frames = True
     on_main_thread = True
     TITLE = "edge-c2vl"
 
     def __init__(self) -> None:
-        # OpenCV's window library aborts the whole process where there is no display; that must not come as a surprise.
-        if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-            raise UsageError(
-                "--show needs a screen, and neither DISPLAY nor WAYLAND_DISPLAY is set; use --output FILE.mp4"
-            )
-        self._newest: SeenFrame | None = None
-        self._shown = False
+        places = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the window)
+        self._screen = subprocess.Popen(
+            [sys.executable, "-m", "edge_c2vl.sinks.screen", self.TITLE],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._said,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(place for place in places if place)},
+            # Ctrl-C in the terminal is for the run, which then closes the window.
+            start_new_session=True,
+        )
+        assert self._screen.stdout is not None
+        late = threading.Timer(OPEN_S, self._screen.kill)
+        late.start()
+        opened = self._screen.stdout.readline() == b"open\n"
+        late.cancel()
+        if not opened:
+            self.close()
+            raise OutputError(f"--show: no window can be opened ({self._reason()}); use --serve or --output FILE.mp4")
 
     def frame(self, frame: SeenFrame) -> None:
-        self._newest = frame
+        image = draw(frame)
+        assert self._screen.stdin is not None
+        # A window that has gone is noticed by `poll`.
+        with contextlib.suppress(BrokenPipeError):
+            self._screen.stdin.write(HEADER.pack(image.shape[1], image.shape[0]))
+            self._screen.stdin.write(image.tobytes())
+            self._screen.stdin.flush()
 
     def poll(self) -> bool:
-        import cv2
+        ended = self._screen.poll()
+        if ended:
+            raise OutputError(f"--show: the window has gone ({self._reason()})")
+        return ended is None
 
-        newest, self._newest = self._newest, None
-        if newest is not None:
-            cv2.imshow(self.TITLE, draw(newest))
-            self._shown = True
-        key = cv2.waitKey(1) & 0xFF
-        closed = self._shown and cv2.getWindowProperty(self.TITLE, cv2.WND_PROP_VISIBLE) < 1
-        return key not in (ord("q"), 27) and not closed
+    def interrupt(self) -> None:
+        # Whoever writes to a window that does not read stops waiting.
+        threading.Timer(CLOSE_S, self._screen.kill).start()
 
     def close(self) -> None:
-        import cv2
+        assert self._screen.stdin is not None
+        assert self._screen.stdout is not None
+        with contextlib.suppress(OSError):
+            self._screen.stdin.close()
+        try:
+            self._screen.wait(CLOSE_S)
+        except subprocess.TimeoutExpired:
+            self._screen.kill()
+            self._screen.wait()
+        self._screen.stdout.close()
 
-        if self._shown:
-            cv2.destroyAllWindows()
+    def _reason(self) -> str:
+        """What the window's process said last, or how it ended."""
+        for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+            if os.environ.get(name):
+                where = f"{name}={os.environ[name]}"
+                break
+        else:
+            where = "neither DISPLAY nor WAYLAND_DISPLAY is set"
+        self._said.seek(0)
+        said = self._said.read().decode(errors="replace").strip().splitlines()
+        told = [line for line in said if line.strip() and not line.startswith(" ")]
+        return f"{where}: {told[0].strip()[:200]}" if told else where

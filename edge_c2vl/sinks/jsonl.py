@@ -9,7 +9,8 @@ import stat
 import sys
 from pathlib import Path
 
-from edge_c2vl.errors import EdgeC2VLError, UsageError
+from edge_c2vl.errors import OutputError
+from edge_c2vl.files import open_held, set_aside
 from edge_c2vl.records import Alert, Decision, StateChange
 from edge_c2vl.sinks import Sink
 
@@ -24,10 +25,21 @@ class JsonLines(Sink):
     before the next record is taken. A line that a power cut left unfinished is removed when the file is opened again,
     and one that a full disk cut short at once. With `rotate_bytes` the file moves on to target.1, target.2, ... of
     which `keep` are kept.
+
+    The file is readable by this user only, and one run at a time writes to it. replace_damaged: a file that begins with
+    zeros, as a power cut may leave it, is set aside and a new one begun. Raises OutputError where it cannot be written,
+    UsageError where another run has it.
     """
 
-    def __init__(self, target: str, kind: str, rotate_bytes: int | None = None, keep: int = 5) -> None:
-        self._kind, self._target = kind, target
+    def __init__(
+        self,
+        target: str,
+        kind: str,
+        rotate_bytes: int | None = None,
+        keep: int = 5,
+        replace_damaged: bool = False,
+    ) -> None:
+        self._kind, self._target, self._replace_damaged = kind, target, replace_damaged
         self._rotate_bytes, self._keep = rotate_bytes, keep
         self._is_stdout = target == "-"
         self._fd = self._open()
@@ -56,21 +68,34 @@ class JsonLines(Sink):
             sys.stdout.flush()
             return sys.stdout.fileno()
         try:
-            descriptor = os.open(self._target, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
-        except OSError:
-            # A pipe or a device may not let itself be read.
-            try:
-                descriptor = os.open(self._target, os.O_WRONLY | os.O_APPEND)
-            except OSError as error:
-                raise EdgeC2VLError(f"{self._target}: cannot write there: {error.strerror}") from None
+            descriptor = self._open_file()
+        except OSError as error:
+            raise OutputError(f"{self._target}: cannot write there: {error.strerror}") from None
         if stat.S_ISREG(os.fstat(descriptor).st_mode):
-            try:
-                _mend(descriptor, self._target)
-                _sync_folder(Path(self._target))
-            except BaseException:
-                os.close(descriptor)
-                raise
+            _sync_folder(Path(self._target))
         return descriptor
+
+    def _open_file(self) -> int:
+        try:
+            descriptor = open_held(self._target, os.O_RDWR | os.O_APPEND)
+        except OSError:
+            if Path(self._target).is_file():
+                raise
+            # A pipe or a device may not let itself be read.
+            return os.open(self._target, os.O_WRONLY | os.O_APPEND)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return descriptor
+            why = _damage(descriptor) if self._replace_damaged else None
+            if why is None:
+                _mend(descriptor, self._target)
+                return descriptor
+            set_aside(Path(self._target), why)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+        return self._open_file()
 
     def _write(self, record: dict[str, object]) -> None:
         line = json.dumps(record, allow_nan=False).encode() + b"\n"
@@ -96,7 +121,9 @@ class JsonLines(Sink):
         descriptor = -1
         try:
             os.fsync(self._fd)
-            descriptor = os.open(fresh, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC, 0o644)
+            # Held before it takes the name, so that at no moment a second run could have it.
+            descriptor = open_held(fresh, os.O_RDWR | os.O_APPEND | os.O_TRUNC)
+            os.fchmod(descriptor, stat.S_IMODE(os.fstat(self._fd).st_mode))
             for number in range(self._keep - 1, 0, -1):
                 older = path.with_name(f"{path.name}.{number}")
                 if older.exists():
@@ -125,13 +152,22 @@ def _sync_folder(path: Path) -> None:
             os.close(descriptor)
 
 
+def _damage(descriptor: int) -> str | None:
+    """What is wrong with a file that a power cut filled with zeros beyond mending; None where nothing is."""
+    size = os.fstat(descriptor).st_size
+    if size and os.pread(descriptor, 1, 0) == b"\0":
+        return "it begins with zeros"
+    tail = os.pread(descriptor, MAX_LINE, max(0, size - MAX_LINE))
+    return "it ends in zeros" if len(tail) == MAX_LINE and not tail.strip(b"\0") else None
+
+
 def _mend(descriptor: int, name: str) -> None:
-    """Cuts off an unfinished last line. Raises UsageError where the file holds something other than JSON lines."""
+    """Cuts off an unfinished last line. Raises OutputError where the file holds something other than JSON lines."""
     size = os.fstat(descriptor).st_size
     if size == 0:
         return
     tail = os.pread(descriptor, MAX_LINE, max(0, size - MAX_LINE))
     if os.pread(descriptor, 1, 0) != b"{" or (b"\n" not in tail and size > MAX_LINE):
-        raise UsageError(f"{name} exists and holds no JSON lines; name another file")
+        raise OutputError(f"{name} exists and holds no JSON lines; name another file")
     if not tail.endswith(b"\n"):
         os.ftruncate(descriptor, size - len(tail) + tail.rfind(b"\n") + 1)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import logging
+import re
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
 from edge_c2vl.broker import make_client, parse_broker
-from edge_c2vl.errors import EdgeC2VLError
+from edge_c2vl.errors import EdgeC2VLError, OutputError, UsageError
 from edge_c2vl.records import Alert, Decision, StateChange
 from edge_c2vl.sinks import Sink
 from edge_c2vl.spool import Message, Spool
@@ -24,6 +26,14 @@ BACKOFF_S = (0.5, 30.0)
 FAREWELL_S = 2.0
 
 
+class Queue(Sink):
+    """Keeps what waits for the broker in a file, over a restart. It takes no records: they come by the spool, which it
+    shares with `Mqtt`, and which that closes when it has said goodbye."""
+
+    def __init__(self, spool: Spool, path: str, replace_damaged: bool) -> None:
+        spool.open(Path(path), replace_damaged)
+
+
 class Mqtt(Sink):
     """Publishes below the topic of `uri` (see `broker.parse_broker`), QoS 1:
 
@@ -33,16 +43,18 @@ class Mqtt(Sink):
     TOPIC/decision                the newest decision, QoS 0, retained; at most one a second, none while away
     TOPIC/availability            "online" or "offline", retained; the broker says "offline" when the connection breaks
 
-    queue: a file that keeps what could not be sent over a restart. home_assistant: announces state and alert to
-    Home Assistant's MQTT discovery.
+    home_assistant: announces state and alert to Home Assistant's MQTT discovery.
     """
 
-    def __init__(self, uri: str, queue: str | None = None, home_assistant: bool = False) -> None:
+    def __init__(self, uri: str, spool: Spool | None = None, home_assistant: bool = False) -> None:
         self._broker = parse_broker(uri, default_topic="edge-c2vl")
-        make_client(self._broker)  # certificates that cannot be used are told of now, not in a thread
+        try:
+            make_client(self._broker)  # certificates that cannot be used are told of now, not in a thread
+        except UsageError as error:
+            raise OutputError(str(error)) from None
         self._home_assistant = home_assistant
-        self._spool = Spool(Path(queue) if queue else None)
-        self._wake = threading.Event()
+        self._spool = Spool() if spool is None else spool
+        self._wake = self._spool.arrived
         self._closing = threading.Event()
         self._lost = threading.Event()
         self._client: Any = None
@@ -79,7 +91,6 @@ class Mqtt(Sink):
 
     def _put(self, name: str, record: dict[str, Any]) -> None:
         self._spool.put(f"{self._broker.topic}/{name}", json.dumps(record))
-        self._wake.set()
 
     def _run(self) -> None:
         delay_s = BACKOFF_S[0]
@@ -173,7 +184,7 @@ class Mqtt(Sink):
         topic = self._broker.topic
         greeting = [(f"{topic}/availability", "online")]
         if self._home_assistant:
-            name = topic.replace("/", "_")
+            name = home_assistant_id(topic)
             device = {"identifiers": [name], "name": "Edge-C2VL driver monitor"}
             # Both from the decision, which is retained and renewed: an alert's end may get lost with a process.
             # "alert" is the loudest level, "alerts" every reason that stands, the loudest first.
@@ -194,3 +205,10 @@ class Mqtt(Sink):
                 }
                 greeting.append((f"homeassistant/sensor/{name}/{key}/config", json.dumps(about)))
         return greeting
+
+
+def home_assistant_id(topic: str) -> str:
+    """Of the characters that Home Assistant takes (letters, digits, _ and -), and another one for every topic."""
+    plain = topic.replace("/", "_")
+    name = re.sub(r"[^a-zA-Z0-9_-]", "_", plain)
+    return name if name == plain else f"{name}_{hashlib.sha256(topic.encode()).hexdigest()[:8]}"

@@ -151,6 +151,7 @@ class Page(Sink):
                 "frames": self._run.summary.frames,
                 "dropped_frames": self._run.dropped_frames,
                 "reconnects": self._run.reconnects,
+                "outputs_down": [name for name, why in self._run.outputs_down().items() if why is not None],
                 "stages": {
                     stage: [round(float(value), 2) for value in np.percentile(durations, (50, 95))]
                     for stage, durations in stages.items()

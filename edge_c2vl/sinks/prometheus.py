@@ -121,6 +121,10 @@ class _Collector:
         yield CounterMetricFamily("edge_c2vl_poses", "Frames with somebody in view.", value=run.summary.poses)
         yield CounterMetricFamily("edge_c2vl_dropped_frames", "Frames too many for the pose.", value=run.dropped_frames)
         yield CounterMetricFamily("edge_c2vl_reconnects", "Times the camera was opened anew.", value=run.reconnects)
+        yield CounterMetricFamily("edge_c2vl_damaged_pictures", "Left out of a stream.", value=run.damaged_pictures)
+        yield GaugeMetricFamily(
+            "edge_c2vl_crop_misfit", "1: not watched, the crop is for another picture shape.", value=run.misfit
+        )
         yield GaugeMetricFamily(
             "edge_c2vl_reduced", "Steps of work left out for heat or load; 0: full work.", value=run.reduced
         )
@@ -133,3 +137,7 @@ class _Collector:
         for name, failures in run.sink_failures().items():
             lost.add_metric([name], failures)
         yield lost
+        down = GaugeMetricFamily("edge_c2vl_outputs_down", "1 while it cannot be opened, 0.", labels=["output"])
+        for name, why in run.outputs_down().items():
+            down.add_metric([name], why is not None)
+        yield down

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import tempfile
@@ -10,28 +11,47 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_c2vl.errors import UsageError
+from edge_c2vl.errors import OutputError
+from edge_c2vl.files import PRIVATE_FOLDER
+from edge_c2vl.folders import is_hidden
 from edge_c2vl.policy import Level, Reason
 from edge_c2vl.records import Alert, SeenSkeleton
 from edge_c2vl.sinks import Sink
+
+# A clip that is not complete yet is written anew this often, so that a crash takes no more than that from it.
+RENEW_S = 1.0
+_PART = ".part"
 
 
 class SkeletonClips(Sink):
     """Writes `folder/RUN-NUMBER.npz` for each alert that begins or rises: `skeletons` float32 (T, 33, 4) in mediapipe33
     (pixels, y = -row; all zeros where nobody was seen), `timestamps_s` (T,), `alert_s` and `alert` (docs/events.md's
-    JSON, as text), from before_s before to after_s after the alert. At most `keep` files; the oldest go."""
+    JSON, as text), from before_s before to after_s after the alert. A clip is there from the alert on, and grows. At
+    most `keep` files; the oldest go. Raises OutputError where nothing can be kept there."""
 
     wants_skeletons = True
 
     def __init__(self, folder: str, before_s: float = 10.0, after_s: float = 5.0, keep: int = 1000) -> None:
         self._folder = Path(folder)
+        self._held = -1
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._folder.parent.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+            self._held = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+            # What a run that was killed has left; another run that keeps clips here holds the folder.
+            if _holds(self._held, fcntl.LOCK_EX):
+                for part in self._folder.glob(f".*{_PART}"):
+                    part.unlink(missing_ok=True)
+            _holds(self._held, fcntl.LOCK_SH)
+            tempfile.TemporaryFile(dir=self._folder).close()  # a disk that takes no files is told of now
         except OSError as error:
-            raise UsageError(f"--alert-clips {folder}: no folder can be made there: {error.strerror}") from None
+            if self._held >= 0:
+                os.close(self._held)
+            raise OutputError(f"--alert-clips {folder}: nothing can be kept there: {error.strerror}") from None
         self._before_s, self._after_s, self._keep = before_s, after_s, keep
         self._recent: deque[SeenSkeleton] = deque()
         self._due: list[Alert] = []
+        self._renewed_s = 0.0
         self._levels: dict[Reason, Level] = {}
 
     def skeleton(self, skeleton: SeenSkeleton) -> None:
@@ -44,14 +64,21 @@ class SkeletonClips(Sink):
             self._recent.popleft()
         while self._due and skeleton.timestamp_s >= self._due[0].timestamp_s + self._after_s:
             self._write(self._due.pop(0))
+        if self._due and skeleton.timestamp_s >= self._renewed_s + RENEW_S:
+            self._renewed_s = skeleton.timestamp_s
+            for alert in self._due:
+                self._write(alert)
 
     def alert(self, alert: Alert) -> None:
         if alert.level > self._levels.get(alert.reason, Level.NONE):
             self._due.append(alert)
+            self._renewed_s = alert.timestamp_s
+            self._write(alert)
         self._levels[alert.reason] = alert.level
 
     def close(self) -> None:
         self._write_all()
+        os.close(self._held)
 
     def _write_all(self) -> None:
         while self._due:
@@ -66,7 +93,7 @@ class SkeletonClips(Sink):
         missing = np.zeros((33, 4), np.float32)
         frames = [missing if seen.landmarks is None else seen.landmarks for seen in around]
         target = self._folder / f"{alert.run}-{alert.number:06d}.npz"
-        descriptor, part = tempfile.mkstemp(prefix=".", suffix=".npz", dir=self._folder)
+        descriptor, part = tempfile.mkstemp(prefix=".", suffix=_PART, dir=self._folder)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 np.savez_compressed(
@@ -83,7 +110,7 @@ class SkeletonClips(Sink):
         # Of this run by number: the clock may be set while it goes on, and files then seem older than they are.
         own = f"{alert.run}-"
         files = sorted(
-            self._folder.glob("*-*.npz"),
+            (file for file in self._folder.glob("*-*.npz") if not is_hidden(file.name)),
             key=lambda file: (
                 file.name.startswith(own),
                 file.name if file.name.startswith(own) else file.stat().st_mtime,
@@ -91,3 +118,12 @@ class SkeletonClips(Sink):
         )
         for old in files[: max(0, len(files) - self._keep)]:
             old.unlink(missing_ok=True)
+
+
+def _holds(folder: int, how: int) -> bool:
+    """Whether the lock of a folder (a file descriptor) is had, in place of one that this descriptor has already."""
+    try:
+        fcntl.flock(folder, how | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

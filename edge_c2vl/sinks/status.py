@@ -7,7 +7,7 @@ from typing import TextIO
 
 from edge_c2vl.policy import Level
 from edge_c2vl.records import Alert, Decision, StateChange
-from edge_c2vl.sinks import Sink
+from edge_c2vl.sinks import Run, Sink
 
 _COLOURS = {"attentive": "32", "distracted": "31;1", "cannot see": "33", "nobody": "33", "starting": "2"}
 
@@ -18,6 +18,10 @@ class StatusLine(Sink):
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
         self._rewrites = self._stream.isatty()
+        self._run: Run | None = None
+
+    def attach(self, run: Run) -> None:
+        self._run = run
 
     def decision(self, decision: Decision) -> None:
         if self._rewrites:
@@ -53,4 +57,6 @@ class StatusLine(Sink):
         word, sure = max((decision.words or {}).items(), key=lambda item: item[1], default=("", 0.0))
         words = f"  {word} {sure:.0%}" if word not in ("", decision.label) else ""
         alerts = "".join(f"  {level.name} {reason.value}" for reason, level in decision.alerts.items())
-        return f"{decision.timestamp_s:8.1f} s  {coloured} {label:<18} {bar:<23} {age}{words}{alerts}"
+        down = [name for name, why in self._run.outputs_down().items() if why is not None] if self._run else []
+        lost = f"  down: {', '.join(down)}" if down else ""
+        return f"{decision.timestamp_s:8.1f} s  {coloured} {label:<18} {bar:<23} {age}{words}{alerts}{lost}"

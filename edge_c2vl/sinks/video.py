@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 from edge_c2vl.draw import draw
-from edge_c2vl.errors import EdgeC2VLError, UsageError
+from edge_c2vl.errors import EdgeC2VLError, OutputError, UsageError
+from edge_c2vl.files import open_held
+from edge_c2vl.names import for_ffmpeg, short
 from edge_c2vl.records import SeenFrame
 from edge_c2vl.sinks import Sink
 
 
 class VideoFile(Sink):
     """Writes MP4 (MPEG-4 part 2: OpenCV's wheels hold no H.264 encoder) at a constant rate: each frame is shown until
-    the next one's timestamp, so that the file's time is the recording's. It takes its name only when it is whole."""
+    the next one's timestamp, so that the file's time is the recording's. It takes its name only when it is whole.
+
+    Raises OutputError where none can be written, UsageError where another run writes it."""
 
     wants_frames = True
 
@@ -22,8 +27,15 @@ class VideoFile(Sink):
         if self._path.suffix.lower() != ".mp4":
             raise UsageError(f"--output {path}: give a name that ends in .mp4")
         if not self._path.parent.is_dir():
-            raise UsageError(f"--output {path}: there is no folder {self._path.parent}")
-        self._part = self._path.with_name(f".{self._path.stem}.part.mp4")
+            raise OutputError(f"--output {path}: there is no folder {self._path.parent}")
+        self._part = self._path.with_name(f".{short(self._path.stem)}.part.mp4")
+        try:
+            if self._path.is_dir():
+                raise UsageError(f"--output {path}: that is a folder")
+            # FFmpeg writes into this file, for this user alone; what a run that was killed left in it goes.
+            self._held = open_held(self._part, os.O_RDWR, stands_for=self._path)
+        except OSError as error:
+            raise OutputError(f"--output {path}: cannot write there: {error.strerror}") from None
         self._fps = fps if 1 <= fps <= 240 else 30.0
         self._writer: Any = None
         self._size = (0, 0)
@@ -36,7 +48,9 @@ class VideoFile(Sink):
         image = draw(frame)
         if self._writer is None:
             self._size = (image.shape[1], image.shape[0])
-            self._writer = cv2.VideoWriter(str(self._part), cv2.VideoWriter.fourcc(*"mp4v"), self._fps, self._size)
+            code = cv2.VideoWriter.fourcc(*"mp4v")
+            with for_ffmpeg(self._part) as name:
+                self._writer = cv2.VideoWriter(name, cv2.CAP_FFMPEG, code, self._fps, self._size)
             if not self._writer.isOpened():
                 raise EdgeC2VLError(
                     f"{self._path}: OpenCV cannot write a video of {self._size[0]}x{self._size[1]} there"
@@ -54,3 +68,6 @@ class VideoFile(Sink):
             self._writer.release()
             self._writer = None
             self._part.replace(self._path)
+        else:
+            self._part.unlink(missing_ok=True)
+        os.close(self._held)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 KINDS = (
     ("sample", r"sample", "video:open_sample"),
     ("simulated", r"simulated([:?].*)?", "simulated:open_simulated"),
-    ("device", r"\d{1,4}|/dev/video\d{1,4}", "device:open_device"),
+    ("device", r"\d{1,4}|/dev/video\d{1,4}|/dev/v4l/.+", "device:open_device"),
     ("csi", r"csi://\d{1,2}", "csi:open_csi"),
     ("video over http", r"https?://[^?#]+\.(mp4|mkv|webm|avi|mov|gif|m4v)([?#].*)?", "video:open_video"),
     ("stream", r"(rtsps?|https?|udp|tcp|rtp|srt|rtmps?)://\S+", "stream:open_stream"),

@@ -14,12 +14,13 @@ class Picture:
     """A picture as the source delivers it: gray (H, W) or BGR (H, W, 3), uint8 or uint16.
 
     timestamp_s: where in the recording it lies (files), or when it was taken by the monotonic clock (live).
-    captured_s: time.monotonic() when it came.
+    captured_s: time.monotonic() when it came. white: of 16-bit pictures the value of white, where the layout tells.
     """
 
     image: NDArray[Any]
     timestamp_s: float
     captured_s: float
+    white: float | None = None
 
 
 class Source(ABC):
@@ -47,6 +48,11 @@ class Source(ABC):
     @property
     def dropped(self) -> int:
         """Pictures that came but were never read, because newer ones did."""
+        return 0
+
+    @property
+    def damaged(self) -> int:
+        """Pictures that could not be decoded and were left out."""
         return 0
 
     def interrupt(self) -> None:  # noqa: B027

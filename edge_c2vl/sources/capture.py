@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 from edge_c2vl.errors import CameraError
+from edge_c2vl.names import for_ffmpeg, printable
 from edge_c2vl.quiet import quiet_opencv
 from edge_c2vl.sources.base import Picture, Source
+from edge_c2vl.sources.deep import DeepVideo
+
+log = logging.getLogger("edge_c2vl")
 
 # OpenCV tells a picture that cannot be decoded and the end of a stream in the same way. Behind the one the next picture
 # follows; so many, for so long, are the end.
@@ -17,30 +25,54 @@ DAMAGED_S = 2.0
 
 
 class Capture(Source):
-    """target: what VideoCapture opens with backend `api`. settings: CAP_PROP_* to ask for; a device need not obey."""
+    """target: what VideoCapture opens with backend `api`; a Path is FFmpeg's file of that name. settings: CAP_PROP_* to
+    ask for; a device need not obey. limits: seconds for opening and reading, where the source is opened once more."""
 
     live = True
 
     def __init__(
-        self, name: str, target: str, api: int, parameters: Mapping[int, int], settings: Mapping[int, float], hint: str
+        self,
+        name: str,
+        target: str | Path,
+        api: int,
+        parameters: Mapping[int, int],
+        settings: Mapping[int, float],
+        hint: str,
+        limits: tuple[float, float] = (6.0, 5.0),
     ) -> None:
-        self._name = name
+        self._name, self._damaged = name, 0
         self._capture = open_capture(target, api, parameters)
         if not self._capture.isOpened():
             raise CameraError(f"cannot open {name}: {hint}")
         for key, value in settings.items():
             self._capture.set(key, value)
-        keep_depth(self._capture)
         self.fps = nominal_fps(self._capture)
+        self._size = self._told_size()
+        self._capture, self._white = keep_depth(self._capture, name, target, *limits)
+
+    @property
+    def damaged(self) -> int:
+        return self._damaged
+
+    def size(self) -> dict[int, float]:
+        """The width and height that the source has, as settings to ask for; empty where it does not tell."""
+        return self._size
+
+    def _told_size(self) -> dict[int, float]:
+        import cv2
+
+        asked = {key: float(self._capture.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)}
+        return asked if all(value > 0 for value in asked.values()) else {}
 
     def read(self) -> Picture:
         failed_s = None
-        for _ in range(MAX_DAMAGED):
+        for failed in range(MAX_DAMAGED):
             grabbed = self._capture.grab()
             captured_s = time.monotonic()
             got, image = self._capture.retrieve() if grabbed else (False, None)
             if got and image is not None:
-                return Picture(image, captured_s, captured_s)
+                self._damaged += failed
+                return Picture(image, captured_s, captured_s, self._white)
             failed_s = failed_s or captured_s
             if captured_s > failed_s + DAMAGED_S:
                 break
@@ -53,23 +85,54 @@ class Capture(Source):
         raise NotImplementedError("Latest opens a new Capture instead")
 
 
-def open_capture(target: str, api: int, parameters: Mapping[int, int]) -> Any:
-    """cv2.VideoCapture, silent. Whether it is opened is for the caller to ask."""
+def open_capture(target: str | Path, api: int, parameters: Mapping[int, int]) -> Any:
+    """cv2.VideoCapture, silent. A Path is a file for FFmpeg, whatever its name. Whether it is opened is for the caller
+    to ask. Raises OSError where the path cannot be opened."""
     quiet_opencv()
     import cv2
 
     flat = [number for pair in parameters.items() for number in pair]
-    return cv2.VideoCapture(target, api, flat) if flat else cv2.VideoCapture(target, api)
+    with for_ffmpeg(target) if isinstance(target, Path) else nullcontext(target) as name:
+        return cv2.VideoCapture(name, api, flat) if flat else cv2.VideoCapture(name, api)
 
 
-def keep_depth(capture: Any) -> None:
-    """Has 16-bit gray pictures delivered as they are. OpenCV would keep their upper 8 bits only, and in those the
-    picture of a 12-bit sensor is black."""
+# FFmpeg's names of layouts of 9 to 14 (gray: 16) bits: gray and planar YUV, little-endian and big-endian; P010.
+DEEP = re.compile("Y[13][\\0\x0a\x0b][\x09-\x0e]|[\x09-\x10][\\0\x0a\x0b][13]Y|P010", re.DOTALL)
+# White in V4L2's gray layouts, which come in 16-bit words; None: told by the brightest pixel.
+V4L2_WHITE = {"Y10 ": 1023.0, "Y12 ": 4095.0, "Y16 ": None}
+
+
+def keep_depth(
+    capture: Any, name: str, target: str | Path, open_timeout_s: float, read_timeout_s: float
+) -> tuple[Any, float | None]:
+    """Has pictures of more than 8 bits delivered as they are: (the capture to read, which may be another one; the
+    value of white where the layout tells). OpenCV would keep their upper 8 bits only, and in those the picture of a
+    12-bit sensor in 16 bits is black."""
     import cv2
 
-    deep = {"Y16 ", "Y12 ", "Y10 ", "Y1\0\x10"}  # V4L2's names, and FFmpeg's for gray16le
-    if {_fourcc(capture, cv2.CAP_PROP_FOURCC), _fourcc(capture, cv2.CAP_PROP_CODEC_PIXEL_FORMAT)} & deep:
+    if capture.getBackendName() == "V4L2":
+        layout = _fourcc(capture, cv2.CAP_PROP_FOURCC)
+        if layout in V4L2_WHITE:
+            capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)
+        return capture, V4L2_WHITE.get(layout)
+    layout = _fourcc(capture, cv2.CAP_PROP_CODEC_PIXEL_FORMAT)
+    if layout == "Y1\0\x10":  # FFmpeg's name for gray16le
         capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)
+        return capture, None
+    if not DEEP.fullmatch(layout):
+        return capture, None
+    try:
+        deep = DeepVideo(target, open_timeout_s, read_timeout_s)
+    except ImportError:
+        log.warning(
+            "%s: its pictures are read in 8 bits; for all of them: pip install 'edge-c2vl[deep]'", printable(name)
+        )
+        return capture, None
+    except (OSError, ValueError) as error:
+        log.warning("%s: its pictures are read in 8 bits (%s)", printable(name), printable(str(error)))
+        return capture, None
+    capture.release()
+    return deep, deep.white
 
 
 def _fourcc(capture: Any, key: int) -> str:

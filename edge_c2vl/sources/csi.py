@@ -23,8 +23,8 @@ DEFAULT_WIDTH, DEFAULT_HEIGHT, DEFAULT_FPS = 1280, 720, 30
 
 
 def open_csi(uri: str, options: CameraOptions) -> Source:
-    """Through OpenCV where it was built with GStreamer, else through the program gst-launch-1.0: pip's OpenCV, which
-    MediaPipe needs, has none."""
+    """Through OpenCV where it was built with GStreamer, else through the program gst-launch-1.0: pip's OpenCV has
+    none."""
     sensor = int(uri.removeprefix("csi://"))
     width, height = options.width or DEFAULT_WIDTH, options.height or DEFAULT_HEIGHT
     fps = options.fps or DEFAULT_FPS

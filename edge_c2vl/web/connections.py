@@ -25,13 +25,15 @@ EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 @dataclass(eq=False)
 class Connection:
-    """One that was accepted. idle_since_s: since when it has brought no whole request (monotonic)."""
+    """One that was accepted. idle_since_s: since when it has brought no whole request (monotonic). busy: one
+    is being answered."""
 
     socket: socket.socket
     transport: asyncio.Transport
     address: str
     idle_since_s: float
     admitted: bool = False
+    busy: bool = False
 
     @property
     def open(self) -> bool:
@@ -39,7 +41,7 @@ class Connection:
 
     def answered(self) -> None:
         """A request was answered, or an open page has ended: it is a stranger's again, with time for another one."""
-        self.admitted, self.idle_since_s = False, time.monotonic()
+        self.admitted, self.busy, self.idle_since_s = False, False, time.monotonic()
 
     def close(self) -> None:
         """At once, whatever there was still to send."""
@@ -113,7 +115,7 @@ class Connections:
         crowds = Counter(connection.address for connection in strangers)
         most = max(crowds.values())
         crowd = [connection for connection in strangers if crowds[connection.address] == most]
-        victim = min(crowd, key=lambda connection: connection.idle_since_s)
+        victim = min(crowd, key=lambda connection: (connection.busy, connection.idle_since_s))
         self._once.warn(
             "full",
             f"{self._what}: more than {self.limit} connections; the idle ones are closed ({most} of them from "

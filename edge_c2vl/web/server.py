@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from edge_c2vl.errors import UsageError
+from edge_c2vl.errors import OutputError, UsageError
 from edge_c2vl.listen import (
     TOKEN_VARIABLE,
     PublicUrl,
@@ -154,6 +154,7 @@ class HttpServer:
             connection = self._connections.find(scope["client"])
             if connection is None:
                 return
+            connection.busy = scope["type"] == "http"
             begun = False
 
             async def noting(message: Message) -> None:
@@ -222,8 +223,10 @@ def _listen(host: str, port: int, option: str) -> socket.socket:
     try:
         family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise UsageError(f"{option} {shown}: {getattr(error, 'strerror', None) or 'not the name of a host'}") from None
+    except OSError as error:
+        raise OutputError(f"{option} {shown}: {error.strerror}") from None
+    except UnicodeError:
+        raise UsageError(f"{option} {shown}: not the name of a host") from None
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # Connections inherit these two.
@@ -236,5 +239,5 @@ def _listen(host: str, port: int, option: str) -> socket.socket:
         listener.close()
         next_port = shown.removesuffix(str(port)) + str(port + 1)
         other = "" if is_loopback(host) and port == 0 else f"; name another, such as {option} {next_port}"
-        raise UsageError(f"{option} {shown}: cannot listen there: {error.strerror}{other}") from None
+        raise OutputError(f"{option} {shown}: cannot listen there: {error.strerror}{other}") from None
     return listener

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from edge_c2vl.policy import Level, Reason, State
 from edge_c2vl.records import Alert
+from edge_c2vl.spool import Spool
 from edge_c2vl.summary import Summary
 from edge_c2vl.timing import Timings
 
@@ -28,6 +29,13 @@ ALERT = Alert(
 
 def alert(number, **more):
     return replace(ALERT, number=number, **more)
+
+
+def spool_at(path, limit=10_000):
+    """A queue that is kept in that file."""
+    spool = Spool(limit)
+    spool.open(path)
+    return spool
 
 
 class Listener:
@@ -60,9 +68,13 @@ class Listener:
 
 class Run:
     dropped_frames, reconnects, reduced, refused_speeds = 4, 2, 1, 3
+    damaged_pictures, misfit = 5, True
 
     def __init__(self):
         self.summary, self.timings = Summary(frames=90, poses=80), Timings()
 
     def sink_failures(self):
         return {"JsonLines": 1}
+
+    def outputs_down(self):
+        return {"events": "no room", "decisions": None}

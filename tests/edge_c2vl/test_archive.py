@@ -8,6 +8,7 @@ import pickle
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from edge_c2vl.archive import Archive, ArchiveWriter
@@ -103,10 +104,10 @@ def test_an_empty_archive_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_existing_folder_is_kept_unless_told(archive: Path, tmp_path: Path) -> None:
-    with pytest.raises(ArchiveError, match="exists already"):
+    with pytest.raises(ArchiveError, match="exists already: give --overwrite"):
         ArchiveWriter(archive, **META)
     (tmp_path / "mine").mkdir()
-    with pytest.raises(ArchiveError, match="exists already"):
+    with pytest.raises(ArchiveError, match="exists already, and holds something else: remove it"):
         ArchiveWriter(tmp_path / "mine", overwrite=True, **META)
     with ArchiveWriter(archive, overwrite=True, **META) as writer:
         writer.append("new", sequence(2), 30)
@@ -123,7 +124,12 @@ def test_an_existing_folder_is_kept_unless_told(archive: Path, tmp_path: Path) -
         ({"label": 2}, "label 2"),
         ({"label": -2}, "label -2"),
         ({"fps": 0}, "frames a second"),
+        ({"fps": float("inf")}, "frames a second"),
+        ({"fps": float("nan")}, "frames a second"),
         ({"timestamps": [0, 1]}, "timestamps"),
+        ({"timestamps": [0, 1, 1, 2]}, "do not rise"),
+        ({"timestamps": [0, 1, float("nan"), 2]}, "no numbers"),
+        ({"frame_labels": [0, 0, 0, 2]}, "frame label"),
         ({"frame_labels": [0]}, "frame labels"),
     ],
 )
@@ -142,6 +148,18 @@ def _write_meta(path: Path, **change: object) -> None:
     (path / "meta.json").write_text(json.dumps(meta | change))
 
 
+def _write_clips(path: Path, rows: int = 0, **change: object) -> None:
+    """The table with other values in a column; of so many equal rows, which take hardly any bytes."""
+    clips = pd.read_parquet(path / "clips.parquet")
+    clips = clips.iloc[np.zeros(rows, int)] if rows else clips
+    clips.assign(**change).to_parquet(path / "clips.parquet", index=False)
+
+
+def _header(path: Path, shape: tuple[int, ...]) -> None:
+    with path.open("r+b") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -158,6 +176,36 @@ def _write_meta(path: Path, **change: object) -> None:
         (lambda p: np.save(p / "timestamps.npy", np.zeros(3)), "timestamps.npy holds"),
         (lambda p: (p / "clips.parquet").write_text("no parquet"), "clips.parquet cannot be read"),
         (lambda p: (p / "clips.parquet").unlink(), "clips.parquet cannot be read"),
+        (lambda p: (p / "meta.json").write_text("[" * 100_000), "nested too deeply"),
+        (lambda p: _write_meta(p, labels=3), "another kind"),
+        (lambda p: _write_meta(p, labels=[1]), "another kind"),
+        (lambda p: _write_meta(p, labels={"a": 1}), "another kind"),
+        (lambda p: _write_meta(p, labels=[]), "not among the 0"),
+        (lambda p: _write_meta(p, dimensions="3"), "another kind"),
+        (lambda p: _write_meta(p, dimensions=[]), "another kind"),
+        (lambda p: _write_meta(p, source=None), "another kind"),
+        (lambda p: _write_meta(p, format_version=10**400), "upgrade"),
+        (lambda p: _write_clips(p, fps=0.0), "frames a second"),
+        (lambda p: _write_clips(p, fps=np.nan), "frames a second"),
+        (lambda p: _write_clips(p, fps=-30.0), "frames a second"),
+        (lambda p: _write_clips(p, fps=np.inf), "frames a second"),
+        (lambda p: _write_clips(p, fps="30"), "frames a second"),
+        (lambda p: _write_clips(p, label=99), "label"),
+        (lambda p: _write_clips(p, label=-2), "label"),
+        (lambda p: _write_clips(p, label=0.5), "whole numbers"),
+        (lambda p: _write_clips(p, label=None), "whole numbers"),
+        (lambda p: _write_clips(p, start=2**62), "does not have"),
+        (lambda p: _write_clips(p, length=2**63 - 1), "does not have"),
+        (lambda p: _write_clips(p, start=b"x"), "whole numbers"),
+        (lambda p: _write_clips(p, name="x"), "two clips are named x"),
+        (lambda p: _write_clips(p, name=7), "words"),
+        (lambda p: _write_clips(p, subject=None), "words"),
+        (lambda p: _write_clips(p, 1_000_000, name="x"), "clips of 9 frames"),
+        (lambda p: _header(p / "frames.npy", (10**15, 25, 4)), "frames.npy cannot be read"),
+        (lambda p: _header(p / "frames.npy", (2**63, 25, 4)), "frames.npy cannot be read"),
+        (lambda p: np.save(p / "timestamps.npy", np.zeros(9)), "do not rise"),
+        (lambda p: np.save(p / "timestamps.npy", np.full(9, np.nan)), "no numbers"),
+        (lambda p: np.save(p / "frame_labels.npy", np.full(9, 9, np.int16)), "not among"),
     ],
 )
 def test_a_damaged_archive_is_refused_in_one_line(archive: Path, damage, message: str) -> None:
@@ -165,6 +213,17 @@ def test_a_damaged_archive_is_refused_in_one_line(archive: Path, damage, message
     with pytest.raises(ArchiveError, match=message) as caught:
         Archive.open(archive)
     assert "\n" not in str(caught.value)
+
+
+def test_numbers_that_are_not_finite_are_told_with_their_clip(archive: Path) -> None:
+    frames = np.load(archive / "frames.npy")
+    frames[-1, 3, 1] = np.nan
+    np.save(archive / "frames.npy", frames)
+    opened = Archive.open(archive)
+    assert len(opened.sequence(0))
+    for _ in range(2):
+        with pytest.raises(ArchiveError, match="not finite"):
+            opened.sequence(len(opened) - 1)
 
 
 def test_a_missing_archive_is_named(tmp_path: Path) -> None:

@@ -101,6 +101,73 @@ class TestPreparing:
             read_one(numbered(), crop=(0, 0, 8, 48))
 
 
+def of_sizes(*sizes, **options):
+    """A camera whose pictures have these sizes (width, height), one after the other."""
+    images = [numbered(height, width) for width, height in sizes]
+    return Camera("0", CameraOptions(mode="rgb", **options), Scripted(images))
+
+
+class TestAnotherSize:
+    """A camera that came back, or a stream of another quality. Blue is the column: it tells what is watched."""
+
+    def test_a_crop_in_pixels_stays_on_its_seat(self, caplog):
+        camera = of_sizes((200, 120), (100, 60), (200, 120), crop=(100, 20, 80, 100))
+        first, smaller, again = camera.read().image, camera.read().image, camera.read().image
+        assert (first.shape, smaller.shape) == ((100, 80, 3), (50, 40, 3))
+        assert [int(image[0, 0, 0]) for image in (first, smaller, again)] == [100, 50, 100]
+        assert "the picture is 100x60, and the crop was given for 200x120: it is scaled" in caplog.text
+
+    def test_a_crop_that_the_smaller_picture_has_room_for_moves_too(self):
+        camera = of_sizes((100, 60), (200, 120), crop=(50, 0, 50, 60))
+        assert camera.read().image[0, 0, 0] == 50
+        assert camera.read().image[0, 0, 0] == 100
+
+    @pytest.mark.parametrize("crop", [(100, 0, 100, 120), (0.5, 0, 0.5, 1)])
+    def test_another_shape_is_not_watched_and_that_is_told(self, crop, caplog):
+        camera = of_sizes((200, 120), (160, 120), (160, 120), (200, 120), crop=crop)
+        assert camera.read().image is not None
+        assert [camera.read().image, camera.read().image] == [None, None]
+        assert "160x120" in camera.misfit
+        assert "NOT WATCHED" in camera.describe()
+        assert caplog.text.count("nothing is watched") == 1
+        assert camera.read().image[0, 0, 0] == 100
+        assert camera.misfit == ""
+
+    def test_it_is_remembered_over_a_reconnection(self):
+        camera = of_sizes((200, 120), crop=(100, 0, 100, 120))
+        camera.read()
+        camera._source.pictures = of_sizes((160, 120))._source.pictures
+        camera.reopen()
+        assert camera.read().image is None
+
+    def test_a_crop_that_would_leave_a_few_pixels_is_not_watched(self):
+        camera = of_sizes((200, 120), (20, 12), crop=(100, 0, 100, 120))
+        camera.read()
+        assert camera.read().image is None
+        assert "too few pixels" in camera.misfit
+
+    @pytest.mark.parametrize("options", [{"width": 100}, {"width": 100, "height": 60}, {"rotation": 90}])
+    def test_with_what_comes_before_the_crop(self, options):
+        camera = of_sizes((200, 120), (100, 60), (200, 160), crop=(10, 20, 40, 40), **options)
+        first, smaller, other = camera.read(), camera.read(), camera.read()
+        assert abs(smaller.image.shape[0] / smaller.image.shape[1] - 1) < 0.1
+        assert first.image.shape == (40, 40, 3)
+        assert other.image is None
+
+    def test_rows_that_an_encoder_adds_are_no_other_shape(self):
+        camera = of_sizes((200, 120), (200, 122), crop=(100, 0, 100, 120))
+        camera.read()
+        assert camera.read().image is not None
+
+    def test_without_a_crop_every_size_is_watched(self):
+        camera = of_sizes((200, 120), (64, 48), (48, 1))
+        assert [camera.read().image.shape[:2] for _ in range(3)] == [(120, 200), (48, 64), (1, 48)]
+
+    def test_a_fresh_start_with_a_crop_that_does_not_fit_is_wrong_usage(self):
+        with pytest.raises(UsageError, match="reaches beyond"):
+            of_sizes((100, 60), crop=(100, 0, 100, 120)).read()
+
+
 class TestFrameRate:
     @pytest.mark.parametrize(("rate", "asked", "kept"), [(30, 15, 30), (30, 20, 40), (30, 30, 60), (10, 30, 20)])
     def test_thinned_to_the_rate_asked_for(self, rate, asked, kept):

@@ -60,3 +60,9 @@ def test_the_installer_says_what_it_would_do_and_does_nothing():
 def test_the_installer_passes_shellcheck():
     done = subprocess.run([needs("shellcheck"), DEPLOY / "install.sh"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+def test_wrong_usage_is_not_started_again():
+    from edge_c2vl.errors import UsageError
+
+    assert f"RestartPreventExitStatus={UsageError.exit_code}" in (DEPLOY / "edge-c2vl.service").read_text().splitlines()

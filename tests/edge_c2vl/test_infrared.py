@@ -156,3 +156,10 @@ def test_look_of_a_known_picture():
     brightness, colour = look(picture, 255)
     assert brightness == pytest.approx(0.4)
     assert colour == pytest.approx(51 / 103)
+
+
+def test_white_that_the_layout_tells_counts_more_than_the_brightest_pixel():
+    """V4L2's Y12: 12 bits in 16-bit words. A dark picture is not taken for one of 10 bits."""
+    image = np.full((32, 32), 400, np.uint16)
+    assert Brightener("rgb").apply(image, 0.0, white=4095.0).mean() == pytest.approx(400 / 4095 * 255, abs=1)
+    assert Brightener("rgb").apply(image, 0.0).mean() == pytest.approx(400 / 1023 * 255, abs=1)

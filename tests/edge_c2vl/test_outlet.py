@@ -8,21 +8,24 @@ import threading
 import pytest
 
 from edge_c2vl import outlet as module
+from edge_c2vl.errors import OutputError, UsageError
 from edge_c2vl.outlet import Outlet
 from edge_c2vl.records import Decision, Episode, SeenFrame
-from edge_c2vl.sinks import Sink
+from edge_c2vl.sinks import Sink, deferred
+from edge_c2vl.sinks.deferred import Deferred
 from tests.edge_c2vl.test_sinks import DECISION
+from tests.edge_c2vl.test_speed import wait_for
 
 
 class Gate(Sink):
     """Lets nothing through until it is opened."""
 
     def __init__(self):
-        self.open, self.got, self.entered = threading.Event(), [], threading.Event()
+        self.unlocked, self.got, self.entered = threading.Event(), [], threading.Event()
 
     def decision(self, decision):
         self.entered.set()
-        self.open.wait()
+        self.unlocked.wait()
         self.got.append(decision)
 
     state = alert = frame = decision
@@ -49,7 +52,7 @@ def test_live_a_blocked_sink_never_delays_and_loses_old_decisions_only():
     for _ in range(100):
         outlet.give(DECISION)
     outlet.give(changes[1])
-    gate.open.set()
+    gate.unlocked.set()
     outlet.close()
     assert [record for record in gate.got if not isinstance(record, Decision)] == changes
     assert len(gate.got) == 1 + 5
@@ -65,12 +68,12 @@ def test_live_a_sink_that_hangs_is_given_up_at_the_end(caplog):
     with caplog.at_level(logging.WARNING):
         outlet.close()
     assert "Gate did not finish" in caplog.text
-    gate.open.set()
+    gate.unlocked.set()
 
 
 def test_from_a_file_every_record_arrives_in_order():
     gate = Gate()
-    gate.open.set()
+    gate.unlocked.set()
     outlet = Outlet(gate, lossless=True, failed=pytest.fail)
     outlet.start()
     records = [DECISION, change(), *[DECISION] * 50, change()]
@@ -90,7 +93,7 @@ def test_the_newest_frame_replaces_one_that_was_not_taken():
     gate.entered.wait()
     for frame in frames[1:]:
         outlet.give_frame(frame)
-    gate.open.set()
+    gate.unlocked.set()
     outlet.close()
     assert gate.got == [frames[0], frames[-1]]
 
@@ -128,3 +131,132 @@ def test_from_a_file_a_sink_that_fails_ends_the_run():
         outlet.give(DECISION)
     outlet.close()
     assert [error.errno for error in errors][:1] == [28]
+
+
+class Late(Sink):
+    """Keeps what it is given."""
+
+    def __init__(self):
+        self.got = []
+
+    def decision(self, decision):
+        self.got.append(decision)
+
+    state = decision
+
+
+class Door:
+    """Builds the sink once it is unlocked."""
+
+    def __init__(self):
+        self.unlocked, self.tries, self.sink = False, 0, Late()
+
+    def __call__(self):
+        self.tries += 1
+        if not self.unlocked:
+            raise OutputError("events.jsonl: no room")
+        return self.sink
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr(module, "REOPEN_S", (0.01, 0.02))
+
+
+def test_live_an_output_that_cannot_open_is_told_once_and_tried_until_it_opens(impatient, caplog):
+    door = Door()
+    output = Deferred("events", door)
+    output.open_first(may_wait=True)
+    outlet = Outlet(output, lossless=False, failed=pytest.fail)
+    outlet.start()
+    changes = [change(), change()]
+    outlet.give(changes[0])
+    for _ in range(100):
+        outlet.give(DECISION)
+    outlet.give(changes[1])
+    wait_for(lambda: door.tries > 5)
+    assert output.problem == "events.jsonl: no room"
+    door.unlocked = True
+    wait_for(lambda: changes[1] in door.sink.got)
+    assert output.problem is None
+    outlet.close()
+    # As of a sink that is behind, old decisions were dropped and nothing else.
+    assert [record for record in door.sink.got if not isinstance(record, Decision)] == changes
+    assert outlet.dropped == 97
+    assert caplog.text.count("events.jsonl: no room; the run goes on without --events") == 1
+    assert caplog.text.count("--events works again") == 1
+
+
+def test_live_an_output_that_opens_at_the_very_end_still_gets_what_waited(monkeypatch):
+    monkeypatch.setattr(module, "REOPEN_S", (100.0, 100.0))
+    door = Door()
+    output = Deferred("events", door)
+    output.open_first(may_wait=True)
+    outlet = Outlet(output, lossless=False, failed=pytest.fail)
+    outlet.start()
+    kept = change()
+    outlet.give(kept)
+    wait_for(lambda: door.tries == 2)
+    door.unlocked = True
+    outlet.close()
+    assert door.sink.got == [kept]
+
+
+def test_live_an_output_that_never_opens_ends_with_the_run_and_its_records_are_counted(impatient):
+    door = Door()
+    output = Deferred("events", door)
+    output.open_first(may_wait=True)
+    outlet = Outlet(output, lossless=False, failed=pytest.fail)
+    outlet.start()
+    outlet.give(change())
+    outlet.close()
+    assert outlet.dropped == 1
+
+
+def test_an_output_that_hangs_while_it_opens_does_not_keep_a_run_from_starting(monkeypatch, caplog):
+    monkeypatch.setattr(deferred, "PATIENCE_S", 0.1)
+    released, sink = threading.Event(), Late()
+
+    def build():
+        released.wait()
+        return sink
+
+    output = Deferred("events", build)
+    output.open_first(may_wait=True)
+    assert "did not open in" in caplog.text
+    outlet = Outlet(output, lossless=False, failed=pytest.fail)
+    outlet.start()
+    outlet.give(DECISION)
+    released.set()
+    wait_for(lambda: sink.got == [DECISION])
+    outlet.close()
+
+
+@pytest.mark.parametrize("may_wait", [True, False])
+def test_wrong_usage_ends_at_once_and_on_a_recording_everything_does(may_wait):
+    def misused():
+        raise UsageError("no such address")
+
+    with pytest.raises(UsageError):
+        Deferred("mqtt", misused).open_first(may_wait)
+    if not may_wait:
+        with pytest.raises(OutputError):
+            Deferred("events", Door()).open_first(may_wait)
+
+
+def test_wrong_usage_that_is_found_late_ends_the_run(monkeypatch):
+    monkeypatch.setattr(deferred, "PATIENCE_S", 0.1)
+    released, errors = threading.Event(), []
+
+    def misused():
+        released.wait()
+        raise UsageError("no such address")
+
+    output = Deferred("mqtt", misused)
+    output.open_first(may_wait=True)
+    released.set()
+    outlet = Outlet(output, lossless=False, failed=errors.append)
+    outlet.start()
+    wait_for(lambda: errors)
+    assert isinstance(errors[0], UsageError)
+    outlet.close()

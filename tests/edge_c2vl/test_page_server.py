@@ -19,7 +19,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from edge_c2vl.errors import UsageError
+from edge_c2vl.errors import OutputError, UsageError
 from edge_c2vl.records import SeenFrame, SeenSkeleton
 from edge_c2vl.sinks import page as page_module
 from edge_c2vl.sinks.page import About, Pace, Page
@@ -154,7 +154,7 @@ def test_beyond_this_machine_a_token_has_to_be_set(monkeypatch):
 
 def test_an_address_that_is_taken_is_told_with_another(page):
     with pytest.raises(
-        UsageError, match=f"--serve 127.0.0.1:{page.port}: cannot listen .* --serve 127.0.0.1:{page.port + 1}"
+        OutputError, match=f"--serve 127.0.0.1:{page.port}: cannot listen .* --serve 127.0.0.1:{page.port + 1}"
     ):
         Page(f"127.0.0.1:{page.port}", ABOUT)
 

@@ -1,4 +1,4 @@
-"""Pose on real recordings: the bundled model, a .task file through the Tasks API, and what both hand out."""
+"""Pose on real recordings: our graph, MediaPipe's, a .task file through the Tasks API, and what they hand out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from edge_c2vl.camera import CameraOptions, open_camera
 from edge_c2vl.errors import UsageError
-from edge_c2vl.pose import PoseEstimator, _RisingClock, to_skeleton
+from edge_c2vl.pose import PoseEstimator, identity_of, resolve
+from edge_c2vl.pose.estimator import RisingClock, to_skeleton
 from edge_c2vl.skeleton import MEDIAPIPE33
 from edge_c2vl.window import ClipSpec, Window
 
@@ -29,6 +30,14 @@ def frames_of(uri, count=None, **options):
     with open_camera(str(uri), CameraOptions(**options)) as camera:
         frames = iter(camera.read, None)
         return [next(frames) for _ in range(count)] if count else list(frames)
+
+
+@pytest.fixture(params=["blazepose", "mediapipe"])
+def kind(request):
+    """Each estimator in turn; the reference is an extra."""
+    if request.param == "mediapipe":
+        pytest.importorskip("mediapipe")
+    return request.param
 
 
 def follow(frames, model=None, **options):
@@ -82,15 +91,15 @@ class TestOnRecordings:
         assert arms_seen(frames, poses) < ClipSpec().min_arms
 
     @pytest.mark.parametrize("clip", ["eat", "learn", "milk", "thanks", "walk"])
-    def test_people_signing(self, recording, clip):
-        poses = follow(frames_of(recording(f"video/{clip}.mkv"), 25))
+    def test_people_signing(self, recording, clip, kind):
+        poses = follow(frames_of(recording(f"video/{clip}.mkv"), 25), kind=kind)
         assert np.mean([pose is not None for pose in poses]) >= 0.95
 
     @pytest.mark.parametrize("name", ["dark.png", "drive-act/nir_inner_mirror_1.png"])
     @pytest.mark.parametrize(("mode", "found"), [("rgb", False), ("ir", True), ("auto", True)])
-    def test_an_infrared_frame_needs_brightening(self, recording, name, mode, found):
+    def test_an_infrared_frame_needs_brightening(self, recording, name, mode, found, kind):
         frame = frames_of(recording(name), mode=mode)[0]
-        with PoseEstimator() as pose:
+        with PoseEstimator(kind=kind) as pose:
             assert (pose.estimate(frame.image, 0.0) is not None) == found
 
 
@@ -105,32 +114,25 @@ class TestSkeletons:
         nose, shoulders = pose[0], pose[SHOULDERS]
         assert (nose[1] > shoulders[:, 1]).all()
 
-    def test_the_channels_are_put_into_mediapipes_order(self, signer, monkeypatch):
-        given_images = []
-        with PoseEstimator(static=True) as pose:
-            monkeypatch.setattr(pose._network, "landmarks", lambda image, _: given_images.append(image))
-            pose.estimate(signer[0].image, 0.0)
-        assert (given_images[0] == signer[0].image[..., ::-1]).all()
-
-    def test_a_moved_person_moves_in_pixels(self, signer):
+    def test_a_moved_person_moves_in_pixels(self, signer, kind):
         image = signer[0].image
         moved = np.zeros((image.shape[0] + 100, image.shape[1] + 200, 3), np.uint8)
         moved[100:, 200:] = image
-        with PoseEstimator(static=True) as pose:
+        with PoseEstimator(static=True, kind=kind) as pose:
             at_first, then = pose.estimate(image, 0.0), pose.estimate(moved, 0.1)
         face = slice(0, 13)
         assert then[face, :2] - at_first[face, :2] == pytest.approx(np.tile([200, -100], (13, 1)), abs=8)
 
-    def test_nobody_in_view_is_none(self):
+    def test_nobody_in_view_is_none(self, kind):
         noise = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
-        with PoseEstimator() as pose:
+        with PoseEstimator(kind=kind) as pose:
             assert pose.estimate(np.zeros((240, 320, 3), np.uint8), 0.0) is None
             assert pose.estimate(noise, 0.1) is None
 
-    def test_the_crop_decides_between_two_people(self, signer):
+    def test_the_crop_decides_between_two_people(self, signer, kind):
         one = cv2.resize(signer[0].image, (320, 240))
         both = np.hstack([one, one[:, ::-1]])
-        with PoseEstimator(static=True) as pose:
+        with PoseEstimator(static=True, kind=kind) as pose:
             left, right = pose.estimate(both[:, :320], 0.0), pose.estimate(both[:, 320:], 0.1)
         # The right half is the left one mirrored: so is what is found.
         assert left[0, 0] == pytest.approx(319 - right[0, 0], abs=6)
@@ -166,11 +168,11 @@ class TestSkeletons:
 
 class TestTime:
     def test_times_that_rise_are_kept(self):
-        clock = _RisingClock()
+        clock = RisingClock()
         assert [clock.at(t) for t in (0.0, 0.04, 0.1, 5.0)] == [0, 40, 100, 5000]
 
     def test_a_second_recording_goes_on_after_the_first(self):
-        clock = _RisingClock()
+        clock = RisingClock()
         first = [clock.at(index / 25) for index in range(50)]
         second = [clock.at(index / 25) for index in range(50)]
         assert np.diff(first + second).min() > 0
@@ -178,36 +180,37 @@ class TestTime:
 
     @given(st.lists(st.floats(-1e7, 1e7), min_size=2, max_size=50))
     def test_always_strictly_rising(self, stamps):
-        clock = _RisingClock()
+        clock = RisingClock()
         assert min(np.diff([clock.at(t) for t in stamps])) >= 1
 
-    def test_smoothing_goes_by_time_not_by_frames(self, signer):
+    def test_smoothing_goes_by_time_not_by_frames(self, signer, kind):
         """The same frames, said to lie farther apart, are smoothed less: what a slow camera needs."""
 
         def steps(period_s):
-            with PoseEstimator() as pose:
+            with PoseEstimator(kind=kind) as pose:
                 poses = [pose.estimate(frame.image, index * period_s) for index, frame in enumerate(signer)]
             return np.abs(np.diff(np.array(poses)[:, :23, :2], axis=0)).mean()
 
         assert steps(0.5) > 1.1 * steps(0.01)
 
     def test_at_30_frames_a_second_it_is_what_mediapipe_gives(self, signer):
-        from mediapipe.python.solutions.pose import Pose
+        """The reference; how near ours is to it: pose/test_parity.py."""
+        Pose = pytest.importorskip("mediapipe.python.solutions.pose").Pose
 
         with Pose(model_complexity=1) as reference:
             found = [reference.process(cv2.cvtColor(f.image, cv2.COLOR_BGR2RGB)).pose_landmarks for f in signer]
         height, width = signer[0].image.shape[:2]
         expected = np.array([[(p.x * width, -p.y * height) for p in f.landmark] for f in found])
         # MediaPipe takes every recording for one of 30 frames a second.
-        with PoseEstimator() as pose:
+        with PoseEstimator(kind="mediapipe") as pose:
             ours = np.array([pose.estimate(frame.image, index / 30) for index, frame in enumerate(signer)])
         inside = ours[..., 3] > 0
         if width < 640:  # the drawn driver, whose legs both guess at, and each in its own way
             inside[:, KNEES_AND_BELOW] = False
         assert np.abs(ours[..., :2] - expected)[inside].max() < 1.0
 
-    def test_reset_forgets_who_was_followed(self, signer):
-        with PoseEstimator() as pose:
+    def test_reset_forgets_who_was_followed(self, signer, kind):
+        with PoseEstimator(kind=kind) as pose:
             first = pose.estimate(signer[0].image, 0.0)
             for frame in signer[1:]:
                 pose.estimate(frame.image, frame.timestamp_s)
@@ -223,7 +226,7 @@ def task(tmp_path_factory):
     A .task file is an uncompressed zip of them. The wheel's lack the metadata that tells the Tasks API how to scale
     pictures: the detector takes [-1, 1], the landmark network [0, 1].
     """
-    import mediapipe
+    mediapipe = pytest.importorskip("mediapipe")
     from mediapipe.tasks.python.metadata.metadata_writers.metadata_writer import MetadataWriter
 
     modules = Path(mediapipe.__file__).parent / "modules"
@@ -241,7 +244,7 @@ def task(tmp_path_factory):
 
 class TestTaskFile:
     def test_finds_what_the_bundled_model_finds(self, signer, task):
-        ours, bundled = follow(signer, task), follow(signer)
+        ours, bundled = follow(signer, task), follow(signer, kind="mediapipe")
         assert all(pose is not None for pose in ours)
         distance = np.linalg.norm(np.array(ours)[:, :17, :2] - np.array(bundled)[:, :17, :2], axis=2)
         assert np.median(distance) < 10
@@ -271,6 +274,37 @@ class TestTaskFile:
             assert "\n" not in str(caught.value)
 
 
+class TestKinds:
+    def test_auto_is_ours_and_a_task_file_is_mediapipes(self):
+        assert resolve() == "blazepose"
+        assert resolve("auto", "lite.task") == "mediapipe"
+        assert resolve("blazepose:cuda,cpu") == "blazepose:cuda,cpu"
+
+    @pytest.mark.parametrize(
+        ("name", "model", "said"),
+        [
+            ("openpose", None, "there are auto, blazepose, mediapipe"),
+            ("mediapipe:cuda", None, "no pose estimator 'mediapipe:cuda'"),
+            ("blazepose:", None, "no pose estimator"),
+            ("", None, "no pose estimator"),
+            ("blazepose", "lite.task", "give --pose mediapipe"),
+        ],
+    )
+    def test_what_there_is_not_is_refused(self, name, model, said):
+        with pytest.raises(UsageError, match=said):
+            PoseEstimator(model, kind=name)
+
+    def test_a_provider_that_there_is_not_is_refused(self):
+        with pytest.raises(UsageError, match="no ONNX Runtime provider 'npu'"):
+            PoseEstimator(kind="blazepose:npu")
+
+    def test_the_identity_is_known_without_opening_it(self, kind):
+        with PoseEstimator(kind=kind) as pose:
+            assert pose.identity == identity_of(kind)
+            assert pose.identity in pose.name
+            assert pose.identity.startswith(kind)
+
+
 class TestProcess:
     """Seen from outside, in a process of its own."""
 
@@ -278,32 +312,40 @@ class TestProcess:
         command = [sys.executable, "-c", program, *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True, check=True)
 
-    def test_nothing_is_written_and_no_plotting_library_is_loaded(self, recording):
+    def test_nothing_is_written_and_no_plotting_library_is_loaded(self, recording, kind):
         program = (
             "import sys\nfrom edge_c2vl.camera import open_camera\nfrom edge_c2vl.pose import PoseEstimator\n"
             "camera = open_camera(sys.argv[1])\n"
-            "with PoseEstimator() as pose:\n"
+            "with PoseEstimator(kind=sys.argv[2]) as pose:\n"
             "    for _ in range(3):\n"
             "        frame = camera.read()\n"
             "        assert pose.estimate(frame.image, frame.timestamp_s) is not None\n"
             "print(sorted({'matplotlib', 'sounddevice', 'jax', 'torch', 'tensorflow'} & set(sys.modules)))\n"
         )
-        done = self.run(program, recording("attentive.mp4"))
+        done = self.run(program, recording("attentive.mp4"), kind)
         assert (done.stdout, done.stderr) == ("[]\n", "")
 
     def test_matplotlib_can_be_imported_afterwards(self):
         pytest.importorskip("matplotlib")
+        pytest.importorskip("mediapipe")
         program = (
-            "from edge_c2vl.pose import PoseEstimator\nPoseEstimator().close()\n"
+            "from edge_c2vl.pose import PoseEstimator\nPoseEstimator(kind='mediapipe').close()\n"
             "import matplotlib.figure\nprint(matplotlib.figure.Figure.__name__)\n"
         )
         assert self.run(program).stdout == "Figure\n"
+
+    def test_ours_needs_no_mediapipe(self):
+        program = (
+            "import sys\nsys.modules['mediapipe'] = None\n"
+            "from edge_c2vl.pose import PoseEstimator\nwith PoseEstimator() as pose: print(pose.kind)\n"
+        )
+        assert self.run(program).stdout == "blazepose\n"
 
     def test_a_mediapipe_without_the_model_says_what_to_do(self):
         program = (
             "import sys\nsys.modules['mediapipe.python.solutions.pose'] = None\n"
             "from edge_c2vl.pose import PoseEstimator\nfrom edge_c2vl.errors import UsageError\n"
-            "try: PoseEstimator()\nexcept UsageError as error: print(error)\n"
+            "try: PoseEstimator(kind='mediapipe')\nexcept UsageError as error: print(error)\n"
         )
         said = self.run(program).stdout
         assert "--pose-model FILE.task" in said

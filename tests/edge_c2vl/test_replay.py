@@ -422,6 +422,7 @@ def test_rerun_export_holds_skeletons_probabilities_and_alerts(tmp_path, decisio
     seen = open_drive(archive).recording(0).skeletons
     write_rerun(replace(recording, skeletons=seen), str(rrd))
     assert [path.name for path in tmp_path.glob("*rrd*")] == ["drive.rrd"]
+    assert rrd.stat().st_mode & 0o777 == 0o600
     try:
         from rerun.chunk import RrdReader
     except ImportError:  # its name in older versions

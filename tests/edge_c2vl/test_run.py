@@ -136,6 +136,8 @@ def junk(tmp_path, monkeypatch):
         (["--camera", "{junk}/picture.png", "--crop", "2,2,2"], "crop"),
         (["--camera", "{junk}/picture.png", "--backend", "crystal-ball"], "no backend"),
         (["--camera", "{junk}/picture.png", "--pose-model", "{junk}/text.mp4"], "no MediaPipe pose landmarker"),
+        (["--camera", "{junk}/picture.png", "--pose", "openpose"], "there are auto, blazepose, mediapipe"),
+        (["--camera", "{junk}/picture.png", "--pose", "blazepose:npu"], "no ONNX Runtime provider 'npu'"),
         (["--camera", "{junk}/picture.png", "--output", "{junk}/seen.avi"], ".mp4"),
         (["--camera", "{junk}/picture.png", "--events", "{junk}/nowhere/events.jsonl"], "cannot write"),
         (["--camera", "{junk}/picture.png", "--speed", "carrier-pigeon"], "--speed"),

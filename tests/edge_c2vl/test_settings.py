@@ -5,23 +5,31 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_c2vl.errors import UsageError
-from edge_c2vl.live import _signals
+from edge_c2vl.live import reread
 from edge_c2vl.policy import PolicySettings
 from edge_c2vl.settings import read_settings
+from edge_c2vl.signals import Stopped, handled
+from tests.edge_c2vl.test_speed import wait_for
 
 
 def test_what_is_named_is_changed_and_the_rest_stays(tmp_path):
     path = tmp_path / "settings.yaml"
     path.write_text("policy:\n  warning_fast_s: 3\n  cannot_see_s: 20.5\n")
     assert read_settings(path) == PolicySettings(warning_fast_s=3, cannot_see_s=20.5)
-    path.write_text("")
+    path.write_text("policy:\n  # warning_fast_s: 3\n")
     assert read_settings(path) == PolicySettings()
+
+
+# Nine lines that stand for a billion values, which no message may spell out.
+BOMB = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 10))
+BOMB += "policy: {recovery: *a9}\n"
 
 
 @pytest.mark.parametrize(
@@ -34,6 +42,19 @@ def test_what_is_named_is_changed_and_the_rest_stays(tmp_path):
         ("alerts: {}\n", "below `policy:`"),
         ("- 1\n", "below `policy:`"),
         ("policy: [\n", "not YAML"),
+        ("", "it is empty"),
+        ("# nothing\n", "it is empty"),
+        ("policy: 0\n", "below `policy:`"),
+        ("policy: ''\n", "below `policy:`"),
+        ("policy: []\n", "below `policy:`"),
+        ("policy: false\n", "below `policy:`"),
+        (f"policy:\n  recovery: {'9' * 400}\n", "a number that is too large"),
+        (f"policy:\n  recovery: {'9' * 5000}\n", "not YAML"),
+        (f"policy:\n  recovery: {'x' * 50_000}\n", "recovery is a number above 0"),
+        ("policy:\n  recovery: .nan\n", "recovery is a number above 0"),
+        (BOMB, "aliases"),
+        (f"policy: {'[' * 20_000}", "not YAML"),
+        ("#" * 100_000, "more than 65536 bytes"),
         ("policy: !!python/object/apply:os.system ['true']\n", "not YAML"),
     ],
 )
@@ -43,6 +64,23 @@ def test_what_is_wrong_is_told_with_the_file(tmp_path, text, message):
     with pytest.raises(UsageError, match=message) as error:
         read_settings(path)
     assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 1000
+
+
+def test_what_is_no_file_is_told_and_never_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):
+        with pytest.raises(UsageError, match="the settings cannot be read"):
+            read_settings(path)
+
+
+def test_a_file_of_gigabytes_is_told(tmp_path):
+    path = tmp_path / "settings.yaml"
+    with path.open("wb") as file:
+        file.truncate(1 << 33)
+    with pytest.raises(UsageError, match="more than 65536 bytes"):
+        read_settings(path)
 
 
 def test_no_file(tmp_path):
@@ -58,6 +96,54 @@ def test_whatever_the_file_holds_it_is_settings_or_one_error(tmp_path_factory, c
         assert isinstance(read_settings(path), PolicySettings)
 
 
+class Asked:
+    """What the signals ask a run for."""
+
+    def __init__(self):
+        self.stopped = self.reread = 0
+
+    def stop(self):
+        self.stopped += 1
+
+    def reread_settings(self):
+        self.reread += 1
+
+
+def test_sighup_reads_the_settings_where_there_are_some_and_else_ends():
+    for rereads in (True, False):
+        asked = Asked()
+        with handled(rereads) as signals:
+            signals.connect(asked.stop, asked.reread_settings)
+            os.kill(os.getpid(), signal.SIGHUP)
+            wait_for(lambda asked=asked: asked.reread + asked.stopped == 1)
+            assert (asked.reread, asked.stopped) == (int(rereads), int(not rereads))
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert asked.stopped == 1 + int(not rereads)
+
+
+def test_a_signal_before_there_is_a_run_ends_the_start_once_and_a_reload_is_kept():
+    for number, raised in ((signal.SIGTERM, Stopped), (signal.SIGHUP, Stopped), (signal.SIGINT, KeyboardInterrupt)):
+        with handled(rereads=False):
+            with pytest.raises(raised):
+                os.kill(os.getpid(), number)
+            os.kill(os.getpid(), number)  # while it is being ended
+    asked = Asked()
+    with handled(rereads=True) as signals:
+        os.kill(os.getpid(), signal.SIGHUP)
+        signals.connect(asked.stop, asked.reread_settings)
+        wait_for(lambda: asked.reread == 1)
+
+
+def test_a_hang_up_that_is_ignored_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with handled(rereads=False):
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 class Taking:
     """Stands for a pipeline that takes settings."""
 
@@ -67,18 +153,15 @@ class Taking:
     def set_policy(self, settings):
         self.policy = settings
 
-    def stop(self):
-        pass
 
-
-def test_sighup_reads_the_settings_again_and_keeps_them_where_they_are_wrong(tmp_path, caplog):
+def test_settings_are_read_again_and_kept_where_they_are_wrong(tmp_path, caplog):
     path = tmp_path / "settings.yaml"
     path.write_text("policy:\n  recovery: 3\n")
     pipeline = Taking()
-    with _signals(pipeline, str(path)):
-        os.kill(os.getpid(), signal.SIGHUP)
+    reread(pipeline, str(path))
+    assert pipeline.policy == PolicySettings(recovery=3)
+    for wrong in ("policy:\n  recovery: fast\n", "", "policy: 0\n"):
+        path.write_text(wrong)
+        reread(pipeline, str(path))
         assert pipeline.policy == PolicySettings(recovery=3)
-        path.write_text("policy:\n  recovery: fast\n")
-        os.kill(os.getpid(), signal.SIGHUP)
-        assert pipeline.policy == PolicySettings(recovery=3)
-    assert "settings kept" in caplog.text
+    assert caplog.text.count("settings kept") == 3

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
 from dataclasses import replace
 
 import cv2
@@ -11,13 +13,15 @@ import numpy as np
 import pytest
 
 from edge_c2vl.draw import COLOURS, draw
-from edge_c2vl.errors import EdgeC2VLError, UsageError
+from edge_c2vl.errors import EdgeC2VLError, OutputError, UsageError
 from edge_c2vl.policy import Level, Reason, State
 from edge_c2vl.records import Alert, Decision, Episode, SeenFrame
 from edge_c2vl.sinks.display import Display
 from edge_c2vl.sinks.jsonl import JsonLines
 from edge_c2vl.sinks.status import StatusLine
 from edge_c2vl.sinks.video import VideoFile
+from tests.conftest import needs
+from tests.edge_c2vl.test_speed import wait_for
 
 DECISION = Decision(
     timestamp_s=12.5,
@@ -132,6 +136,21 @@ def test_video_keeps_the_recordings_time_and_appears_when_whole(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["seen.mp4"]
 
 
+def test_a_video_is_for_this_user_alone_and_one_run_at_a_time_writes_it(tmp_path):
+    path = tmp_path / "seen.mp4"
+    sink = VideoFile(str(path), 25.0)
+    noise = np.random.default_rng(0)
+    for index in range(50):
+        sink.frame(SeenFrame(noise.integers(0, 255, (120, 160, 3), np.uint8), None, index / 25, DECISION))
+    with pytest.raises(UsageError, match=r"seen\.mp4 is in use by another run"):
+        VideoFile(str(path), 25.0)
+    sink.close()
+    assert sum(1 for _ in iter(cv2.VideoCapture(str(path)).grab, False)) == 50
+    assert path.stat().st_mode & 0o777 == 0o600
+    VideoFile(str(path), 25.0).close()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["seen.mp4"]
+
+
 def test_a_landmark_that_was_not_seen_is_not_drawn():
     image = np.full((120, 160, 3), 90, np.uint8)
     drawn = draw(SeenFrame(image, landmarks(confidence=0.3), 0.0, NOTHING))
@@ -139,10 +158,10 @@ def test_a_landmark_that_was_not_seen_is_not_drawn():
     assert (image == 90).all()
 
 
-@pytest.mark.parametrize("name", ["seen.avi", "nowhere/seen.mp4"])
-def test_a_video_that_cannot_be_written_is_told_before_the_run(tmp_path, name, monkeypatch):
+@pytest.mark.parametrize(("name", "error"), [("seen.avi", UsageError), ("nowhere/seen.mp4", OutputError)])
+def test_a_video_that_cannot_be_written_is_told_before_the_run(tmp_path, name, error, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError, match="--output"):
+    with pytest.raises(error, match="--output"):
         VideoFile(name, 30)
 
 
@@ -176,8 +195,39 @@ def test_status_line_is_rewritten_on_a_terminal_only():
     ]
 
 
-def test_a_window_needs_a_screen(monkeypatch):
-    monkeypatch.delenv("DISPLAY", raising=False)
+@pytest.mark.parametrize("display", [None, ":77"])
+def test_a_window_needs_a_screen_and_its_lack_ends_no_process(monkeypatch, display):
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    with pytest.raises(UsageError, match="--show needs a screen"):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    if display is not None:
+        monkeypatch.setenv("DISPLAY", display)
+    with pytest.raises(OutputError, match="--show: no window can be opened"):
         Display()
+
+
+@pytest.fixture
+def screen(monkeypatch):
+    """A real X server without a monitor; the process."""
+    read, write = os.pipe()
+    server = subprocess.Popen([needs("Xvfb", "xvfb"), "-displayfd", str(write)], pass_fds=[write], stderr=-3)
+    os.close(write)
+    with open(read) as said:
+        monkeypatch.setenv("DISPLAY", f":{said.readline().strip()}")
+    yield server
+    server.kill()
+    server.wait()
+
+
+def test_a_window_shows_frames_and_outlives_no_display(screen):
+    sink = Display()
+    for _ in range(3):
+        sink.frame(SeenFrame(np.zeros((120, 160, 3), np.uint8), None, 0.0, DECISION))
+        assert sink.poll()
+    sink.close()
+    assert sink.poll() is False  # what closes the window, such as a user, ends the run
+    sink = Display()
+    sink.frame(SeenFrame(np.zeros((120, 160, 3), np.uint8), None, 0.0, DECISION))
+    screen.terminate()
+    with pytest.raises(OutputError, match="the window has gone"):
+        wait_for(lambda: not sink.poll())
+    sink.close()

@@ -34,7 +34,7 @@ from tests.edge_c2vl.test_speed import wait_for
 class Unplugged:
     """Gives `frames` frames, fails, and opens again at the third attempt."""
 
-    live, dropped = True, 0
+    live, dropped, misfit = True, 0, ""
 
     def __init__(self, frames=3):
         self._left, self.attempts, self.interrupted = frames, 0, False
@@ -79,6 +79,32 @@ def test_waiting_for_a_camera_can_be_ended(impatient):
     assert isinstance(camera.read(), NoPicture)
     camera.interrupt()
     assert list(iter(camera.read, None)) is not None
+
+
+class Misfit(Unplugged):
+    """Its pictures have another shape until it has been opened anew for the second time."""
+
+    misfit = "another shape"
+
+    def __init__(self):
+        super().__init__(10**6)
+
+    def read(self):
+        now_s = time.monotonic()
+        return NoPicture(now_s, now_s) if self.misfit else super().read()
+
+    def reopen(self):
+        self.attempts += 1
+        self.misfit = "another shape" if self.attempts < 2 else ""
+
+
+def test_a_camera_of_another_shape_is_opened_again_for_its_old_size(impatient, monkeypatch):
+    monkeypatch.setattr(reconnect, "MISFIT_S", (0.02, 0.05))
+    camera = Reconnecting(Misfit(), interval_s=0.01)
+    meanwhile = list(itertools.takewhile(lambda frame: isinstance(frame, NoPicture), iter(camera.read, None)))
+    assert len(meanwhile) >= 4
+    assert (camera.reconnects, camera.misfit) == (2, "")
+    camera.interrupt()
 
 
 # Blindness, in the pipeline

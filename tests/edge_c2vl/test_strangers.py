@@ -3,6 +3,7 @@ hundreds of clients: tests/faults/test_strangers.py."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.client
 import json
@@ -10,6 +11,7 @@ import logging
 import socket
 import struct
 import threading
+from types import SimpleNamespace
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -17,6 +19,7 @@ from websockets.sync.client import connect as connect_websocket
 
 from edge_c2vl.errors import UsageError
 from edge_c2vl.listen import connection_limit, parse_address, parse_public_url, token_for
+from edge_c2vl.once import Once
 from edge_c2vl.sinks.page import Page
 from edge_c2vl.sinks.prometheus import Prometheus
 from edge_c2vl.web import app, connections
@@ -134,6 +137,28 @@ def test_strangers_that_come_again_and_again_do_not_keep_the_owner_out(locked):
         ended.set()
         for thread in besieging:
             thread.join(30)
+
+
+def test_who_makes_room_first():
+    """Of the address that has the most: the idle ones, the oldest first; then those being answered. No open page."""
+    closed_in_turn = []
+
+    def one(name, address, idle_since_s, **more):
+        transport = SimpleNamespace(abort=lambda: closed_in_turn.append(name) or kept.pop(name))
+        kept[name] = connections.Connection(SimpleNamespace(fileno=lambda: 3), transport, address, idle_since_s, **more)
+
+    with socket.socket() as listener:
+        served = connections.Connections(listener, 8, "--serve", Once())
+        kept = served._open
+        one("page", "10.0.0.5", 0.0, admitted=True)
+        one("answered", "10.0.0.5", 1.0, busy=True)
+        one("another's", "10.0.0.6", 2.0)
+        one("new", "10.0.0.5", 4.0)
+        one("old", "10.0.0.5", 3.0)
+        for _ in range(3):
+            asyncio.run(served._make_room())
+    assert closed_in_turn[:2] == ["old", "new"]
+    assert "page" in kept
 
 
 def test_an_open_page_stays_open_whoever_comes(page):

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
@@ -93,14 +94,22 @@ class LiveRun:
 
     def metrics(self) -> dict[str, float]:
         """The samples without labels; none while nobody answers."""
+        return {sample.name: sample.value for sample in self._samples() if not sample.labels}
+
+    def down(self) -> set[str]:
+        """The outputs that are not open, as the metrics have them."""
+        found = {sample.labels["output"]: sample.value for sample in self._samples() if "output" in sample.labels}
+        assert found or not self._samples(), "the metrics say nothing of outputs"
+        return {name for name, value in found.items() if value == 1}
+
+    def _samples(self) -> list[Any]:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
                 text = answer.read().decode()
         except urllib.error.URLError:
             assert self.process.poll() is None, self.errors
-            return {}
-        families = text_string_to_metric_families(text)
-        return {sample.name: sample.value for family in families for sample in family.samples if not sample.labels}
+            return []
+        return [sample for family in text_string_to_metric_families(text) for sample in family.samples]
 
     def wait(self, condition: Callable[[], bool], seconds: float = 60) -> None:
         """Until it holds; what the run said is told where it does not."""

@@ -11,7 +11,7 @@ import pytest
 
 from edge_c2vl.errors import EdgeC2VLError
 from edge_c2vl.sinks import mqtt
-from tests.edge_c2vl.fleet import ALERT, Listener
+from tests.edge_c2vl.fleet import ALERT, Listener, spool_at
 from tests.edge_c2vl.test_speed import wait_for
 
 
@@ -30,7 +30,7 @@ def test_ten_kills_of_the_broker_lose_no_alert(broker, tmp_path, monkeypatch):
 
     monkeypatch.setattr(mqtt.Mqtt, "_connect", connect_when_heard)
     generator = random.Random(1)
-    sink = mqtt.Mqtt(f"mqtt://127.0.0.1:{broker.port}/edge", str(tmp_path / "queue.db"))
+    sink = mqtt.Mqtt(f"mqtt://127.0.0.1:{broker.port}/edge", spool_at(tmp_path / "queue.db"))
     listeners, number = [], 0
 
     def send(seconds):

@@ -14,8 +14,7 @@ import pytest
 
 from edge_c2vl.sinks.jsonl import JsonLines
 from edge_c2vl.sinks.mqtt import Mqtt
-from edge_c2vl.spool import Spool
-from tests.edge_c2vl.fleet import ALERT, Listener
+from tests.edge_c2vl.fleet import ALERT, Listener, spool_at
 from tests.edge_c2vl.test_speed import wait_for
 from tests.faults.live import LiveRun, Stream
 
@@ -57,20 +56,6 @@ def test_fifty_kills_lose_no_alert_that_was_on_the_disk(tmp_path):
     assert acknowledged > 1000
 
 
-@pytest.fixture
-def disk(tmp_path):
-    """A disk of 256 kB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)], capture_output=True, text=True
-    )
-    if mount.returncode:
-        pytest.skip(f"needs to mount a tmpfs, for which it has to be root: {mount.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
 def fill(disk: Path) -> Path:
     """Leaves not a byte; the file that takes it all."""
     ballast = disk / "ballast"
@@ -104,7 +89,7 @@ def test_a_full_disk_leaves_whole_lines_and_writing_goes_on_when_there_is_room(d
 
 @pytest.mark.slow
 def test_a_queue_on_a_full_disk_still_reaches_the_broker(disk, broker, caplog):
-    sink = Mqtt(f"mqtt://127.0.0.1:{broker.port}/edge", str(disk / "queue.db"))
+    sink = Mqtt(f"mqtt://127.0.0.1:{broker.port}/edge", spool_at(disk / "queue.db"))
     listener = Listener(broker.port)
     sink.alert(replace(ALERT, number=1))
     wait_for(lambda: len(listener.alerts()) == 1)
@@ -122,7 +107,7 @@ def test_a_queue_on_a_full_disk_still_reaches_the_broker(disk, broker, caplog):
     assert "repeated" not in {name for record in listener.alerts() for name in record}
     assert "it goes on in memory" in caplog.text
     # What came when there was room again is on the disk, and nothing of what was sent.
-    left = Spool(disk / "queue.db")
+    left = spool_at(disk / "queue.db")
     numbers = []
     while (message := left.first()) is not None:
         numbers.append(json.loads(message.payload)["number"])

@@ -96,7 +96,13 @@ def test_no_log_holds_a_secret(tmp_path):
         f"rtsp://u:{SECRET}@127.0.0.1:{port}/x",
         f"http://127.0.0.1:{port}/?key={SECRET}",
         f"x://u:{SECRET}@h",
+        f"rtsp://u:{SECRET}@{SECRET}/x@127.0.0.1:{port}/cam",
+        f"u:{SECRET}@127.0.0.1/cam",
     ):
         failed = LiveRun(tmp_path, camera, "--debug")
         assert failed.process.wait(60) in (1, 2)
+        assert SECRET not in failed.errors
+    for mqtt in (f"mqtt://u:12/{SECRET}@127.0.0.1:{port}/car", f"mqtt://u:12?{SECRET}=x@127.0.0.1:{port}/car"):
+        failed = LiveRun(tmp_path, CAMERA, "--mqtt", mqtt)
+        assert failed.process.wait(60) == 2
         assert SECRET not in failed.errors

@@ -6,13 +6,16 @@ import itertools
 import os
 import random
 import socket
+import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import cv2
 import pytest
 
-from tests.conftest import free_port
+from tests.conftest import free_port, needs
 from tests.faults.live import LiveRun, Stream
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -73,6 +76,97 @@ def test_a_frozen_camera_cannot_see_and_a_living_one_can_again(film, stream, tmp
             run.wait_for_state(*JUDGED)
     finally:
         frozen.kill()
+
+
+def test_a_camera_that_comes_back_in_another_size(film, stream, tmp_path):
+    """Of the same shape it is watched on, with the crop in its place; of another it is not, and that is told."""
+
+    def again(*scale):
+        other = Stream(film, *scale)
+        other.port, other.url = stream.port, stream.url
+        other.start()
+        return other
+
+    width, height = size_of(film)
+    crop = f"{width // 4},0,{width // 2},{height}"
+    stream.start()
+    playing = stream
+    try:
+        with LiveRun(tmp_path, stream.url, "--reconnect", "--quiet", "--crop", crop) as run:
+            run.wait_for_state(*JUDGED)
+            playing.kill()
+            playing = again("-vf", f"scale={width // 2}:{height // 2}")
+            run.wait(lambda: "it is scaled with the picture" in run.errors)
+            run.wait_for_state(*JUDGED)
+            assert run.metrics()["edge_c2vl_crop_misfit"] == 0
+            playing.kill()
+            playing = again("-vf", f"scale={width // 2}:{width // 2}")
+            run.wait(lambda: run.metrics().get("edge_c2vl_crop_misfit") == 1)
+            run.wait_for_state("cannot see")
+            frames = run.metrics()["edge_c2vl_frames_total"]
+            run.wait_for_decisions(10)
+            assert run.metrics()["edge_c2vl_frames_total"] == frames
+            assert (
+                f"the picture is {width // 2}x{width // 2}, and the crop was given for {width}x{height}" in run.errors
+            )
+            playing.kill()
+            playing = again()
+            run.wait_for_state(*JUDGED)
+            assert run.metrics()["edge_c2vl_crop_misfit"] == 0
+    finally:
+        playing.kill()
+
+
+def size_of(film):
+    capture = cv2.VideoCapture(str(film))
+    return int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+
+
+def test_a_recording_with_a_gap_is_played_at_its_own_speed_without_it(film, tmp_path):
+    """Five seconds, nothing for ten minutes, five seconds: a dash camera that was parked."""
+    parts = []
+    for number, start_s in enumerate((0, 600)):
+        parts.append(tmp_path / f"{number}.ts")
+        cut = ["-i", str(film), "-t", "5", "-output_ts_offset", str(start_s), "-c:v", "mpeg2video", "-q:v", "3"]
+        subprocess.run([needs("ffmpeg"), "-loglevel", "error", *cut, str(parts[-1])], check=True)
+    gap = tmp_path / "gap.ts"
+    gap.write_bytes(b"".join(part.read_bytes() for part in parts))
+    run = LiveRun(tmp_path, str(gap), "--realtime", "--quiet")
+    assert run.process.wait(60) == 0, run.errors
+    stamps = [decision["timestamp_s"] for decision in run.decisions]
+    assert stamps[0] < 5 < 600 < stamps[-1]
+    assert run.errors.count("its time jumps by") == 1
+
+
+def test_a_named_pipe_whose_writer_goes_and_comes(film, tmp_path):
+    """One of a name that is no UTF-8."""
+    pipe = tmp_path / os.fsdecode(b"cam\xe9ra:0")
+    os.mkfifo(pipe)
+
+    def write():
+        with pipe.open("wb") as target:
+            played = ["-re", "-stream_loop", "-1", "-i", str(film), "-q:v", "4", "-f", "mpjpeg", "-"]
+            return subprocess.Popen([needs("ffmpeg"), "-loglevel", "quiet", *played], stdout=target)
+
+    writers = [start_later(write)]
+    try:
+        with LiveRun(tmp_path, str(pipe), "--reconnect", "--quiet") as run:
+            run.wait_for_state(*JUDGED)
+            writers[0].result().kill()
+            run.wait_for_state("cannot see")
+            writers.append(start_later(write))
+            run.wait(lambda: run.metrics().get("edge_c2vl_reconnects_total") == 1)
+            run.wait_for_state(*JUDGED)
+    finally:
+        for writer in writers:
+            writer.result().kill()
+            writer.result().wait()
+
+
+def start_later(start):
+    """Opening a pipe to write waits for its reader."""
+    pool = ThreadPoolExecutor(1)
+    return pool.submit(start)
 
 
 class Garbage(threading.Thread):

@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import io
 import json
+import pickle
 import random
 import socket
 import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+import scipy.io
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edge_c2vl.arrays import ERRORS, NpzFile
 from edge_c2vl.broker import parse_broker
 from edge_c2vl.bundle import Manifest, _read_manifest
 from edge_c2vl.camera import parse_crop
@@ -29,8 +34,11 @@ from edge_c2vl.sources import kind_of, redact
 from edge_c2vl.sources.simulated import parse as parse_simulated
 from edge_c2vl.speed import open_speed, parse_kmh
 from edge_c2vl.speed.unix import UnixSpeed
+from train.datasets import pku_mmd, pyskl, utd_mhad
 from train.datasets.drive_act import read_labels
 from train.datasets.ntu import read_tracks
+from train.datasets.source import Options
+from train.evaluation.live import read_truth
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 refused = contextlib.suppress(EdgeC2VLError)
@@ -291,6 +299,65 @@ def test_label_files(file, contents):
         file.write_bytes(content)
         with refused:
             read_labels(file)
+
+
+@blocks
+@given(mutated(b"44,1,10,2\n7,15,30,2\n"))
+def test_action_rows(file, contents):
+    for content in contents:
+        file.write_bytes(content)
+        with refused:
+            pku_mmd.read_labels(file)
+
+
+@blocks
+@given(mutated(b"start,end,label\n0.5,2,distracted\n2,3.25,-\n"))
+def test_truth(file, contents):
+    for content in contents:
+        file.write_bytes(content)
+        with refused:
+            read_truth(file, ["attentive", "distracted"])
+
+
+def pickled(protocol: int) -> bytes:
+    points = np.ones((1, 2, 17, 2), np.float16)
+    entry = {"frame_dir": "a", "label": 1, "keypoint": points, "keypoint_score": points[..., 0]}
+    return pickle.dumps({"split": {"xsub_train": ["a"]}, "annotations": [entry]}, protocol)
+
+
+@blocks
+@given(st.integers(0, 5).flatmap(lambda protocol: mutated(pickled(protocol))))
+def test_pickles(folder, contents):
+    for content in contents:
+        (folder / "x.pkl").write_bytes(content)
+        with refused:
+            pyskl.open_source(folder / "x.pkl", Options())
+
+
+def saved(save, *values: object, **named: object) -> bytes:
+    content = io.BytesIO()
+    save(content, *values, **named)
+    return content.getvalue()
+
+
+@blocks
+@given(mutated(saved(np.savez_compressed, a=np.arange(6.0).reshape(2, 3), b=np.array("text"))))
+def test_npz_files(folder, contents):
+    for content in contents:
+        (folder / "x.npz").write_bytes(content)
+        with contextlib.suppress(*ERRORS), NpzFile(folder / "x.npz") as npz:
+            for name in npz.files:
+                assert npz[name].nbytes <= 64 << 20
+
+
+@blocks
+@given(mutated(saved(scipy.io.savemat, {"d_skel": np.ones((20, 3, 2))})))
+def test_matlab_files(folder, contents):
+    for content in contents:
+        path = folder / "a1_s1_t1_skeleton.mat"
+        path.write_bytes(content)
+        with refused:
+            utd_mhad.read(path)
 
 
 BODY = b"72057594037931101 0 1 1 1 1 0 0.02 -0.1 2\n25\n" + b"0.2 0.1 3.7 271 200 1038 520 -0.2 0.03 0.9 -0.07 2\n" * 25

@@ -26,14 +26,17 @@ from cli import edge_c2vl
 from edge_c2vl.archive import Archive
 from edge_c2vl.camera import CameraOptions
 from edge_c2vl.errors import ArchiveError, EdgeC2VLError, UsageError
+from edge_c2vl.pose import identity_of
 from tests.conftest import free_port
 from tests.videos import Recordings
-from train.extract import extract, find_videos
+from train.extract import Video, extract, find_videos, fingerprint
 from train.own_labels import OwnLabels
 from train.remaining import Remaining, words
 from train.video import Recipe, Skeletons
 from train.workers import Done, Event, Failed, Job, Moved, run_local
 
+# Of one video of 100 bytes, as the version before there were two estimators computed it.
+FINGERPRINT = "f7ef9c5b68bc24ea703a7d38"
 FILES = ("frames.npy", "timestamps.npy", "clips.parquet", "meta.json")
 
 
@@ -111,6 +114,56 @@ def test_asked_again_for_what_is_there_does_nothing(tmp_path: Path) -> None:
         extract(videos, tmp_path / "a", Recipe(CameraOptions(mirror=True)), runner=Scripted())
     extract(videos, tmp_path / "a", Recipe(CameraOptions(mirror=True)), runner=runner, overwrite=True)
     assert len(runner.read) == 4
+
+
+class TestEstimator:
+    """Skeletons of two estimators do not come into one archive."""
+
+    @pytest.fixture(autouse=True)
+    def mediapipe(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The reference as if it were installed; nothing here runs it."""
+        monkeypatch.setattr("edge_c2vl.pose.mediapipe.identity", lambda model: "mediapipe 0.10.14")
+
+    def test_the_archive_says_who_found_the_skeletons(self, tmp_path: Path) -> None:
+        videos = find_videos([some_videos(tmp_path / "videos")])
+        extract(videos, tmp_path / "a", Recipe(), runner=Scripted())
+        assert Archive.open(tmp_path / "a").meta["pose"] == identity_of()
+        extract(videos, tmp_path / "b", Recipe(pose="mediapipe"), runner=Scripted())
+        assert Archive.open(tmp_path / "b").meta["pose"] == "mediapipe 0.10.14"
+
+    def test_another_estimator_does_not_go_on(self, tmp_path: Path) -> None:
+        videos = find_videos([some_videos(tmp_path / "videos")])
+        with pytest.raises(KeyboardInterrupt):
+            extract(videos, tmp_path / "a", Recipe(pose="mediapipe"), runner=Scripted(stop_after=2))
+        runner = Scripted()
+        with pytest.raises(ArchiveError, match=r"followed by mediapipe 0\.10\.14, not by blazepose .*--pose mediapipe"):
+            extract(videos, tmp_path / "a", Recipe(), runner=runner)
+        assert runner.read == []
+        assert extract(videos, tmp_path / "a", Recipe(pose="mediapipe"), runner=runner).kept == 2
+        with pytest.raises(ArchiveError, match=r"found by mediapipe 0\.10\.14 and not by blazepose"):
+            extract(videos, tmp_path / "a", Recipe(), runner=runner)
+
+    def test_what_an_older_version_left_is_mediapipes(self, tmp_path: Path) -> None:
+        """It noted nothing, and knew of one estimator."""
+        videos, recipe = find_videos([some_videos(tmp_path / "videos")]), Recipe(pose="mediapipe")
+        with pytest.raises(KeyboardInterrupt):
+            extract(videos, tmp_path / "a", recipe, runner=Scripted(stop_after=2))
+        (tmp_path / ".a.extracting" / "pose").unlink()
+        with pytest.raises(ArchiveError, match="followed by mediapipe, not by blazepose"):
+            extract(videos, tmp_path / "a", Recipe(), runner=Scripted())
+        assert extract(videos, tmp_path / "a", recipe, runner=Scripted()).kept == 2
+        meta = json.loads((tmp_path / "a" / "meta.json").read_text())
+        del meta["pose"]
+        (tmp_path / "a" / "meta.json").write_text(json.dumps(meta))
+        assert extract(videos, tmp_path / "a", recipe, runner=Scripted()).kept == 4
+        with pytest.raises(ArchiveError, match="found by mediapipe and not by blazepose"):
+            extract(videos, tmp_path / "a", Recipe(), runner=Scripted())
+
+    def test_mediapipes_fingerprints_are_those_of_older_versions(self) -> None:
+        """Else nobody could go on with what is there, or use what is in the cache."""
+        video = Video("0.mp4", "/videos/0.mp4", 100, 1)
+        assert fingerprint([video], Recipe(pose="mediapipe")) == FINGERPRINT
+        assert fingerprint([video], Recipe(pose="blazepose")) == fingerprint([video], Recipe()) != FINGERPRINT
 
 
 def test_labels_beside_the_videos(tmp_path: Path) -> None:

@@ -113,7 +113,10 @@ def test_every_protocol(archive: Path, tmp_path: Path) -> None:
     def judged(*arguments: object) -> dict:
         return json.loads(run(probe, archive, joint, "--split", "fold", "--json", *arguments))
 
-    assert "C_joint" in judged("--protocol", "linear")["runs"][0]
+    linear = judged("--protocol", "linear")
+    assert "C_joint" in linear["runs"][0]
+    # A setting, and no result: it has neither mean nor spread.
+    assert set(linear["mean"]) == set(linear["spread"]) == {"top1", "balanced"}
     assert judged("--protocol", "knn", "--k", 3)["mean"]["top1"] > 0.5
     few = judged("--shots", 1, "--draws", 4)
     assert [entry["draw"] for entry in few["runs"]] == [0, 1, 2, 3]

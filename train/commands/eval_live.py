@@ -7,16 +7,16 @@ from typing import Any
 
 import click
 
-from edge_c2vl.commands.options import Number, backend_options, bundle_option, picture_options, pose_model_option
+from edge_c2vl.commands.options import Number, backend_options, bundle_option, picture_options, pose_options
 from train.commands.eval_options import report_options, tell
 
 
 @click.command(name="FILE... --live")
-@click.argument("videos", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
+@click.argument("videos", nargs=-1, required=True, metavar="FILE|FOLDER...", type=click.Path(path_type=Path))
 @bundle_option
 @backend_options
 @picture_options
-@pose_model_option
+@pose_options
 @click.option("--hop", default=0.25, show_default=True, type=Number(0.02, 1), help="Seconds between decisions.")
 @click.option("--speed-kmh", type=Number(0, 500), help="The vehicle's speed, which alerts depend on.")
 @click.option("--settings", metavar="FILE.yaml", help="Limits of the alert policy.")
@@ -26,11 +26,13 @@ def live(videos: tuple[Path, ...], iou: float, report: Path | None, as_json: boo
     """Labelled recordings through the whole live pipeline: events found, delay to detection, false alerts an hour.
 
     Beside drive.mp4 stands drive.csv with the columns start,end,label: seconds of the video, and labels of the bundle;
-    what no row covers is attentive driving.
+    what no row covers is attentive driving, and what is labelled - or ? is not judged. A FOLDER stands for all videos
+    in it, at any depth; a folder of images, frames/ with frames.csv beside it, for one video.
 
     \b
     Example:
       edge-c2vl eval drive1.mp4 drive2.mp4 --live --report report
+      edge-c2vl eval drives/ --live
       edge-c2vl eval night.mkv --live --bundle my-bundle --camera-mode ir --precision int8
     """
     from edge_c2vl.live import Watch

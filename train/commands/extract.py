@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
-from edge_c2vl.commands.options import json_option, picture_options, pose_model_option
+from edge_c2vl.commands.options import json_option, picture_options, pose_options
 
 
 @click.command()
 @click.argument("videos", nargs=-1, required=True, metavar="VIDEO|FOLDER...", type=click.Path(path_type=Path))
 @click.argument("archive", type=click.Path(path_type=Path))
 @picture_options
-@pose_model_option
+@pose_options
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one a core, as far as memory goes]")
 @click.option("--ray", metavar="ADDRESS", help="Use a Ray cluster instead: auto, HOST:PORT or ray://HOST:PORT.")
 @click.option(
@@ -39,6 +39,7 @@ def extract(
     skip_failed: bool,
     overwrite: bool,
     as_json: bool,
+    pose: str,
     pose_model: str | None,
     labels: str | None,
     test: str | None,
@@ -70,7 +71,7 @@ def extract(
         report = run(
             find_videos(videos),
             archive,
-            Recipe(options, pose_model),
+            Recipe(options, pose_model, pose),
             runner=(lambda queue, recipe: run_ray(queue, recipe, ray)) if ray else None,
             workers=workers or default_workers(),
             retries=retries,

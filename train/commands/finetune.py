@@ -11,6 +11,7 @@ import click
 from train.commands.eval_drive_act import drive_act_options
 from train.datasets import DATASETS
 from train.options import read_settings, settings_options
+from train.resume import check_unchanged, recorded
 from train.settings import AugmentSettings, DataSettings, EncoderSettings, LoopSettings
 
 SETTINGS = (EncoderSettings, AugmentSettings, DataSettings, LoopSettings)
@@ -23,7 +24,9 @@ SETTINGS = (EncoderSettings, AugmentSettings, DataSettings, LoopSettings)
 @click.option(
     "--freeze", is_flag=True, help="Train the classifier alone: the encoder stays, and with it what words mean to it."
 )
-@click.option("--resume", is_flag=True, help="Go on with the run in that folder, with the same settings.")
+@click.option(
+    "--resume", is_flag=True, help="Go on with the run in that folder, by its settings; --epochs may be more."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as a JSON object.")
 @click.option(
     "--dataset",
@@ -59,7 +62,11 @@ def finetune(
       edge-c2vl train finetune nw-ucla.archive runs/few --split xview --share 0.1 --from runs/pretrained
       edge-c2vl train finetune drive_and_act runs/da-0 --dataset drive-act --split split_0
     """
-    encoder, augment, data, loop = read_settings(flags, config, *SETTINGS)
+    before = recorded(run) if resume else {}
+    encoder, augment, data, loop = read_settings(flags, config, *SETTINGS, **before)
+    check_unchanged(run, before, encoder, augment, data, loop)
+    pretrained = pretrained or (Path(before["pretrained"]) if before.get("pretrained") else None)
+    freeze = freeze or bool(before.get("freeze"))
 
     from lightning_fabric.utilities.rank_zero import rank_zero_only
 

@@ -95,7 +95,8 @@ def caption(
 @click.argument("archive", type=_PATH)
 @click.argument("bank", type=_PATH)
 @click.option("--source", default="kinematic", show_default=True, metavar="kinematic|FILE|video:FOLDER",
-              help="Rules on the skeletons, a file of captions, or the pictures of videos (CLIP).")  # fmt: skip
+              help="Rules on the skeletons, a file of captions (.json, .jsonl, or a .zip of one), or the pictures of "
+              "videos (CLIP).")  # fmt: skip
 @click.option("--encoder", default="minilm", show_default=True, metavar="minilm|clip:MODEL",
               help="MODEL: a folder or hub name of a CLIP.")  # fmt: skip
 @click.option("--crops", type=click.IntRange(0), default=0, show_default=True,

@@ -29,9 +29,10 @@ def curves(runs: tuple[Path, ...], picture: Path) -> None:
     edge-c2vl plot curves runs/c2vl/seed0 runs/c2vl/seed1 curves.png
     """
     from edge_c2vl import plots
+    from edge_c2vl.names import printable
     from train.curves import read_metrics
 
-    plots.save(plots.curves({str(run): read_metrics(run) for run in runs}), picture)
+    plots.save(plots.curves({printable(str(run)): read_metrics(run) for run in runs}), picture)
 
 
 @plot.command()
@@ -53,13 +54,14 @@ def embeddings(
     """
     from edge_c2vl import plots
     from edge_c2vl.archive import Archive
+    from edge_c2vl.names import printable
     from train.embedding_map import embedding_map
     from train.evaluation.models import open_model
 
     with open_model(checkpoint, bundle) as model:
         places, groups = embedding_map(Archive.open(archive), model, by, clips, seed)
         title = f"{archive.name} by {by}: {len(groups)} clips, t-SNE of {checkpoint or f'bundle {bundle}'}"
-    plots.save(plots.embeddings(places, groups, title), picture)
+    plots.save(plots.embeddings(places, groups, printable(title)), picture)
 
 
 @plot.command()
@@ -73,6 +75,7 @@ def latency(measured: tuple[Path, ...], picture: Path) -> None:
     edge-c2vl plot latency bench.json latency.pdf
     """
     from edge_c2vl import plots
+    from edge_c2vl.names import printable
     from train.curves import read_stages
 
-    plots.save(plots.latency({path.stem: read_stages(path) for path in measured}), picture)
+    plots.save(plots.latency({printable(path.stem): read_stages(path) for path in measured}), picture)

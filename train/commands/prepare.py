@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -65,11 +66,15 @@ def prepare(
     )
     for line in report.skipped:
         click.echo(f"skipped: {line}", err=True)
+    for line in report.nobody:
+        click.echo(f"left out: {line}", err=True)
+    if report.unknown:
+        names = ", ".join(report.unknown[:10]) + (", ..." if len(report.unknown) > 10 else "")
+        click.echo(f"{missing} names {len(report.unknown)} samples that are not in {source}: {names}", err=True)
     if as_json:
-        outcome = {"archive": str(archive), "clips": report.clips, "frames": report.frames}
-        click.echo(json.dumps(outcome | {"skipped": report.skipped, "left_out": report.left_out}))
+        click.echo(json.dumps({"archive": str(archive)} | asdict(report)))
         return
-    left_out = f", {report.left_out} known bad samples left out" if report.left_out else ""
-    click.echo(
-        f"{archive}: {report.clips} clips, {report.frames} frames; {len(report.skipped)} files skipped{left_out}"
-    )
+    outcome = f"{len(report.skipped)} files or label rows skipped"
+    outcome += f", {report.left_out} listed samples left out" if report.left_out else ""
+    outcome += f", {len(report.nobody)} clips that show nobody left out" if report.nobody else ""
+    click.echo(f"{archive}: {report.clips} clips, {report.frames} frames; {outcome}")

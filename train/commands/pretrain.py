@@ -11,6 +11,7 @@ import click
 
 from train.options import read_settings, settings_options
 from train.pretrain_settings import ObjectiveSettings, PretrainSettings
+from train.resume import check_unchanged, epochs_done, recorded
 from train.settings import AugmentSettings, EncoderSettings, LoopSettings
 
 SETTINGS = (EncoderSettings, AugmentSettings, PretrainSettings, ObjectiveSettings, LoopSettings)
@@ -22,7 +23,9 @@ _PATH = click.Path(path_type=Path)
 @click.argument("run", type=_PATH)
 @click.option("--bank", "banks", multiple=True, type=_PATH, help="A knowledge bank; one of each kind at most.")
 @click.option("--seeds", type=click.IntRange(1), help="So many runs, into RUN/seed0, RUN/seed1, ...")
-@click.option("--resume", is_flag=True, help="Go on with the run in that folder, with the same settings.")
+@click.option(
+    "--resume", is_flag=True, help="Go on with the run in that folder, by its settings; --epochs may be more."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the last epoch's figures as JSON.")
 @settings_options(*SETTINGS)
 def pretrain(
@@ -48,7 +51,10 @@ def pretrain(
       edge-c2vl train pretrain nw-ucla.archive runs/c2vl --bank nw-ucla.bank --split xview --epochs 100
       edge-c2vl train probe nw-ucla.archive runs/c2vl --split xview
     """
-    encoder, augment, pretraining, objective, loop = read_settings(flags, config, *SETTINGS)
+    before = recorded(run) if resume else {}
+    encoder, augment, pretraining, objective, loop = read_settings(flags, config, *SETTINGS, **before)
+    check_unchanged(run, before, encoder, augment, pretraining, objective, loop)
+    banks = banks or tuple(map(Path, before.get("banks", ())))
 
     from edge_c2vl.archive import Archive
     from train.knowledge.bank import Bank
@@ -60,7 +66,7 @@ def pretrain(
     try:
         for number in range(seeds or 1):
             folder = run / f"seed{loop.seed + number}" if seeds else run
-            if seeds and (folder / MODEL).exists():
+            if seeds and (folder / MODEL).exists() and not (resume and epochs_done(folder) < loop.epochs):
                 continue
             again = resume and (not seeds or (folder / CHECKPOINT).exists())
             seeded = replace(loop, seed=loop.seed + number)

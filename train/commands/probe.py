@@ -47,7 +47,9 @@ def probe(
         click.echo(json.dumps(result))
         return
     for run in result["runs"]:
-        click.echo("  ".join(f"{name} {_shown(value)}" for name, value in run.items()))
+        chosen = [f"{name} {value:g}" for name, value in run.items() if name.startswith("C_")]
+        figures = [f"{name} {_shown(value)}" for name, value in run.items() if not name.startswith("C_")]
+        click.echo("  ".join(figures) + (f"  (chosen: {', '.join(chosen)})" if chosen else ""))
     if len(result["runs"]) > 1:
         for name, mean in result["mean"].items():
             click.echo(f"{name:10} {_shown(mean)} +- {_shown(result['spread'][name])} ({len(result['runs'])} runs)")

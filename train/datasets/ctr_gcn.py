@@ -8,18 +8,18 @@ Clips are read one after another from the file, compressed or not: NTU120's x_tr
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_c2vl.arrays import NpzFile, read_header
 from edge_c2vl.errors import DatasetError
+from edge_c2vl.folders import files_below
 from edge_c2vl.skeleton import NTU25, Array
 from train.datasets.action_names import NTU60, NTU120, PKU_MMD
-from train.datasets.source import MAX_FRAMES, Options, Recording, Source, bodies, from_kinect
+from train.datasets.source import MAX_FRAMES, NobodyError, Options, Recording, Source, bodies, from_kinect
 
 FPS = 30.0
 # The split is told by the file's name alone: cross-subject, cross-view, cross-set-up.
@@ -30,7 +30,7 @@ _MAX_CLASSES = 100_000
 
 def open_source(path: Path, options: Options) -> Source:  # noqa: ARG001
     """`path`: the .npz, or a folder that holds one. Raises DatasetError."""
-    paths = [path] if path.is_file() else sorted(path.rglob("*.npz"))
+    paths = [path] if path.is_file() else files_below(path, "*.npz")
     if len(paths) != 1:
         raise DatasetError(f"{path} holds {len(paths)} .npz files: name one")
     path = paths[0]
@@ -54,11 +54,11 @@ def read_labels(path: Path) -> tuple[dict[str, NDArray[np.int64]], int]:
     labels, classes = {}, 0
     for part in ("train", "test"):
         try:
-            with np.load(path, allow_pickle=False) as file:
-                values = np.asarray(file[f"y_{part}"])
+            with NpzFile(path) as file:
+                values = file[f"y_{part}"]
         except Exception as error:  # a broken zip ends in nearly any exception
             raise DatasetError(f"{path}: y_{part} cannot be read: {type(error).__name__}: {error}") from None
-        if values.ndim == 2 and values.shape[1] > 0:
+        if values.ndim == 2 and 0 < values.shape[1] <= _MAX_CLASSES:
             classes = max(classes, values.shape[1])
             labels[part] = values.argmax(axis=1)
         elif values.ndim == 1 and values.dtype.kind in "iu" and ((values >= 0) & (values < _MAX_CLASSES)).all():
@@ -73,8 +73,10 @@ def _clips(path: Path, labels: dict[str, NDArray[np.int64]], column: str) -> Ite
     """(name, split column, part, label, (T, 2, 25, 3)) of each clip in the file, read one at a time."""
     for part, classes in labels.items():
         try:
-            with zipfile.ZipFile(path) as archive, archive.open(f"x_{part}.npy") as file:
-                shape, dtype = _header(file)
+            with NpzFile(path) as archive, archive.open(f"x_{part}")[0] as file:
+                shape, fortran, dtype = read_header(file)
+                if fortran or dtype.kind != "f":
+                    raise ValueError(f"it is {dtype}, in Fortran order: {fortran}")
                 if len(shape) != 3 or shape[0] != len(classes) or shape[2] != 150 or not 0 < shape[1] <= MAX_FRAMES:
                     raise ValueError(f"it is {dtype} {shape}, not ({len(classes)}, T, 150)")
                 size = shape[1] * shape[2] * dtype.itemsize
@@ -90,22 +92,14 @@ def _clips(path: Path, labels: dict[str, NDArray[np.int64]], column: str) -> Ite
             raise DatasetError(f"{path}: x_{part} cannot be read: {type(error).__name__}: {error}") from None
 
 
-def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    version = np.lib.format.read_magic(file)
-    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, fortran, dtype = read_header(file)
-    if fortran or dtype.kind != "f":
-        raise ValueError(f"it is {dtype}, in Fortran order: {fortran}")
-    return shape, dtype
-
-
 def read(item: tuple[str, str, str, int, Array]) -> list[Recording]:
     """The rows of one clip; padding is cut off. Raises DatasetError where nobody is in it."""
     name, column, part, label, frames = item
-    there = (frames != 0).any(axis=(2, 3))  # (T, 2); one joint may well be at 0, all of them are not
+    # (T, 2); one joint may well be at 0, all of them are not.
+    there = ((frames != 0) & np.isfinite(frames)).any(axis=(2, 3))
     seen = np.flatnonzero(there.any(axis=1))
     if len(seen) == 0:
-        raise DatasetError(f"clip {name} shows nobody")
+        raise NobodyError(f"clip {name} shows nobody")
     frames, there = frames[: seen[-1] + 1], there[: seen[-1] + 1]
     confidence = np.repeat(there[..., None], NTU25.size, axis=2)
     plain = Recording(

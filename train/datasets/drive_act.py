@@ -25,8 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.errors import DatasetError, UsageError
+from edge_c2vl.folders import files_below
 from edge_c2vl.skeleton import DRIVEACT26, Array, to_ntu25
-from train.datasets.source import MAX_FRAMES, Options, Recording, Source, numbers, read_lines
+from train.datasets.source import MAX_FRAMES, LeftOut, Options, Recording, Source, numbers, read_lines
 
 FPS = 30.0  # the infrared cameras'
 LEVELS = ("midlevel", "tasklevel", "objectlevel")
@@ -57,7 +58,7 @@ _SKELETON_FILE = re.compile(r"(.+)\.openpose\.3d\.csv")
 _COLUMNS = ("participant_id", "file_id", "annotation_id", "frame_start", "frame_end", "chunk_id")
 # What a label consists of; the last two at objectlevel only.
 PARTS = ("activity", "object", "location")
-_MAX_CHUNK = 3_000  # frames; chunks have at most 90
+_MAX_CHUNK = 300  # frames; chunks have at most 90
 
 
 @dataclass
@@ -118,12 +119,12 @@ def open_source(folder: Path, options: Options) -> Source:
         )
     skeletons = {
         f"{path.parent.name}/{match[1]}": path
-        for path in folder.rglob("*.openpose.3d.csv")
+        for path in files_below(folder, "*.openpose.3d.csv")
         if (match := _SKELETON_FILE.fullmatch(path.name))
     }
     if not skeletons:
         raise DatasetError(f"no Drive&Act skeleton in {folder}: expected openpose_3d/vp1/<run>.ids_1.openpose.3d.csv")
-    chunks = chunks_of(folder, options.level, SKELETON_CAMERA)
+    chunks, broken = chunks_of(folder, options.level, SKELETON_CAMERA)
     labels = labels_of(chunks)
     items = [(file_id, skeletons.get(file_id), own) for file_id, own in by_run(chunks).items()]
     return Source(
@@ -135,6 +136,7 @@ def open_source(folder: Path, options: Options) -> Source:
         items=items,
         read=partial(read, labels=labels),
         count=len(items),
+        left_out=broken,
     )
 
 
@@ -144,7 +146,7 @@ def camera_of(file_id: str) -> str:
 
 
 def is_simulated(folder: Path) -> bool:
-    return next(folder.rglob(SIMULATED), None) is not None
+    return bool(files_below(folder, SIMULATED))
 
 
 def source_name(folder: Path, what: str) -> str:
@@ -171,16 +173,21 @@ def labels_of(chunks: list[Chunk]) -> list[str]:
     return sorted({chunk.activity for chunk in within})
 
 
-def chunks_of(folder: Path, level: str, camera: str) -> list[Chunk]:
-    """The chunks of all label files of a level and a camera, each once, with the splits it belongs to."""
+def chunks_of(folder: Path, level: str, camera: str) -> tuple[list[Chunk], list[LeftOut]]:
+    """The chunks of all label files of a level and a camera, each once, with the splits it belongs to; and the rows
+    that are broken. Raises DatasetError."""
     found: dict[str, Chunk] = {}
+    broken: list[LeftOut] = []
     others = set()
     suffix = CAMERAS[camera]
-    for path in sorted(folder.rglob(f"{level}.chunks_90*.csv")):
+    for path in files_below(folder, f"{level}.chunks_90*.csv"):
         match, place = _LABEL_FILE.fullmatch(path.name), path.parent.name
         if match is None or match[1] != level or (place in CAMERAS and place != camera):
             continue
         for chunk in read_labels(path):
+            if isinstance(chunk, LeftOut):
+                broken.append(chunk)
+                continue
             if camera_of(chunk.file_id) != suffix:
                 if place == camera:
                     raise DatasetError(
@@ -197,11 +204,12 @@ def chunks_of(folder: Path, level: str, camera: str) -> list[Chunk]:
     if not found:
         where = f"; those there number the frames of {', '.join(sorted(others))}" if others else ""
         raise DatasetError(f"no {level} labels of {camera} in {folder}{where}: put activities_3s/{camera} there")
-    return list(found.values())
+    return list(found.values()), broken
 
 
-def read_labels(path: Path) -> list[Chunk]:
-    """The rows of a label file. At objectlevel the activity is "activity object location". Raises DatasetError."""
+def read_labels(path: Path) -> list[Chunk | LeftOut]:
+    """The rows of a label file; in place of one that is broken, what is wrong with it. At objectlevel the activity is
+    "activity object location". Raises DatasetError where columns are missing or the file is no CSV."""
     rows = csv.DictReader(read_lines(path), strict=True)
     try:
         header = rows.fieldnames or []
@@ -209,40 +217,45 @@ def read_labels(path: Path) -> list[Chunk]:
         missing = [name for name in _COLUMNS if name not in header] + ([] if "activity" in header else ["activity"])
         if missing:
             raise DatasetError(f"{path}, line 1 lacks the columns {', '.join(missing)}")
-        chunks = []
-        for row in rows:
-            numbers = {name: int(row[name]) for name in _COLUMNS if name != "file_id"}
-            chunk = Chunk(
-                participant=numbers["participant_id"],
-                file_id=row["file_id"].strip(),
-                annotation=numbers["annotation_id"],
-                chunk=numbers["chunk_id"],
-                start=numbers["frame_start"],
-                end=numbers["frame_end"],
-                parts=tuple(row[name].strip() for name in parts),
-                where=f"{path}, line {rows.line_num}",
-            )
-            if not chunk.parts[0]:
-                raise DatasetError(f"{chunk.where}: no activity")
-            if not 0 <= chunk.start < chunk.end <= MAX_FRAMES or chunk.end - chunk.start > _MAX_CHUNK:
-                raise DatasetError(f"{path}, line {rows.line_num}: frames {chunk.start} to {chunk.end}")
-            chunks.append(chunk)
+        return [_chunk(row, parts, f"{path}, line {rows.line_num}") for row in rows]
     except csv.Error as error:
         raise DatasetError(f"{path}, line {rows.line_num + 1}: {error}") from None
+
+
+def _chunk(row: dict[str, str], parts: list[str], where: str) -> Chunk | LeftOut:
+    try:
+        numbers = {name: int(row[name]) for name in _COLUMNS if name != "file_id"}
+        chunk = Chunk(
+            participant=numbers["participant_id"],
+            file_id=row["file_id"].strip(),
+            annotation=numbers["annotation_id"],
+            chunk=numbers["chunk_id"],
+            start=numbers["frame_start"],
+            end=numbers["frame_end"],
+            parts=tuple(row[name].strip() for name in parts),
+            where=where,
+        )
     except (ValueError, TypeError, AttributeError) as error:
-        raise DatasetError(f"{path}, line {rows.line_num}: {error}") from None
-    return chunks
+        return LeftOut(f"{where}: {error}")
+    if not chunk.parts[0]:
+        return LeftOut(f"{where}: no activity")
+    if not 0 <= chunk.start < chunk.end <= MAX_FRAMES or chunk.end - chunk.start > _MAX_CHUNK:
+        return LeftOut(f"{where}: frames {chunk.start} to {chunk.end}")
+    return chunk
 
 
-def read(item: tuple[str, Path | None, list[Chunk]], labels: list[str]) -> list[Recording]:
+def read(item: tuple[str, Path | None, list[Chunk]], labels: list[str]) -> list[Recording | LeftOut]:
     """A run's chunks. Frames that the skeleton file leaves out are missing. Raises DatasetError."""
     file_id, path, chunks = item
     if path is None:
         raise DatasetError(f"{chunks[0].where}: {file_id} has no skeleton file {file_id}.openpose.3d.csv")
     frames, joints = read_skeletons(path)
-    recordings = []
+    recordings: list[Recording | LeftOut] = []
     for chunk in chunks:
         first, last = np.searchsorted(frames, (chunk.start, chunk.end))
+        if first == last:
+            recordings.append(LeftOut(f"{chunk.where}: {chunk.name} shows nobody", "nobody"))
+            continue
         sequence = np.zeros((chunk.end - chunk.start, DRIVEACT26.size, 4), np.float32)
         sequence[frames[first:last] - chunk.start] = joints[first:last]
         recordings.append(chunk.recording(to_ntu25(sequence, DRIVEACT26), labels, SKELETON_CAMERA, FPS))

@@ -13,6 +13,7 @@ from pathlib import Path
 from edge_c2vl.archive import Archive
 from edge_c2vl.cache import default_cache
 from edge_c2vl.errors import DatasetError
+from edge_c2vl.folders import files_below
 from train.datasets.drive_act import CAMERAS, Chunk, by_run, chunks_of, labels_of, licence_of, source_name
 from train.datasets.source import Options, Recording, Source
 from train.extract import SUFFIXES, extract, fingerprint, video_at
@@ -24,7 +25,7 @@ SLACK_S = 0.5
 
 def open_pose_source(folder: Path, options: Options) -> Source:
     """Extracts what is not in the cache yet. Raises DatasetError, UsageError, ArchiveError."""
-    chunks = chunks_of(folder, options.level, options.camera)
+    chunks, broken = chunks_of(folder, options.level, options.camera)
     videos = videos_of(folder, options.camera)
     runs = by_run(chunks)
     for file_id, own in runs.items():
@@ -45,6 +46,7 @@ def open_pose_source(folder: Path, options: Options) -> Source:
         read=partial(read, archive=archive, labels=labels, camera=options.camera),
         count=len(items),
         in_process=True,
+        left_out=broken,
     )
 
 
@@ -53,8 +55,8 @@ def videos_of(folder: Path, camera: str) -> dict[str, Path]:
     suffix = CAMERAS[camera]
     found = {
         f"{path.parent.name}/{path.stem}": path
-        for path in sorted(folder.rglob(f"vp*/*.{suffix}.*"))
-        if path.suffix.lower() in SUFFIXES
+        for path in files_below(folder, f"*.{suffix}.*")
+        if path.parent.name.startswith("vp") and path.suffix.lower() in SUFFIXES
     }
     if not found:
         raise DatasetError(f"no video of {camera} in {folder}: expected {camera}/vp1/<run>.{suffix}.mp4")

@@ -23,9 +23,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.errors import DatasetError
+from edge_c2vl.folders import files_below
 from edge_c2vl.skeleton import NTU25, Array
 from train.datasets.action_names import NTU60, NTU120
-from train.datasets.source import MAX_FRAMES, Options, Recording, Source, bodies, from_kinect, numbers, read_lines
+from train.datasets.source import (
+    MAX_FRAMES,
+    LeftOut,
+    NobodyError,
+    Options,
+    Recording,
+    Source,
+    bodies,
+    from_kinect,
+    names_in,
+    numbers,
+    read_lines,
+)
 
 FPS = 30.0
 NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
@@ -74,9 +87,9 @@ def open_ntu120(folder: Path, options: Options) -> Source:
 
 
 def _open(folder: Path, options: Options, title: str, labels: list[str]) -> Source:
-    missing = read_missing(MISSING if options.missing is None else options.missing)
+    missing = names_in(MISSING if options.missing is None else options.missing, NAME)
     paths = []
-    for path in folder.rglob("*.skeleton"):
+    for path in files_below(folder, "*.skeleton"):
         match = NAME.fullmatch(path.stem)
         if match and (int(match[5]) <= len(labels)) and (labels is NTU120 or int(match[1]) <= 17):
             paths.append(path)
@@ -92,13 +105,10 @@ def _open(folder: Path, options: Options, title: str, labels: list[str]) -> Sour
         items=items,
         read=partial(read, second="xview" if labels is NTU60 else "xset"),
         count=len(items),
-        left_out=len(paths) - len(items),
+        left_out=[LeftOut(path.stem, "listed") for path in paths if path.stem in missing],
+        # The authors' own list is of both data sets, whole; only the user's says what should be here.
+        listed=frozenset() if options.missing is None else missing,
     )
-
-
-def read_missing(path: Path) -> set[str]:
-    """The sample names in a text file, wherever they stand in it; lines of prose are passed over."""
-    return {match[0] for line in read_lines(path) for match in NAME.finditer(line)}
 
 
 def splits(name: str) -> dict[str, str]:
@@ -138,11 +148,11 @@ def read(path: Path, second: str) -> list[Recording]:
             points[track.frames], confidence[track.frames] = track.points, track.confidence
         found.append(from_kinect(points, confidence, NTU25))
     if not found:
-        raise DatasetError(f"{path} shows nobody")
+        raise NobodyError(f"{path} shows nobody")
     # Frames before anybody came and after all had gone tell nothing.
     seen = np.flatnonzero(np.any([(sequence[..., 3] > 0).any(axis=1) for sequence in found], axis=0))
     if len(seen) == 0:
-        raise DatasetError(f"{path} shows nobody whose joints were tracked")
+        raise NobodyError(f"{path} shows nobody whose joints were tracked")
     return bodies(recording(path.stem, second), [sequence[seen[0] : seen[-1] + 1] for sequence in found])
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from edge_c2vl.errors import DatasetError
+from edge_c2vl.folders import files_below
 from edge_c2vl.skeleton import KINECT20
 from train.datasets.action_names import NW_UCLA
 from train.datasets.source import Options, Recording, Source, from_kinect
@@ -26,7 +27,7 @@ _NAME = re.compile(r"(a\d\d)_(s\d\d)_(e\d\d)_v0([123])")
 
 def open_source(folder: Path, options: Options) -> Source:  # noqa: ARG001
     """`folder` holds the .json files, at any depth. Raises DatasetError where there is none."""
-    items = sorted(path for path in folder.rglob("*.json") if _NAME.fullmatch(path.stem))
+    items = [path for path in files_below(folder, "*.json") if _NAME.fullmatch(path.stem)]
     if not items:
         raise DatasetError(f"no NW-UCLA clip in {folder}: expected files like a01_s01_e00_v01.json")
     return Source(

@@ -20,14 +20,26 @@ from pathlib import Path
 import numpy as np
 
 from edge_c2vl.errors import DatasetError
+from edge_c2vl.folders import files_below
 from edge_c2vl.skeleton import NTU25, Array
 from train.datasets.action_names import PKU_MMD
-from train.datasets.source import MAX_FRAMES, Options, Recording, Source, bodies, from_kinect, numbers, read_lines
+from train.datasets.source import (
+    MAX_FRAMES,
+    LeftOut,
+    Options,
+    Recording,
+    Source,
+    bodies,
+    from_kinect,
+    names_in,
+    numbers,
+    read_lines,
+)
 
 FPS = 30.0
 _VIDEO = re.compile(r"(?:0(?P<video>\d{3})|A(?P<group>\d\d)N(?P<subject>\d\d))-(?P<view>[LMR])")
 _CLIP = re.compile(
-    r"(?:F(?P<video>\d{3})|A0(?P<group>\d\d)N0(?P<subject>\d\d))V00(?P<view>[123])C(?P<label>\d{3})L(?P<index>\d{3})"
+    r"(?<![A-Za-z0-9])(?:F(?P<video>\d{3})|A0(?P<group>\d\d)N0(?P<subject>\d\d))V00(?P<view>[123])C(?P<label>\d{3})L(?P<index>\d{3})(?!\d)"
 )
 _VIEWS = "LMR"
 # What the official split files say, for where they are not beside the data: part I tests videos 291 to 334, part II
@@ -49,8 +61,8 @@ class _Item:
 
 def open_source(folder: Path, options: Options) -> Source:
     """`folder` holds both parts or one of them. Raises DatasetError where nothing is found."""
-    missing = set() if options.missing is None else {line.strip() for line in read_lines(options.missing)}
-    cut = [path for path in folder.rglob("*.skeleton") if _CLIP.fullmatch(path.stem)]
+    missing = frozenset[str]() if options.missing is None else names_in(options.missing, _CLIP)
+    cut = [path for path in files_below(folder, "*.skeleton") if _CLIP.fullmatch(path.stem)]
     items = [_Item(_video_of_clip(path.stem), clip=path) for path in cut if path.stem not in missing]
     items += _recordings(folder)
     if not items:
@@ -66,16 +78,17 @@ def open_source(folder: Path, options: Options) -> Source:
         source_layout=NTU25.name,
         dimensions=3,
         items=items,
-        read=partial(read, train=read_splits(folder), missing=frozenset(missing)),
+        read=partial(read, train=read_splits(folder), missing=missing),
         count=len(items),
-        left_out=sum(path.stem in missing for path in cut),
+        left_out=[LeftOut(path.stem, "listed") for path in cut if path.stem in missing],
+        listed=missing,
     )
 
 
 def _recordings(folder: Path) -> list[_Item]:
     """Skeletons and labels paired. Both are NAME.txt; what a file is, its first line tells: labels have commas."""
     pairs: dict[str, dict[str, Path]] = {}
-    for path in folder.rglob("*.txt"):
+    for path in files_below(folder, "*.txt"):
         if not _VIDEO.fullmatch(path.stem):
             continue
         with path.open("rb") as file:
@@ -87,7 +100,7 @@ def _recordings(folder: Path) -> list[_Item]:
 def read_splits(folder: Path) -> dict[str, frozenset[str]]:
     """The training videos named in official split files in `folder`: "subject1", "view2" (kind and part) -> videos."""
     found: dict[str, set[str]] = {}
-    for path in sorted(folder.rglob("*.txt")):
+    for path in files_below(folder, "*.txt"):
         match = _SPLIT_FILE.fullmatch(path.name)
         if match is None:
             continue
@@ -120,26 +133,35 @@ def _video_of_clip(stem: str) -> str:
     return f"0{match['video']}-{view}" if match["video"] else f"A{match['group']}N{match['subject']}-{view}"
 
 
-def read(item: _Item, train: dict[str, frozenset[str]], missing: frozenset[str]) -> list[Recording]:
-    """The rows of a recording's clips, or of one clip. Raises DatasetError where a file is broken."""
+def read(item: _Item, train: dict[str, frozenset[str]], missing: frozenset[str]) -> list[Recording | LeftOut]:
+    """The rows of a recording's clips, or of one clip. A broken label row costs that row; a clip in which Kinect lost
+    everybody costs the others nothing. Raises DatasetError where a file is broken."""
     if item.clip:
         match = _CLIP.fullmatch(item.clip.stem)
         assert match is not None
-        return _rows(item.video, int(match["label"]), int(match["index"]), read_clip(item.clip), train)
+        return [*_rows(item.video, int(match["label"]), int(match["index"]), read_clip(item.clip), train)]
     if item.skeletons is None:
         raise DatasetError(f"{item.labels} has no skeleton file of the same name")
     if item.labels is None:
         raise DatasetError(f"{item.skeletons} has no label file of the same name")
     frames = read_frames(item.skeletons)
-    rows = []
-    for index, (label, first, last) in enumerate(read_labels(item.labels), start=1):
+    rows: list[Recording | LeftOut] = []
+    # A row's number is part of its clip's name, so a broken row counts as well.
+    for index, action in enumerate(read_labels(item.labels), start=1):
+        if isinstance(action, LeftOut):
+            rows.append(action)
+            continue
         # Frames count from 1, and the last one belongs to the action; a few actions start at 0.
-        clip = frames[max(first - 1, 0) : last]
-        if len(clip) == 0:
-            raise DatasetError(f"{item.labels}: action {index} spans frames {first} to {last} of {len(frames)}")
-        # An action during which Kinect lost everybody leaves no row, but does not cost the others theirs.
-        if clip_name(item.video, label, index) not in missing and clip.any():
-            rows += _rows(item.video, label, index, clip, train)
+        clip = frames[max(action.first - 1, 0) : action.last]
+        name = clip_name(item.video, action.label, index)
+        if name in missing:
+            rows.append(LeftOut(name, "listed"))
+        elif len(clip) == 0:
+            rows.append(LeftOut(f"{action.where}: frames {action.first} to {action.last} of {len(frames)}"))
+        elif not _present(clip.reshape(len(clip), -1, 3)).any():
+            rows.append(LeftOut(f"{name} shows nobody", "nobody"))
+        else:
+            rows += _rows(item.video, action.label, index, clip, train)
     return rows
 
 
@@ -171,9 +193,9 @@ def _rows(video: str, label: int, index: int, frames: Array, train: dict[str, fr
 
 
 def _present(body: Array) -> Array:
-    """(T, 25): 1 in the frames in which a body (T, 25, 3) is there. One joint may well be at 0; all of them are not."""
-    there = (body != 0).any(axis=(1, 2))
-    return np.repeat(there[:, None], NTU25.size, axis=1).astype(np.float32)
+    """(T, V): 1 in the frames in which a body (T, V, 3) is there. One joint may well be at 0; all of them are not."""
+    there = ((body != 0) & np.isfinite(body)).any(axis=(1, 2))
+    return np.repeat(there[:, None], body.shape[1], axis=1).astype(np.float32)
 
 
 def read_frames(path: Path) -> Array:
@@ -184,14 +206,39 @@ def read_frames(path: Path) -> Array:
     return values.reshape(-1, 2, NTU25.size, 3)
 
 
-def read_labels(path: Path) -> list[tuple[int, int, int]]:
-    """(class, first frame, last frame) of each action. Raises DatasetError."""
-    lines = [line for line in read_lines(path) if line.strip(" ,")]
-    # Part II leaves the confidence out in some files.
-    values = numbers(lines, (0, 1, 2), str(path), delimiter=",")
-    if not ((values >= 0) & (values <= MAX_FRAMES)).all():
-        raise DatasetError(f"{path} has a class or a frame that is none")
-    return [(int(label), int(first), int(last)) for label, first, last in values]
+@dataclass(frozen=True)
+class _Action:
+    """A row of a label file: class 1 to 51, first and last frame, counted from 1; where it stands."""
+
+    label: int
+    first: int
+    last: int
+    where: str
+
+
+def read_labels(path: Path) -> list[_Action | LeftOut]:
+    """A file's actions; in place of a row that is broken, what is wrong with it. Raises DatasetError where the file
+    cannot be read, or no row is whole."""
+    rows: list[_Action | LeftOut] = []
+    for number, line in enumerate(read_lines(path), start=1):
+        if not line.strip(" ,"):
+            continue
+        where = f"{path}, line {number}"
+        try:
+            # Part II leaves the confidence out in some files.
+            label, first, last = (int(float(value)) for value in line.split(",")[:3])
+        except (ValueError, OverflowError):
+            rows.append(LeftOut(f"{where}: {line[:40]!r} is no class, first frame, last frame"))
+            continue
+        if not 1 <= label <= len(PKU_MMD):
+            rows.append(LeftOut(f"{where}: class {label}, not 1 to {len(PKU_MMD)}"))
+        elif not 0 <= first <= last <= MAX_FRAMES:
+            rows.append(LeftOut(f"{where}: frames {first} to {last}"))
+        else:
+            rows.append(_Action(label, first, last, where))
+    if all(isinstance(row, LeftOut) for row in rows):
+        raise DatasetError(rows[0].what if rows else f"{path} has no label row")  # type: ignore[union-attr]
+    return rows
 
 
 def read_clip(path: Path) -> Array:

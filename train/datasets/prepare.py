@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import importlib
 import signal
-import tarfile
-import tempfile
-import zipfile
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
-from itertools import islice
+from itertools import chain, islice
 from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
@@ -21,21 +18,26 @@ from typing import Any
 from edge_c2vl.archive import ArchiveWriter
 from edge_c2vl.errors import DatasetError, UsageError
 from edge_c2vl.progress import track
+from edge_c2vl.skeleton import clean
 from train.datasets import DATASETS
-from train.datasets.source import Options, Recording, Source
+from train.datasets.packed import unpacked
+from train.datasets.source import LeftOut, NobodyError, Options, Recording, Source
 from train.processes import make_pool
 from train.workers import end_with_parent
 
 
 @dataclass(frozen=True)
 class Report:
-    """How it went: clips and frames written, each broken item with the reason, and how many samples were left out
-    because they are known to be unusable."""
+    """How it went: clips and frames written, each broken file or label row with the reason, how many samples were left
+    out because they are known to be unusable, and each clip in which nobody is ever seen. unknown: names that the user
+    wants left out and that are not in the data set."""
 
     clips: int
     frames: int
     skipped: list[str] = field(default_factory=list)
     left_out: int = 0
+    nobody: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
 
 
 def prepare(
@@ -50,8 +52,9 @@ def prepare(
 ) -> Report:
     """Writes the archive `target` from the data set's own files in `source` (a folder, or a .tar.* or .zip of it).
 
-    Broken files are skipped and reported; with strict=True the first one raises DatasetError. Memory stays the same
-    however large the data set is. Raises UsageError for a data set there is no reader of.
+    Broken files and label rows are skipped and reported; with strict=True the first one raises DatasetError. Clips in
+    which nobody is ever seen are left out and reported. Memory stays the same however large the data set is. Raises
+    UsageError for a data set there is no reader of.
     """
     if dataset not in DATASETS:
         raise UsageError(f"no data set {dataset}: there are {', '.join(sorted(DATASETS))}")
@@ -70,32 +73,42 @@ def prepare(
             dimensions=found.dimensions,
             overwrite=overwrite,
         ) as writer:
-            skipped = []
-            results = _read_all(found, workers)
-            for result in track(results, f"preparing {dataset}", found.count):
-                problem = result if isinstance(result, str) else _append(writer, result)
-                if problem and strict:
-                    raise DatasetError(f"{problem} (without --strict it is skipped)")
-                skipped += [problem] if problem else []
-            if skipped and not len(writer):
-                raise DatasetError(f"nothing could be read in {source}; the first error: {skipped[0]}")
-            writer.meta["skipped"] = skipped
-            return Report(len(writer), writer.frame_count, skipped, found.left_out)
+            left_out: dict[str, list[str]] = {"broken": [], "nobody": [], "listed": []}
+            read = chain([found.left_out], track(_read_all(found, workers), f"preparing {dataset}", found.count))
+            for rows in read:
+                for left in _append(writer, rows):
+                    if strict and left.kind == "broken":
+                        raise DatasetError(f"{left.what} (without --strict it is skipped)")
+                    left_out[left.kind].append(left.what)
+            skipped, nobody, listed = left_out["broken"], left_out["nobody"], left_out["listed"]
+            if (skipped or nobody) and not len(writer):
+                raise DatasetError(f"nothing could be read in {source}; the first error: {(skipped + nobody)[0]}")
+            writer.meta |= {"skipped": skipped, "nobody": nobody}
+            unknown = sorted(found.listed - set(listed))
+            return Report(len(writer), writer.frame_count, skipped, len(listed), nobody, unknown)
 
 
-def _append(writer: ArchiveWriter, rows: list[Recording]) -> str:
-    """Writes an item's rows; what is wrong with one (a name that was there before), or nothing."""
-    try:
-        for row in rows:
-            values = {field.name: getattr(row, field.name) for field in fields(row)}
+def _append(writer: ArchiveWriter, rows: Sequence[Recording | LeftOut]) -> list[LeftOut]:
+    """Writes an item's rows; what gets none: what the item says of itself, a clip that shows nobody, one of a name that
+    was there before."""
+    left_out = []
+    for row in rows:
+        if isinstance(row, LeftOut):
+            left_out.append(row)
+            continue
+        values = {field.name: getattr(row, field.name) for field in fields(row)}
+        try:
+            if not (clean(row.sequence)[..., 3] > 0).any():
+                left_out.append(LeftOut(f"{row.name} shows nobody", "nobody"))
+                continue
             writer.append(**values.pop("columns"), **values)
-    except ValueError as error:
-        return str(error)
-    return ""
+        except ValueError as error:
+            left_out.append(LeftOut(str(error)))
+    return left_out
 
 
-def _read_all(source: Source, workers: int) -> Iterator[list[Recording] | str]:
-    """The items' rows in order; for a broken item why it is broken."""
+def _read_all(source: Source, workers: int) -> Iterator[Sequence[Recording | LeftOut]]:
+    """The items' rows in order; in place of a broken item's why it is broken."""
     read = _Reader(source.read)
     if source.in_process or workers <= 1:
         yield from map(read, source.items)
@@ -104,16 +117,18 @@ def _read_all(source: Source, workers: int) -> Iterator[list[Recording] | str]:
 
 
 class _Reader:
-    """Turns a DatasetError into its message, so that it comes back from a worker like any result."""
+    """Turns a DatasetError into what was left out, so that it comes back from a worker like any result."""
 
-    def __init__(self, read: Callable[[Any], list[Recording]]) -> None:
+    def __init__(self, read: Callable[[Any], Sequence[Recording | LeftOut]]) -> None:
         self._read = read
 
-    def __call__(self, item: Any) -> list[Recording] | str:
+    def __call__(self, item: Any) -> Sequence[Recording | LeftOut]:
         try:
             return self._read(item)
+        except NobodyError as error:
+            return [LeftOut(str(error), "nobody")]
         except DatasetError as error:
-            return str(error)
+            return [LeftOut(str(error))]
 
 
 def _ordered_map(function: Callable[[Any], Any], items: Iterable[Any], workers: int) -> Iterator[Any]:
@@ -150,25 +165,3 @@ def _signals_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
-def unpacked(source: Path, beside: Path) -> Iterator[Path]:
-    """The folder itself, or what a .tar.* or .zip holds, unpacked for the time being into a folder in `beside`."""
-    is_zip = source.is_file() and source.suffix == ".zip"
-    if not is_zip and not (source.is_file() and tarfile.is_tarfile(source)):
-        yield source
-        return
-    beside.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".unpacked.", dir=beside) as folder:
-        try:
-            if is_zip:
-                with zipfile.ZipFile(source) as archive:
-                    archive.extractall(folder)  # drops absolute and climbing parts of names
-            else:
-                with tarfile.open(source) as archive:
-                    # "data" refuses links and paths that lead out of the folder, devices, and foreign permissions.
-                    archive.extractall(folder, filter="data")
-        except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile) as error:
-            raise DatasetError(f"{source} cannot be unpacked: {error}; download it again") from None
-        yield Path(folder)

@@ -17,7 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from edge_c2vl.arrays import most_unpacked
 from edge_c2vl.errors import DatasetError
+from edge_c2vl.folders import files_below
 from edge_c2vl.skeleton import COCO17, NTU25, Array, to_ntu25
 from train.datasets import ntu
 from train.datasets.action_names import NTU60, NTU120
@@ -25,27 +27,32 @@ from train.datasets.safe_pickle import as_array, load
 from train.datasets.source import Options, Recording, Source, bodies, from_kinect
 
 FPS = 30.0  # NTU's; the files do not state it
+_MAX_CLASSES = 100_000
+_MAX_SPLITS = 100
 _SPLIT = re.compile(r"(.*?)_?(train|val|test)(\d*)")
 
 
 def open_source(path: Path, options: Options) -> Source:  # noqa: ARG001
     """`path`: the .pkl, or a folder that holds one. Raises DatasetError."""
-    paths = [path] if path.is_file() else sorted(path.rglob("*.pkl"))
+    paths = [path] if path.is_file() else files_below(path, "*.pkl")
     if len(paths) != 1:
         raise DatasetError(f"{path} holds {len(paths)} .pkl files: name one")
     values = load(paths[0])
     try:
-        annotations = values["annotations"]
-        names = [str(entry["frame_dir"]) for entry in annotations]
-        classes = max(int(entry["label"]) for entry in annotations) + 1
-        layout = _layout(as_array(annotations[0]["keypoint"]).shape)
+        annotations = list(values["annotations"])
+        whole = [entry for entry in annotations if not _problem(entry)]
+        if not whole:
+            raise ValueError(_problem(annotations[0]) if annotations else "no annotation")
+        layout = _layout(as_array(whole[0]["keypoint"]).shape)
         splits = read_splits(values.get("split", {}))
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DatasetError(f"{paths[0]} is no pyskl file: {type(error).__name__}: {error}") from None
-    if not 0 < classes <= 100_000:
-        raise DatasetError(f"{paths[0]} has a label {classes - 1}")
+    most = most_unpacked(paths[0].stat().st_size)
+    # A pickle may name one array any number of times.
+    if sum(as_array(entry["keypoint"]).nbytes for entry in whole) > most:
+        raise DatasetError(f"{paths[0]} would unpack to more than {most} bytes")
     return Source(
-        labels=_labels(names, classes),
+        labels=_labels([entry["frame_dir"] for entry in whole], max(entry["label"] for entry in whole) + 1),
         source=f"pyskl {paths[0].name} (https://github.com/kennymckormick/pyskl)",
         licence="of the data set that it was made from",
         source_layout=layout,
@@ -55,6 +62,19 @@ def open_source(path: Path, options: Options) -> Source:  # noqa: ARG001
         count=len(annotations),
         in_process=True,
     )
+
+
+def _problem(entry: Any) -> str:
+    """What keeps an annotation from being read; empty where nothing does."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("frame_dir"), str):
+        return "an annotation has no frame_dir"
+    if type(entry.get("label")) is not int or not 0 <= entry["label"] < _MAX_CLASSES:
+        return f"sample {entry['frame_dir']} has no label from 0 to {_MAX_CLASSES - 1}"
+    try:
+        as_array(entry.get("keypoint"))
+    except ValueError as error:
+        return f"sample {entry['frame_dir']} has no keypoint: {error}"
+    return ""
 
 
 def _layout(shape: tuple[int, ...]) -> str:
@@ -78,34 +98,38 @@ def read_splits(split: dict[str, list[str]]) -> dict[str, dict[str, str]]:
     """
     columns: dict[str, dict[str, list[str]]] = defaultdict(dict)
     for key, names in split.items():
-        match = _SPLIT.fullmatch(str(key))
+        match = _SPLIT.fullmatch(key) if isinstance(key, str) else None
         if match:
-            columns[(match[1] or "split") + match[3]][match[2]] = list(names)
+            columns[(match[1] or "split") + match[3]][match[2]] = [name for name in names if isinstance(name, str)]
+        if len(columns) > _MAX_SPLITS:
+            raise ValueError(f"more than {_MAX_SPLITS} splits")
     result: dict[str, dict[str, str]] = defaultdict(dict)
     for column, parts in columns.items():
         for part, names in parts.items():
             meant = "test" if part == "val" and "test" not in parts else part
             for name in names:
-                result[str(name)][column] = meant
+                result[name][column] = meant
     return dict(result)
 
 
 def read(entry: dict[str, Any], splits: dict[str, dict[str, str]]) -> list[Recording]:
     """The rows of one annotation. Raises DatasetError where it is broken."""
-    name = str(entry.get("frame_dir"))
+    problem = _problem(entry)
+    if problem:
+        raise DatasetError(problem)
+    name, label = entry["frame_dir"], entry["label"]
     try:
         points = np.asarray(as_array(entry["keypoint"]), np.float32)
         layout = _layout(points.shape)
         scores = entry.get("keypoint_score")
         confidence = None if scores is None else np.asarray(as_array(scores), np.float32)
-        label = int(entry["label"])
-        if points.shape[1] == 0 or label < 0 or (confidence is not None and confidence.shape != points.shape[:3]):
+        if points.shape[1] == 0 or (confidence is not None and confidence.shape != points.shape[:3]):
             raise ValueError(f"label {label}, keypoints {points.shape}; no frame, or scores of another shape")
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise DatasetError(f"sample {name} is broken: {type(error).__name__}: {error}") from None
     if confidence is None:
         # Where nobody is, all joints are 0; a single joint may well be.
-        there = (points != 0).any(axis=(2, 3))
+        there = ((points != 0) & np.isfinite(points)).any(axis=(2, 3))
         confidence = np.repeat(there[..., None], points.shape[2], axis=2).astype(np.float32)
     to_sequence = _kinect if layout == NTU25.name else _pixels
     columns: dict[str, str | int | float] = {**splits.get(name, {})}

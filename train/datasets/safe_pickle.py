@@ -2,13 +2,19 @@
 
 A pickle is a program, and may name any function there is. Here only the few names that NumPy's own pickles use can be
 looked up, and even those lead to the stand-ins below, so that no code of NumPy's that trusts its input is reached.
+
+Nor may it ask for more than it brings: pickle's own reader, in C, allocates what an opcode states before it reads, and
+a file of 1 kB can describe a key whose hash takes for ever. So the reader in Python is used: a length is compared with
+what is left of the file, and keys are words and numbers. It takes 0.8 s of CPU time for 20,000 samples.
 """
 
 from __future__ import annotations
 
+import io
 import pickle
+import struct
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +29,7 @@ def load(path: Path) -> Any:
     """
     try:
         with path.open("rb") as file:
-            return _Unpickler(file).load()
+            return _Unpickler(_Bounded(file, path.stat().st_size)).load()
     except DatasetError as error:
         raise DatasetError(f"{path}: {error}") from None
     except Exception as error:  # a broken pickle ends in nearly any exception
@@ -44,7 +50,8 @@ class _Dtype:
 
     def __init__(self, name: Any, *_: Any) -> None:
         if not isinstance(name, str) or not name or name[0] not in "fiubSU" or not name[1:].isdecimal():
-            raise DatasetError(f"it holds an array of type {str(name)[:40]!r}, and may hold numbers and words only")
+            shown = repr(name[:40]) if isinstance(name, str) else type(name).__name__
+            raise DatasetError(f"it holds an array of type {shown}, and may hold numbers and words only")
         self.name = name
         self.order = "="
 
@@ -136,7 +143,58 @@ for _core in ("numpy.core", "numpy._core"):  # before NumPy 2, and since
     _ADMITTED[(f"{_core}.numeric", "_frombuffer")] = _FromBuffer()
 
 
-class _Unpickler(pickle.Unpickler):
+class _Bounded:
+    """A file of which no more can be asked for than is left."""
+
+    def __init__(self, file: io.BufferedReader, size: int) -> None:
+        self._file, self._size = file, size
+        self.readline = file.readline
+
+    def read(self, count: int) -> bytes:
+        left = self._size - self._file.tell()
+        if not 0 <= count <= left:
+            raise EOFError(f"it states a length of {count} bytes where {left} are left")
+        return self._file.read(count)
+
+
+_KEYS = (str, bytes, int, float, type(None))
+
+
+class _Unpickler(pickle._Unpickler):  # type: ignore[name-defined]
+    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]
+
+    def _put(self, target: Any, keys: list[Any], values: list[Any]) -> None:
+        """Into a dict; by keys whose hash is quick, as that of a tuple of tuples of tuples is not."""
+        if not isinstance(target, dict) or len(keys) != len(values) or not all(isinstance(key, _KEYS) for key in keys):
+            raise DatasetError("it holds a dict whose keys are not words or numbers")
+        target.update(zip(keys, values, strict=True))
+
+    def load_setitem(self) -> None:
+        value, key = self.stack.pop(), self.stack.pop()
+        self._put(self.stack[-1], [key], [value])
+
+    def load_setitems(self) -> None:
+        items = self.pop_mark()
+        self._put(self.stack[-1], items[::2], items[1::2])
+
+    def load_dict(self) -> None:
+        items, made = self.pop_mark(), dict[Any, Any]()
+        self._put(made, items[::2], items[1::2])
+        self.append(made)
+
+    def load_bytearray8(self) -> None:
+        (size,) = struct.unpack("<Q", self.read(8))
+        self.append(bytearray(self.read(size)))
+
+    def refuse_set(self) -> None:
+        raise DatasetError("it holds a set")
+
+    dispatch[pickle.SETITEM[0]] = load_setitem
+    dispatch[pickle.SETITEMS[0]] = load_setitems
+    dispatch[pickle.DICT[0]] = load_dict
+    dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
+    dispatch[pickle.EMPTY_SET[0]] = dispatch[pickle.FROZENSET[0]] = dispatch[pickle.ADDITEMS[0]] = refuse_set
+
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ADMITTED:
             raise DatasetError(f"it names {module}.{name}; only arrays, dicts, lists, numbers and words are admitted")

@@ -19,7 +19,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_c2vl.arrays import ERRORS, load_npy, most_unpacked
 from edge_c2vl.errors import DatasetError
+from edge_c2vl.folders import files_below
 from edge_c2vl.skeleton import OPENPOSE25, Array, to_ntu25
 from train.datasets.source import MAX_FRAMES, Options, Recording, Source
 
@@ -58,9 +60,13 @@ def open_source(folder: Path, options: Options) -> Source:  # noqa: ARG001
     )
 
 
+def _recordings(part: Path) -> list[Path]:
+    return [path for path in files_below(part / "trajectories", "*.csv") if path.parent.parent.name == "trajectories"]
+
+
 def _normal(root: Path) -> list[_Item]:
     drivers: dict[str, list[Path]] = defaultdict(list)
-    for path in sorted(root.glob("training/trajectories/*/*.csv")):
+    for path in _recordings(root / "training"):
         drivers[path.parent.name.partition("-")[0]].append(path)
     items = []
     for driver, paths in drivers.items():
@@ -76,7 +82,7 @@ def _normal(root: Path) -> list[_Item]:
 
 def _labelled(root: Path) -> list[_Item]:
     items = []
-    for path in sorted(root.glob("testing/trajectories/*/*.csv")):
+    for path in _recordings(root / "testing"):
         recording = path.parent.name
         driver, _, view = recording.partition("-")
         mask = root / "testing" / "test_frame_mask" / f"{recording.replace('-', '_')}.npy"
@@ -92,6 +98,8 @@ def read(item: _Item) -> list[Recording]:
     length = int(frames[-1]) + 1 if mask is None else len(mask)
     if frames[-1] >= length:
         raise DatasetError(f"{item.path} has frame {frames[-1]}, but {item.mask} labels only {length}")
+    if length * OPENPOSE25.size * 16 > most_unpacked(item.path.stat().st_size):
+        raise DatasetError(f"{item.path} has {len(frames)} rows, and frame {frames[-1]}: is that number right?")
     sequence = np.zeros((length, OPENPOSE25.size, 4), np.float32)
     seen = (pixels != 0).any(axis=2)
     sequence[frames, :, 0] = pixels[..., 0]
@@ -122,24 +130,26 @@ def read_csv(path: Path) -> tuple[NDArray[np.int64], int, Array]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # "input contained no data": said below
-            table = np.loadtxt(path, np.float64, delimiter=",", skiprows=1, ndmin=2, encoding="utf-8")
+            table = np.loadtxt(path, np.float64, delimiter=",", skiprows=1, ndmin=2, encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path} cannot be read: {error}") from None
     if table.shape[0] == 0 or table.shape[1] != 2 + 2 * OPENPOSE25.size:
         raise DatasetError(f"{path} has {table.shape[0]} rows of {table.shape[1]} columns, not of 52")
-    if not np.isfinite(table).all() or not ((table[:, 0] >= 0) & (table[:, 0] < MAX_FRAMES)).all():
-        raise DatasetError(f"{path} has a value that is no number, or a frame number out of range")
+    if not ((table[:, 0] >= 0) & (table[:, 0] < MAX_FRAMES)).all():  # False for NaN too
+        raise DatasetError(f"{path} has a frame number out of range")
     views = np.unique(table[:, 1])
     if len(views) != 1 or views[0] not in range(len(CAMERAS)):
         raise DatasetError(f"{path} has PersonID {views.tolist()}, where one of 0, 1, 2 stands for the view")
     numbers, first = np.unique(table[:, 0].astype(np.int64), return_index=True)
-    return numbers, int(views[0]), table[first, 2:].reshape(-1, OPENPOSE25.size, 2).astype(np.float32)
+    pixels = table[first, 2:].reshape(-1, OPENPOSE25.size, 2)
+    pixels[~np.isfinite(pixels).all(axis=2)] = 0  # no number: not found
+    return numbers, int(views[0]), pixels.astype(np.float32)
 
 
 def _read_mask(path: Path) -> NDArray[np.int16]:
     try:
-        mask = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        mask = load_npy(path)
+    except ERRORS as error:
         raise DatasetError(f"{path} cannot be read: {error}") from None
     if mask.ndim != 1 or not 0 < len(mask) <= MAX_FRAMES or not np.isin(mask, (0, 1)).all():
         raise DatasetError(f"{path} holds {mask.dtype} {mask.shape}, not a 0 or 1 for each frame")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edge_c2vl.errors import DatasetError
 from edge_c2vl.skeleton import Array, Layout, to_ntu25
+from edge_c2vl.texts import read_text
 
 # Longer than any recording of these data sets; a number in a broken file must not make an array of gigabytes.
 MAX_FRAMES = 1_000_000
@@ -35,6 +37,19 @@ class Recording:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """A clip, or a part of an item, that gets no row. what: its name for `listed`, else where it is and why. kind:
+    broken; nobody (no joint is ever seen in it); listed (the user, or the data set's authors, want it left out)."""
+
+    what: str
+    kind: Literal["broken", "nobody", "listed"] = "broken"
+
+
+class NobodyError(DatasetError):
+    """No joint is ever seen in an item."""
+
+
+@dataclass(frozen=True)
 class Options:
     """What a data set may be asked for beside its folder. `missing`: a file that lists samples to leave out (NTU, PKU).
     Drive&Act: `level`: midlevel, tasklevel or objectlevel; `camera`; `input`: skeleton (openpose_3d) or pose (MediaPipe
@@ -52,7 +67,7 @@ class Options:
 class Source:
     """A data set found on disk. `read(item)` gives the rows of one of `items` (one for each body, say) or raises
     DatasetError where it is broken; both can be pickled unless `in_process`. `count`: how many items, where known.
-    `left_out`: samples that are known to be unusable and were not looked at."""
+    `left_out`: what was left out before any item was read. `listed`: the names that the user wants left out."""
 
     labels: list[str]
     source: str
@@ -60,10 +75,11 @@ class Source:
     source_layout: str
     dimensions: int
     items: Iterable[Any]
-    read: Callable[[Any], list[Recording]]
+    read: Callable[[Any], Sequence[Recording | LeftOut]]
     count: int | None = None
     in_process: bool = False
-    left_out: int = 0
+    left_out: list[LeftOut] = field(default_factory=list)
+    listed: frozenset[str] = frozenset()
 
 
 def from_kinect(points: ArrayLike, confidence: ArrayLike, layout: Layout) -> Array:
@@ -82,11 +98,11 @@ def bodies(recording: Recording, sequences: Sequence[Array]) -> list[Recording]:
     """A row for each of a sample's bodies (ntu25, all (T, 25, 4)) in which a joint was ever seen.
 
     The first keeps the sample's name; the second is called NAME#1. Column `body` counts them; the group is shared.
-    Raises DatasetError where nobody was seen.
+    Raises NobodyError where nobody was seen.
     """
     seen = [sequence for sequence in sequences if (sequence[..., 3] > 0).any()]
     if not seen:
-        raise DatasetError(f"{recording.name} shows nobody")
+        raise NobodyError(f"{recording.name} shows nobody")
     rows = []
     for index, sequence in enumerate(seen):
         name = recording.name if index == 0 else f"{recording.name}#{index}"
@@ -98,9 +114,18 @@ def bodies(recording: Recording, sequences: Sequence[Array]) -> list[Recording]:
 def read_lines(path: Path) -> list[str]:
     """A text file's lines. Raises DatasetError where it cannot be read or is no text."""
     try:
-        return path.read_text("utf-8").splitlines()
+        return read_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path} cannot be read: {error}") from None
+
+
+def names_in(path: Path, name: re.Pattern[str]) -> frozenset[str]:
+    """The sample names in a text file, wherever they stand in it: one a line, numbered, or with a suffix behind them.
+    Raises DatasetError where the file cannot be read, or holds none."""
+    found = frozenset(match[0] for line in read_lines(path) for match in name.finditer(line))
+    if not found:
+        raise DatasetError(f"{path} holds no sample name to leave out")
+    return found
 
 
 def numbers(lines: Sequence[str], columns: Sequence[int] | None, where: str, delimiter: str | None = None) -> Array:

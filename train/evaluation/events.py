@@ -62,7 +62,7 @@ def merged(spans: Sequence[Span], gap_s: float = 0.0) -> list[Span]:
 @dataclass(frozen=True)
 class Counted:
     """truth, found: numbers of events; matched: of pairs. delays_s: of each event that was noticed while it lasted,
-    from its start. noticed: how many were. alerts, false_alerts: numbers. seconds: of recording."""
+    from its start. noticed: how many were. alerts, false_alerts: numbers. seconds: of recording that were judged."""
 
     truth: int = 0
     found: int = 0
@@ -100,6 +100,7 @@ class Counted:
             "false_events": self.false_events,
             "false_events_an_hour": self.false_events / hours if hours else None,
             "hours": hours,
+            "seconds": self.seconds,
         }
 
 
@@ -108,6 +109,7 @@ def count(
     found: Sequence[Span],
     *,
     least_iou: float = 0.5,
+    ambiguous: Sequence[Span] = (),
     alerts_s: Sequence[float] = (),
     grace_s: float = 0.0,
     seconds: float = 0.0,
@@ -116,8 +118,17 @@ def count(
 
     An event's delay runs from its start to the first found event of its label that touches it. An alert is false where
     no event is under way, nor has ended less than `grace_s` before: the window that is judged reaches back that far. A
-    found event is false where it touches no event of its label, that grace allowed.
+    found event is false where it touches no event of its label, that grace allowed. Within an ambiguous span, whose
+    label does not matter, and that grace behind it, no alert is false, and a found event that matches none is not
+    counted.
     """
+    late_ambiguous = [Span(span.start_s, span.end_s + grace_s) for span in ambiguous]
+    kept = {place for _, place in match(truth, found, least_iou)}
+    found = [
+        span
+        for place, span in enumerate(found)
+        if place in kept or not any(_touch(span, unclear) for unclear in late_ambiguous)
+    ]
     delays = []
     for event in truth:
         touching = [span.start_s for span in found if span.label == event.label and _touch(event, span)]
@@ -131,7 +142,7 @@ def count(
         matched=len(match(truth, found, least_iou)),
         delays_s=tuple(delays),
         alerts=len(alerts_s),
-        false_alerts=sum(not any(event.contains(time_s) for event in late) for time_s in alerts_s),
+        false_alerts=sum(not any(event.contains(time_s) for event in (*late, *late_ambiguous)) for time_s in alerts_s),
         false_events=false_events,
         seconds=seconds,
     )

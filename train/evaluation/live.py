@@ -1,7 +1,8 @@
 """Labelled recordings through the whole live pipeline: what a driver would have been told, and when.
 
 A recording is a video and, beside it under the same name, a CSV of start,end,label in seconds of the video; what no row
-covers is attentive driving. It is played through `edge-c2vl run`'s own camera, pose, window, encoder and policy.
+covers is attentive driving, and a row labelled - or ? is not judged. It is played through `edge-c2vl run`'s own camera,
+pose, window, encoder and policy.
 """
 
 from __future__ import annotations
@@ -17,12 +18,16 @@ from edge_c2vl import plots
 from edge_c2vl.bundle import Bundle
 from edge_c2vl.errors import DatasetError, UsageError
 from edge_c2vl.live import Watch, watch
+from edge_c2vl.names import printable
 from edge_c2vl.policy import OF_DISTRACTION, Level, PolicySettings, Reason, State
 from edge_c2vl.records import Alert, Decision, SeenSkeleton, StateChange
 from edge_c2vl.sinks import Sink
+from edge_c2vl.texts import read_text
 from train.environment import describe_environment
 from train.evaluation.events import Counted, Span, count, merged
 from train.evaluation.report import Picture, Report, Table, Text, percent
+from train.extract import videos_in
+from train.own_labels import AMBIGUOUS, labels_of
 
 COLUMNS = ("start", "end", "label")
 # A label may end so much later than its video: containers round, and lose a frame at their end.
@@ -33,7 +38,7 @@ def read_truth(path: Path, labels: Sequence[str], duration_s: float = math.inf) 
     """The rows of a CSV. Raises DatasetError, naming file and line: no such file or column, no number, an end that is
     not after the start or lies beyond the video's, a label that the bundle does not have."""
     try:
-        text = path.read_text("utf-8-sig")
+        text = read_text(path)
     except FileNotFoundError:
         raise DatasetError(f"{path} does not exist: the labels of a video stand beside it, start,end,label") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -54,8 +59,9 @@ def _span(row: dict[str, str | None], where: str, labels: Sequence[str], duratio
     except ValueError:
         raise DatasetError(f"{where}: {row['start']!r} and {row['end']!r} should be seconds") from None
     label = (row["label"] or "").strip()
-    if label not in labels:
-        raise DatasetError(f"{where}: the label {label!r} is unknown; there are {', '.join(labels)}")
+    if label not in labels and label not in AMBIGUOUS:
+        known = f"{', '.join(labels)}, and - for what is not to be judged"
+        raise DatasetError(f"{where}: the label {label!r} is unknown; there are {known}")
     if not 0 <= start_s < end_s < math.inf:
         raise DatasetError(f"{where}: from {start_s:g} to {end_s:g} s is no span of time")
     if end_s > duration_s + SLACK_S:
@@ -68,11 +74,13 @@ class Recorder(Sink):
     """Keeps what the pipeline says. Only times, no pictures."""
 
     wants_skeletons = True
+    ambiguous: Sequence[Span] = ()
     decisions: list[Decision] = field(default_factory=list)
     changes: list[StateChange] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
     last_s: float = 0.0
-    seconds: float = 0.0  # that were watched: pictures far apart have a time between them that nobody saw
+    # That were watched and are judged: pictures far apart have a time between them that nobody saw.
+    seconds: float = 0.0
     _before_s: float | None = None
 
     def decision(self, decision: Decision) -> None:
@@ -85,7 +93,8 @@ class Recorder(Sink):
         self.alerts.append(alert)
 
     def skeleton(self, skeleton: SeenSkeleton) -> None:
-        if self._before_s is not None:
+        unclear = any(span.contains(skeleton.timestamp_s) for span in self.ambiguous)
+        if self._before_s is not None and not unclear:
             self.seconds += min(max(0.0, skeleton.timestamp_s - self._before_s), PolicySettings.max_step_s)
         self.last_s = self._before_s = skeleton.timestamp_s
 
@@ -136,15 +145,17 @@ class Judged:
     labels: dict[str, Counted]
 
 
-def evaluate(videos: Sequence[Path], asked: Watch, least_iou: float = 0.5) -> Report:
-    """Plays the videos and reports. asked: as for `run`; its camera is replaced by each video.
+def evaluate(paths: Sequence[Path], asked: Watch, least_iou: float = 0.5) -> Report:
+    """Plays the videos, and those in the folders named, and reports. asked: as for `run`; its camera is replaced by
+    each video.
 
     Raises DatasetError, UsageError, CameraError, BundleError; labels are checked before anything is played.
     """
     manifest = Bundle.open(asked.bundle).manifest
     if not manifest.distraction:
         raise UsageError(f"bundle {asked.bundle} counts none of its labels as distraction: there are no events to find")
-    truths = [read_truth(video.with_suffix(".csv"), manifest.labels, nominal_s(video, asked)) for video in videos]
+    videos = [video for path in paths for video in (videos_in(path) if path.is_dir() else [path])]
+    truths = [read_truth(labels_of(video), manifest.labels, nominal_s(video, asked)) for video in videos]
     judged = [
         judge(video, truth, manifest.distraction, asked, least_iou, manifest.clip.seconds)
         for video, truth in zip(videos, truths, strict=True)
@@ -166,17 +177,19 @@ def nominal_s(video: Path, asked: Watch) -> float:
 def judge(
     video: Path, truth: list[Span], distraction: Sequence[str], asked: Watch, least_iou: float, window_s: float
 ) -> Judged:
-    recorder = Recorder()
-    watch(replace(asked, camera=str(video), realtime=False, status=False), [recorder], signals=False)
+    ambiguous = [span for span in truth if span.label in AMBIGUOUS]
+    recorder = Recorder(ambiguous)
+    watch(replace(asked, camera=str(video), realtime=False, status=False), [recorder])
     beyond = [span for span in truth if span.end_s > recorder.last_s + SLACK_S]
     if beyond:
         line = truth.index(beyond[0]) + 2
         raise DatasetError(
-            f"{video.with_suffix('.csv')}, line {line}: {beyond[0].end_s:g} s lies beyond the video's end at "
+            f"{labels_of(video)}, line {line}: {beyond[0].end_s:g} s lies beyond the video's end at "
             f"{recorder.last_s:.2f} s"
         )
     events = [span for span in truth if span.label in distraction]
     options: dict[str, Any] = {"least_iou": least_iou, "grace_s": window_s, "seconds": recorder.seconds}
+    options["ambiguous"] = ambiguous
     found = recorder.labelled()
     labels = {
         label: count(
@@ -209,15 +222,17 @@ def _report(judged: Sequence[Judged], distraction: Sequence[str], asked: Watch, 
         "events": total.to_json(),
         "labels": {label: counted.to_json() for label, counted in labels.items()},
         "recordings": {
-            str(one.video): one.detection.to_json()
+            printable(str(one.video)): one.detection.to_json()
             | {"labels": {label: counted.to_json() for label, counted in one.labels.items()}}
             for one in judged
         },
         "note": note,
         "environment": describe_environment(),
     }
-    report = Report("Live pipeline on labelled recordings", values, [Text(f"Bundle {asked.bundle}. {note}")])
-    rows = [_row("all", total)] + ([_row(one.video.name, one.detection) for one in judged] if len(judged) > 1 else [])
+    report = Report("Live pipeline on labelled recordings", values, [Text(printable(f"Bundle {asked.bundle}. {note}"))])
+    rows = [_row("all", total)] + (
+        [_row(printable(one.video.name), one.detection) for one in judged] if len(judged) > 1 else []
+    )
     report.parts.append(Table("Distraction", _HEADER, rows))
     if len(distraction) > 1:
         report.parts.append(Table("Each label", _HEADER, [_row(label, found) for label, found in labels.items()]))
@@ -225,16 +240,18 @@ def _report(judged: Sequence[Judged], distraction: Sequence[str], asked: Watch, 
         spans = {
             "is": [(span.start_s, span.end_s) for span in one.truth if span.label in distraction],
             "found": [(span.start_s, span.end_s) for span in one.recorder.distracted()],
+            "not judged": [(span.start_s, span.end_s) for span in one.recorder.ambiguous],
             "alerts": [(time_s, time_s + 0.3) for time_s in one.recorder.alert_times()],
         }
-        png = plots.png(plots.timeline(list(spans.items()), max(one.recorder.last_s, 1.0), one.video.name))
-        report.parts.append(Picture(f"{one.video.name}: when", png, f"timeline_{number}"))
+        name = printable(one.video.name)
+        png = plots.png(plots.timeline(list(spans.items()), max(one.recorder.last_s, 1.0), name))
+        report.parts.append(Picture(f"{name}: when", png, f"timeline_{number}"))
     return report
 
 
 _HEADER = (
     "", "events", "found", "matched", "precision %", "recall %", "F1 %", "noticed", "delay p50 s", "delay p95 s",
-    "alerts", "false alerts/h", "false events/h",
+    "alerts", "false alerts/h (in seconds)", "false events/h (in seconds)",
 )  # fmt: skip
 
 
@@ -252,6 +269,9 @@ def _row(name: str, counted: Counted) -> list[str]:
         number(values["delay_median_s"]),
         number(values["delay_p95_s"]),
         str(values["alerts"]),
-        number(values["false_alerts_an_hour"], 1),
-        number(values["false_events_an_hour"], 1),
+        # A rate of a short recording says little: one alert in 14 s are 257 an hour.
+        *(
+            f"{number(values[f'{name}_an_hour'], 1)} ({values[name]} in {counted.seconds:.0f} s)"
+            for name in ("false_alerts", "false_events")
+        ),
     ]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.errors import UsageError
+from edge_c2vl.names import printable
 from edge_c2vl.skeleton import Array
 from edge_c2vl.window import ClipSpec
 
@@ -70,7 +71,7 @@ class CheckpointModel(Model):
         encoder, about = load_model(path)
         self.encoder = encoder.to(device)
         self.labels, self.spec, self.trained_on = about.labels, about.clip, about.trained_on
-        self.name = f"checkpoint {path}, FP32 in PyTorch"
+        self.name = printable(f"checkpoint {path}, FP32 in PyTorch")
         self.split = trained_split(path)
 
     def logits(self, clips: Array) -> Array:
@@ -108,7 +109,7 @@ class BundleModel(Model):
         self._backend = open_backend(bundle, backend, precision, threads)
         manifest = bundle.manifest
         self.labels, self.spec, self.trained_on = manifest.labels, manifest.clip, manifest.trained_on
-        self.name = f"bundle {path}, {self._backend.precision.upper()} in {self._backend.name}"
+        self.name = printable(f"bundle {path}, {self._backend.precision.upper()} in {self._backend.name}")
 
     def logits(self, clips: Array) -> Array:
         return self._backend.infer(clips)[0]

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edge_c2vl.archive import Archive
+from edge_c2vl.arrays import ERRORS, most_unpacked
 from edge_c2vl.errors import EdgeC2VLError, UsageError
-from edge_c2vl.folders import put_in_place, temporary_beside
+from edge_c2vl.folders import exists_already, is_hidden, put_in_place, temporary_beside
+from edge_c2vl.names import utf8_name
 from edge_c2vl.recordings import Windows
 from edge_c2vl.skeleton import Array
+from edge_c2vl.texts import decoded, read_text
 from train.knowledge.encode import Vocabulary
 from train.knowledge.spectrum import Preparation
 
@@ -69,7 +73,8 @@ class Bank:
             raise BankError(f"{path} {what}: make one with edge-c2vl knowledge encode ARCHIVE {path}")
         try:
             meta = json.loads((path / "bank.json").read_text("utf-8"))
-            tensors = load_file(path / "bank.safetensors")
+            with utf8_name(path / "bank.safetensors") as name:
+                tensors = load_file(name)
             names = [line["name"] for line in _read_lines(path / "captions.jsonl")]
             vocabulary = _read_vocabulary(path, tensors)
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
@@ -161,7 +166,7 @@ def write_bank(
 
     path = Path(path)
     if path.exists() and not (overwrite and (path / "bank.json").is_file()):
-        raise BankError(f"{path} exists already: remove it, name another folder, or say --overwrite")
+        raise BankError(exists_already(path, path / "bank.json"))
     if kind not in KINDS:
         raise ValueError(f"a bank's kind is one of {KINDS}, not {kind!r}")
     data = np.array(embeddings, np.float32)
@@ -185,7 +190,8 @@ def write_bank(
                     "whitening.mean": vocabulary.whitening.mean,
                     "whitening.matrix": vocabulary.whitening.matrix,
                 }
-        save_file(tensors, folder / "bank.safetensors")
+        with utf8_name(folder / "bank.safetensors") as name:
+            save_file(tensors, name)
         meta = {"format_version": FORMAT_VERSION, "kind": kind, "encoder": encoder, "source": source, **facts}
         (folder / "bank.json").write_text(json.dumps(meta, indent=1, ensure_ascii=False) + "\n", "utf-8")
         put_in_place(folder, path)
@@ -236,20 +242,37 @@ def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 def read_captions(path: str | Path) -> dict[str, list[str]]:
     """Captions from a file: JSON {sample name: [captions]} as C2VL's authors released them (pkuv2_language.json, 16 a
-    sample), or JSON lines as `knowledge caption` keeps them. Raises UsageError where it is anything else."""
+    sample), that file in a .zip, or JSON lines as `knowledge caption` keeps them. Raises UsageError where it is
+    anything else."""
     path = Path(path)
     try:
-        text = path.read_text("utf-8")
-        if path.suffix == ".jsonl":
+        name, text = _only_json(path) if path.suffix.lower() == ".zip" else (path.name, read_text(path))
+        if name.endswith(".jsonl"):
             lines = [json.loads(line) for line in text.splitlines() if line.strip()]
             captions = {line["name"]: line["captions"] for line in lines}
         else:
             captions = json.loads(text)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except ERRORS as error:
         raise UsageError(f"{path} cannot be read as captions: {type(error).__name__}: {error}") from None
     if not isinstance(captions, dict) or not captions:
         raise UsageError(f'{path} holds no captions: expected JSON such as {{"sample": ["caption", ...]}}')
     for name, said in captions.items():
         if not isinstance(said, list) or not said or not all(isinstance(text, str) and text.strip() for text in said):
             raise UsageError(f"{path}: the captions of {name} are not a list of texts, or one is empty")
-    return captions
+    return {name.removesuffix(".skeleton"): said for name, said in captions.items()}
+
+
+def _only_json(path: Path) -> tuple[str, str]:
+    """Name and text of the one file of captions in a .zip; what macOS adds is passed over. Raises ERRORS."""
+    with zipfile.ZipFile(path) as archive:
+        found = [
+            info
+            for info in archive.infolist()
+            if info.filename.endswith((".json", ".jsonl")) and not any(map(is_hidden, info.filename.split("/")))
+        ]
+        if len(found) != 1:
+            names = ", ".join(info.filename for info in found[:5])
+            raise ValueError(f"it holds {len(found)} JSON files ({names}): unpack it and name one")
+        if found[0].file_size > most_unpacked(path.stat().st_size):
+            raise ValueError(f"{found[0].filename} would unpack to {found[0].file_size} bytes")
+        return found[0].filename, decoded(archive.read(found[0]))

@@ -21,7 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.errors import DatasetError, UsageError
+from edge_c2vl.folders import files_below
 from edge_c2vl.http_client import post
+from edge_c2vl.names import for_ffmpeg
 from edge_c2vl.redact import redact, secret_from
 from train.knowledge.text import KnowledgeError, quieten
 
@@ -44,7 +46,7 @@ class Videos:
         """Raises DatasetError where there is no such folder, or no video in it, at any depth."""
         self.folder = folder
         self._paths: dict[str, list[Path]] = {}
-        for path in sorted(folder.rglob("*")):
+        for path in files_below(folder):
             if path.suffix.lower() in VIDEO_SUFFIXES:
                 self._paths.setdefault(path.stem.removesuffix("_rgb"), []).append(path)
         if not self._paths:
@@ -69,14 +71,14 @@ def sample_frames(video: Path, count: int = FRAMES, longest_side: int = 512) -> 
     import cv2
 
     # Counted by reading: what a container says of its length is often wrong, and seeking by it lands elsewhere.
-    reader = cv2.VideoCapture(str(video))
+    reader = _open(video)
     total = 0
     while reader.grab():
         total += 1
     reader.release()
     wanted = np.linspace(0, max(total - 1, 0), count).round().astype(int).tolist()
     pictures: dict[int, Picture] = {}
-    reader = cv2.VideoCapture(str(video))
+    reader = _open(video)
     for index in range(total):
         if not reader.grab():
             break
@@ -89,6 +91,13 @@ def sample_frames(video: Path, count: int = FRAMES, longest_side: int = 512) -> 
         raise DatasetError(f"{video} cannot be read as a video: no frame came out of it")
     # A frame that would not decode is stood in for by its nearest neighbour.
     return [pictures[min(pictures, key=lambda known: abs(known - index))] for index in wanted]
+
+
+def _open(video: Path) -> Any:
+    import cv2
+
+    with for_ffmpeg(video) as target:
+        return cv2.VideoCapture(target, cv2.CAP_FFMPEG)
 
 
 def _shrunk(image: Picture, longest_side: int) -> Picture:

@@ -10,6 +10,7 @@ import numpy as np
 
 from edge_c2vl.archive import Archive
 from edge_c2vl.errors import UsageError
+from edge_c2vl.folders import exists_already
 from edge_c2vl.progress import track
 from edge_c2vl.recordings import Windows, sliding, whole_clips
 from edge_c2vl.skeleton import Array
@@ -77,7 +78,7 @@ def make_bank(
 ) -> dict[str, Any]:
     """Writes the bank; returns its facts. Raises UsageError and BankError before anything slow begins where it can."""
     if path.exists() and not overwrite:
-        raise BankError(f"{path} exists already: remove it, name another folder, or say --overwrite")
+        raise BankError(exists_already(path, path / "bank.json"))
     windows = choose_windows(archive, recipe)
     facts: dict[str, Any] = {}
     vocabulary = None

@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from edge_c2vl.errors import UsageError
+from edge_c2vl.texts import read_text
 from train.knowledge.sentences import WHEN
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
@@ -90,7 +91,7 @@ def _of_file(path: Path | None) -> list[tuple[str, list[str]]]:
     if path is None:
         return []
     try:
-        values: Any = yaml.safe_load(path.read_text("utf-8"))
+        values: Any = yaml.safe_load(read_text(path))
     except FileNotFoundError:
         raise UsageError(f"{path} does not exist: --describe takes a YAML file, label -> descriptions") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

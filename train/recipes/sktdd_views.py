@@ -130,7 +130,7 @@ def turn(body: Floats, random: np.random.Generator) -> Array:
     return result
 
 
-def add_views(archive: Archive, path: Path, labelled: int, normal: int, seed: int = 0) -> None:
+def add_views(archive: Archive, path: Path, labelled: int, normal: int, seed: int = 0, overwrite: bool = False) -> None:
     """Writes the archive with turned recordings. Raises DatasetError where it has not sktDD's three cameras."""
     clips, random = archive.clips, np.random.default_rng(seed)
     if "kind" not in clips.columns or set(clips["camera"]) != set(CAMERAS):
@@ -150,6 +150,7 @@ def add_views(archive: Archive, path: Path, labelled: int, normal: int, seed: in
         path,
         labels=archive.labels,
         **{name: archive.meta[name] for name in ("source", "licence", "source_layout", "dimensions")},
+        overwrite=overwrite,
     ) as writer:
         for row in range(len(archive)):
             about = {name: str(clips[name][row]) for name in ("subject", "camera", "group", "kind")}
@@ -185,9 +186,10 @@ def add_views(archive: Archive, path: Path, labelled: int, normal: int, seed: in
 @click.argument("output", type=click.Path(path_type=Path))
 @click.option("--labelled", type=click.IntRange(0), default=8, show_default=True, help="Views of a labelled drive.")
 @click.option("--normal", type=click.IntRange(0), default=3, show_default=True, help="Views of a normal recording.")
-def main(archive: Path, output: Path, labelled: int, normal: int) -> None:
+@click.option("--overwrite", is_flag=True, help="Replace an archive that exists.")
+def main(archive: Path, output: Path, labelled: int, normal: int, overwrite: bool) -> None:
     """Write OUTPUT: the sktDD ARCHIVE, and what it shows from other places."""
-    add_views(Archive.open(archive), output, labelled, normal)
+    add_views(Archive.open(archive), output, labelled, normal, overwrite=overwrite)
 
 
 if __name__ == "__main__":

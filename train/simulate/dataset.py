@@ -19,6 +19,7 @@ import numpy as np
 
 from edge_c2vl.errors import DatasetError, UsageError
 from edge_c2vl.folders import put_in_place, temporary_beside
+from edge_c2vl.names import for_ffmpeg
 from edge_c2vl.progress import track
 from edge_c2vl.simulated.cameras import VIEWS, View
 from edge_c2vl.simulated.driver import make_driver
@@ -175,7 +176,9 @@ def _write_video(film: Film, stem: Path, frames: int) -> int:
 
     view = film.view
     path = stem.with_name(f"{stem.name}.mp4")
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), view.fps, (view.width, view.height))
+    with for_ffmpeg(path) as name:
+        code = cv2.VideoWriter_fourcc(*"mp4v")
+        writer = cv2.VideoWriter(name, cv2.CAP_FFMPEG, code, view.fps, (view.width, view.height))
     if not writer.isOpened():
         raise DatasetError(f"cannot write the video {path}")
     times_s = [number / view.fps for number in range(frames)]

@@ -87,6 +87,7 @@ const handlers = {
     showFacts({
       Temperature: message.temperature_c === null ? null : `${Math.round(message.temperature_c)} °C`,
       "Frames left out": percent(message.dropped_frames / Math.max(1, message.dropped_frames + message.frames)),
+      "Outputs down": message.outputs_down?.length ? message.outputs_down.join(", ") : null,
       "Camera reopened": message.reconnects ? `${message.reconnects} ×` : null,
     });
     showStages(message.stages ?? {});

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import sqlite3
 from dataclasses import replace
 
 import pytest
 
-from edge_c2vl.errors import UsageError
+from edge_c2vl.errors import OutputError, UsageError
 from edge_c2vl.policy import Level, Reason
 from edge_c2vl.sinks.mqtt import Mqtt
 from edge_c2vl.spool import Spool
-from tests.edge_c2vl.fleet import ALERT, Listener, alert
+from tests.edge_c2vl.fleet import ALERT, Listener, alert, spool_at
 from tests.edge_c2vl.test_sinks import DECISION
 from tests.edge_c2vl.test_speed import wait_for
 
@@ -39,14 +42,14 @@ def test_mqtt_keeps_what_a_broker_that_is_away_cannot_take(broker, tmp_path):
     broker.kill()
     queue = tmp_path / "queue.db"
     address = f"mqtt://127.0.0.1:{broker.port}/edge"
-    first = Mqtt(address, str(queue))
+    first = Mqtt(address, spool_at(queue))
     for number in range(1, 4):
         first.alert(alert(number))
     assert first.waiting == 3
     first.close()
     broker.start()
     listener = Listener(broker.port)
-    second = Mqtt(address, str(queue))
+    second = Mqtt(address, spool_at(queue))
     second.alert(alert(4))
     wait_for(lambda: len(listener.alerts()) == 4)
     wait_for(lambda: second.waiting == 0)
@@ -84,30 +87,30 @@ def test_mqtt_announces_itself_to_home_assistant(broker):
 
 def test_spool_is_bounded_and_survives(tmp_path):
     path = tmp_path / "queue.db"
-    spool = Spool(path, limit=3)
+    spool = spool_at(path, limit=3)
     for number in range(5):
-        spool.put("topic", str(number))
+        spool.put("topic", json.dumps({"number": number}))
     assert (len(spool), spool.dropped) == (3, 2)
     first = spool.first()
-    assert (first.payload, first.attempts) == ("2", 0)
+    assert (first.payload, first.attempts) == ('{"number": 2}', 0)
     spool.tried(first)
     spool.close()
-    again = Spool(path, limit=3)
+    again = spool_at(path, limit=3)
     assert again.first().attempts == 1
     again.done(again.first())
-    assert (again.first().payload, len(again)) == ("3", 2)
+    assert (again.first().payload, len(again)) == ('{"number": 3}', 2)
     again.close()
 
 
 def test_a_queue_that_is_no_queue_is_told(tmp_path):
     path = tmp_path / "queue.db"
     path.write_text("these are not the bytes of a database, but quite a lot of other bytes" * 20)
-    with pytest.raises(UsageError, match="no queue can be kept there"):
-        Spool(path)
+    with pytest.raises(OutputError, match="no queue can be kept there"):
+        spool_at(path)
 
 
 def test_a_journal_that_fails_leaves_the_queue_in_memory(tmp_path, caplog):
-    spool = Spool(tmp_path / "queue.db")
+    spool = spool_at(tmp_path / "queue.db")
     spool.put("topic", "0")
     spool._journal.close()  # as a full disk: every statement fails from now on
     for number in (1, 2):
@@ -131,3 +134,85 @@ def test_a_broker_that_refuses_is_told_of_with_its_reason_and_without_the_passwo
     sink.close()
     assert "Not authorized" in caplog.text
     assert "s3cret" not in caplog.text
+
+
+@pytest.mark.parametrize("topic", ["a%0Ab", "$SYS/car", "x" * 70_000], ids=["line break", "reserved", "long"])
+def test_a_topic_that_no_broker_takes_is_wrong_usage(topic):
+    from edge_c2vl.broker import parse_broker
+
+    with pytest.raises(UsageError, match="an MQTT topic is UTF-8") as caught:
+        parse_broker(f"mqtt://h/{topic}")
+    assert len(str(caught.value)) < 200
+
+
+def test_a_topic_of_bytes_that_are_no_utf8_is_wrong_usage():
+    from edge_c2vl.broker import parse_broker
+
+    with pytest.raises(UsageError, match="an MQTT topic is UTF-8"):
+        parse_broker(f"mqtt://h/{os.fsdecode(bytes([0xE4]))}")
+
+
+def test_home_assistant_takes_the_name_of_every_topic():
+    from edge_c2vl.sinks.mqtt import home_assistant_id
+
+    assert home_assistant_id("fleet/car-17") == "fleet_car-17"
+    odd = [home_assistant_id(topic) for topic in ("wagen 1", "wagen.1", "wägen|1", "{{ x }}")]
+    assert len(set(odd)) == 4
+    assert all(re.fullmatch("[a-zA-Z0-9_-]+", name) for name in odd)
+
+
+def numbers(spool):
+    found = []
+    while (message := spool.first()) is not None:
+        found.append(json.loads(message.payload)["number"])
+        spool.done(message)
+    return found
+
+
+def test_a_queue_whose_disk_comes_late_takes_what_has_come_meanwhile(tmp_path):
+    path = tmp_path / "disk" / "queue.db"
+    kept = spool_at(path)
+    kept.put("topic", json.dumps({"number": 1}))
+    kept.close()
+    spool = Spool()
+    for number in (2, 3):
+        spool.put("topic", json.dumps({"number": number}))
+    spool.open(path)
+    spool.put("topic", json.dumps({"number": 4}))
+    spool.close()
+    assert numbers(spool_at(path)) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("content", [b"no database at all, but many bytes" * 50, b"\0" * 8192], ids=["text", "zeros"])
+def test_a_damaged_queue_is_set_aside_where_that_is_asked_for(tmp_path, caplog, content):
+    path = tmp_path / "queue.db"
+    path.write_bytes(content)
+    spool = Spool()
+    spool.open(path, replace_damaged=True)
+    spool.put("topic", json.dumps({"number": 1}))
+    spool.close()
+    assert (tmp_path / "queue.db.damaged").read_bytes() == content
+    assert "queue.db.damaged" in caplog.text
+    assert numbers(spool_at(path)) == [1]
+
+
+def test_rows_that_are_no_messages_are_a_damaged_queue(tmp_path):
+    path = tmp_path / "queue.db"
+    spool_at(path).close()
+    with sqlite3.connect(path) as journal:
+        journal.execute("INSERT INTO messages VALUES (1, 'topic', 'no JSON', 0)")
+    journal.close()
+    with pytest.raises(OutputError, match="something other than messages"):
+        spool_at(path)
+
+
+def test_one_run_at_a_time_has_a_queue_and_it_is_for_this_user_alone(tmp_path):
+    path = tmp_path / "queue.db"
+    first = spool_at(path)
+    first.put("topic", json.dumps({"number": 1}))
+    assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o600}
+    with pytest.raises(UsageError, match="in use by another run"):
+        spool_at(path)
+    first.put("topic", json.dumps({"number": 2}))
+    first.close()
+    assert numbers(spool_at(path)) == [1, 2]

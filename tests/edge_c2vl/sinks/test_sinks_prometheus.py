@@ -44,6 +44,8 @@ def test_prometheus_serves_what_the_run_counts():
     assert samples["edge_c2vl_frames_total",] == 90
     assert samples["edge_c2vl_dropped_frames_total",] == 4
     assert samples["edge_c2vl_reconnects_total",] == 2
+    assert samples["edge_c2vl_damaged_pictures_total",] == 5
+    assert samples["edge_c2vl_crop_misfit",] == 1
     assert samples["edge_c2vl_reduced",] == 1
     assert samples["edge_c2vl_refused_speeds_total",] == 3
     assert samples["edge_c2vl_state", "distracted"] == 1

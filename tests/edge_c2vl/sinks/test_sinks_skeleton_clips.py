@@ -6,9 +6,12 @@ import json
 import os
 
 import numpy as np
+import pytest
 
+from edge_c2vl.errors import OutputError
 from edge_c2vl.policy import Level, Reason
 from edge_c2vl.records import SeenSkeleton
+from edge_c2vl.replay.recording import open_drive
 from edge_c2vl.sinks.jsonl import JsonLines
 from edge_c2vl.sinks.skeleton_clips import SkeletonClips
 from tests.edge_c2vl.fleet import ALERT, alert
@@ -81,3 +84,53 @@ def test_a_disk_without_room_for_another_file_keeps_the_old_one(tmp_path, monkey
     files = sorted(tmp_path.iterdir(), key=lambda file: file.name, reverse=True)
     assert [file.name for file in files] == ["events.jsonl.1", "events.jsonl"]
     assert [json.loads(line)["number"] for file in files for line in file.read_text().splitlines()] == [*range(1, 9)]
+
+
+def test_a_clip_is_there_from_the_alert_on_and_grows(tmp_path):
+    sink = SkeletonClips(str(tmp_path / "clips"))
+    file = tmp_path / "clips" / "abc-000001.npz"
+    lengths = []
+    for index in range(260):
+        now = index / 10
+        sink.skeleton(SeenSkeleton(landmarks(), now))
+        if index == 200:
+            sink.alert(ALERT)
+        if index >= 200:
+            with np.load(file) as clip:
+                lengths.append(len(clip["timestamps_s"]))
+    # 10 s before the alert; then a second more at a time, up to 5 s.
+    assert sorted(set(lengths)) == [101, 111, 121, 131, 141, 151]
+    assert [lengths[after] for after in (0, 9, 10, 30, 50)] == [101, 101, 111, 131, 151]
+    sink.close()
+
+
+def test_what_a_killed_run_left_half_written_goes_but_not_what_another_run_is_writing(tmp_path):
+    first = SkeletonClips(str(tmp_path / "clips"))
+    assert (tmp_path / "clips").stat().st_mode & 0o777 == 0o700
+    part = tmp_path / "clips" / ".abcdef.part"
+    part.write_bytes(b"half")
+    SkeletonClips(str(tmp_path / "clips")).close()
+    assert part.exists()
+    first.close()
+    second = SkeletonClips(str(tmp_path / "clips"))
+    assert not part.exists()
+    second.skeleton(SeenSkeleton(landmarks(), 20.0))
+    second.alert(ALERT)
+    second.close()
+    assert [file.stat().st_mode & 0o777 for file in (tmp_path / "clips").iterdir()] == [0o600]
+
+
+def test_replay_leaves_out_what_is_hidden(tmp_path):
+    sink = SkeletonClips(str(tmp_path))
+    sink.skeleton(SeenSkeleton(landmarks(), 20.0))
+    sink.alert(ALERT)
+    sink.close()
+    for name in (".x.npz", "._abc-000001.npz", ".y.part"):
+        (tmp_path / name).write_bytes(b"half")
+    assert len(open_drive(str(tmp_path))) == 1
+
+
+def test_a_folder_that_takes_no_files_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="nothing can be kept there"):
+        SkeletonClips(str(tmp_path / "file" / "clips"))

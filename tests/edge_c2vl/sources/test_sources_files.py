@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ import pytest
 
 from edge_c2vl.camera import CameraOptions, open_camera
 from edge_c2vl.errors import CameraError, EdgeC2VLError
-from edge_c2vl.sources import video
+from edge_c2vl.sources import Picture, Source, latest, video
 from edge_c2vl.sources.images import natural_order
 from tests.conftest import needs
 
@@ -102,6 +103,39 @@ class TestVideo:
         frames = read_all(path, mode="rgb")
         assert len(frames) == 3
         assert frames[0].image[0, :, 0] == pytest.approx(np.linspace(0, 255, 64), abs=1)
+
+    @pytest.mark.parametrize(
+        ("layout", "codec", "suffix"),
+        [("gray16le", "ffv1", "mkv"), ("gray16be", "png", "mkv"), ("gray16be", "rawvideo", "nut"),
+         ("gray12le", "ffv1", "mkv"), ("gray12be", "rawvideo", "nut"), ("gray10le", "ffv1", "mkv"),
+         ("gray10le", "rawvideo", "nut")],
+    )  # fmt: skip
+    def test_a_scene_is_the_same_picture_in_every_layout(self, tmp_path, layout, codec, suffix):
+        """A dark 12-bit scene with one white pixel; brightened, which only works where its depth came through."""
+        pytest.importorskip("av")
+        scene = np.tile(np.linspace(0, 240, 64).astype(np.uint16), (48, 1))
+        scene[0, 0] = 4095
+        bits = int(layout[4:6])
+        values = (scene >> (12 - min(bits, 12))).astype(">u2" if layout.endswith("be") else "<u2")
+        (tmp_path / "raw").write_bytes(values.tobytes() * 3)
+        path = tmp_path / f"a.{suffix}"
+        ffmpeg("-f", "rawvideo", "-pix_fmt", layout, "-s", "64x48", "-i", tmp_path / "raw", "-c:v", codec, path)
+        path = path.rename(path.with_name(os.fsdecode(b"\xe4:") + path.name))
+        plain = read_all(path, mode="rgb")
+        assert len(plain) == 3
+        assert [frame.timestamp_s for frame in plain] == pytest.approx([0, 0.04, 0.08], abs=1e-3)
+        assert plain[0].image[24, :, 0] == pytest.approx(np.linspace(0, 240, 64) / 4095 * 255, abs=1)
+        bright = read_all(path, mode="ir")[0].image
+        # In 8 bits there would be 16 values to stretch; of 10 bits there are 61.
+        assert len(np.unique(bright)) > 40
+
+    def test_without_pyav_deep_gray_is_watched_in_8_bits_and_that_is_told(self, tmp_path, monkeypatch, caplog):
+        monkeypatch.setitem(sys.modules, "av", None)
+        path = tmp_path / "a.mkv"
+        source = "testsrc=size=64x48:rate=10:duration=1,format=gray12le"
+        ffmpeg("-f", "lavfi", "-i", source, "-c:v", "ffv1", path)
+        assert len(read_all(path)) == 10
+        assert "pip install 'edge-c2vl[deep]'" in caplog.text
 
     def test_realtime_takes_the_files_own_time_and_skips_for_a_slow_reader(self, clip):
         with open_camera(str(clip), CameraOptions(realtime=True)) as camera:
@@ -204,11 +238,48 @@ class TestNotAVideo:
         assert name in str(caught.value)
         assert "\n" not in str(caught.value)
 
-    def test_a_damaged_image_among_good_ones_is_named(self, bad):
-        write(bad / "nothing" / "1.png", np.zeros((32, 32), np.uint8))
-        (bad / "nothing" / "2.png").write_text("damaged")
-        with pytest.raises(CameraError, match=r"2\.png"):
+    @pytest.mark.parametrize("damaged", [["1"], ["2"], ["1", "4"], ["3", "4"]])
+    def test_a_damaged_image_among_good_ones_is_left_out_and_told(self, bad, damaged, caplog):
+        folder = bad / "nothing"
+        for name in ("1", "2", "3", "4"):
+            write(folder / f"{name}.png", np.full((32, 32), 10 * int(name), np.uint8))
+        for name in damaged:
+            (folder / f"{name}.png").write_bytes((bad / "cut.png").read_bytes())
+        with open_camera(str(folder), CameraOptions(fps=10, mode="rgb")) as camera:
+            frames = list(iter(camera.read, None))
+            assert camera.damaged == len(damaged)
+        good = [int(name) for name in "1234" if name not in damaged]
+        assert [frame.image[0, 0, 0] for frame in frames] == [10 * number for number in good]
+        assert [frame.timestamp_s for frame in frames] == pytest.approx([(number - 1) / 10 for number in good])
+        assert f"{damaged[0]}.png" in caplog.text
+        assert len(caplog.records) == len(damaged)  # the first by its name, then how many there were
+
+    def test_a_folder_of_damaged_images_alone_is_an_error(self, bad):
+        for name in ("1", "2"):
+            (bad / "nothing" / f"{name}.png").write_text("damaged")
+        with pytest.raises(CameraError, match=r"1\.png"):
             read_all(bad / "nothing")
+
+    @pytest.mark.parametrize("hidden", ["._1.png", ".thumb.png"])
+    def test_hidden_images_are_not_looked_at(self, bad, hidden, caplog):
+        write(bad / "nothing" / "1.png", np.zeros((32, 32), np.uint8))
+        (bad / "nothing" / hidden).write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X")
+        assert len(read_all(bad / "nothing")) == 1
+        assert not caplog.text
+
+    def test_a_small_file_that_states_a_gigapixel_takes_no_memory(self, bad):
+        """In a process of its own: OpenCV reads its limit once."""
+        header = b"P5\n30000 30000\n255\n"
+        (bad / "huge.pgm").write_bytes(header)
+        program = (
+            "import resource, sys\nfrom edge_c2vl.sources.images import Images\nfrom pathlib import Path\n"
+            "try: Images([Path(sys.argv[1])], None)\nexcept Exception as error: print(type(error).__name__)\n"
+            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)\n"
+        )
+        done = subprocess.run([sys.executable, "-c", program, str(bad / "huge.pgm")], capture_output=True, text=True)
+        name, megabytes = done.stdout.split()
+        assert name == "CameraError"
+        assert int(megabytes) < 600
 
     def test_a_file_without_permission(self, clip):
         if os.geteuid() == 0:
@@ -229,3 +300,123 @@ class TestNotAVideo:
         done = subprocess.run([sys.executable, "-c", program, *uris], capture_output=True, text=True, check=True)
         assert done.stderr == ""
         assert len(done.stdout.splitlines()) == len(uris)
+
+
+class TestOddFiles:
+    """What stands in a file's place, or is called strangely. Names on the command line: tests/test_odd_names.py."""
+
+    def test_what_is_no_file_is_told_in_one_line(self, tmp_path):
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(tmp_path / "socket.mp4"))
+        (tmp_path / "loop.mp4").symlink_to("loop.mp4")
+        (tmp_path / "lost.mp4").symlink_to("nowhere")
+        (tmp_path / "folder.mp4").mkdir()
+        for name, says in [
+            ("socket.mp4", "neither a file nor a folder"),
+            ("loop.mp4", "Too many levels of symbolic links"),
+            ("lost.mp4", "there is no file"),
+            ("folder.mp4", "holds no image"),
+            ("n" * 300 + ".mp4", "File name too long"),
+            ("~nobody-of-this-name.mp4", "there is no file"),
+        ]:
+            with pytest.raises(CameraError, match=says) as caught:
+                open_camera(name if name.startswith("~") else str(tmp_path / name))
+            assert str(caught.value).isprintable()
+
+    def test_nothing_writes_into_the_pipe(self, tmp_path):
+        os.mkfifo(tmp_path / "pipe.png")
+        with pytest.raises(CameraError, match="no answer"):
+            open_camera(str(tmp_path / "pipe.png"), CameraOptions(open_timeout_s=0.2))
+
+    def test_a_pipe_that_nobody_writes_into_keeps_no_other_video_from_opening(self, tmp_path, clip):
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(CameraError):
+            open_camera(str(tmp_path / "pipe"), CameraOptions(open_timeout_s=0.2))
+        assert len(read_all(clip)) == 25
+
+    def test_a_file_url_with_bytes_that_are_no_utf8(self, clip):
+        odd = clip.with_name(os.fsdecode(b"fahrt \xe4#?.mp4"))
+        clip.rename(odd)
+        assert len(read_all(f"file://localhost{odd.parent}/fahrt%20%E4%23%3F.mp4")) == 25
+
+    def test_a_name_that_begins_with_a_tilde(self, clip, monkeypatch):
+        clip.rename(clip.with_name("~x.mp4"))
+        monkeypatch.chdir(clip.parent)
+        assert len(read_all("~x.mp4")) == 25
+
+    @pytest.mark.parametrize("name", ["concat:a.mp4", "pipe:0.mp4", "a:b.mp4", "-i.mp4", "%03d.mp4"])
+    def test_what_ffmpeg_would_take_for_syntax(self, clip, monkeypatch, name):
+        clip.rename(clip.with_name(name))
+        monkeypatch.chdir(clip.parent)
+        assert len(read_all(name)) == 25
+
+    @pytest.mark.parametrize("crop", ["64:1", "1:48"])
+    def test_pictures_of_a_single_row_or_column(self, tmp_path, crop):
+        ffmpeg(
+            "-f",
+            "lavfi",
+            "-i",
+            f"testsrc=size=64x48:rate=10:duration=1,crop={crop}",
+            "-c:v",
+            "ffv1",
+            tmp_path / "a.mkv",
+        )
+        assert len(read_all(tmp_path / "a.mkv")) == 10
+
+    @pytest.mark.parametrize("layout", ["rgba", "pal8", "ya8", "rgba64be"])
+    def test_alpha_and_palettes(self, tmp_path, layout):
+        source = "color=red:size=64x48:rate=10:duration=1"
+        ffmpeg("-f", "lavfi", "-i", f"{source},format={layout}", "-c:v", "png", tmp_path / "a.mkv")
+        ffmpeg("-f", "lavfi", "-i", f"{source},format={layout}", "-frames:v", 1, tmp_path / "a.png")
+        film, image = read_all(tmp_path / "a.mkv", mode="rgb"), read_all(tmp_path / "a.png", mode="rgb")
+        assert len(film) == 10
+        gray = layout == "ya8"
+        for frame in (film[0], image[0]):
+            blue, green, red = frame.image[24, 32].tolist()
+            assert (red - blue < 5) if gray else (red > 245 and max(blue, green) < 10)
+
+
+class Timed(Source):
+    """A recording whose pictures have these timestamps."""
+
+    def __init__(self, *times_s):
+        self._left = iter(times_s)
+
+    def read(self):
+        time_s = next(self._left, None)
+        return None if time_s is None else Picture(np.zeros((32, 32, 3), np.uint8), time_s, 0.0)
+
+    def close(self):
+        pass
+
+    def reopen(self):
+        raise NotImplementedError
+
+
+class TestGaps:
+    """`--realtime` where nothing was recorded for a while, or the clock was set."""
+
+    @pytest.fixture
+    def slept(self, monkeypatch):
+        """The seconds that are slept, by a clock that goes on by them alone."""
+        asked = []
+        monkeypatch.setattr(latest.time, "monotonic", lambda: 100.0 + sum(asked))
+        monkeypatch.setattr(latest.time, "sleep", asked.append)
+        return asked
+
+    @pytest.mark.parametrize(
+        ("times_s", "waits_s"),
+        [
+            ([0, 1, 41, 42], [0, 1, 0, 1]),
+            ([0, 1, 41, 81, 82], [0, 1, 0, 0, 1]),
+            ([90000, 90001], [0, 1]),
+            ([50, 51, 3, 4], [0, 1, 0, 1]),
+            ([0, 9, 18], [0, 9, 9]),
+        ],
+    )
+    def test_are_not_slept_through(self, slept, times_s, waits_s, caplog):
+        paced = latest.Paced("drive.ts", Timed(*times_s))
+        given = [picture.timestamp_s for picture in iter(paced.read, None)]
+        assert given == times_s
+        assert slept == pytest.approx(waits_s)
+        assert len(caplog.records) == (max(np.abs(np.diff(times_s))) > 10)  # told once

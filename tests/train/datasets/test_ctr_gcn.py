@@ -82,11 +82,12 @@ def test_labels_as_numbers(tmp_path: Path) -> None:
     assert archive.clips["label"].tolist() == [2, 0, 0, 1, 1, 3, 3]
 
 
-def test_an_empty_clip_is_skipped(tmp_path: Path) -> None:
+def test_an_empty_clip_is_left_out(tmp_path: Path) -> None:
     x = clips(3, 0)
     x[1] = 0
     report = prepare("ctr-gcn", write(tmp_path / "x.npz", x_train=x), tmp_path / "a")
-    assert report.skipped == ["clip train/000001 shows nobody"]
+    assert report.nobody == ["clip train/000001 shows nobody"]
+    assert report.skipped == []
 
 
 @pytest.mark.parametrize(

@@ -148,11 +148,17 @@ def test_another_cameras_labels_are_refused(data_dir: Path, tmp_path: Path) -> N
         "1,{run},0,-4,3,eating,0",
         "1,{run},0,0,99999999999,eating,0",
         "x,{run},0,0,9,eating,0",
-        '1,{run},0,0,9,"eating',
     ],
 )
-def test_broken_labels_are_refused_with_their_line(tmp_path: Path, row: str) -> None:
-    path = write_labels(tmp_path, [f"1,{RUN},0,0,9,eating,0", row.format(run=RUN)])
+def test_a_broken_label_is_told_with_its_line(tmp_path: Path, row: str) -> None:
+    path = write_labels(tmp_path, [f"1,{RUN},0,0,9,eating,0", row.format(run=RUN), f"1,{RUN},1,9,18,eating,0"])
+    first, broken, third = drive_act.read_labels(path)
+    assert (first.name, third.name) == (f"{RUN}/0000-00", f"{RUN}/0001-00")
+    assert f"{path}, line 3" in broken.what
+
+
+def test_a_label_file_that_is_no_csv_is_refused_with_its_line(tmp_path: Path) -> None:
+    path = write_labels(tmp_path, [f"1,{RUN},0,0,9,eating,0", f'1,{RUN},0,0,9,"eating'])
     with pytest.raises(DatasetError, match="line [23]"):
         drive_act.read_labels(path)
 

@@ -14,7 +14,7 @@ from edge_c2vl.archive import Archive
 from edge_c2vl.errors import DatasetError
 from train.datasets import ntu
 from train.datasets.prepare import prepare
-from train.datasets.source import Options
+from train.datasets.source import Options, names_in
 
 NAME = "S001C002P003R001A050"
 
@@ -172,7 +172,7 @@ def test_splits_are_the_official_ones() -> None:
 
 
 def test_the_list_of_missing_skeletons() -> None:
-    names = ntu.read_missing(ntu.MISSING)
+    names = names_in(ntu.MISSING, ntu.NAME)
     assert len(names) == 535
     assert len([name for name in names if name < "S018"]) == 302
     assert {"S001C002P005R002A008", "S017C003P020R001A059", "S032C003P067R002A077"} <= names
@@ -185,7 +185,8 @@ def test_prepare(tmp_path: Path) -> None:
         write(folder, {"1": (0, standing(12)), "2": (0, standing(12, 5))}, 12, name)
     (folder / "S002C001P003R001A005.skeleton").write_text("0\n")
     report = prepare("ntu60", tmp_path, tmp_path / "a60")
-    assert (report.clips, len(report.skipped), report.left_out) == (4, 1, 1)
+    assert (report.clips, len(report.nobody), report.left_out) == (4, 1, 1)
+    assert report.skipped == []
     clips = Archive.open(tmp_path / "a60").clips
     assert clips["name"].tolist() == [
         "S001C001P001R001A001",

@@ -96,7 +96,7 @@ def test_part_of_a_driver_forms_no_groups(folder: Path, tmp_path: Path) -> None:
         [row(0, 0), row(1, 1)],
         [row(-1, 0)],
         [row(10**9, 0)],
-        [row(0, 0).replace("0.0", "nan", 1)],
+        [row(0, 0).replace("0", "nan", 1)],
     ],
     ids=["empty", "short", "text", "view", "views", "negative", "far", "nan"],
 )
@@ -110,6 +110,15 @@ def test_a_broken_file_is_skipped_or_stops(folder: Path, tmp_path: Path, rows: l
     with pytest.raises(DatasetError, match="001-04"):
         prepare("sktdd", folder, tmp_path / "b", strict=True)
     assert not (tmp_path / "b").exists()
+
+
+def test_a_pixel_that_is_no_number_is_a_joint_that_was_not_found(folder: Path, tmp_path: Path) -> None:
+    write(folder / "training/trajectories/001-01/00001.csv", [row(0, 0, (10, 20)), row(1, 0, (float("nan"), 20))])
+    prepare("sktdd", folder, tmp_path / "a", strict=True)
+    archive = Archive.open(tmp_path / "a")
+    index = archive.clips.index[archive.clips["name"] == "normal/001-01"][0]
+    neck = archive.sequence(index)[:, NTU25.index("spine_shoulder")]
+    assert neck.tolist() == [[10, -20, 0, 1], [0, 0, 0, 0]]
 
 
 def test_a_broken_mask_is_skipped(folder: Path, tmp_path: Path) -> None:

@@ -94,3 +94,24 @@ def test_merged_spans_are_apart_and_cover_the_same(truth: list[Span], gap_s: flo
     assert all(a.end_s + gap_s < b.start_s for a, b in itertools.pairwise(whole))
     assert all(any(one.contains(span.start_s) and one.contains(span.end_s) for one in whole) for span in truth)
     assert merged(whole, gap_s) == whole
+
+
+def test_what_is_ambiguous_is_neither_false_nor_missed() -> None:
+    """An alert and a found event that only an ambiguous span explains; another of each outside it."""
+    unclear = [Span(30, 40, "-")]
+    found = [Span(10, 20), Span(33, 41), Span(60, 62)]
+    values = count(
+        [Span(10, 20)], found, ambiguous=unclear, alerts_s=[12, 35, 42, 61], grace_s=3, seconds=990
+    ).to_json()
+    assert (values["found"], values["false_events"], values["false_alerts"]) == (2, 1, 1)
+    assert (values["truth"], values["recall"], values["precision"]) == (1, 1.0, 0.5)
+    assert values["seconds"] == 990
+
+
+@given(spans(), spans(), st.lists(st.floats(0, 40), max_size=5))
+def test_where_all_is_ambiguous_nothing_is_false(truth: list[Span], found: list[Span], alerts_s: list[float]) -> None:
+    options = {"ambiguous": [Span(0, 41)], "alerts_s": alerts_s}
+    values = count(truth, found, **options).to_json()
+    assert values["false_alerts"] == values["false_events"] == 0
+    assert values["found"] == values["matched"]
+    assert values["recall"] == count(truth, found).to_json()["recall"]

@@ -7,18 +7,22 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cli import edge_c2vl
-from edge_c2vl.errors import DatasetError, EdgeC2VLError
+from edge_c2vl.camera import CameraOptions, open_camera
+from edge_c2vl.errors import DatasetError, EdgeC2VLError, UsageError
 from edge_c2vl.policy import Level, Reason, State
 from edge_c2vl.records import SeenSkeleton
 from tests.videos import Recordings
 from train.evaluation.events import Span
 from train.evaluation.live import Recorder, read_truth
+from train.own_labels import OwnLabels
 
 LABELS = ["attentive", "distracted"]
 
@@ -133,6 +137,24 @@ def test_hours_are_those_that_were_watched() -> None:
     assert recorder.labelled() == [Span(1.0, 1.5, "phone"), Span(41.5, 42.0, "phone")]
 
 
+def test_ambiguous_spans_and_gaps_are_no_time_to_divide_by() -> None:
+    recorder = Recorder([Span(2.0, 4.0, "-")])
+    for tenth in (*range(0, 60), *range(1000, 1010)):
+        recorder.skeleton(SeenSkeleton(None, tenth / 10))
+    # 0 to 5.9 s without 2.0 to 4.0, at most `max_step_s` of the gap, 100.0 to 100.9 s.
+    assert recorder.seconds == pytest.approx(5.9 - 2.1 + 1.0 + 0.9)
+
+
+@pytest.mark.parametrize("label", ["-", "?"])
+def test_a_span_can_be_marked_as_ambiguous(tmp_path: Path, label: str) -> None:
+    text = f"start,end,label\n0,1,{label}\n1,2,distracted\n"
+    path = write(tmp_path / "a.csv", text)
+    assert [span.label for span in read_truth(path, LABELS)] == [label, "distracted"]
+    times_s = np.arange(0, 3, 0.5)
+    labels = OwnLabels(("attentive", "distracted")).of(str(tmp_path / "a.mp4"), times_s)
+    assert labels.tolist() == [-1, -1, 1, 1, 0, 0]
+
+
 def call(*arguments: str | Path) -> Result:
     result = CliRunner().invoke(edge_c2vl, [str(argument) for argument in arguments], standalone_mode=False)
     if result.exception and not isinstance(result.exception, SystemExit):
@@ -171,6 +193,40 @@ def test_a_recording_through_the_whole_pipeline(drive: Path, seconds: int, tmp_p
     assert events["false_alerts"] == events["false_events"] == 0
     page = (tmp_path / "report" / "report.html").read_text()
     assert "data:image/png;base64," in page
+
+
+def simulated(folder: Path, seconds: float) -> None:
+    """A simulated driver as numbered pictures, 5 a second."""
+    folder.mkdir(parents=True)
+    with open_camera("simulated:texting?size=320x240&live=no", CameraOptions(fps=5)) as camera:
+        for number in range(round(5 * seconds)):
+            cv2.imwrite(str(folder / f"{number:04d}.png"), camera.read().image)
+
+
+def test_a_folder_is_all_that_lies_in_it_and_a_rate_says_of_how_much(tmp_path: Path) -> None:
+    simulated(tmp_path / "frames", 4)
+    film = tmp_path / "drives" / "anna" / "monday.avi"
+    film.parent.mkdir(parents=True)
+    writer = cv2.VideoWriter(str(film), cv2.VideoWriter.fourcc(*"MJPG"), 5, (320, 240))
+    for picture in sorted((tmp_path / "frames").iterdir()):
+        writer.write(cv2.imread(str(picture)))
+    writer.release()
+    (film.parent / "._monday.avi").write_bytes(b"Mac OS X")
+    write(film.with_suffix(".csv"), "start,end,label\n0,1,-\n")
+    write(tmp_path / "frames.csv", "\ufeffstart,end,label\n0,4,attentive\n")
+    told = call(
+        "eval", tmp_path / "drives", tmp_path / "frames", "--live", "--fps", "5", "--report", tmp_path / "report"
+    )
+    values = json.loads((tmp_path / "report" / "report.json").read_text())
+    recordings = {Path(name).name: found for name, found in values["recordings"].items()}
+    assert set(recordings) == {"monday.avi", "frames"}
+    assert recordings["frames"]["seconds"] == pytest.approx(3.8)
+    assert recordings["monday.avi"]["seconds"] == pytest.approx(2.8)  # less what is ambiguous
+    assert values["events"]["seconds"] == pytest.approx(6.6)
+    assert " in 7 s)" in told.stdout
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(UsageError, match="holds no video"):
+        call("eval", tmp_path / "nothing", "--live")
 
 
 def test_labels_are_checked_before_anything_is_played(drive: Path, seconds: int, tmp_path: Path) -> None:

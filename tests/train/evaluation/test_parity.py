@@ -33,9 +33,7 @@ class Decisions(Sink):
 def test_run_and_eval_give_the_same_clips_and_logits(recording: Recordings, tmp_path: Path, name: str) -> None:
     video = recording(name)
     live = Decisions()
-    watch(
-        Watch(str(video), hop=HOP_S, precision="fp32", backend="onnxruntime:cpu", status=False), [live], signals=False
-    )
+    watch(Watch(str(video), hop=HOP_S, precision="fp32", backend="onnxruntime:cpu", status=False), [live])
     judged = [decision for decision in live.taken if decision.logits is not None]
     assert len(judged) >= 8
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 
 import matplotlib.colors
@@ -106,6 +107,18 @@ def test_encode_released_captions(archive, clip_model, tmp_path):
     encoder = ("--encoder", f"clip:{clip_model}")
     assert run("encode", archive, tmp_path / "bank", "--source", file, *encoder).exit_code == 0
     assert Bank.open(tmp_path / "bank").embeddings.shape == (3, 16, 16)
+    # As published: zipped on a Mac, and sample names with the suffix of the skeletons' files.
+    published = {f"{name}.skeleton": said for name, said in captions.items()}
+    with zipfile.ZipFile(tmp_path / "pkuv2_language.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("language/pkuv2_language.json", "\ufeff" + json.dumps(published))
+        packed.writestr("__MACOSX/language/._pkuv2_language.json", b"\0\5\x16\7Mac OS X")
+        packed.writestr("language/.DS_Store", b"Bud1")
+    assert run("encode", archive, tmp_path / "zipped", "--source", packed.filename, *encoder).exit_code == 0
+    np.testing.assert_array_equal(Bank.open(tmp_path / "zipped").embeddings, Bank.open(tmp_path / "bank").embeddings)
+    with zipfile.ZipFile(packed.filename, "a") as more:
+        more.writestr("ntu60_language.json", json.dumps(captions))
+    with pytest.raises(UsageError, match="holds 2 JSON files"):
+        run("encode", archive, tmp_path / "two", "--source", packed.filename, *encoder)
     del captions["phone_c02"]
     file.write_text(json.dumps(captions))
     with pytest.raises(BankError, match=r"lacks 1 of 3 samples, the first phone_c02; --skip-missing"):

@@ -1,0 +1,99 @@
+"""Makes BlazePose's networks from the files in MediaPipe's wheel: a folder as networks.py opens it.
+
+Needs the packages mediapipe 0.10.14 (for its files; it is not imported) and onnx. The vehicle needs neither.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge_c2vl.errors import EdgeC2VLError, UsageError
+from edge_c2vl.folders import put_in_place, temporary_beside
+from edge_c2vl.pose.convert import Converter
+from edge_c2vl.pose.networks import FORMAT_VERSION, verify
+from edge_c2vl.pose.tflite import mediapipe_folder
+
+PRECISIONS = ("fp32", "fp16")
+WHEEL = "mediapipe 0.10.14"
+NOTICE = f"""BlazePose full: person detector and landmark network
+Copyright The MediaPipe Authors (Google LLC)
+
+Licensed under the Apache License, Version 2.0; see http://www.apache.org/licenses/LICENSE-2.0 and the file LICENSE of
+Edge-C2VL. So say MediaPipe's licence and the model card "BlazePose GHUM 3D".
+
+The files come from the Python package {WHEEL}. Changed for Edge-C2VL: converted from TensorFlow Lite to ONNX, sparse
+weights written out, the outputs for segmentation and for landmarks in metres left out. No weight was altered.
+"""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file in the wheel, its SHA-256, and the names of those of its outputs that are kept, by position."""
+
+    path: str
+    sha256: str
+    outputs: dict[int, str]
+
+
+SOURCES = {
+    "detector": Source(
+        "modules/pose_detection/pose_detection.tflite",
+        "9ba9dd3d42efaaba86b4ff0122b06f29c4122e756b329d89dca1e297fd8f866c",
+        {0: "boxes", 1: "scores"},
+    ),
+    "landmarks": Source(
+        "modules/pose_landmark/pose_landmark_full.tflite",
+        "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f",
+        {0: "landmarks", 1: "presence", 3: "heatmaps"},
+    ),
+}
+
+
+def build_networks(target: Path, overwrite: bool = False) -> dict[str, Any]:
+    """Writes the folder `target` whole or not at all, and returns its manifest. The same sources give the same bytes.
+
+    Raises UsageError where the sources are missing or others than are known, EdgeC2VLError where `target` exists.
+    """
+    if target.exists() and not (overwrite and (target / "manifest.json").is_file()):
+        raise EdgeC2VLError(f"{target} exists already: remove it, name another folder, or give --overwrite")
+    files: dict[str, bytes] = {"NOTICE": NOTICE.encode()}
+    for name, source in SOURCES.items():
+        content = _read(source)
+        for precision in PRECISIONS:
+            graph, weights = Converter(content, source.outputs, precision).convert(f"{name}.weights")
+            files[f"{name}.{precision}.onnx"], files[f"{name}.weights"] = graph, weights
+    manifest = {
+        "format_version": FORMAT_VERSION,
+        "name": "BlazePose full",
+        "source": {"wheel": WHEEL, "files": {source.path: source.sha256 for source in SOURCES.values()}},
+        "licences": ["Apache-2.0: The MediaPipe Authors (Google LLC); see NOTICE"],
+        "files": {
+            name: {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+            for name, content in sorted(files.items())
+        },
+    }
+    folder = temporary_beside(target)
+    try:
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
+        for precision in PRECISIONS:
+            verify(folder, precision)
+        put_in_place(folder, target)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return manifest
+
+
+def _read(source: Source) -> bytes:
+    path = mediapipe_folder() / source.path
+    content = path.read_bytes() if path.is_file() else b""
+    if hashlib.sha256(content).hexdigest() != source.sha256:
+        raise UsageError(f"{path} is not the file of {WHEEL}: install that version with pip install mediapipe==0.10.14")
+    return content

@@ -1,0 +1,241 @@
+"""Small files that ask for much: refused in one line, within bounded memory and time."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import lzma
+import pickle
+import struct
+import subprocess
+import sys
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge_c2vl.errors import DatasetError
+from tests.train.datasets import test_pyskl, test_sktdd
+from train.datasets.packed import unpacked
+from train.datasets.prepare import prepare
+from train.datasets.safe_pickle import load
+from train.datasets.utd_mhad import read_joints
+
+MEGABYTE = 1 << 20
+EIGHT_GIGABYTES = struct.pack("<Q", 8 << 30)
+
+# Each asks for 8 GB or more, or for time without end, in a few bytes.
+PICKLES = {
+    "BINBYTES8": b"\x80\x04\x8e" + EIGHT_GIGABYTES + b"x.",
+    "BINUNICODE8": b"\x80\x04\x8d" + EIGHT_GIGABYTES + b"x.",
+    "BYTEARRAY8": b"\x80\x05\x96" + EIGHT_GIGABYTES + b"x.",
+    "FRAME": b"\x80\x04\x95" + EIGHT_GIGABYTES + b"x.",
+    "BINBYTES": b"\x80\x03B\xff\xff\xff\xffx.",
+    "LONG4": b"\x80\x02\x8b\xff\xff\xff\x7fx.",
+    "LONG_BINPUT": b"\x80\x02]r\xff\xff\xff\xff0.",
+    "PUT": b"]p99999999999\n0.",
+    # ((((), ()), ((), ())), ...) as a key: its hash, and as a name its text, take 2 ** 60 steps.
+    "a key's hash": b"\x80\x04}" + b")" + b"q\0h\0\x86" * 60 + b"Ns.",
+    "a set's hash": b"\x80\x04\x8f()" + b"q\0h\0\x86" * 60 + b"\x90.",
+    "a frozenset's hash": b"\x80\x04()" + b"q\0h\0\x86" * 60 + b"\x91.",
+    "an array's type": b"\x80\x02cnumpy\ndtype\n)" + b"q\0h\0\x86" * 60 + b"\x85R.",
+}
+
+
+def in_a_process(tmp_path: Path, statement: str, path: Path) -> tuple[str, int]:
+    """What a statement about `path` says, and by how many MB it raised the process's memory and address space."""
+    program = (
+        "import re, resource, sys\nfrom pathlib import Path\n"
+        "from edge_c2vl.errors import DatasetError\nfrom train.datasets.prepare import prepare\n"
+        "from train.datasets.safe_pickle import load\nfrom train.datasets.utd_mhad import read\n"
+        "import pandas, pyarrow.parquet, scipy.io\n"
+        "def now():\n"
+        "    text = Path('/proc/self/status').read_text()\n"
+        "    return [int(re.search(name + r':\\s+(\\d+)', text)[1]) // 1024 for name in ('VmPeak', 'VmHWM')]\n"
+        "path, target = Path(sys.argv[1]), Path(sys.argv[2])\nbefore = now()\n"
+        f"try:\n    {statement}\n    print('read')\n"
+        "except DatasetError as error:\n    print(str(error).replace(str(path), 'it')[:300])\n"
+        "print(max(b - a for a, b in zip(before, now())))\n"
+    )
+    command = [sys.executable, "-c", program, str(path), str(tmp_path / "target")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    said, megabytes = done.stdout.splitlines()
+    return said, int(megabytes)
+
+
+@pytest.mark.parametrize("name", PICKLES)
+def test_a_pickle_asks_for_no_more_than_it_brings(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "x.pkl"
+    path.write_bytes(PICKLES[name])
+    said, megabytes = in_a_process(tmp_path, "load(path)", path)
+    assert said.startswith("it") or name in ("LONG_BINPUT", "PUT")  # which ask for nothing any more
+    assert megabytes < 100
+
+
+def doubled(value: bytes) -> bytes:
+    """A tuple of tuples whose text would have 2 ** 60 letters."""
+    return value + b"q\0h\0\x86" * 60
+
+
+def text(word: str) -> bytes:
+    return b"X" + struct.pack("<I", len(word)) + word.encode()
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        {"frame_dir": doubled(b")"), "label": b"K\0"},
+        {"frame_dir": text("x"), "label": doubled(b")")},
+        {"frame_dir": text("x"), "label": b"K\0", "keypoint": doubled(b")")},
+    ],
+    ids=["name", "label", "keypoint"],
+)
+def test_a_small_pyskl_file_does_not_hang(tmp_path: Path, annotation: dict[str, bytes]) -> None:
+    entry = b"}(" + b"".join(text(key) + value for key, value in annotation.items()) + b"u"
+    path = tmp_path / "x.pkl"
+    path.write_bytes(b"\x80\x02}(" + text("annotations") + b"](" + entry + b"e" + text("split") + b"}u.")
+    assert path.stat().st_size < 926
+    said, _ = in_a_process(tmp_path, "prepare('pyskl', path, target)", path)
+    assert said.startswith("it is no pyskl file")
+
+
+def test_a_pyskl_file_that_names_one_array_again_and_again_is_refused(tmp_path: Path) -> None:
+    values = test_pyskl.annotations()
+    values["annotations"] = [values["annotations"][0] | {"frame_dir": str(number)} for number in range(40_000)]
+    values["annotations"][0]["keypoint"] = np.ones((1, 400, 25, 3), np.float32)
+    for entry in values["annotations"]:
+        entry["keypoint"] = values["annotations"][0]["keypoint"]
+    with pytest.raises(DatasetError, match="would unpack to more"):
+        prepare("pyskl", test_pyskl.dump(tmp_path / "x.pkl", values), tmp_path / "a")
+
+
+@settings(max_examples=100)
+@given(st.binary(max_size=60), st.integers(0, 5))
+def test_any_opcodes_end_in_a_value_or_in_an_error_of_ours(tmp_path: Path, program: bytes, protocol: int) -> None:
+    """Property: whatever is executed, nothing else comes out, and no length is believed."""
+    (tmp_path / "x.pkl").write_bytes(pickle.PROTO + bytes([protocol]) + program + b".")
+    with contextlib.suppress(DatasetError):
+        load(tmp_path / "x.pkl")
+
+
+# MATLAB
+
+
+def matlab(points: object, compressed: bool) -> bytes:
+    from scipy.io import savemat
+
+    file = io.BytesIO()
+    savemat(file, {"d_skel": points}, do_compression=compressed)
+    return file.getvalue()
+
+
+def repacked(content: bytes) -> bytes:
+    return content[:128] + struct.pack("<II", 15, len(zlib.compress(content[128:]))) + zlib.compress(content[128:])
+
+
+@settings(max_examples=30)
+@given(st.integers(1, 40), st.booleans(), st.sampled_from([np.float64, np.float32, np.int16, np.uint8]))
+def test_matlab_files_come_back(tmp_path: Path, frames: int, compressed: bool, kind: type) -> None:
+    points = np.random.default_rng(frames).integers(0, 100, (20, 3, frames)).astype(kind)
+    (tmp_path / "a.mat").write_bytes(matlab(points, compressed))
+    np.testing.assert_array_equal(read_joints(tmp_path / "a.mat"), points)
+
+
+MATLAB: dict[str, Callable[[], bytes]] = {
+    "128 MB of zeros": lambda: repacked(matlab(np.zeros((20, 3, 1)), False)[:128] + bytes(128 * MEGABYTE)),
+    "a length of 4 GB": lambda: _patched(-20 * 3 * 8 - 4, 0xFFFFFFF0),
+    "a shape of 10 ** 12": lambda: _patched(168, 0x7FFFFFFF),  # the third side, behind header, tags and flags,
+}
+
+
+def _patched(at: int, value: int) -> bytes:
+    content = bytearray(matlab(np.ones((20, 3, 1)), False))
+    struct.pack_into("<I", content, at % len(content), value)
+    return repacked(bytes(content))
+
+
+@pytest.mark.parametrize("name", MATLAB)
+def test_a_matlab_file_asks_for_no_more_than_it_brings(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "a1_s1_t1_skeleton.mat"
+    path.write_bytes(MATLAB[name]())
+    said, megabytes = in_a_process(tmp_path, "read(path)", path)
+    assert "cannot be read" in said
+    assert megabytes < 300
+
+
+# .tar.* and .zip
+
+
+def tar(size: int, pack: Callable[[bytes], bytes] = lzma.compress) -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        info = tarfile.TarInfo("zeros.csv")
+        info.size = size
+        archive.addfile(info, io.BytesIO(bytes(size)))
+    return pack(file.getvalue())
+
+
+def long_header(size: int) -> bytes:
+    """A .tar.gz whose extended header states, and has, `size` bytes, which tarfile reads at once."""
+    info = tarfile.TarInfo("././@PaxHeader")
+    info.type, info.size = tarfile.XHDTYPE, size
+    return gzip.compress(info.tobuf() + bytes(size), 1)
+
+
+def many(count: int) -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        for number in range(count):
+            archive.addfile(tarfile.TarInfo(str(number)))
+    return lzma.compress(file.getvalue(), preset=0)
+
+
+def zipped(size: int) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("zeros.csv", bytes(size))
+    return file.getvalue()
+
+
+PACKED = {
+    "a.tar.xz": lambda: tar(100 * MEGABYTE),
+    "b.tar.gz": lambda: tar(100 * MEGABYTE, lambda data: gzip.compress(data, 1)),
+    "long.tar.gz": lambda: long_header(100 * MEGABYTE),
+    "many.tar.xz": lambda: many(17_000),
+    "c.zip": lambda: zipped(100 * MEGABYTE),
+}
+
+
+@pytest.mark.parametrize("name", PACKED)
+def test_what_unpacks_to_a_hundred_times_its_size_is_refused_and_leaves_nothing(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(PACKED[name]())
+    with pytest.raises(DatasetError, match="cannot be unpacked"), unpacked(tmp_path / name, tmp_path / "beside"):
+        pass
+    assert list((tmp_path / "beside").iterdir()) == []
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
+def test_an_honest_tar_is_unpacked(tmp_path: Path, mode: str) -> None:
+    (tmp_path / "in" / "below").mkdir(parents=True)
+    (tmp_path / "in" / "below" / "a.txt").write_text("a" * 1000)
+    (tmp_path / "in" / "b.txt").write_text("b")
+    with tarfile.open(tmp_path / "x.tar", mode) as archive:  # type: ignore[call-overload]
+        archive.add(tmp_path / "in", "in")
+    with unpacked(tmp_path / "x.tar", tmp_path) as folder:
+        assert (folder / "in" / "below" / "a.txt").read_text() == "a" * 1000
+        assert (folder / "in" / "b.txt").read_text() == "b"
+
+
+def test_a_far_frame_number_in_a_small_file_makes_no_huge_array(tmp_path: Path) -> None:
+    test_sktdd.write(tmp_path / "training/trajectories/001-01/00001.csv", [test_sktdd.row(0, 0, (9, 9))])
+    test_sktdd.write(tmp_path / "training/trajectories/001-02/00001.csv", [test_sktdd.row(900_000, 0, (9, 9))])
+    report = prepare("sktdd", tmp_path, tmp_path / "a")
+    assert "is that number right?" in report.skipped[0]
+    assert report.clips == 1
