@@ -120,7 +120,8 @@ def run(**arguments: Any) -> None:
             from edge_c2vl.runtime.run import Watch, watch
 
             summary = watch(Watch(**arguments, status=not quiet), signals=signals)
-    except Stopped:
+    except Stopped as stopped:
+        click.echo(f"{stopped} before the run had begun", err=True)
         return
     if as_json:
         click.echo(json.dumps(summary.to_json()))

@@ -11,7 +11,7 @@ from typing import Any
 
 
 class Stopped(BaseException):
-    """A signal asked to end before there was anything to end."""
+    """A signal, which it names, asked to end before there was anything to end."""
 
 
 class Signals:
@@ -40,7 +40,9 @@ class Signals:
         elif not self._stopped:
             # Once: what is open is being closed by then.
             self._stopped = True
-            raise KeyboardInterrupt if number == signal.SIGINT else Stopped
+            if number == signal.SIGINT:
+                raise KeyboardInterrupt
+            raise Stopped(signal.Signals(number).name)
 
     def hang_up(self, number: int, frame: FrameType | None) -> None:
         if not self._rereads:

@@ -96,13 +96,14 @@ def test_fifty_kills_with_everything_on_lose_tear_and_double_no_alert(tmp_path, 
         with (tmp_path / "stderr.txt").open("w") as errors:
             process = subprocess.Popen(command, cwd=ROOT, stderr=errors)
         try:
-
-            def begun(process: subprocess.Popen = process, before: set = runs) -> object:
-                return process.poll() or {run for run, _ in alerts_on_disk(folder)} - before
-
-            wait_for(begun, 120)
+            wait_for(
+                lambda runs=runs, process=process: (
+                    process.poll() is not None or {run for run, _ in alerts_on_disk(folder)} - runs
+                ),
+                120,
+            )
             time.sleep(generator.uniform(0, 1.5))
-            assert process.poll() is None, (tmp_path / "stderr.txt").read_text()
+            assert process.poll() is None, (process.returncode, (tmp_path / "stderr.txt").read_text())
         finally:
             process.send_signal(signal.SIGKILL if kill < KILLS else signal.SIGTERM)
             process.wait(60)
