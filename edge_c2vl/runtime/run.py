@@ -212,7 +212,7 @@ def _outputs(
     if asked.webhook:
         add("webhook", "webhook:Webhook", asked.webhook)
     if asked.alert_clips:
-        add("alert-clips", "skeleton_clips:SkeletonClips", asked.alert_clips)
+        add("alert-clips", "alert_clips:SkeletonClips", asked.alert_clips)
     if asked.serve is not None:
         outputs.append(Deferred("serve", lambda: _open_page(asked, source, model, engine)))
     return outputs

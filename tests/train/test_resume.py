@@ -10,9 +10,9 @@ from click.testing import CliRunner
 
 from edge_c2vl.errors import EdgeC2VLError, UsageError
 from tests.train.test_pretrain import archive, make_bank  # noqa: F401
-from train import data
 from train.commands.finetune import finetune
 from train.commands.pretrain import pretrain
+from train.data import clips
 
 QUICK = ("--width", 4, "--blocks", 3, "--batch-size", 8, "--accelerator", "cpu", "--no-tensorboard", "--frames", 16)
 
@@ -34,8 +34,8 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The stores of clips that are made, in an empty cache."""
     monkeypatch.setenv("EDGE_C2VL_CACHE", str(tmp_path / "cache"))
     stores: list[Path] = []
-    make = data._make
-    monkeypatch.setattr(data, "_make", lambda *given: stores.append(given[3]) or make(*given))
+    make = clips._make
+    monkeypatch.setattr(clips, "_make", lambda *given: stores.append(given[3]) or make(*given))
     return stores
 
 

@@ -287,13 +287,13 @@ def test_systemd_is_told_also_when_no_file_can_be_opened(systemd, monkeypatch):
     wait_for(lambda: systemd == ["READY=1", "WATCHDOG=1"])
 
 
-@pytest.mark.parametrize("what", ["pipeline.temperature_c", "pipeline.Governor.update", "pipeline.psutil.Process"])
+@pytest.mark.parametrize("what", ["pipeline.temperature_c", "pipeline.Throttle.update", "pipeline.psutil.Process"])
 def test_what_fails_in_looking_after_a_run_is_told_once_and_ends_nothing(what, monkeypatch, caplog):
     def fails(*_):
         raise OSError(errno.EMFILE, "Too many open files")
 
     monkeypatch.setattr(pipeline_module, "CHECK_INTERVAL_S", 0.02)
-    monkeypatch.setattr(f"edge_c2vl.{what}", fails)
+    monkeypatch.setattr(f"edge_c2vl.runtime.{what}", fails)
     kept = Kept()
     summary = build(Blinking(300, ()), Pose(), sinks=[kept]).run()
     assert summary.frames > 0
