@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from train.simulate.population.gestures import Gesture, at_head, beyond_head, car, ear, front, lap, mouth, wheel
+from train.simulate.population.gestures import Gesture, at_head, fingers_at_head, car, ear, front, lap, mouth, wheel
 from train.simulate.population.key import Activity, Actors, Keys, choose, shaken
 from train.simulate.population.people import Floats
 
@@ -26,7 +26,7 @@ def _wheel(actors: Actors, side: str) -> Gesture:
     """One hand that steers alone: anywhere on the rim, in the lap of some."""
     column = 0 if side == "left" else 1
     alone = np.where(actors.chance(0.3), actors.between(0, 60), actors.people.grip[:, column])
-    return choose(actors.chance(0.12), _resting(actors, side), wheel(alone, actors.between(0, 30)))
+    return choose(actors.chance(0.08), _resting(actors, side), wheel(alone, actors.between(0, 30)))
 
 
 def _resting(actors: Actors, side: str) -> Gesture:
@@ -53,7 +53,7 @@ def attentive(actors: Actors) -> Keys:
         yaw = actors.random.choice([38.0, -34.0, -18.0, 4.0, 60.0, 0.0], len(actors), p=[0.15, 0.15, 0.2, 0.2, 0.04, 0.26])
         nod = np.where(yaw == 4, 16.0, 2.0)
         glance = np.stack([yaw, nod, np.zeros(len(actors))], axis=1)
-        scratch = beyond_head(actors.spot((-0.05, 0.09), (-0.08, 0.12), (-0.11, 0.0)))
+        scratch = fingers_at_head(actors.spot((-0.05, 0.09), (-0.08, 0.12), (-0.11, 0.0)), actors.pointing())
         touches = actors.chance(0.05)
         yield actors.key(
             left, choose(touches, scratch, right), (0.3, 0.6), (0.2, 0.6), head=glance, lean=(0, 0, 0)
@@ -92,7 +92,7 @@ def interacting_with_phone(actors: Actors, side: str) -> Keys:
 
 def talking_on_phone(actors: Actors, side: str) -> Keys:
     resting = _wheel(actors, "right" if side == "left" else "left")
-    at_ear = ear(actors.jitter(0.02), actors.between(5, 60))
+    at_ear = ear(actors.spot((-0.02, 0.03), (-0.10, 0.02), (-0.11, 0.02)), actors.elbow_lift())
     loud = front(actors.spot((-0.10, 0.12), (0.0, 0.16), (0.12, 0.28)), (-0.4, 0.8, -0.2), (-0.3, 0.2, 0.9), actors.between(5, 40))
     holding = choose(actors.chance(0.12), loud, at_ear)
     tilt = np.float32(1 if side == "left" else -1) * actors.between(-2, 14)
@@ -120,8 +120,8 @@ def eating_or_drinking(actors: Actors) -> Keys:
     resting = {side: _wheel(actors, side) for side in ("left", "right")}
     low = front(actors.spot((-0.06, 0.18), (-0.36, -0.02), (0.20, 0.42)), (-0.8, 0.2, -0.4), (-0.2, 0.2, 0.95))
     drinks = actors.chance(0.75)
-    lift = actors.between(10, 60)
-    at_mouth = mouth(actors.jitter(0.015) + np.where(drinks[:, None], 0, np.array([0, 0.02, 0.03], np.float32)), lift)
+    lift = actors.elbow_lift()
+    at_mouth = mouth(actors.spot((-0.02, 0.06), (-0.12, 0.02), (-0.14, 0.0)) + np.where(drinks[:, None], 0, np.array([0, 0.02, 0.03], np.float32)), lift)
     starts_up = actors.chance(0.8)
     while True:
         nod = np.where(drinks, -actors.between(0, 18), actors.between(0, 6))
@@ -141,7 +141,7 @@ def smoking(actors: Actors) -> Keys:
     with_left = actors.chance(0.6)
     resting = {side: _wheel(actors, side) for side in ("left", "right")}
     at_lips = at_head(
-        actors.spot((0.0, 0.05), (-0.09, -0.03), (-0.16, -0.11)), (-0.5, 0.7, 0.4), (-0.3, -0.2, 0.9), actors.between(5, 60)
+        actors.spot((0.0, 0.05), (-0.09, -0.03), (-0.16, -0.11)), (-0.5, 0.7, 0.4), (-0.3, -0.2, 0.9), actors.elbow_lift()
     )
     window = car(actors.spot((0.26, 0.46), (0.24, 0.48), (-0.42, -0.10)), lift=actors.between(10, 45))
     before = front(actors.spot((0.0, 0.18), (-0.20, 0.06), (0.16, 0.36)), (-0.3, 0.7, -0.5), (-0.6, 0.2, 0.6), actors.between(10, 40))
@@ -199,9 +199,9 @@ def grooming(actors: Actors) -> Keys:
     yaw = -actors.between(-8, 28)
     nod = actors.between(-8, 10)
     base = np.where(hair, actors.spot((-0.02, 0.12), (0.04, 0.20), (-0.08, 0.12)), actors.spot((-0.03, 0.07), (-0.07, 0.07), (-0.13, -0.08)))
-    lift = actors.between(15, 85)
+    lift, pointing = actors.elbow_lift() + 8, actors.pointing()
     while True:
-        left, right = (beyond_head(base + actors.jitter(0.03), lift) for _ in range(2))
+        left, right = (fingers_at_head(base + actors.jitter(0.03), pointing, lift) for _ in range(2))
         look = np.stack([yaw + actors.around(0, 3), nod + actors.around(0, 3), actors.around(0, 5)], axis=1)
         yield actors.key(
             choose(both | with_left, left, resting["left"]),
@@ -246,11 +246,12 @@ def adjusting(actors: Actors) -> Keys:
     belt = actors.spot((0.18, 0.40), (0.30, 0.56), (-0.15, 0.10))
     screen = actors.spot((-0.35, 0.25), (0.40, 0.60), (-0.72, -0.52))
     glasses = actors.spot((0.07, 0.13), (-0.02, 0.06), (-0.10, -0.04))
+    pointing = actors.pointing()
     with_left = (kind == 2) | (actors.chance(0.35) & (kind != 1))
     while True:
         where = np.where((kind == 0)[:, None], visor, np.where((kind == 1)[:, None], mirror, np.where((kind == 2)[:, None], belt, screen)))
         reaching = car(where + actors.jitter(0.05), (-0.1, 0.4, -0.8), (0, -0.3, -1), actors.between(10, 50))
-        at_face = beyond_head(glasses + actors.jitter(0.015), actors.between(20, 60))
+        at_face = fingers_at_head(glasses + actors.jitter(0.015), pointing, actors.between(0, 50))
         hand = choose(kind == 4, at_face, reaching)
         yaw = np.select([kind == 1, kind == 2], [-actors.between(10, 35), actors.between(15, 50)], actors.around(0, 6))
         look = np.stack([yaw, np.where(kind == 0, -8, actors.around(2, 5)), actors.around(0, 3)], axis=1)

@@ -114,12 +114,13 @@ def mouth(jitter: Floats, lift: ArrayLike = 24) -> Gesture:
     return at_head(local, (-0.6, 0.5, 0.3), (-0.3, -0.2, 0.9), lift)
 
 
-def beyond_head(local: Floats, lift: ArrayLike = 45) -> Gesture:
-    """The fingers at a place of the head (N, 3), as when combing or putting on make-up."""
+def fingers_at_head(local: Floats, pointing: Floats, lift: ArrayLike = 30) -> Gesture:
+    """The fingers at a place of the head (N, 3), as when combing or putting on make-up; pointing (N, 3): inwards, up and
+    to the back, the direction of the hand."""
 
     def gesture(place: Place, side: str) -> Hand:
         what = place.head_point(_outwards(side, local))
-        fingers = unit(_outwards(side, (-0.35, 0.75, 0.35)))
-        return (what - place.people.size[:, None] * np.float32(0.15) * fingers).astype(np.float32), _lift(place, lift)
+        fingers = unit(_outwards(side, pointing))
+        return (what - place.people.size[:, None] * np.float32(0.16) * fingers).astype(np.float32), _lift(place, lift)
 
     return gesture

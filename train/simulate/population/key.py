@@ -51,6 +51,14 @@ class Actors:
         """(N, 3), each within the box."""
         return np.stack([self.between(*x), self.between(*y), self.between(*z)], axis=1)
 
+    def elbow_lift(self) -> Floats:
+        """(N,) degrees: mostly the elbow hangs down, now and then it is raised to the side."""
+        return np.where(self.chance(0.75), self.between(-15, 25), self.between(25, 65)).astype(np.float32)
+
+    def pointing(self) -> Floats:
+        """(N, 3) which way a hand at the head points: inwards, up and to the back."""
+        return self.spot((-0.6, 0.0), (0.1, 0.9), (0.2, 0.9))
+
     def jitter(self, metres: float) -> Floats:
         return normal(self.random, 0, metres, len(self), 3)
 

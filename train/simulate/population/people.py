@@ -68,7 +68,7 @@ def draw_people(count: int, random: Random) -> People:
     woman = random.random(count) < 0.4
     stature = np.clip(normal(random, 0, 0.065, count) + np.where(woman, 1.66, 1.78), 1.5, 2.0).astype(np.float32)
     car_wheel = np.stack(
-        [normal(random, 0, 0.02, count), uniform(random, 0.16, 0.32, count), uniform(random, -0.52, -0.36, count)], 1
+        [normal(random, 0, 0.02, count), uniform(random, 0.16, 0.40, count), uniform(random, -0.54, -0.36, count)], 1
     )
     lorry_wheel = np.stack(
         [normal(random, 0, 0.02, count), uniform(random, 0.10, 0.26, count), uniform(random, -0.46, -0.30, count)], 1
