@@ -20,7 +20,7 @@ from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.skeleton import NTU25
 from train.evaluation.sktdd_windows import Data
 
-SHOULDERS, LEFT_ARM, RIGHT_ARM, TRUNK = skeleton._UNIT_BONES
+SHOULDERS, LEFT_ARM, RIGHT_ARM, TRUNK = skeleton.UNIT_BONES
 # From the neck to the nose: about .17 of the stature (Drillis & Contini), the shoulder breadth being .259.
 HEAD = (NTU25.index("spine_shoulder"), NTU25.index("head"), 0.17 / 0.259)
 CHOICES = {
@@ -43,7 +43,7 @@ def main(archive: Path) -> None:
         with (
             tempfile.TemporaryDirectory() as cache,
             patch.dict(os.environ, {"EDGE_C2VL_CACHE": cache}),
-            patch.object(skeleton, "_UNIT_BONES", bones),
+            patch.object(skeleton, "UNIT_BONES", bones),
         ):
             report = floors(Data.open(opened))
         for model, values in report.items():

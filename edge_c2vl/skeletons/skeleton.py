@@ -258,7 +258,7 @@ def resample(sequence: ArrayLike, timestamps_s: ArrayLike, times_s: ArrayLike, m
 # A bone's length as a share of shoulder breadth (Drillis & Contini, segment lengths as shares of stature: shoulder
 # breadth .259, upper arm .186, trunk from shoulders to hips .288). Seen in a picture a bone can only look shorter than
 # it is, so the longest estimate is the nearest to the truth, and it collapses from no side.
-_UNIT_BONES = tuple(
+UNIT_BONES = tuple(
     (NTU25.index(a), NTU25.index(b), share)
     for a, b, share in (
         ("left_shoulder", "right_shoulder", 1.0),
@@ -276,7 +276,7 @@ def body_unit(sequence: Array) -> float:
     ends were seen, divided by its share of a shoulder breadth.
     """
     estimates = [0.0]
-    for a, b, share in _UNIT_BONES:
+    for a, b, share in UNIT_BONES:
         both = (sequence[:, a, 3] > 0) & (sequence[:, b, 3] > 0)
         if both.any():
             lengths = np.linalg.norm(sequence[both, a, :3] - sequence[both, b, :3], axis=1)

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from train.simulate.population.gestures import Gesture, at_head, fingers_at_head, car, ear, front, lap, mouth, wheel
+from train.simulate.population.gestures import Gesture, at_head, car, ear, fingers_at_head, front, lap, mouth, wheel
 from train.simulate.population.key import Activity, Actors, Keys, choose, shaken
 from train.simulate.population.people import Floats
 
@@ -43,21 +43,21 @@ def _resting(actors: Actors, side: str) -> Gesture:
 
 
 def attentive(actors: Actors) -> Keys:
-    """Eyes on the road, hands where they are while driving, a short look into a mirror or at the dashboard, now and then
+    """Eyes on the road, hands where they are while driving, a look into a mirror or at the dashboard, now and then
     a hand to the face or the lever for less than a second."""
     left, right = _grips(actors)
     while True:
         sway = actors.jitter(0.008)
         ahead = np.stack([actors.around(0, 4), actors.around(0, 3), actors.around(0, 2)], axis=1)
         yield actors.key(shaken(left, sway), shaken(right, sway), (0.5, 1.2), (1.5, 5.0), head=ahead)
-        yaw = actors.random.choice([38.0, -34.0, -18.0, 4.0, 60.0, 0.0], len(actors), p=[0.15, 0.15, 0.2, 0.2, 0.04, 0.26])
+        yaw = actors.random.choice(
+            [38.0, -34.0, -18.0, 4.0, 60.0, 0.0], len(actors), p=[0.15, 0.15, 0.2, 0.2, 0.04, 0.26]
+        )
         nod = np.where(yaw == 4, 16.0, 2.0)
         glance = np.stack([yaw, nod, np.zeros(len(actors))], axis=1)
         scratch = fingers_at_head(actors.spot((-0.05, 0.09), (-0.08, 0.12), (-0.11, 0.0)), actors.pointing())
         touches = actors.chance(0.05)
-        yield actors.key(
-            left, choose(touches, scratch, right), (0.3, 0.6), (0.2, 0.6), head=glance, lean=(0, 0, 0)
-        )
+        yield actors.key(left, choose(touches, scratch, right), (0.3, 0.6), (0.2, 0.6), head=glance, lean=(0, 0, 0))
 
 
 def _sided(side: str, doing: Gesture, resting: Gesture) -> tuple[Gesture, Gesture]:
@@ -75,7 +75,10 @@ def interacting_with_phone(actors: Actors, side: str) -> Keys:
     resting = _wheel(actors, other)
     chest = front(actors.spot((-0.08, 0.22), (-0.42, 0.02), (0.16, 0.44)), (-0.3, 0.45, -0.8), (-0.4, 0.6, 0.7))
     rim = shaken(wheel(actors.between(10, 120)), actors.spot((-0.03, 0.03), (0.0, 0.12), (0.0, 0.14)))
-    low = shaken(lap(actors.between(-0.1, 0.2), actors.between(-0.05, 0.15)), actors.spot((-0.02, 0.02), (0, 0.12), (-0.03, 0.03)))
+    low = shaken(
+        lap(actors.between(-0.1, 0.2), actors.between(-0.05, 0.15)),
+        actors.spot((-0.02, 0.02), (0, 0.12), (-0.03, 0.03)),
+    )
     holding = choose(actors.chance(0.45), chest, choose(actors.chance(0.55), rim, low))
     both = actors.chance(0.12)
     helping = choose(both, front(actors.spot((-0.02, 0.10), (-0.32, -0.08), (0.22, 0.38))), resting)
@@ -83,7 +86,11 @@ def interacting_with_phone(actors: Actors, side: str) -> Keys:
     while True:
         typing = shaken(holding, actors.jitter(0.012))
         look = np.stack(
-            [_turn(side, np.where(down, actors.between(-4, 26), 0)), np.where(down, actors.between(8, 36), 2), actors.around(0, 3)],
+            [
+                _turn(side, np.where(down, actors.between(-4, 26), 0)),
+                np.where(down, actors.between(8, 36), 2),
+                actors.around(0, 3),
+            ],
             axis=1,
         )
         yield actors.key(*_sided(side, typing, helping), (0.4, 0.8), (0.4, 2.0), lean=(2, 0, 0), head=look)
@@ -93,12 +100,19 @@ def interacting_with_phone(actors: Actors, side: str) -> Keys:
 def talking_on_phone(actors: Actors, side: str) -> Keys:
     resting = _wheel(actors, "right" if side == "left" else "left")
     at_ear = ear(actors.spot((-0.02, 0.03), (-0.10, 0.02), (-0.11, 0.02)), actors.elbow_lift())
-    loud = front(actors.spot((-0.10, 0.12), (0.0, 0.16), (0.12, 0.28)), (-0.4, 0.8, -0.2), (-0.3, 0.2, 0.9), actors.between(5, 40))
+    loud = front(
+        actors.spot((-0.10, 0.12), (0.0, 0.16), (0.12, 0.28)),
+        (-0.4, 0.8, -0.2),
+        (-0.3, 0.2, 0.9),
+        actors.between(5, 40),
+    )
     holding = choose(actors.chance(0.12), loud, at_ear)
     tilt = np.float32(1 if side == "left" else -1) * actors.between(-2, 14)
     while True:
         look = np.stack([actors.around(0, 8), actors.around(2, 4), tilt], axis=1)
-        yield actors.key(*_sided(side, shaken(holding, actors.jitter(0.008)), resting), (0.7, 1.1), (0.5, 3.0), head=look)
+        yield actors.key(
+            *_sided(side, shaken(holding, actors.jitter(0.008)), resting), (0.7, 1.1), (0.5, 3.0), head=look
+        )
 
 
 def using_multimedia_display(actors: Actors) -> Keys:
@@ -109,7 +123,14 @@ def using_multimedia_display(actors: Actors) -> Keys:
     looks = actors.chance(0.7)
     while True:
         hand = car(where + actors.jitter(0.03), (-0.05, 0.15, -1), (0, -1, -0.1), actors.between(5, 30))
-        look = np.stack([np.where(looks, -actors.between(8, 40), 0), np.where(looks, actors.between(4, 24), 2), actors.around(0, 2)], axis=1)
+        look = np.stack(
+            [
+                np.where(looks, -actors.between(8, 40), 0),
+                np.where(looks, actors.between(4, 24), 2),
+                actors.around(0, 2),
+            ],
+            axis=1,
+        )
         lean = np.stack([actors.between(0, 15), -actors.between(0, 8), -actors.between(0, 12)], axis=1)
         yield actors.key(resting, hand, (0.5, 0.9), (0.3, 1.5), lean=lean, head=look)
 
@@ -121,7 +142,11 @@ def eating_or_drinking(actors: Actors) -> Keys:
     low = front(actors.spot((-0.06, 0.18), (-0.36, -0.02), (0.20, 0.42)), (-0.8, 0.2, -0.4), (-0.2, 0.2, 0.95))
     drinks = actors.chance(0.75)
     lift = actors.elbow_lift()
-    at_mouth = mouth(actors.spot((-0.02, 0.06), (-0.12, 0.02), (-0.14, 0.0)) + np.where(drinks[:, None], 0, np.array([0, 0.02, 0.03], np.float32)), lift)
+    at_mouth = mouth(
+        actors.spot((-0.02, 0.06), (-0.12, 0.02), (-0.14, 0.0))
+        + np.where(drinks[:, None], 0, np.array([0, 0.02, 0.03], np.float32)),
+        lift,
+    )
     starts_up = actors.chance(0.8)
     while True:
         nod = np.where(drinks, -actors.between(0, 18), actors.between(0, 6))
@@ -131,7 +156,11 @@ def eating_or_drinking(actors: Actors) -> Keys:
             look = np.where(raised[:, None], up, np.array([0, 4, 0], np.float32))
             longer = np.where(raised, 2.0, 0.3).astype(np.float32)
             key = actors.key(
-                choose(with_left, hand, resting["left"]), choose(with_left, resting["right"], hand), (0.6, 1.0), (0.5, 1.8), head=look
+                choose(with_left, hand, resting["left"]),
+                choose(with_left, resting["right"], hand),
+                (0.6, 1.0),
+                (0.5, 1.8),
+                head=look,
             )
             yield replace(key, hold_s=key.hold_s * longer)
 
@@ -141,17 +170,31 @@ def smoking(actors: Actors) -> Keys:
     with_left = actors.chance(0.6)
     resting = {side: _wheel(actors, side) for side in ("left", "right")}
     at_lips = at_head(
-        actors.spot((0.0, 0.05), (-0.09, -0.03), (-0.16, -0.11)), (-0.5, 0.7, 0.4), (-0.3, -0.2, 0.9), actors.elbow_lift()
+        actors.spot((0.0, 0.05), (-0.09, -0.03), (-0.16, -0.11)),
+        (-0.5, 0.7, 0.4),
+        (-0.3, -0.2, 0.9),
+        actors.elbow_lift(),
     )
     window = car(actors.spot((0.26, 0.46), (0.24, 0.48), (-0.42, -0.10)), lift=actors.between(10, 45))
-    before = front(actors.spot((0.0, 0.18), (-0.20, 0.06), (0.16, 0.36)), (-0.3, 0.7, -0.5), (-0.6, 0.2, 0.6), actors.between(10, 40))
-    away = choose(actors.chance(0.4), before, choose(with_left & actors.chance(0.6), window, wheel(actors.between(0, 90))))
+    before = front(
+        actors.spot((0.0, 0.18), (-0.20, 0.06), (0.16, 0.36)),
+        (-0.3, 0.7, -0.5),
+        (-0.6, 0.2, 0.6),
+        actors.between(10, 40),
+    )
+    away = choose(
+        actors.chance(0.4), before, choose(with_left & actors.chance(0.6), window, wheel(actors.between(0, 90)))
+    )
     first = actors.chance(0.6)
     while True:
         for raised in (first, ~first):
             hand = choose(raised, shaken(at_lips, actors.jitter(0.008)), shaken(away, actors.jitter(0.01)))
             yield actors.key(
-                choose(with_left, hand, resting["left"]), choose(with_left, resting["right"], hand), (0.6, 1.0), (0.8, 2.5), head=(0, 2, 0)
+                choose(with_left, hand, resting["left"]),
+                choose(with_left, resting["right"], hand),
+                (0.6, 1.0),
+                (0.8, 2.5),
+                head=(0, 2, 0),
             )
 
 
@@ -164,7 +207,9 @@ def reaching_behind(actors: Actors) -> Keys:
     where = actors.spot((-0.72, -0.22), (-0.05, 0.42), (0.25, 0.85))
     while True:
         hand = car(where + actors.jitter(0.05), (-0.4, -0.2, 1), (0, -1, 0), actors.between(5, 50))
-        look = np.stack([np.where(looks, -actors.between(20, 70), 0), actors.between(-4, 22), actors.around(0, 5)], axis=1)
+        look = np.stack(
+            [np.where(looks, -actors.between(20, 70), 0), actors.between(-4, 22), actors.around(0, 5)], axis=1
+        )
         lean = np.stack([bent, -actors.between(2, 22), twist], axis=1)
         yield actors.key(resting, hand, (0.7, 1.2), (0.4, 2.0), lean=lean, head=look)
 
@@ -184,10 +229,17 @@ def fetching_an_object(actors: Actors) -> Keys:
         right = car(where + actors.jitter(0.04), (-0.3, -0.6, -0.6), (0, -1, 0), 15)
         left = car(pocket + actors.jitter(0.04), (0.2, -0.7, -0.5), (-1, 0, 0), 15)
         side = np.where(left_side, -1.0, 1.0)
-        lean = np.stack([actors.between(8, 30) * far + 6, -side * actors.between(6, 24), -side * actors.between(2, 20)], axis=1)
+        lean = np.stack(
+            [actors.between(8, 30) * far + 6, -side * actors.between(6, 24), -side * actors.between(2, 20)], axis=1
+        )
         look = np.stack([-side * actors.between(10, 55), actors.between(8, 34), actors.around(0, 4)], axis=1)
         yield actors.key(
-            choose(left_side, left, resting["left"]), choose(left_side, resting["right"], right), (0.6, 1.1), (0.4, 1.8), lean=lean, head=look
+            choose(left_side, left, resting["left"]),
+            choose(left_side, resting["right"], right),
+            (0.6, 1.1),
+            (0.4, 1.8),
+            lean=lean,
+            head=look,
         )
 
 
@@ -198,7 +250,11 @@ def grooming(actors: Actors) -> Keys:
     hair = actors.chance(0.6)[:, None]
     yaw = -actors.between(-8, 28)
     nod = actors.between(-8, 10)
-    base = np.where(hair, actors.spot((-0.02, 0.12), (0.04, 0.20), (-0.08, 0.12)), actors.spot((-0.03, 0.07), (-0.07, 0.07), (-0.13, -0.08)))
+    base = np.where(
+        hair,
+        actors.spot((-0.02, 0.12), (0.04, 0.20), (-0.08, 0.12)),
+        actors.spot((-0.03, 0.07), (-0.07, 0.07), (-0.13, -0.08)),
+    )
     lift, pointing = actors.elbow_lift() + 8, actors.pointing()
     while True:
         left, right = (fingers_at_head(base + actors.jitter(0.03), pointing, lift) for _ in range(2))
@@ -218,9 +274,16 @@ def talking_to_passenger(actors: Actors) -> Keys:
     gestures = actors.chance(0.3)
     yaw = -actors.between(28, 80)
     while True:
-        speaking = front(actors.spot((-0.05, 0.30), (-0.35, 0.05), (0.20, 0.45)), (-0.2, 0.4, -0.8), (-0.2, 0.6, 0.5), actors.between(5, 40))
+        speaking = front(
+            actors.spot((-0.05, 0.30), (-0.35, 0.05), (0.20, 0.45)),
+            (-0.2, 0.4, -0.8),
+            (-0.2, 0.6, 0.5),
+            actors.between(5, 40),
+        )
         back = actors.chance(0.2)
-        look = np.stack([np.where(back, -4, yaw + actors.around(0, 6)), actors.around(3, 5), actors.around(0, 5)], axis=1)
+        look = np.stack(
+            [np.where(back, -4, yaw + actors.around(0, 6)), actors.around(3, 5), actors.around(0, 5)], axis=1
+        )
         lean = np.stack([actors.around(0, 2), -actors.between(0, 7), -actors.between(0, 20)], axis=1)
         yield actors.key(left, choose(gestures, speaking, right), (0.4, 0.9), (0.6, 3.0), lean=lean, head=look)
 
@@ -232,9 +295,18 @@ def reading_or_writing(actors: Actors) -> Keys:
     while True:
         base = np.stack([apart, up, away], axis=1)
         left = front(base + actors.jitter(0.012), (-0.2, 0.4, -0.8), (-0.6, 0.5, 0.5), actors.between(0, 15))
-        right = front(base + actors.jitter(0.05) * moves[:, None], (-0.2, 0.4, -0.8), (-0.6, 0.5, 0.5), actors.between(0, 15))
+        right = front(
+            base + actors.jitter(0.05) * moves[:, None], (-0.2, 0.4, -0.8), (-0.6, 0.5, 0.5), actors.between(0, 15)
+        )
         look = np.stack([actors.around(0, 10), actors.between(14, 38), actors.around(0, 3)], axis=1)
-        yield actors.key(left, right, (0.3, 0.8), (0.3, 1.6), lean=np.stack([actors.between(0, 12), actors.around(0, 2), actors.around(0, 3)], axis=1), head=look)
+        yield actors.key(
+            left,
+            right,
+            (0.3, 0.8),
+            (0.3, 1.6),
+            lean=np.stack([actors.between(0, 12), actors.around(0, 2), actors.around(0, 3)], axis=1),
+            head=look,
+        )
 
 
 def adjusting(actors: Actors) -> Keys:
@@ -249,14 +321,23 @@ def adjusting(actors: Actors) -> Keys:
     pointing = actors.pointing()
     with_left = (kind == 2) | (actors.chance(0.35) & (kind != 1))
     while True:
-        where = np.where((kind == 0)[:, None], visor, np.where((kind == 1)[:, None], mirror, np.where((kind == 2)[:, None], belt, screen)))
+        where = np.where(
+            (kind == 0)[:, None],
+            visor,
+            np.where((kind == 1)[:, None], mirror, np.where((kind == 2)[:, None], belt, screen)),
+        )
         reaching = car(where + actors.jitter(0.05), (-0.1, 0.4, -0.8), (0, -0.3, -1), actors.between(10, 50))
         at_face = fingers_at_head(glasses + actors.jitter(0.015), pointing, actors.between(0, 50))
         hand = choose(kind == 4, at_face, reaching)
         yaw = np.select([kind == 1, kind == 2], [-actors.between(10, 35), actors.between(15, 50)], actors.around(0, 6))
         look = np.stack([yaw, np.where(kind == 0, -8, actors.around(2, 5)), actors.around(0, 3)], axis=1)
         yield actors.key(
-            choose(with_left, hand, resting["left"]), choose(with_left, resting["right"], hand), (0.4, 0.9), (0.2, 1.0), lean=(3, 0, 0), head=look
+            choose(with_left, hand, resting["left"]),
+            choose(with_left, resting["right"], hand),
+            (0.4, 0.9),
+            (0.2, 1.0),
+            lean=(3, 0, 0),
+            head=look,
         )
 
 
@@ -265,8 +346,9 @@ def out_of_position(actors: Actors) -> Keys:
     kind = actors.random.integers(0, 3, len(actors))
     left, right = _grips(actors)
     drops = actors.chance(0.5)
-    left, right = choose(drops, lap(actors.between(-0.2, 0.1), actors.between(0, 0.15)), left), choose(
-        actors.chance(0.5), lap(actors.between(-0.2, 0.1), actors.between(0, 0.15)), right
+    left, right = (
+        choose(drops, lap(actors.between(-0.2, 0.1), actors.between(0, 0.15)), left),
+        choose(actors.chance(0.5), lap(actors.between(-0.2, 0.1), actors.between(0, 0.15)), right),
     )
     side = np.where(actors.chance(0.5), 1.0, -1.0)
     bent = np.select([kind == 0, kind == 1], [actors.between(0, 14), actors.between(0, 14)], actors.between(25, 50))
@@ -274,7 +356,14 @@ def out_of_position(actors: Actors) -> Keys:
     lean = np.stack([bent, tilt, actors.around(0, 5)], axis=1)
     nod = np.select([kind == 0, kind == 1], [actors.between(28, 55), actors.between(5, 40)], actors.between(0, 30))
     while True:
-        look = np.stack([actors.around(0, 10), nod + actors.around(0, 3), np.where(kind == 1, side * actors.between(5, 30), side * actors.between(0, 25))], axis=1)
+        look = np.stack(
+            [
+                actors.around(0, 10),
+                nod + actors.around(0, 3),
+                np.where(kind == 1, side * actors.between(5, 30), side * actors.between(0, 25)),
+            ],
+            axis=1,
+        )
         yield actors.key(left, right, (0.6, 1.6), (1.0, 4.0), lean=lean, head=look)
 
 
@@ -297,6 +386,7 @@ ACTIVITIES: dict[str, Activity] = {
 }
 LABELS = list(ACTIVITIES)
 MIRRORED = [
-    LABELS.index(name.replace("_left", "_RIGHT").replace("_right", "_left").replace("_RIGHT", "_right")) for name in LABELS
+    LABELS.index(name.replace("_left", "_RIGHT").replace("_right", "_left").replace("_RIGHT", "_right"))
+    for name in LABELS
 ]
 """What an activity is called when left and right are exchanged."""

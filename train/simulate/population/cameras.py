@@ -23,7 +23,7 @@ PLACES: dict[str, tuple[float, tuple[float, float], tuple[float, float], tuple[f
 
 @dataclass(frozen=True)
 class Cameras:
-    """N pinhole cameras. place (N,): index in PLACES. position (N, 3); axes (N, 3, 3), rows: right, up, away; focal (N,):
+    """N pinhole cameras. place (N,): index in PLACES; position (N, 3); axes (N, 3, 3): right, up, away; focal (N,)
     of half a picture's width; aspect (N,): height by width."""
 
     place: Floats
@@ -51,7 +51,8 @@ def draw_cameras(count: int, random: Random) -> Cameras:
     position = boxes[..., 0] + (boxes[..., 1] - boxes[..., 0]) * uniform(random, 0, 1, count, 3)
     # The camera looks at the driver's upper body, and more or less beside it.
     target = np.stack(
-        [uniform(random, -0.15, 0.10, count), uniform(random, 0.10, 0.48, count), uniform(random, -0.35, 0.10, count)], 1
+        [uniform(random, -0.15, 0.10, count), uniform(random, 0.10, 0.48, count), uniform(random, -0.35, 0.10, count)],
+        1,
     )
     away = unit(target - position)
     right = unit(np.cross(vector(0, 1, 0), away))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import warnings
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_c2vl.skeleton import _UNIT_BONES, MEDIAPIPE33, NTU25, ORIGIN, Array, to_ntu25
-from edge_c2vl.window import ClipSpec
+from edge_c2vl.skeletons.clip import ClipSpec
+from edge_c2vl.skeletons.skeleton import MEDIAPIPE33, NTU25, ORIGIN, UNIT_BONES, Array, to_ntu25
 from train.simulate.population.activities import LABELS, MIRRORED
-from train.simulate.population.cameras import PLACES, draw_cameras
+from train.simulate.population.cameras import draw_cameras
 from train.simulate.population.estimator import Errors, observe
 from train.simulate.population.kinematics import place_joints, place_trunk
 from train.simulate.population.motion import Script, perform
@@ -85,12 +86,12 @@ def normalise_many(sequences: Array, spec: ClipSpec) -> tuple[Array, NDArray[np.
     used = np.array([name in spec.joints for name in NTU25.joints])
     seen = (sequences[..., 3] > 0) & used
     places = np.where(seen[..., None], sequences[..., :2], np.nan)
-    with np.errstate(invalid="ignore"), np.testing.suppress_warnings() as quiet:
-        quiet.filter(RuntimeWarning)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a joint that was never seen has no median
         origin = np.nanmedian(places[:, :, ORIGIN], axis=1)
         lengths = [
             np.nanmedian(np.linalg.norm(places[:, :, a] - places[:, :, b], axis=-1), axis=1) / share
-            for a, b, share in _UNIT_BONES
+            for a, b, share in UNIT_BONES
         ]
     unit = np.nanmax(np.stack([*lengths, np.zeros(len(places))]), axis=0)
     known = np.isfinite(origin).all(axis=1) & (unit > 1e-6)
@@ -100,6 +101,3 @@ def normalise_many(sequences: Array, spec: ClipSpec) -> tuple[Array, NDArray[np.
     data[:, :2] = moved.transpose(0, 3, 1, 2)
     arms = seen[:, :, [NTU25.index(f"{s}_{j}") for s in ("left", "right") for j in ("elbow", "wrist")]].any(axis=2)
     return data, (arms.mean(axis=1) * known).astype(np.float32)
-
-
-__all__ = ["LABELS", "MIRRORED", "PLACES", "Drawn", "draw_clips", "draw_script", "normalise_many", "replace"]

@@ -19,8 +19,8 @@ ARM = ("shoulder", "elbow", "wrist")
 class Errors:
     """Shares and sizes. Sizes are standard deviations in shoulder breadths.
 
-    bias: an error that stays for a clip; drift: one that changes slowly; tremble: one of each frame. hidden_missing: the
-    share of clips whose estimator leaves out what is hidden (OpenPose); others guess it, `guess` off (MediaPipe).
+    bias: an error that stays for a clip; drift: one that changes slowly; tremble: one of each frame. hidden_missing:
+    the share of clips whose estimator leaves out what is hidden (OpenPose); others guess it, `guess` off (MediaPipe).
     joint_missing: a joint that is never found in a clip. hips_missing: hips likewise. swapped: arms exchanged.
     """
 
@@ -37,7 +37,7 @@ class Errors:
 def observe(
     joints: dict[str, Floats], trunk: Trunk, cameras: Cameras, errors: Errors, random: Random
 ) -> tuple[dict[str, Floats], dict[str, Bools]]:
-    """True joints (N, T, 3) -> name -> (N, T, 2) in the picture, half picture widths, y up; and which are seen (N, T)."""
+    """True joints (N, T, 3) -> name -> (N, T, 2) in half picture widths, y up; and which are seen (N, T)."""
     projected = {name: cameras.project(points) for name, points in joints.items()}
     across = projected["left_shoulder"][..., :2] - projected["right_shoulder"][..., :2]
     trunk_length = np.linalg.norm(
@@ -58,7 +58,7 @@ def observe(
         places[name] = place.astype(np.float32)
         seen[name] = cameras.inside(points) & ~lost[:, None] & ~(hidden & leaves_out[:, None])
     _swap_arms(places, seen, random.random(count) < errors.swapped)
-    _face(joints, trunk, cameras, seen, leaves_out)
+    _face(trunk, cameras, seen, leaves_out)
     return places, seen
 
 
@@ -77,7 +77,9 @@ def _noise(count: int, frames: int, errors: Errors, random: Random) -> Floats:
 def _behind_body(points: Floats, trunk: Trunk, cameras: Cameras) -> Bools:
     """(N, T): whether trunk or head lie between the camera and these points (N, T, 3)."""
     origin = cameras.position[:, None]
-    return _blocks(origin, points, trunk.waist, trunk.top, 0.11) | _blocks(origin, points, trunk.skull, trunk.skull, 0.095)
+    return _blocks(origin, points, trunk.waist, trunk.top, 0.11) | _blocks(
+        origin, points, trunk.skull, trunk.skull, 0.095
+    )
 
 
 def _blocks(origin: Floats, points: Floats, start: Floats, end: Floats, radius: float) -> Bools:
@@ -103,9 +105,7 @@ def _swap_arms(places: dict[str, Floats], seen: dict[str, Bools], chosen: Bools)
             values[left][chosen], values[right][chosen] = other[chosen], one[chosen]
 
 
-def _face(
-    joints: dict[str, Floats], trunk: Trunk, cameras: Cameras, seen: dict[str, Bools], leaves_out: Bools
-) -> None:
+def _face(trunk: Trunk, cameras: Cameras, seen: dict[str, Bools], leaves_out: Bools) -> None:
     """Parts of the face that the head itself hides, where the estimator leaves those out."""
     to_camera = cameras.position[:, None] - trunk.skull
     to_camera = to_camera / np.linalg.norm(to_camera, axis=-1, keepdims=True)

@@ -69,23 +69,22 @@ def place_trunk(people: People, posture: Floats) -> Trunk:
     recline, stature = people.recline[:, None], people.stature[:, None, None]
     trunk, neck = 0.288 * stature, 0.052 * stature
     frames = [
-        turned(share * lean[..., 0] - recline, share * lean[..., 1], share * lean[..., 2]) for share in (1 / 3, 2 / 3, 1)
+        turned(share * lean[..., 0] - recline, share * lean[..., 1], share * lean[..., 2])
+        for share in (1 / 3, 2 / 3, 1)
     ]
     hips = people.seat[:, None] + posture[..., ROOT]
     waist = hips + 0.30 * trunk * frames[0][..., 1]
     ribs = waist + 0.30 * trunk * frames[1][..., 1]
     top = ribs + 0.40 * trunk * frames[2][..., 1]
     # The head keeps the gaze level while the trunk leans: it follows the trunk's turn, and half of its tilt.
-    axes = turned(
-        head[..., 1] + 0.25 * lean[..., 0], head[..., 2] + 0.5 * lean[..., 1], head[..., 0] + lean[..., 2]
-    )
+    axes = turned(head[..., 1] + 0.25 * lean[..., 0], head[..., 2] + 0.5 * lean[..., 1], head[..., 0] + lean[..., 2])
     along = unit(frames[2][..., 1] + axes[..., 1] + vector(0, 0, -0.25))
     skull = top + times(frames[2], vector(0, 0.015, 0)) + neck * along + times(axes, vector(0, 0.062, -0.022))
     return Trunk(hips, frames[0], waist, top, frames[2], skull, axes)
 
 
 def place_joints(people: People, posture: Floats) -> dict[str, Floats]:
-    """Joint name (as in edge_c2vl.skeleton.MEDIAPIPE33, of head, trunk and arms) -> (N, T, 3), metres."""
+    """Joint name (as in edge_c2vl.skeletons.skeleton.MEDIAPIPE33, of head, trunk and arms) -> (N, T, 3), metres."""
     trunk = place_trunk(people, posture)
     joints = {name: trunk.head_point(place) for name, place in HEAD_POINTS.items()}
     for side, hand, lift in (("left", LEFT, LEFT_LIFT), ("right", RIGHT, RIGHT_LIFT)):
@@ -119,5 +118,3 @@ def _arm(people: People, trunk: Trunk, side: str, hand: Floats, lift: Floats) ->
     near = (length**2 + upper**2 - forearm**2) / (2 * length)
     elbow = shoulder + near * along + np.sqrt(np.maximum(upper**2 - near**2, 0)) * pole
     return shoulder.astype(np.float32), elbow.astype(np.float32), wrist.astype(np.float32)
-
-

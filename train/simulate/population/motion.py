@@ -9,11 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from train.simulate.population.activities import ACTIVITIES
-from train.simulate.population.gestures import Place
+from train.simulate.population.gestures import Seat
+from train.simulate.population.key import Actors, Pose
 from train.simulate.population.kinematics import (
-    HEAD, LEAN, LEFT, LEFT_LIFT, RIGHT, RIGHT_LIFT, ROOT, SIZE, place_trunk,
+    HEAD,
+    LEAN,
+    LEFT,
+    LEFT_LIFT,
+    RIGHT,
+    RIGHT_LIFT,
+    ROOT,
+    SIZE,
+    place_trunk,
 )  # fmt: skip
-from train.simulate.population.key import Actors, Key
 from train.simulate.population.people import Floats, People, Random, uniform
 
 Ints = NDArray[np.int64]
@@ -36,13 +44,13 @@ class Script:
         return np.where(times_s[None] < middle, self.first[:, None], self.second[:, None])
 
 
-def resolve(people: People, key: Key) -> Floats:
+def resolve(people: People, key: Pose) -> Floats:
     """The key's postures (N, 17): trunk and head first, then the hands, which go by them."""
     posture = np.zeros((len(people), 1, SIZE), np.float32)
     posture[:, 0, ROOT] = key.root
     posture[:, 0, LEAN] = people.lean + key.lean
     posture[:, 0, HEAD] = people.head + key.head
-    place = Place(people, place_trunk(people, posture))
+    place = Seat(people, place_trunk(people, posture))
     for side, hand, lift in (("left", LEFT, LEFT_LIFT), ("right", RIGHT, RIGHT_LIFT)):
         posture[:, 0, hand], posture[:, 0, lift] = (key.left if side == "left" else key.right)(place, side)
     return posture[:, 0]

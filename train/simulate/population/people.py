@@ -1,5 +1,5 @@
-"""Who sits in which vehicle, drawn for many drivers at once. Axes and units as in edge_c2vl.simulated.body: metres, x to
-the driver's left, y up, z to the rear, from the hip point of a driver of mean stature."""
+"""Who sits in which vehicle, drawn for many drivers at once. Axes and units as in edge_c2vl.simulated.body: metres, x
+to the driver's left, y up, z to the rear, from the hip point of a driver of mean stature."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ def normal(random: Random, mean: float, deviation: float, *shape: int) -> Floats
 class People:
     """N drivers and their vehicles; each field is (N,) or (N, 3).
 
-    Body: stature, breadth (scales the shoulders), recline (degrees of the seat's back), seat (3: the hip point), lean and
-    head (3: the usual angles, degrees, as in edge_c2vl.simulated.body.Posture), tempo. Vehicle: lorry (1 or 0), wheel (3:
-    its centre), radius, tilt (degrees by which the wheel's plane is raised from lying flat), steering (degrees by which
-    the wheel is turned). grip (2: degrees from the wheel's top, left and right hand).
+    Body: stature; breadth, which scales the shoulders; recline, degrees of the seat's back; seat (3), the hip point; lean
+    and head (3), the usual angles in degrees as in edge_c2vl.simulated.body.Posture; tempo.
+
+    Vehicle: lorry, 1 or 0; wheel (3), its centre; radius; tilt, degrees by which the wheel's plane is raised from lying
+    flat; steering, degrees by which the wheel is turned. grip (2): degrees from the wheel's top, left and right hand.
     """
 
     stature: Floats
