@@ -25,8 +25,8 @@ def normal(random: Random, mean: float, deviation: float, *shape: int) -> Floats
 class People:
     """N drivers and their vehicles; each field is (N,) or (N, 3).
 
-    Body: stature; breadth, which scales the shoulders; recline, degrees of the seat's back; seat (3), the hip point; lean
-    and head (3), the usual angles in degrees as in edge_c2vl.simulated.body.Posture; tempo.
+    Body: stature; breadth, which scales the shoulders; recline, degrees of the seat's back; seat (3), the hip point;
+    lean and head (3), the usual angles in degrees as in edge_c2vl.simulated.body.Posture; tempo.
 
     Vehicle: lorry, 1 or 0; wheel (3), its centre; radius; tilt, degrees by which the wheel's plane is raised from lying
     flat; steering, degrees by which the wheel is turned. grip (2): degrees from the wheel's top, left and right hand.
