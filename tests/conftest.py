@@ -36,6 +36,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 # A shell that runs this in the background has SIGINT ignored, and processes that the tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# nohup has SIGHUP ignored, which a run leaves so.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ class Deferred(Sink):
     """Stands for the sink that `build` opens. `name`: the option that asks for it, without dashes. wants_skeletons:
     whether it is given skeletons while it is not open yet, too.
 
-    `open_first` is for the start of a run. While that fails the outlet calls `open` again and again, and keeps what
+    `open_first` is for the start of a run. While that fails the queue calls `open` again and again, and keeps what
     comes meanwhile.
     """
 

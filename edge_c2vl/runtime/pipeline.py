@@ -127,7 +127,7 @@ class Pipeline:
     ) -> None:
         check_hop(hop_s, policy or PolicySettings())
         self.summary, self.timings = Summary(), Timings()
-        self.governor = Throttle()
+        self.throttle = Throttle()
         self._once = Once()
         self._camera, self._pose, self._spec = camera, pose, clip
         self._hop_s, self._layout, self._watchdog_s = hop_s, layout, watchdog_s
@@ -189,8 +189,8 @@ class Pipeline:
 
     @property
     def reduced(self) -> int:
-        """How many steps the run does less than all, because of heat or load (see governor); 0: full work."""
-        return self.governor.step
+        """How many steps the run does less than all, because of heat or load (see throttle); 0: full work."""
+        return self.throttle.step
 
     @property
     def refused_speeds(self) -> int:
@@ -294,7 +294,7 @@ class Pipeline:
         with self._once.guard("adapting the work to heat and load"):
             ages = self.timings.newest("frame age", 40)
             age_ms = float(np.percentile(ages, 95)) if len(ages) >= 10 else None
-            self.governor.update(now_s, hottest_c, age_ms)
+            self.throttle.update(now_s, hottest_c, age_ms)
         state = self._newest.state.value if self._newest is not None else "starting"
         down = ", ".join(name for name, why in self.outputs_down().items() if why is not None)
         notifier.send("WATCHDOG=1", f"STATUS={state}, {self.summary.frames} frames{down and f', down: {down}'}")
@@ -329,7 +329,7 @@ class Pipeline:
         try:
             while (frame := self._frames.take()) is not None:
                 started = started or time.monotonic()
-                if skipper.skips(frame.timestamp_s, self.governor.stride):
+                if skipper.skips(frame.timestamp_s, self.throttle.stride):
                     self._skipped += 1
                     continue
                 blind = frame.image is None or (self._camera.live and freeze.frozen(frame.image, frame.timestamp_s))
@@ -344,7 +344,7 @@ class Pipeline:
                     last_seen_s = now_s
                 # A frame that is early by rounding alone is the one that was due, and the next decision is a hop later.
                 if now_s >= due_s - 1e-6:
-                    hop_s = self.governor.hop_s(self._hop_s, self._monitor.policy.settings.max_step_s)
+                    hop_s = self.throttle.hop_s(self._hop_s, self._monitor.policy.settings.max_step_s)
                     due_s += hop_s * (1 + (now_s + 1e-6 - due_s) // hop_s)
                     with self.timings.measure("window"):
                         clip = window.clip()

@@ -13,7 +13,7 @@ from edge_c2vl.errors import EdgeC2VLError
 
 
 def in_own_process(function: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
-    """Calls a function of this module in a fresh interpreter. Raises what it raised, where that is an EdgeC2VLError."""
+    """Calls a function of a module in a fresh interpreter. Raises what it raised, where that is an EdgeC2VLError."""
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_answer, args=(sender, function, arguments))

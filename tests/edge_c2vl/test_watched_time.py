@@ -66,7 +66,7 @@ class Slow(Camera):
 def test_a_hot_machine_with_a_slow_camera_still_sees_the_driver(fps):
     kept = Kept()
     pipeline = build(Slow(int(20 * fps), fps), sinks=[kept])
-    pipeline.governor = Throttle(ThrottleSettings(steps=((4, 3),)))
+    pipeline.throttle = Throttle(ThrottleSettings(steps=((4, 3),)))
     pipeline.run()
     assert State.CANNOT_SEE not in {decision.state for decision in kept.decisions}
     assert {decision.state for decision in kept.decisions[2:]} == {State.DISTRACTED}
@@ -84,11 +84,11 @@ def test_what_is_left_out_depends_on_what_the_camera_has_to_spare():
 
 
 def test_decisions_of_a_hot_machine_are_never_more_than_a_second_apart():
-    governor = Throttle(ThrottleSettings(steps=((4, 1),)))
-    assert governor.hop_s(0.25, 1.0) == 1.0
-    assert governor.hop_s(0.5, 1.0) == 1.0
-    assert governor.hop_s(1.0, 1.0) == 1.0
-    assert governor.hop_s(0.1, 1.0) == pytest.approx(0.4)
+    throttle = Throttle(ThrottleSettings(steps=((4, 1),)))
+    assert throttle.hop_s(0.25, 1.0) == 1.0
+    assert throttle.hop_s(0.5, 1.0) == 1.0
+    assert throttle.hop_s(1.0, 1.0) == 1.0
+    assert throttle.hop_s(0.1, 1.0) == pytest.approx(0.4)
 
 
 @pytest.mark.parametrize("hop_s", [float("nan"), float("inf"), 0.0, 1.01, 4.0])

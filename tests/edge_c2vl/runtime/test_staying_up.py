@@ -170,11 +170,11 @@ def test_frozen_means_equal_for_long_enough():
 
 
 def walk(*spans):
-    governor, now, steps = Throttle(ThrottleSettings(settle_s=5)), 0.0, []
+    throttle, now, steps = Throttle(ThrottleSettings(settle_s=5)), 0.0, []
     for seconds, temperature, age in spans:
         for _ in range(seconds):
             now += 1
-            steps.append(governor.update(now, temperature, age))
+            steps.append(throttle.update(now, temperature, age))
     return steps
 
 
@@ -201,18 +201,18 @@ def test_lateness_takes_steps_down_too():
 
 @given(st.lists(st.tuples(st.floats(0, 50), st.none() | st.floats(-50, 200), st.none() | st.floats(0, 5000))))
 def test_the_step_is_always_one_there_is(readings):
-    governor, now = Throttle(), 0.0
+    throttle, now = Throttle(), 0.0
     for elapsed, temperature, age in readings:
         now += elapsed
-        assert 0 <= governor.update(now, temperature, age) < len(governor.settings.steps)
-        assert governor.hop_factor >= 1
-        assert governor.stride >= 1
+        assert 0 <= throttle.update(now, temperature, age) < len(throttle.settings.steps)
+        assert throttle.hop_factor >= 1
+        assert throttle.stride >= 1
 
 
 def test_fewer_poses_and_decisions_when_told_to():
     kept = Kept()
     pipeline = build(Blinking(240, ()), sinks=[kept])
-    pipeline.governor = Throttle(ThrottleSettings(steps=((4, 3),)))
+    pipeline.throttle = Throttle(ThrottleSettings(steps=((4, 3),)))
     summary = pipeline.run()
     # Every third frame, a decision each second of 8.
     assert summary.frames + summary.dropped_frames == 240
