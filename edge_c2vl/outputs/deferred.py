@@ -11,7 +11,7 @@ from edge_c2vl.monitoring.events import Alert, Decision, SeenFrame, SeenSkeleton
 from edge_c2vl.outputs.base import Run, Sink
 
 # How long the start of a live run waits for an output to open: a disk that hangs must not keep it from watching.
-PATIENCE_S = 10.0
+OPEN_TIMEOUT_S = 10.0
 
 log = logging.getLogger("edge_c2vl")
 
@@ -45,16 +45,16 @@ class Deferred(Sink):
             try:
                 self.open()
             except Exception as error:
-                # It may be known only after the patience has ended.
+                # It may be known only after the time is over.
                 self.misused = isinstance(error, (UsageError, ModuleNotFoundError))
                 raised.append(error)
 
         if may_wait:
             thread = threading.Thread(target=attempt, name=f"open {self.name}", daemon=True)
             thread.start()
-            thread.join(PATIENCE_S)
+            thread.join(OPEN_TIMEOUT_S)
             if thread.is_alive():
-                self._failed(OutputError(f"--{self.name} did not open in {PATIENCE_S:.0f} s"))
+                self._failed(OutputError(f"--{self.name} did not open in {OPEN_TIMEOUT_S:.0f} s"))
         else:
             attempt()
         if raised and (not may_wait or self.misused):

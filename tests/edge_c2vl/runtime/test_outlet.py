@@ -215,7 +215,7 @@ def test_live_an_output_that_never_opens_ends_with_the_run_and_its_records_are_c
 
 
 def test_an_output_that_hangs_while_it_opens_does_not_keep_a_run_from_starting(monkeypatch, caplog):
-    monkeypatch.setattr(deferred, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(deferred, "OPEN_TIMEOUT_S", 0.1)
     released, sink = threading.Event(), Late()
 
     def build():
@@ -246,7 +246,7 @@ def test_wrong_usage_ends_at_once_and_on_a_recording_everything_does(may_wait):
 
 
 def test_wrong_usage_that_is_found_late_ends_the_run(monkeypatch):
-    monkeypatch.setattr(deferred, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(deferred, "OPEN_TIMEOUT_S", 0.1)
     released, errors = threading.Event(), []
 
     def misused():

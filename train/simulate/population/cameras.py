@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from train.simulate.population.kinematics import unit, vector
 from train.simulate.population.people import Floats, Random, uniform
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 # Name -> share, the box that the camera stands in (x, y, z; car coordinates, metres), degrees of roll. Where the
 # passenger sits cameras stand anywhere from the windscreen to beside the driver and are turned by hand.
@@ -26,7 +30,7 @@ class Cameras:
     """N pinhole cameras. place (N,): index in PLACES; position (N, 3); axes (N, 3, 3): right, up, away; focal (N,)
     of half a picture's width; aspect (N,): height by width."""
 
-    place: Floats
+    place: Ints
     position: Floats
     axes: Floats
     focal: Floats
@@ -38,7 +42,7 @@ class Cameras:
         depth = np.maximum(local[..., 2:], 0.02)
         return np.concatenate([self.focal[:, None, None] * local[..., :2] / depth, local[..., 2:]], axis=-1)
 
-    def inside(self, projected: Floats) -> Floats:
+    def inside(self, projected: Floats) -> Bools:
         """(N, T): whether that lies in the picture."""
         limit = np.stack([np.ones_like(self.aspect), self.aspect], axis=1)[:, None]
         return (np.abs(projected[..., :2]) < limit).all(axis=-1) & (projected[..., 2] > 0.05)

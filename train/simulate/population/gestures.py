@@ -18,7 +18,7 @@ from train.simulate.population.people import Floats, People
 
 
 @dataclass(frozen=True)
-class Seat:
+class PlacedPeople:
     """People (N), and their trunks and heads (N, 1, ...) at the moment of one key."""
 
     people: People
@@ -30,28 +30,28 @@ class Seat:
 
 
 Hand = tuple[Floats, Floats]
-Gesture = Callable[[Seat, str], Hand]
+Gesture = Callable[[PlacedPeople, str], Hand]
 
 
 def _outwards(side: str, local: ArrayLike) -> Floats:
     return np.asarray(local, np.float32) * vector(OUT[side], 1, 1)
 
 
-def _grip(place: Seat, side: str, what: Floats, direction: ArrayLike, palm: ArrayLike) -> Floats:
+def _grip(place: PlacedPeople, side: str, what: Floats, direction: ArrayLike, palm: ArrayLike) -> Floats:
     """The wrist of a hand whose grip (8.5 cm from the wrist, 3 cm off the palm) lies at `what`."""
     along, facing = unit(_outwards(side, direction)), unit(_outwards(side, palm))
     offset = np.float32(0.085) * along + np.float32(0.03) * facing
     return what - place.people.size[:, None] * offset
 
 
-def _lift(place: Seat, lift: ArrayLike) -> Floats:
+def _lift(place: PlacedPeople, lift: ArrayLike) -> Floats:
     return np.broadcast_to(np.asarray(lift, np.float32), (len(place.people),)).copy()
 
 
 def wheel(degrees: Floats, lift: ArrayLike = 12.0) -> Gesture:
     """Gripping the rim `degrees` (N,) from the top, the left hand on the left; the wheel's own turn added."""
 
-    def gesture(place: Seat, side: str) -> Hand:
+    def gesture(place: PlacedPeople, side: str) -> Hand:
         people, out = place.people, OUT[side]
         angle = np.radians(-degrees * out + people.steering)
         local = np.stack([-np.sin(angle), np.zeros_like(angle), -np.cos(angle)], axis=1) * people.radius[:, None]
@@ -67,7 +67,7 @@ def wheel(degrees: Floats, lift: ArrayLike = 12.0) -> Gesture:
 def lap(forward: Floats, inwards: Floats) -> Gesture:
     """On the own thigh: forward and inwards, metres, (N,)."""
 
-    def gesture(place: Seat, side: str) -> Hand:
+    def gesture(place: PlacedPeople, side: str) -> Hand:
         hip = place.trunk.hips[:, 0] + OUT[side] * 0.05 * place.people.stature[:, None] * vector(1, 0, 0)
         thigh = unit(_outwards(side, (0.16, 0.22, -1.0))) * 0.245 * place.people.stature[:, None]
         above = np.stack([OUT[side] * (0.03 - inwards), np.full_like(inwards, 0.115), np.zeros_like(inwards)], axis=1)
@@ -88,7 +88,7 @@ def front(
 ) -> Gesture:
     """The grip before the chest (N, 3): outwards, up and away from the chest, metres from between the shoulders."""
 
-    def gesture(place: Seat, side: str) -> Hand:
+    def gesture(place: PlacedPeople, side: str) -> Hand:
         what = place.trunk.top[:, 0] + _outwards(side, where * vector(1, 1, -1))
         return _grip(place, side, what, direction, palm), _lift(place, lift)
 
@@ -98,7 +98,7 @@ def front(
 def at_head(local: Floats, direction: ArrayLike, palm: ArrayLike, lift: ArrayLike = 25) -> Gesture:
     """The grip at a place of the head (N, 3): outwards, up, to the back of the head's middle, metres."""
 
-    def gesture(place: Seat, side: str) -> Hand:
+    def gesture(place: PlacedPeople, side: str) -> Hand:
         return _grip(place, side, place.head_point(_outwards(side, local)), direction, palm), _lift(place, lift)
 
     return gesture
@@ -120,7 +120,7 @@ def fingers_at_head(local: Floats, pointing: Floats, lift: ArrayLike = 30) -> Ge
     """The fingers at a place of the head (N, 3), as when combing or putting on make-up. pointing (N, 3): inwards, up
     and to the back, the direction of the hand."""
 
-    def gesture(place: Seat, side: str) -> Hand:
+    def gesture(place: PlacedPeople, side: str) -> Hand:
         what = place.head_point(_outwards(side, local))
         fingers = unit(_outwards(side, pointing))
         return (what - place.people.size[:, None] * np.float32(0.16) * fingers).astype(np.float32), _lift(place, lift)

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from train.simulate.population.gestures import Gesture, Hand, Seat
+from train.simulate.population.gestures import Gesture, Hand, PlacedPeople
 from train.simulate.population.people import Floats, People, Random, normal, uniform
 
 Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Pose:
+class KeyPostures:
     """A posture to move to within move_s (N,) seconds and to hold for hold_s (N,). lean, head, root (N, 3): beside the
     driver's usual ones, degrees and metres."""
 
@@ -71,13 +71,13 @@ class Actors:
         lean: Floats | tuple[float, float, float] = (0, 0, 0),
         head: Floats | tuple[float, float, float] = (0, 0, 0),
         root: Floats | tuple[float, float, float] = (0, 0, 0),
-    ) -> Pose:
+    ) -> KeyPostures:
         """A key with times drawn from these ranges, and angles that differ a little from driver to driver."""
 
         def angles(values: Floats | tuple[float, float, float], deviation: float) -> Floats:
             return np.asarray(values, np.float32) + normal(self.random, 0, deviation, len(self), 3)
 
-        return Pose(
+        return KeyPostures(
             left,
             right,
             self.between(*move_s) / self.people.tempo,
@@ -88,7 +88,7 @@ class Actors:
         )
 
 
-Keys = Iterator[Pose]
+Keys = Iterator[KeyPostures]
 Activity = Callable[[Actors], Keys]
 """Key postures without end; how far they are played, motion.py says."""
 
@@ -96,7 +96,7 @@ Activity = Callable[[Actors], Keys]
 def choose(chosen: Bools, first: Gesture, second: Gesture) -> Gesture:
     """The first gesture for the chosen drivers (N,), the second for the others."""
 
-    def gesture(place: Seat, side: str) -> Hand:
+    def gesture(place: PlacedPeople, side: str) -> Hand:
         one, other = first(place, side), second(place, side)
         return np.where(chosen[:, None], one[0], other[0]), np.where(chosen, one[1], other[1])
 
@@ -106,7 +106,7 @@ def choose(chosen: Bools, first: Gesture, second: Gesture) -> Gesture:
 def shaken(gesture: Gesture, by: Floats) -> Gesture:
     """The gesture with the wrists moved by (N, 3) metres."""
 
-    def moved(place: Seat, side: str) -> Hand:
+    def moved(place: PlacedPeople, side: str) -> Hand:
         wrist, lift = gesture(place, side)
         return wrist + by, lift
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from train.simulate.population.activities import ACTIVITIES
-from train.simulate.population.gestures import Seat
-from train.simulate.population.key import Actors, Pose
+from train.simulate.population.gestures import PlacedPeople
+from train.simulate.population.key import Actors, KeyPostures
 from train.simulate.population.kinematics import (
     HEAD,
     LEAN,
@@ -44,13 +44,13 @@ class Script:
         return np.where(times_s[None] < middle, self.first[:, None], self.second[:, None])
 
 
-def resolve(people: People, key: Pose) -> Floats:
+def resolve(people: People, key: KeyPostures) -> Floats:
     """The key's postures (N, 17): trunk and head first, then the hands, which go by them."""
     posture = np.zeros((len(people), 1, SIZE), np.float32)
     posture[:, 0, ROOT] = key.root
     posture[:, 0, LEAN] = people.lean + key.lean
     posture[:, 0, HEAD] = people.head + key.head
-    place = Seat(people, place_trunk(people, posture))
+    place = PlacedPeople(people, place_trunk(people, posture))
     for side, hand, lift in (("left", LEFT, LEFT_LIFT), ("right", RIGHT, RIGHT_LIFT)):
         posture[:, 0, hand], posture[:, 0, lift] = (key.left if side == "left" else key.right)(place, side)
     return posture[:, 0]
@@ -111,9 +111,3 @@ def _swayed(posture: Floats, times_s: Floats, random: Random) -> Floats:
         rate, phase = uniform(random, 0.5, 3.5, count, 1, 12), uniform(random, 0, 6.283, count, 1, 12)
         posture[..., columns] += 0.6 * size[:, None] * np.sin(rate * times_s[None, :, None] + phase)
     return posture
-
-
-def frozen(script: Script, time_s: float) -> Script:
-    """The script of a picture: nothing changes any more."""
-    label = script.label(np.array([time_s], np.float32))[:, 0]
-    return replace(script, first=label, second=label, switch_s=np.full_like(script.switch_s, np.inf))
