@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
+from edge_c2vl.settings.config_file import read_settings
+from edge_c2vl.settings.flags import settings_options
 from train.commands.eval_drive_act import drive_act_options
 from train.datasets import DATASETS
-from train.settings.flags import read_settings, settings_options
 from train.settings.resume import check_unchanged, recorded
 from train.settings.training import AugmentSettings, DataSettings, EncoderSettings, LoopSettings
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from train.settings.flags import read_settings, settings_options
+from edge_c2vl.settings.config_file import read_settings
+from edge_c2vl.settings.flags import settings_options
 from train.settings.pretraining import ObjectiveSettings, PretrainSettings
 from train.settings.resume import check_unchanged, epochs_done, recorded
 from train.settings.training import AugmentSettings, EncoderSettings, LoopSettings

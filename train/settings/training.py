@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edge_c2vl.errors import UsageError
-from train.settings.flags import check_choices, flag, setting
+from edge_c2vl.settings.fields import check, flag, setting
 
 STREAMS = ("joint", "bone", "motion")
 POOLINGS = ("mean", "mean_std")
@@ -42,7 +42,7 @@ class EncoderSettings:
     classes: int = 0  # K; 0: no classifier. Set by the data, so it is no flag.
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        check(self)
         if not 3 <= self.blocks <= len(_BLOCKS):
             raise UsageError(f"--blocks is between 3 and {len(_BLOCKS)}, not {self.blocks}")
         if not 0 <= self.graph_blocks < self.blocks:
@@ -135,7 +135,7 @@ class LoopSettings:
     tensorboard: bool = setting(True, "Write TensorBoard event files into the run folder.")
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        check(self)
         for name in ("epochs", "batch_size", "accumulate", "devices", "nodes", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{flag(name)} is at least 1, not {getattr(self, name)}")
