@@ -90,7 +90,7 @@ def rasterise(screen: Floats, triangles: NDArray[np.int32], width: int, height: 
     flat = c[owner] + b[owner] * row[:, None] + a[owner] * column[:, None]
     weights = flat * inv_z[owner]
     depth = 1 / _of_three(np.add, weights)
-    return Fragments(pixel, seen[owner], weights * depth[:, None], depth)
+    return Fragments(pixel, seen[owner], weights * depth[:, None], np.asarray(depth, np.float32))
 
 
 def _of_three(function: np.ufunc, values: Floats) -> Floats:
