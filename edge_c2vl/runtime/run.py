@@ -23,9 +23,8 @@ from edge_c2vl.runtime.signals import Signals
 from edge_c2vl.speed import open_speed
 
 if TYPE_CHECKING:
-    from edge_c2vl.bundle.bundle import Bundle
     from edge_c2vl.cameras.camera import Camera
-    from edge_c2vl.inference.base import Backend
+    from edge_c2vl.inference.model import ClipModel
 
 log = logging.getLogger("edge_c2vl")
 
@@ -46,7 +45,7 @@ def watch(
     from edge_c2vl.cameras.camera import open_camera
     from edge_c2vl.cameras.options import CameraOptions, parse_crop
     from edge_c2vl.cameras.reconnect import Reconnecting
-    from edge_c2vl.inference.select import open_backend
+    from edge_c2vl.inference.model import ClipModel
     from edge_c2vl.pose import PoseEstimator, resolve
 
     options = CameraOptions(
@@ -65,28 +64,28 @@ def watch(
         asked.baseline.normal, asked.baseline.learn_normal, asked.baseline.forget_normal, later=True
     )
     with ExitStack() as stack:
-        model = Bundle.open(asked.model.bundle)
-        if asked.decision.decide_by == "words" and model.words is None:
+        bundle = Bundle.open(asked.model.bundle)
+        by_words = asked.decision.decide_by == "words"
+        if by_words and bundle.words is None:
             raise UsageError(
                 f"--decide-by words: bundle {asked.model.bundle} has no labels in words; add some with "
                 "edge-c2vl labels add"
             )
-        by_words = asked.decision.decide_by == "words" and model.words is not None
-        distraction = model.words.distraction if by_words and model.words else model.manifest.distraction
-        if not asked.decision.no_alerts and not distraction:
+        inference = asked.inference
+        model = stack.enter_context(
+            ClipModel.open(bundle, inference.backend, inference.precision, inference.threads, by_words)
+        )
+        if not asked.decision.no_alerts and not model.distraction:
             raise UsageError(
                 f"bundle {asked.model.bundle} counts none of its {'words' if by_words else 'labels'} as distraction, "
                 "so that no alert of distraction would ever come: name some with --distraction of edge-c2vl "
                 f"{'labels' if by_words else 'export'}, or run it with --no-alerts"
             )
-        engine = stack.enter_context(
-            open_backend(model, asked.inference.backend, asked.inference.precision, asked.inference.threads)
-        )
-        engine.warm_up()
+        model.backend.warm_up()
         speed = stack.enter_context(open_speed(asked.speed.speed_kmh, asked.speed.speed))
         source = stack.enter_context(open_camera(asked.source.camera, options))
         # Opened before the pose networks, which take a moment, so that a wrong camera is told at once.
-        outputs = _outputs(asked, source, model, engine, personaliser)
+        outputs = _outputs(asked, source, model, personaliser)
         unused = stack.enter_context(ExitStack())
         for output in outputs:
             unused.callback(output.close)
@@ -99,21 +98,17 @@ def watch(
         pipeline = Pipeline(
             Reconnecting(source, asked.decision.hop) if asked.source.reconnect and source.live else source,
             pose,
-            engine,
-            labels=model.manifest.labels,
-            distraction=model.manifest.distraction,
-            clip=model.manifest.clip,
+            model,
             sinks=[*outputs, *([StatusLine()] if not asked.console.quiet else []), *sinks],
             hop_s=asked.decision.hop,
             policy=policy,
             speed=speed,
             personaliser=personaliser,
-            words=model.words,
-            by_words=by_words,
             alerts=not asked.decision.no_alerts,
         )
         if not asked.console.quiet:
-            by = f"pose by {pose.name}, bundle {model.manifest.name} on {engine.name} {engine.precision}"
+            engine = model.backend
+            by = f"pose by {pose.name}, bundle {model.name} on {engine.name} {engine.precision}"
             what = f"{source.describe()}, {by}"
             print(f"{what} ({engine.note})" if engine.note else what, file=sys.stderr)
             if asked.decision.no_alerts:
@@ -130,9 +125,7 @@ def watch(
         return summary
 
 
-def _outputs(
-    asked: RunSettings, source: Camera, model: Bundle, engine: Backend, personaliser: Personaliser
-) -> list[Deferred]:
+def _outputs(asked: RunSettings, source: Camera, model: ClipModel, personaliser: Personaliser) -> list[Deferred]:
     """One line for each kind of output. What a sink needs is imported only where it is asked for."""
     rotate_bytes = int(asked.outputs.rotate_mb * 1e6) if asked.outputs.rotate_mb else None
     # Where somebody looks at what comes out, a damaged file is an error; where nobody does, it must not be the end.
@@ -179,23 +172,21 @@ def _outputs(
     if asked.outputs.alert_clips:
         add("alert-clips", "alert_clips:SkeletonClips", asked.outputs.alert_clips)
     if asked.page.serve is not None:
-        outputs.append(Deferred("serve", lambda: _open_page(asked, source, model, engine)))
+        outputs.append(Deferred("serve", lambda: _open_page(asked, source, model)))
     return outputs
 
 
-def _open_page(asked: RunSettings, source: Camera, model: Bundle, engine: Backend) -> Sink:
+def _open_page(asked: RunSettings, source: Camera, model: ClipModel) -> Sink:
     from edge_c2vl.outputs.page import Page, RunDescription
 
-    manifest = model.manifest
-    decided = model.words if asked.decision.decide_by == "words" and model.words else manifest
     about = RunDescription(
         camera=source.describe,
-        backend=engine.name,
-        precision=engine.precision,
-        bundle=manifest.name,
-        labels=decided.labels,
-        distraction=decided.distraction,
-        min_confidence=manifest.clip.min_confidence,
+        backend=model.backend.name,
+        precision=model.backend.precision,
+        bundle=model.name,
+        labels=model.labels,
+        distraction=model.distraction,
+        min_confidence=model.clip.min_confidence,
     )
     page = Page(asked.page.serve or "", about, asked.page.serve_video, asked.page.public_url)
     if not asked.console.quiet:

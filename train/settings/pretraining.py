@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from edge_c2vl.errors import UsageError
 from edge_c2vl.settings.fields import check, setting
+from train.settings.training import JOINT_CHOICES, JOINTS_HELP, SPLIT
 
 METHODS = ("c2vl", "skeleton-clr", "random")
 PREPARATIONS = ("none", "centre", "whiten")
@@ -82,7 +83,8 @@ class PretrainSettings:
     method: str = setting(
         "c2vl", "c2vl; skeleton-clr (MoCo on skeletons alone); random: the encoder as it is initialised.", METHODS
     )
-    split: str = setting("", "Column of the archive: only its train part is learnt from; empty: everything.")
+    split: str = setting("", f"{SPLIT}: only the train part is learnt from; empty: everything.")
+    joints: str = setting("all", JOINTS_HELP, JOINT_CHOICES)
     frames: int = setting(64, "Frames T of a clip.")
     facing: bool = setting(False, "Turn every body to face the camera (3-D archives).")
     seconds: float = setting(0.0, "Without a bank: length of a window; 0: each recording is one clip, however long.")

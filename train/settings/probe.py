@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from edge_c2vl.errors import UsageError
 from edge_c2vl.settings.fields import check, setting
+from train.settings.training import SPLIT
 
 PROTOCOLS = ("fixed", "linear", "knn", "one-class")
 DISTANCES = ("mahalanobis", "cosine")
@@ -21,7 +22,7 @@ class ProbeSettings:
         "neighbours by cosine; one-class: distance from normal clips.",
         PROTOCOLS,
     )
-    split: str = setting("", "Column of the archive with train / val / test.")
+    split: str = setting("", f"{SPLIT}.")
     hold_out: float = setting(
         0.2, "Share of the train part, in whole subjects, that is chosen by where the split has no val part."
     )
