@@ -90,7 +90,7 @@ def finetune(
     except Interrupted:
         click.echo("interrupted; the checkpoint is written: go on with --resume", err=True)
         raise SystemExit(130) from None
-    if rank_zero_only.rank:
+    if getattr(rank_zero_only, "rank", 0):
         return  # one of several processes speaks
     if as_json:
         click.echo(json.dumps({"run": str(run)} | figures))
