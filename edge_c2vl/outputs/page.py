@@ -25,10 +25,10 @@ PICTURES_A_SECOND = 15
 HISTORY_S = 60.0
 MAX_HISTORY = 1200
 MAX_ALERTS = 200
-# A run from which nothing has come for so long is not well.
-STALLED_S = 10.0
-# A stage's latency is told over its newest measurements.
-NEWEST = 120
+# `/healthz` reports a run that has decided nothing for this long as stalled.
+STALL_TIMEOUT_S = 10.0
+# The page shows a stage's latency over this many newest measurements.
+LATENCY_SAMPLES = 120
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ class Page(Sink):
         status: dict[str, Any] = {"kind": "status", "camera": self._about.camera(), "temperature_c": temperature_c()}
         if self._run is not None:
             timings = self._run.timings
-            stages = {stage: timings.newest(stage, NEWEST) for stage in timings.totals()}
+            stages = {stage: timings.newest(stage, LATENCY_SAMPLES) for stage in timings.totals()}
             status |= {
                 "frames": self._run.summary.frames,
                 "dropped_frames": self._run.dropped_frames,
@@ -181,7 +181,7 @@ class Page(Sink):
         return f'{{"kind":"history","decisions":[{decisions}],"alerts":[{alerts}]}}'
 
     def _healthy(self) -> bool:
-        return time.monotonic() - self._news_s < STALLED_S
+        return time.monotonic() - self._news_s < STALL_TIMEOUT_S
 
     async def _show(self, socket: Any) -> None:
         async def send(message: str | bytes) -> None:

@@ -97,10 +97,6 @@ class Motion:
         segment = self.segments[knot.segment]
         return Moment(posture, key.props, key.worn, segment.activity, knot.key.action)
 
-    def segment_at(self, time_s: float) -> Segment:
-        self.at(time_s)
-        return self.segments[self._knots[self._find(time_s)].segment]
-
     def actions(self, until_s: float) -> list[tuple[float, float, tuple[str, str, str]]]:
         """Object-level stretches (start, end, (action, object, location)) up to a time; equal neighbours are one."""
         self.at(until_s)

@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable
 Message = str | bytes
 
 # What may wait for one page: a minute of decisions at four a second.
-LIMIT = 256
+MAX_QUEUED = 256
 # A page that has not taken one message for so long will not take the next ones either.
 SEND_TIMEOUT_S = 5.0
-BEAT_S = 2.0
+HEARTBEAT_INTERVAL_S = 2.0
 BEAT = '{"kind":"beat"}'
 
 
@@ -33,7 +33,7 @@ class Viewer:
         """Puts a message on its way. replaces: a kind of which an older message that still waits is left out."""
         if replaces is not None:
             self._newest[replaces] = message
-        elif len(self._queue) < LIMIT:
+        elif len(self._queue) < MAX_QUEUED:
             self._queue.append(message)
         else:
             self.given_up.set()
@@ -45,7 +45,7 @@ class Viewer:
             self.given_up.set()
 
     async def pump(self) -> None:
-        """Sends, for ever."""
+        """Sends messages until it is cancelled."""
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -78,9 +78,9 @@ class Hub:
             viewer.offer(message, replaces)
 
     async def look_after(self) -> None:
-        """Looks for slow pages, and sends a sign of life to all, for ever."""
+        """Disconnects slow pages and sends a heartbeat to all, until it is cancelled."""
         while True:
-            await asyncio.sleep(BEAT_S)
+            await asyncio.sleep(HEARTBEAT_INTERVAL_S)
             now_s = time.monotonic()
             for viewer in self._viewers:
                 viewer.check(now_s)

@@ -27,7 +27,7 @@ from train.environment import describe_environment
 from train.evaluation.events import Counted, count, merged
 from train.evaluation.report import Report, ReportPicture, Table, Text, percent
 from train.extraction.extract import videos_in
-from train.extraction.label_files import AMBIGUOUS, SLACK_S, Span, labels_of, read_truth
+from train.extraction.label_files import AMBIGUOUS, END_TOLERANCE_S, Span, labels_of, read_truth
 
 
 @dataclass
@@ -142,7 +142,7 @@ def judge(
     ambiguous = [span for span in truth if span.label in AMBIGUOUS]
     recorder = Recorder(ambiguous)
     watch(replace(asked, camera=str(video), realtime=False, status=False), [recorder])
-    beyond = [span for span in truth if span.end_s > recorder.last_s + SLACK_S]
+    beyond = [span for span in truth if span.end_s > recorder.last_s + END_TOLERANCE_S]
     if beyond:
         line = truth.index(beyond[0]) + 2
         raise DatasetError(
