@@ -16,6 +16,8 @@ from train.model.encoder import Encoder
 class Supervised(Task):
     """Cross-entropy of the encoder's classifier on augmented clips; clips without a label are not counted."""
 
+    class_weights: Tensor | None
+
     def __init__(
         self,
         augment: Callable[[Tensor], Tensor],
