@@ -45,6 +45,13 @@ class _Camera(click.Option):
 )
 @camera_options
 @pose_options
+@click.option(
+    "--pose-fps",
+    type=Number(5, 1000),
+    metavar="RATE",
+    help="Frames a second that the pose looks at; every one while hands move fast or an alert is near. Left out: 15 of "
+    "a live camera, every frame of a recording.",
+)
 @bundle_option
 @backend_options
 @click.option(

@@ -45,6 +45,7 @@ class Watch:
     realtime: bool = False
     pose: str = "auto"
     pose_model: str | None = None
+    pose_fps: float | None = None
     bundle: str = "default"
     backend: str = "auto"
     precision: str = "auto"
@@ -147,6 +148,7 @@ def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: Signals | None = No
             clip=model.manifest.clip,
             sinks=[*outputs, *([StatusLine()] if asked.status else []), *sinks],
             hop_s=asked.hop,
+            pose_fps=asked.pose_fps,
             policy=policy,
             speed=speed,
             personaliser=personaliser,
