@@ -1,9 +1,8 @@
 """What fewer poses a second change of the decisions: sktDD's labelled drives, each driver judged by a model that never
 saw the driver.
 
-    edge-c2vl prepare sktdd original_sktDD.tar.xz sktdd.archive
-    python -m train.recipes.sktdd sktdd.archive work --folds
-    python benchmarks/pose_rate.py sktdd.archive work
+    sh train/recipes/sktdd.sh original_sktDD work bundle
+    python benchmarks/pose_rate.py work/sktdd.archive work
 
 Frames are left out by the vehicle's own rule (runtime/pose_rate.py), every time at a fixed rate: neither fast hands nor
 alerts bring every frame back. Folds that `work` lacks are left out of all rows. Printed for each rate: ROC-AUC of all
@@ -24,11 +23,14 @@ from edge_c2vl.runtime.pose_rate import PoseRate
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.clip import ClipSpec, make_clip
 from edge_c2vl.skeletons.skeleton import Array
+from edge_c2vl.skeletons.splits import subject_folds
 from edge_c2vl.skeletons.windows import Windows, sliding
-from train.evaluation.driver_folds import Scenes, driver_folds, figures
-from train.evaluation.sktdd_windows import DRIVERS_A_FOLD, HOPS
+from train.evaluation.driver_folds import Scenes, figures
+from train.evaluation.sktdd_windows import HOPS
 from train.model.checkpoint import load_model
 from train.trainer import MODEL
+
+FOLDS = 6  # of train/recipes/sktdd.sh
 
 
 def thinned(archive: Archive, windows: Windows, spec: ClipSpec, rate_fps: float | None) -> tuple[Array, NDArray]:
@@ -53,7 +55,7 @@ def thinned(archive: Archive, windows: Windows, spec: ClipSpec, rate_fps: float 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("archive", type=Path)
-    parser.add_argument("work", type=Path, help="the folds of train.recipes.sktdd")
+    parser.add_argument("work", type=Path, help="the folder of train/recipes/sktdd.sh")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rates", type=float, nargs="+", default=[15.0, 10.0, 5.0])
     arguments = parser.parse_args()
@@ -61,8 +63,8 @@ def main() -> None:
     labelled = archive.clips["kind"] == "labelled"
     drivers = archive.clips["subject"].to_numpy()
     models = {}
-    for number, names in enumerate(driver_folds(drivers[labelled].tolist(), DRIVERS_A_FOLD)):
-        folder = arguments.work / f"seed{arguments.seed}-fold{number}"
+    for number, names in enumerate(subject_folds(drivers[labelled], FOLDS)):
+        folder = arguments.work / f"fold{number}" / f"seed{arguments.seed}"
         if (folder / MODEL).is_file():
             encoder, about = load_model(folder)
             models |= dict.fromkeys(names, (encoder.eval(), about.clip))

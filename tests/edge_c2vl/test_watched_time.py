@@ -15,7 +15,7 @@ from edge_c2vl.monitoring.standing import Level, Reason
 from edge_c2vl.runtime.run import watch
 from edge_c2vl.runtime.settings import RunSettings
 from edge_c2vl.runtime.throttle import Throttle, ThrottleSettings
-from tests.support.pipeline import Camera, Encoder, Frame, Kept, Pose, build
+from tests.support.pipeline import Camera, Encoder, Kept, Pose, build
 from tests.support.tiny_bundle import make_bundle
 
 
@@ -52,22 +52,10 @@ def test_a_recording_without_a_gap_has_a_log_without_one():
     assert all(before.end_s == after.start_s for before, after in itertools.pairwise(kept.states))
 
 
-class Slow(Camera):
-    """A recording of few pictures a second."""
-
-    def __init__(self, count, fps):
-        super().__init__(count)
-        self._fps = fps
-
-    def read(self):
-        frame = super().read()
-        return frame and Frame(frame.image, frame.timestamp_s * 30 / self._fps, frame.captured_s)
-
-
 @pytest.mark.parametrize("fps", [2.5, 5, 8, 30])
 def test_a_hot_machine_with_a_slow_camera_still_sees_the_driver(fps):
     kept = Kept()
-    pipeline = build(Slow(int(20 * fps), fps), sinks=[kept])
+    pipeline = build(Camera(int(20 * fps), fps=fps), sinks=[kept])
     pipeline.throttle = Throttle(ThrottleSettings(steps=((4, 5.0),)))
     pipeline.run()
     assert State.CANNOT_SEE not in {decision.state for decision in kept.decisions}

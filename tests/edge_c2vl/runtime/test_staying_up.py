@@ -212,7 +212,7 @@ def test_fewer_poses_and_decisions_when_told_to():
     pipeline.throttle = Throttle(ThrottleSettings(steps=((4, 10.0),)))
     summary = pipeline.run()
     # Every third frame, a decision each second of 8.
-    assert summary.frames + summary.skipped_frames == 240
+    assert summary.frames + summary.skipped_frames + summary.dropped_frames == 240
     assert summary.frames <= 80
     assert len(kept.decisions) <= 9
 
