@@ -79,7 +79,7 @@ def interacting_with_phone(actors: Actors, side: str) -> Keys:
         lap(actors.between(-0.1, 0.2), actors.between(-0.05, 0.15)),
         actors.spot((-0.02, 0.02), (0, 0.12), (-0.03, 0.03)),
     )
-    holding = choose(actors.chance(0.45), chest, choose(actors.chance(0.55), rim, low))
+    holding = choose(actors.chance(0.6), chest, choose(actors.chance(0.3), rim, low))
     both = actors.chance(0.12)
     helping = choose(both, front(actors.spot((-0.02, 0.10), (-0.32, -0.08), (0.22, 0.38))), resting)
     down = actors.chance(0.75)
@@ -99,14 +99,14 @@ def interacting_with_phone(actors: Actors, side: str) -> Keys:
 
 def talking_on_phone(actors: Actors, side: str) -> Keys:
     resting = _wheel(actors, "right" if side == "left" else "left")
-    at_ear = ear(actors.spot((-0.02, 0.03), (-0.10, 0.02), (-0.11, 0.02)), actors.elbow_lift())
+    at_ear = ear(actors.spot((-0.01, 0.03), (-0.08, 0.01), (-0.08, 0.01)), actors.elbow_lift())
     loud = front(
         actors.spot((-0.10, 0.12), (0.0, 0.16), (0.12, 0.28)),
         (-0.4, 0.8, -0.2),
         (-0.3, 0.2, 0.9),
         actors.between(5, 40),
     )
-    holding = choose(actors.chance(0.12), loud, at_ear)
+    holding = choose(actors.chance(0.08), loud, at_ear)
     tilt = np.float32(1 if side == "left" else -1) * actors.between(-2, 14)
     while True:
         look = np.stack([actors.around(0, 8), actors.around(2, 4), tilt], axis=1)
