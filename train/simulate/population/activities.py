@@ -99,7 +99,7 @@ def interacting_with_phone(actors: Actors, side: str) -> Keys:
 
 def talking_on_phone(actors: Actors, side: str) -> Keys:
     resting = _wheel(actors, "right" if side == "left" else "left")
-    at_ear = ear(actors.spot((-0.01, 0.03), (-0.08, 0.01), (-0.08, 0.01)), actors.elbow_lift())
+    at_ear = ear(actors.spot((-0.01, 0.03), (-0.08, 0.01), (-0.09, 0.0)), actors.elbow_lift())
     loud = front(
         actors.spot((-0.10, 0.12), (0.0, 0.16), (0.12, 0.28)),
         (-0.4, 0.8, -0.2),
@@ -245,7 +245,7 @@ def fetching_an_object(actors: Actors) -> Keys:
 
 def grooming(actors: Actors) -> Keys:
     """Hair and make-up: one hand or both at the head, the face towards the mirror."""
-    both, with_left = actors.chance(0.35), actors.chance(0.35)
+    both, with_left = actors.chance(0.2), actors.chance(0.3)
     resting = {side: _wheel(actors, side) for side in ("left", "right")}
     hair = actors.chance(0.6)[:, None]
     yaw = -actors.between(-8, 28)
@@ -255,7 +255,7 @@ def grooming(actors: Actors) -> Keys:
         actors.spot((-0.02, 0.12), (0.04, 0.20), (-0.08, 0.12)),
         actors.spot((-0.03, 0.07), (-0.07, 0.07), (-0.13, -0.08)),
     )
-    lift, pointing = actors.elbow_lift() + 8, actors.pointing()
+    lift, pointing = actors.elbow_lift(), actors.spot((-0.6, 0.1), (0.4, 1.0), (-0.1, 0.8))
     while True:
         left, right = (fingers_at_head(base + actors.jitter(0.03), pointing, lift) for _ in range(2))
         look = np.stack([yaw + actors.around(0, 3), nod + actors.around(0, 3), actors.around(0, 5)], axis=1)
@@ -271,7 +271,7 @@ def grooming(actors: Actors) -> Keys:
 def talking_to_passenger(actors: Actors) -> Keys:
     """Turned to the seat beside, hands at the wheel or speaking along."""
     left, right = _grips(actors)
-    gestures = actors.chance(0.3)
+    gestures = actors.chance(0.15)
     yaw = -actors.between(28, 80)
     while True:
         speaking = front(
