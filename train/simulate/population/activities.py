@@ -247,7 +247,7 @@ def grooming(actors: Actors) -> Keys:
     """Hair and make-up: one hand or both at the head, the face towards the mirror."""
     both, with_left = actors.chance(0.2), actors.chance(0.3)
     resting = {side: _wheel(actors, side) for side in ("left", "right")}
-    hair = actors.chance(0.6)[:, None]
+    hair = actors.chance(0.5)[:, None]
     yaw = -actors.between(-8, 28)
     nod = actors.between(-8, 10)
     base = np.where(
