@@ -40,7 +40,7 @@ LABELS = [
     "talking_to_passenger",
 ]
 # A picture is held for so long, at so many frames a second: longer than a clip, without a gap that is left open.
-HELD_S, FPS = 3.5, 4.0
+HELD_S, FPS = 3.25, 4.0
 WIDTH, HEIGHT = 640, 480
 _TABLE = re.compile(r"_c([0-9])_")
 _JOINTS = {
