@@ -75,7 +75,9 @@ class MeshConverter(Converter):
         factor = self._value(inputs[1]).astype(np.float32)
         if factor.shape == (1, 4, 4):
             factor = factor[:, :2][..., [0, 1, 3]]
-        self._names[output] = self._emit("Mul", [self._names[inputs[0]], self._inside(f"k{output}", factor)], f"t{output}")
+        self._names[output] = self._emit(
+            "Mul", [self._names[inputs[0]], self._inside(f"k{output}", factor)], f"t{output}"
+        )
 
     def _landmarks2transformmatrix(self, options: dict[str, Any], inputs: list[int], output: int) -> None:
         """To the upright box around some landmarks, made larger; upright: a line between two of them runs to the right."""

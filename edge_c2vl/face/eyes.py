@@ -42,9 +42,7 @@ class Eye:
 def read_eye(image_bgr: NDArray[np.uint8], points: Floats, head: HeadPose, side: str) -> Eye:
     """points: (478, 3) in pixels of the picture (H, W, 3)."""
     numbers = EYES[side]
-    return Eye(
-        quality(image_bgr, points, head, side), gap_mm(points, head, numbers), gaze(points, head, numbers)
-    )
+    return Eye(quality(image_bgr, points, head, side), gap_mm(points, head, numbers), gaze(points, head, numbers))
 
 
 def gap_mm(points: Floats, head: HeadPose, numbers: EyeNumbers) -> float:

@@ -76,9 +76,7 @@ class EyeColours:
     lash: Floats
 
 
-def draw_eyes(
-    colours: EyeColours, place: Floats, albedo: Floats, eyes: tuple[float, float], lids: float
-) -> None:
+def draw_eyes(colours: EyeColours, place: Floats, albedo: Floats, eyes: tuple[float, float], lids: float) -> None:
     """Paints the opening between the lids over a face's albedo (P, 3), in place. place (P, 3): in the head's axes."""
     left, down = np.radians(eyes)
     for side, out in (("left", 1.0), ("right", -1.0)):
