@@ -38,7 +38,7 @@ ORDER = {
     ),
     "train": (
         "environment metrics processes settings",
-        "data",
+        "data fabric",
         "model",
         "methods",
         "trainer",
