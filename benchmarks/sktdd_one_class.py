@@ -26,6 +26,7 @@ import torch
 from numpy.typing import NDArray
 from sktdd_floors import statistics
 
+from edge_c2vl.settings.config_file import read_settings
 from edge_c2vl.skeletons.archive import Archive
 from train.commands.finetune import SETTINGS as OF_FINETUNE
 from train.evaluation.driver_folds import figures, frame_level, mean_figures
@@ -36,7 +37,6 @@ from train.model.checkpoint import load_model
 from train.model.encoder import Encoder
 from train.model.inference import cached_features
 from train.pretrain import pretrain
-from train.settings.flags import read_settings
 from train.settings.pretraining import ObjectiveSettings, PretrainSettings
 from train.settings.training import LoopSettings
 from train.trainer import CHECKPOINT, MODEL

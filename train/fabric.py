@@ -20,11 +20,12 @@ def make_fabric(settings: LoopSettings) -> Any:
     # torchrun has started the processes already and says how many.
     devices = int(os.environ.get("LOCAL_WORLD_SIZE", settings.devices))
     nodes = int(os.environ.get("GROUP_WORLD_SIZE", settings.nodes))
+    precision: Any = settings.precision  # one of Fabric's: the settings check it
     fabric = Fabric(
         accelerator=settings.accelerator,
         devices=devices,
         num_nodes=nodes,
-        precision=settings.precision,
+        precision=precision,
         # Not every task uses every head of the encoder.
         strategy="ddp_find_unused_parameters_true" if devices * nodes > 1 else "auto",
     )

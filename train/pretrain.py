@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -98,7 +99,7 @@ def pretrain(
     module, function = method.task.split(":")
     make_task = getattr(import_module(module), function)
     task: Task = make_task(network, vary, knowledge, pretraining, objective)
-    recorded = {"augment": asdict(augment), "pretraining": asdict(pretraining)}
+    recorded: dict[str, Any] = {"augment": asdict(augment), "pretraining": asdict(pretraining)}
     recorded |= {"objective": asdict(objective), "banks": [str(bank.path) for bank in banks]}
     run = Trainer(network, task, loader, loop, folder, about, fabric, recorded)
     trained = run.run(resume)

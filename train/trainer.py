@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -105,7 +105,7 @@ class Trainer:
     @property
     def result(self) -> Encoder:
         """The encoder that the run is for: the moving average of its weights where there is one."""
-        return self.encoder if self.average is None else self.average.module
+        return self.encoder if self.average is None else cast(Encoder, self.average.module)
 
     def run(self, resume: bool = False) -> Encoder:
         """Trains to the end; returns `result` in eval mode. resume=True goes on from the folder's checkpoint, to more

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from edge_c2vl.commands.options import Number
+from edge_c2vl.settings.flags import Number
 from train.commands.eval_options import data_options, report_options, tell, training_settings
 from train.settings.protocols import BENCHMARKS, DATA_SETS
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
+from edge_c2vl.settings.config_file import read_settings
+from edge_c2vl.settings.flags import settings_options
 from train.commands.eval_drive_act import drive_act_options
 from train.commands.seeds import resume_option, run_seeds, seeds_option
 from train.datasets import DATASETS
-from train.settings.flags import read_settings, settings_options
 from train.settings.resume import check_unchanged, recorded
 from train.settings.training import AugmentSettings, DataSettings, EncoderSettings, LoopSettings
 
@@ -90,7 +91,7 @@ def finetune(
         return train(data_set, folder, encoder, augment, data, seeded, **options)
 
     results = run_seeds(run, seeds, loop, resume, one)
-    if rank_zero_only.rank:
+    if getattr(rank_zero_only, "rank", 0):
         return  # one of several processes speaks
     if as_json:
         rows = [{"run": folder} | figures for folder, figures in results.items()]

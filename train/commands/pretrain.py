@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
+from edge_c2vl.settings.config_file import read_settings
+from edge_c2vl.settings.flags import settings_options
 from train.commands.seeds import resume_option, run_seeds, seeds_option
-from train.settings.flags import read_settings, settings_options
 from train.settings.pretraining import ObjectiveSettings, PretrainSettings
 from train.settings.resume import check_unchanged, recorded
 from train.settings.training import AugmentSettings, EncoderSettings, LoopSettings
@@ -67,6 +68,6 @@ def pretrain(
     if as_json:
         click.echo(json.dumps(figures))
         return
-    for folder, values in figures.items():
+    for name_of_run, values in figures.items():
         shown = ", ".join(f"{name} {values[name]:.4g}" for name in values if name != "clips_per_second")
-        click.echo(f"{folder}: {shown or 'as initialised'}")
+        click.echo(f"{name_of_run}: {shown or 'as initialised'}")

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from edge_c2vl.errors import UsageError
-from train.settings.flags import check_choices, setting
+from edge_c2vl.settings.fields import check, setting
 from train.settings.training import JOINT_CHOICES, JOINTS_HELP, SPLIT
 
 
@@ -50,7 +50,7 @@ class ObjectiveSettings:
     share_duplicates: bool = setting(True, "Clips with the same knowledge share the target instead of being negatives.")
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        check(self)
         if not 0 <= self.softening <= 1 or not 0 <= self.balance <= 1:
             raise UsageError("--softening and --balance lie between 0 and 1")
         if not 0 <= self.soften_from <= self.soften_to <= 1:
@@ -123,7 +123,7 @@ class PretrainSettings:
     ema_momentum: float = setting(0.99, "Momentum of the EMA student and of SkeletonCLR's key encoder.")
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        check(self)
         if self.frames < 2 or self.seconds < 0 or self.hop_s <= 0:
             raise UsageError("--frames is at least 2, --seconds at least 0, --hop-s more than 0")
         if not 0 <= self.exchange <= 1:
