@@ -29,8 +29,8 @@ settings.register_profile(
 settings.load_profile("edge-c2vl")
 
 
-# The networks of the tests are so small that a second thread of PyTorch costs more than it brings, and many times as much
-# on a busy machine. Before PyTorch is imported.
+# The networks of the tests are so small that a second thread of PyTorch costs time, on a busy machine most of it.
+# Before PyTorch is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A shell that runs this in the background has SIGINT ignored, and processes that the tests start would inherit that.

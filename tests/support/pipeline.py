@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_c2vl.inference.base import Backend
+from edge_c2vl.inference.model import ClipModel
 from edge_c2vl.outputs.base import Sink
 from edge_c2vl.runtime.pipeline import Pipeline
 from edge_c2vl.skeletons.clip import ClipSpec
@@ -107,14 +108,9 @@ class Kept(Sink):
         self.closed += 1
 
 
+def model(encoder=None, words=None, by_words=False):
+    return ClipModel(encoder or Encoder(), ["attentive", "distracted"], ["distracted"], SPEC, words, by_words)
+
+
 def build(camera, pose=None, encoder=None, sinks=(), **more):
-    return Pipeline(
-        camera,
-        pose or Pose(),
-        encoder or Encoder(),
-        labels=["attentive", "distracted"],
-        distraction=["distracted"],
-        clip=SPEC,
-        sinks=sinks,
-        **more,
-    )
+    return Pipeline(camera, pose or Pose(), model(encoder), sinks=sinks, **more)

@@ -59,11 +59,15 @@ class Augment:
 
     def __call__(self, clip: Tensor) -> Tensor:
         """(N, 3, T, V) -> (N, 3, T, V), a new tensor, float32 also where the network runs in half precision."""
+        return self.with_mirrored(clip)[0]
+
+    def with_mirrored(self, clip: Tensor) -> tuple[Tensor, Tensor]:
+        """The same, and which clips are mirror images (N,) bool."""
         with torch.autocast(clip.device.type, enabled=False):
             drawn = self.draw(clip.shape[0], clip.shape[2], clip.device)
             if clip.device.type != "cpu" or clip.dtype != torch.float32:
-                return vary(clip, drawn)
-            return vary_in_one_pass(clip, drawn)
+                return vary(clip, drawn), drawn.mirrored
+            return vary_in_one_pass(clip, drawn), drawn.mirrored
 
     def draw(self, n: int, frames: int, device: torch.device) -> Draw:
         """For n clips of that many frames."""

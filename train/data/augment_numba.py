@@ -25,7 +25,7 @@ _PARTNER = np.array(NTU25.mirror)
 
 def _compiled(function: F) -> F:
     """Compiles at the first call, which takes seconds, and keeps the result on disk for the next process."""
-    options = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
     try:
         compiled: F = njit(cache=True, **options)(function)
     except RuntimeError:  # there is no folder for it that can be written

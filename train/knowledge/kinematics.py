@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edge_c2vl.skeletons.archive import Archive
-from edge_c2vl.skeletons.skeleton import Array, clean, normalise, resample
+from edge_c2vl.skeletons.resample import resample
+from edge_c2vl.skeletons.skeleton import Array, clean, normalise
 from edge_c2vl.skeletons.windows import Windows
 from train.knowledge.axes import camera_axes
 from train.knowledge.posecodes import FRAMES, Posecodes, posecodes

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
 from edge_c2vl.skeletons.archive_files import COLUMNS
-from edge_c2vl.skeletons.skeleton import NTU25, Array, body_unit, mirror, resample
+from edge_c2vl.skeletons.resample import resample
+from edge_c2vl.skeletons.skeleton import NTU25, Array, body_unit, mirror
 from edge_c2vl.utils.progress import track
 from train.knowledge.kinematics import Describer
 
