@@ -112,7 +112,7 @@ def insert_qdq(
         name = f"{tensor}/{tag}"
         graph.initializer.append(numpy_helper.from_array(scale, f"{name}/scale"))
         graph.initializer.append(numpy_helper.from_array(np.zeros(scale.shape, np.int8), f"{name}/zero"))
-        attributes = {} if axis is None else {"axis": axis}
+        attributes: dict[str, Any] = {} if axis is None else {"axis": axis}
         for kind, source, target in (
             ("QuantizeLinear", tensor, f"{name}/int8"),
             ("DequantizeLinear", f"{name}/int8", name),

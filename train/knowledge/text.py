@@ -64,7 +64,7 @@ def _device() -> str:
 
 
 def quieten() -> None:
-    """transformers draws a bar for every model it loads."""
+    """Hides the progress bar that transformers shows for each model."""
     from transformers.utils import logging
 
     logging.disable_progress_bar()
@@ -97,7 +97,7 @@ class MiniLM(TextEncoder):
         return np.asarray(vectors, np.float32)
 
     def token_limit(self) -> int:
-        return int(self._model.max_seq_length)
+        return int(self._model.max_seq_length or 0)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return [len(ids) for ids in self._model.tokenizer(list(texts), truncation=False)["input_ids"]]
