@@ -72,7 +72,6 @@ def open_source(folder: Path, options: Options) -> Source:
         dimensions=2,
         items=[*items, *turned],
         read=read,
-        count=len(items) + len(turned),
     )
 
 

@@ -11,6 +11,9 @@ from edge_c2vl.settings.fields import check, flag, setting
 SPLIT = "Column of the archive with train / val / test, or subject:K/N, fold K of N by subject"
 JOINT_CHOICES = ("all", "upper")
 JOINTS_HELP = "Joints that are seen: all that the archive has, or its upper body without hands, as inside a vehicle."
+# name -> "module:class". The class takes EncoderSettings and is train.model.encoder.Encoder or a subclass, with its own
+# `features`, `feature_size` and, where it has other BatchNorms than behind convolutions, its own folding.
+ENCODERS = {"st-gcn": "train.model.encoder:Encoder"}
 STREAMS = ("joint", "bone", "motion")
 POOLINGS = ("mean", "mean_std")
 # The published ten blocks: (channels as multiples of the width, temporal stride).
@@ -21,6 +24,7 @@ _BLOCKS = ((1, 1), (1, 1), (1, 1), (1, 1), (2, 2), (2, 1), (2, 1), (4, 2), (4, 1
 class EncoderSettings:
     """The encoder's form; kept in each checkpoint."""
 
+    network: str = setting("st-gcn", "Which network.", tuple(ENCODERS))
     width: int = setting(16, "Channels of the first stage; doubled twice. 16 or 64 in the literature.")
     blocks: int = setting(10, "How many of the ten blocks, spread over the three stages.")
     graph_blocks: int = setting(
@@ -108,6 +112,9 @@ class DataSettings:
     balance_by: str = setting(
         "", "Column of the archive: within a class each of its values is drawn equally often; with --balance."
     )
+    shares: str = setting(
+        "", "LABEL=SHARE,...: how much of an epoch these labels are; the others share the rest. With --balance."
+    )
     epoch_clips: int = setting(0, "Clips an epoch, drawn anew each time; 0: as many as there are.")
     smoothing: float = setting(0.0, "Label smoothing.")
 
@@ -115,6 +122,10 @@ class DataSettings:
         check(self)
         if self.balance_by and not self.balance:
             raise UsageError("--balance-by says what is balanced within each class: give --balance too")
+        if self.shares and not self.balance:
+            raise UsageError("--shares says how labels are balanced: give --balance too")
+        if sum(self.shares_of.values()) > 1:
+            raise UsageError(f"--shares {self.shares}: the shares come to more than 1")
         if self.epoch_clips < 0:
             raise UsageError(f"--epoch-clips is 0 or the number of clips an epoch, not {self.epoch_clips}")
         if not 0 < self.share <= 1:
@@ -123,6 +134,20 @@ class DataSettings:
             raise UsageError("--shots is at least 0, and stands for itself: say it or --share")
         if self.frames < 2 or self.seconds < 0 or self.hop_s <= 0:
             raise UsageError("--frames is at least 2, --seconds at least 0, --hop-s more than 0")
+
+    @property
+    def shares_of(self) -> dict[str, float]:
+        """`shares` read. Raises UsageError."""
+        shares: dict[str, float] = {}
+        for part in filter(None, self.shares.split(",")):
+            label, _, share = part.partition("=")
+            try:
+                shares[label.strip()] = float(share)
+            except ValueError:
+                raise UsageError(f"--shares {self.shares}: expected LABEL=SHARE,...") from None
+            if not 0 < shares[label.strip()] <= 1:
+                raise UsageError(f"--shares {self.shares}: a share lies in (0, 1]")
+        return shares
 
 
 @dataclass(frozen=True)
