@@ -39,7 +39,7 @@ class BlazePose(Tracker):
         self._detector = Detector(networks.detector, min_detection)
         self._finder = LandmarkFinder(networks.landmarks)
         self.identity = networks.identity
-        self.name = f"{networks.identity} on {networks.landmarks.name}"
+        self.name = f"{networks.identity} on {networks.landmarks.name}" + (networks.note and f" ({networks.note})")
         self._points, self._region_points = OneEuroFilter(0.05, 80), OneEuroFilter(0.01, 10)
         self._visibility = LowPassFilter(VISIBILITY_S)
         self.reset()
