@@ -28,6 +28,7 @@ from edge_c2vl.skeletons.windows import Windows, sliding
 from train.evaluation.driver_folds import Scenes, figures
 from train.evaluation.sktdd_windows import HOPS
 from train.model.checkpoint import load_model
+from train.model.encoder import Encoder
 from train.trainer import MODEL
 
 FOLDS = 6  # of train/recipes/sktdd.sh
@@ -66,7 +67,7 @@ def main() -> None:
     archive = Archive.open(arguments.archive)
     labelled = archive.clips["kind"] == "labelled"
     drivers = archive.clips["subject"].to_numpy()
-    models = {}
+    models: dict[str, tuple[Encoder, ClipSpec]] = {}
     for number, names in enumerate(subject_folds(drivers[labelled], FOLDS)):
         folder = arguments.work / f"fold{number}" / f"seed{arguments.seed}"
         if (folder / MODEL).is_file():

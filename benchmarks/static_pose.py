@@ -28,9 +28,9 @@ def pictures(uri: str, step: int) -> Pictures:
     with open_camera(uri) as camera:
         found = []
         while (frame := camera.read()) is not None:
-            if frame.index % step == 0:
+            if frame.image is not None:
                 found.append(frame.image)
-    return found
+    return found[::step]
 
 
 def small(image: NDArray[np.uint8], share: float) -> NDArray[np.uint8]:

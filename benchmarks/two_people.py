@@ -32,7 +32,8 @@ def pictures(uri: str) -> Pictures:
     with open_camera(uri) as camera:
         found = []
         while (frame := camera.read()) is not None:
-            found.append(cv2.resize(frame.image, (WIDTH, HEIGHT)))
+            if frame.image is not None:
+                found.append(cv2.resize(frame.image, (WIDTH, HEIGHT)).astype(np.uint8, copy=False))
     return found
 
 
