@@ -85,8 +85,10 @@ def open_networks(providers: Sequence[str] = ("cpu",), threads: int = 1, folder:
     """
     precision = precision_for(providers)
     identity = verify(folder, precision)
-    opened = [OnnxRuntimeNetwork(folder / f"{name}.{precision}.onnx", precision, providers, threads) for name in NAMES]
-    return Networks(identity, *opened)
+    detector, landmarks = (
+        OnnxRuntimeNetwork(folder / f"{name}.{precision}.onnx", precision, providers, threads) for name in NAMES
+    )
+    return Networks(identity, detector, landmarks)
 
 
 def open_fastest(threads: int = 1, folder: Path = FOLDER) -> Networks:
