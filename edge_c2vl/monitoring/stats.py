@@ -88,8 +88,9 @@ class Summary:
     `dropped_frames`: came too fast. `decided`: number of decisions by state. `in_words`: by nearest phrase, where the
     bundle has labels in words. `states_s`: seconds of recording spent in each state; `unwatched_s`: those between
     decisions so far apart that nobody knows the state. `stages`: latency of each stage in milliseconds (see
-    `stats.Timings.table`). `wall_s`: the whole run; `seeing_s`: from the first frame to the last. `rss_mb`: the
-    process's memory at the end. `outputs_down`: outputs that could not be opened up to the end, and why."""
+    `stats.Timings.table`). `wall_s`: the whole run; `seeing_s`: from the first frame to the last; `cpu_s`: the
+    processor's time. `rss_mb`: the process's memory at the end. `outputs_down`: outputs that could not be opened up to
+    the end, and why."""
 
     frames: int = 0
     poses: int = 0
@@ -103,6 +104,7 @@ class Summary:
     unwatched_s: float = 0.0
     wall_s: float = 0.0
     seeing_s: float = 0.0
+    cpu_s: float = 0.0
     stages: dict[str, dict[str, float]] = field(default_factory=dict)
     rss_mb: float = 0.0
     outputs_down: dict[str, str] = field(default_factory=dict)
@@ -122,6 +124,7 @@ class Summary:
             "fps": round(self.fps, 2),
             "wall_s": round(self.wall_s, 3),
             "seeing_s": round(self.seeing_s, 3),
+            "cpu_s": round(self.cpu_s, 3),
         }
 
     def to_text(self) -> str:

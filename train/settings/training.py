@@ -113,7 +113,9 @@ class DataSettings:
         "", "Column of the archive: within a class each of its values is drawn equally often; with --balance."
     )
     shares: str = setting(
-        "", "LABEL=SHARE,...: how much of an epoch these labels are; the others share the rest. With --balance."
+        "",
+        "LABEL=SHARE,...: how much of an epoch these labels are; LABEL@VALUE: with that value in the column of "
+        "--balance-by; the others share the rest. With --balance.",
     )
     epoch_clips: int = setting(0, "Clips an epoch, drawn anew each time; 0: as many as there are.")
     smoothing: float = setting(0.0, "Label smoothing.")
