@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from edge_c2vl.bundle.bundle import Bundle, Engine, revise_bundle
+from edge_c2vl.device.cpu_cores import load_onnxruntime
 from edge_c2vl.device.machine import folder_name
 from edge_c2vl.errors import BundleError, UsageError
 from edge_c2vl.inference.base import Backend
@@ -26,6 +27,7 @@ from edge_c2vl.utils.arrays import ERRORS, NpzFile
 from edge_c2vl.utils.cache import default_cache
 
 Say = Callable[[str], None]
+NO_DLA = ((10, 8), (11, 4, 1))  # from the one to before the other
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,8 @@ def choose_flags(
         raise BundleError(f"TensorRT {shown} is too old: 8.6 or newer is needed")
     if dla is not None and precision == "fp32":
         raise UsageError("the DLA computes in INT8 and FP16 only: take --precision int8 or fp16 with --dla")
-    if dla is not None and (10, 8) <= version < (11, 4):
-        raise BundleError(f"TensorRT {shown} has no DLA (10.8 to 11.3 lack it): leave out --dla")
+    if dla is not None and NO_DLA[0] <= version < NO_DLA[1]:
+        raise BundleError(f"TensorRT {shown} has no DLA (10.8 to 11.4.0 lack it): leave out --dla")
     if dla is not None and version < (11,) and precision == "int8":
         raise BundleError(f"TensorRT {shown} runs no Q/DQ on the DLA: take --precision fp16 with --dla")
     builder = []
@@ -137,7 +139,7 @@ def build_engine(bundle: Bundle, options: BuildOptions, say: Say = lambda _: Non
 def build_optimised(bundle: Bundle, precision: str, threads: int, say: Say = lambda _: None) -> tuple[Bundle, Engine]:
     """Writes the model as ONNX Runtime optimises it for this CPU (constants folded, weights in INT8), compares it with
     the ONNX, measures every precision of the bundle here, and puts all of that into the bundle."""
-    import onnxruntime
+    onnxruntime = load_onnxruntime()
 
     from edge_c2vl.device.machine import cpu_name
     from edge_c2vl.inference.benchmark import cpu_latency

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from edge_c2vl.bundle.bundle import Bundle, Engine, Manifest
-from edge_c2vl.device.machine import tensorrt_hint
+from edge_c2vl.device.jetson import tensorrt_hint
 from edge_c2vl.errors import BundleError
 from edge_c2vl.inference.base import Backend
 from edge_c2vl.inference.cuda import Buffer, Cuda
@@ -113,7 +113,7 @@ class TensorRTBackend(Backend):
 
     def _drop_graph(self) -> None:
         if self._graph is not None:
-            self._cuda.call("cudaGraphExecDestroy", self._graph)
+            self._cuda.call("cuGraphExecDestroy", self._graph)
             self._graph = None
 
     def _close(self) -> None:

@@ -208,7 +208,7 @@ def _outputs(
             add("mqtt-queue", "mqtt:Queue", spool, asked.mqtt_queue, replace_damaged)
         add("mqtt", "mqtt:Mqtt", asked.mqtt, spool, asked.home_assistant)
     if asked.metrics is not None:
-        add("metrics", "prometheus:Prometheus", asked.metrics, asked.public_url)
+        add("metrics", "prometheus:Prometheus", asked.metrics, asked.public_url, bool(engine.unused_engine))
     if asked.webhook:
         add("webhook", "webhook:Webhook", asked.webhook)
     if asked.alert_clips:

@@ -1,13 +1,14 @@
-"""Stand-ins for CUDA's runtime and TensorRT that really move memory and really compute (by ONNX Runtime), so that
+"""Stand-ins for CUDA's driver and TensorRT that really move memory and really compute (by ONNX Runtime), so that
 buffers, batches, graphs and the build's steps are exercised where there is no GPU. A "plan" is an ONNX model's bytes.
 
-They know nothing of NVIDIA's libraries but the calls that are made; the names of these calls are held against the real
-tensorrt, where it is installed, in test_tensorrt.py.
+They know nothing of NVIDIA's libraries but the calls that are made; the names of these calls are held against NVIDIA's
+own bindings and headers by .ci/tensorrt-names.
 """
 
 from __future__ import annotations
 
 import ctypes
+import threading
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -15,12 +16,12 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from edge_c2vl.inference.cuda import FUNCTIONS, Out
+
 
 class FakeCuda:
-    """The functions of cuda.bindings.runtime that are used: each returns (status, *results)."""
-
-    cudaStreamCaptureMode = SimpleNamespace(cudaStreamCaptureModeThreadLocal=2)
-    cudaMemcpyKind = SimpleNamespace(cudaMemcpyHostToDevice=1, cudaMemcpyDeviceToHost=2)
+    """Stands for libcuda.so.1: C functions with the parameters that `edge_c2vl.inference.cuda.FUNCTIONS` lists, so that
+    what is passed goes through ctypes as it does to the real ones."""
 
     def __init__(self, gpus: int = 1, can_capture: bool = True) -> None:
         self.gpus, self.can_capture = gpus, can_capture
@@ -30,6 +31,23 @@ class FakeCuda:
         self.work: dict[int, list[Callable[[], None]]] = {}
         self.launches = 0
         self.events = 0
+        self.current = threading.local()  # whether a thread has made the context its own
+        self.broken: dict[str, int] = {}  # function -> the status that it gives
+        for name, kinds in FUNCTIONS.items():
+            types = [ctypes.POINTER(kind.type) if isinstance(kind, Out) else kind for kind in kinds]
+            setattr(self, name, ctypes.CFUNCTYPE(ctypes.c_int, *types)(self._checked(name)))
+
+    def _checked(self, name: str) -> Callable[..., int]:
+        work = getattr(self, f"_{name}")
+
+        def function(*arguments: Any) -> int:
+            # As the real one does: without a current context only these answer.
+            free = name.startswith(("cuInit", "cuGet", "cuDriver", "cuDevice", "cuCtxSetCurrent"))
+            if not free and not getattr(self.current, "set", False):
+                return 201
+            return self.broken.get(name) or work(*arguments) or 0
+
+        return function
 
     def enqueue(self, work: Callable[[], None]) -> None:
         if self.captured is None:
@@ -37,90 +55,109 @@ class FakeCuda:
         else:
             self.captured.append(work)
 
-    def cudaGetDeviceCount(self) -> tuple:
-        return 0, self.gpus
+    def _cuInit(self, flags: int) -> int:
+        return 0 if flags == 0 else 1
 
-    def cudaGetDevice(self) -> tuple:
-        return 0, 0
+    def _cuGetErrorName(self, status: int, text: Any) -> None:
+        names = {100: b"CUDA_ERROR_NO_DEVICE", 201: b"CUDA_ERROR_INVALID_CONTEXT"}
+        text[0] = names.get(status, b"CUDA_ERROR_%d" % status)
 
-    def cudaGetDeviceProperties(self, _device: int) -> tuple:
-        return 0, SimpleNamespace(name=b"Fake GPU\0\0", major=8, minor=7)
+    def _cuDriverGetVersion(self, version: Any) -> None:
+        version[0] = 12060
 
-    def cudaRuntimeGetVersion(self) -> tuple:
-        return 0, 12060
+    def _cuDeviceGetCount(self, count: Any) -> None:
+        count[0] = self.gpus
 
-    def cudaStreamCreate(self) -> tuple:
-        return 0, 77
+    def _cuDeviceGet(self, device: Any, ordinal: int) -> int:
+        device[0] = 0
+        return 0 if ordinal < self.gpus else 101
 
-    def cudaStreamDestroy(self, _stream: int) -> tuple:
-        return (0,)
+    def _cuDeviceGetName(self, text: int, size: int, _device: int) -> None:
+        ctypes.memmove(text, b"Fake GPU\0", min(size, 9))
 
-    def cudaStreamSynchronize(self, _stream: int) -> tuple:
-        return (0,)
+    def _cuDeviceGetAttribute(self, value: Any, kind: int, _device: int) -> None:
+        value[0] = {75: 8, 76: 7}[kind]
 
-    def cudaMallocHost(self, size: int) -> tuple:
-        return self.cudaMalloc(size)
+    def _cuDevicePrimaryCtxRetain(self, context: Any, _device: int) -> None:
+        context[0] = 55
 
-    def cudaMalloc(self, size: int) -> tuple:
+    def _cuDevicePrimaryCtxRelease_v2(self, _device: int) -> None:
+        pass
+
+    def _cuCtxSetCurrent(self, context: int) -> int:
+        self.current.set = context == 55
+        return 0 if context == 55 else 201
+
+    def _cuStreamCreate(self, stream: Any, _flags: int) -> None:
+        stream[0] = 77
+
+    def _cuStreamDestroy_v2(self, stream: int) -> int:
+        return 0 if stream == 77 else 400
+
+    _cuStreamSynchronize = _cuStreamDestroy_v2
+
+    def _cuMemAllocHost_v2(self, address: Any, size: int) -> None:
         block = (ctypes.c_byte * size)()
+        address[0] = ctypes.addressof(block)
         self.memory[ctypes.addressof(block)] = block
-        return 0, ctypes.addressof(block)
 
-    def cudaFree(self, address: int) -> tuple:
+    _cuMemAlloc_v2 = _cuMemAllocHost_v2
+
+    def _cuMemFree_v2(self, address: int) -> None:
         del self.memory[address]
-        return (0,)
 
-    cudaFreeHost = cudaFree
+    _cuMemFreeHost = _cuMemFree_v2
 
-    def cudaMemcpyAsync(self, target: int, source: int, size: int, _kind: int, _stream: int) -> tuple:
+    def _cuMemcpyHtoDAsync_v2(self, target: int, source: int, size: int, _stream: int) -> None:
         self.enqueue(lambda: ctypes.memmove(target, source, size))
-        return (0,)
 
-    def cudaStreamBeginCapture(self, _stream: int, _mode: int) -> tuple:
+    _cuMemcpyDtoHAsync_v2 = _cuMemcpyHtoDAsync_v2
+
+    def _cuStreamBeginCapture_v2(self, _stream: int, _mode: int) -> int:
         if not self.can_capture:
-            return (900,)
+            return 900
         self.captured = []
-        return (0,)
+        return 0
 
-    def cudaStreamEndCapture(self, _stream: int) -> tuple:
-        graph = len(self.work) + 1
-        self.work[graph], self.captured = self.captured or [], None
-        return 0, graph
+    def _cuStreamEndCapture(self, _stream: int, graph: Any) -> None:
+        number = len(self.work) + 1
+        self.work[number], self.captured = self.captured or [], None
+        graph[0] = number
 
-    def cudaGraphInstantiate(self, graph: int, _flags: int) -> tuple:
+    def _cuGraphInstantiateWithFlags(self, made: Any, graph: int, flags: int) -> int:
         self.graphs.add(graph)
-        return 0, graph
+        made[0] = graph
+        return flags
 
-    def cudaGraphDestroy(self, _graph: int) -> tuple:
-        return (0,)
+    def _cuGraphDestroy(self, _graph: int) -> None:
+        pass
 
-    def cudaGraphExecDestroy(self, graph: int) -> tuple:
+    def _cuGraphExecDestroy(self, graph: int) -> None:
         self.graphs.remove(graph)
-        return (0,)
 
-    def cudaGraphLaunch(self, graph: int, _stream: int) -> tuple:
-        assert graph in self.graphs
+    def _cuGraphLaunch(self, graph: int, _stream: int) -> int:
+        if graph not in self.graphs:
+            return 400
         self.launches += 1
         for work in self.work[graph]:
             work()
-        return (0,)
+        return 0
 
-    def cudaEventCreate(self) -> tuple:
+    def _cuEventCreate(self, event: Any, _flags: int) -> None:
         self.events += 1
-        return 0, self.events
+        event[0] = self.events
 
-    def cudaEventDestroy(self, _event: int) -> tuple:
+    def _cuEventDestroy_v2(self, _event: int) -> None:
         self.events -= 1
-        return (0,)
 
-    def cudaEventRecord(self, _event: int, _stream: int) -> tuple:
-        return (0,)
+    def _cuEventRecord(self, _event: int, stream: int) -> int:
+        return 0 if stream == 77 else 400
 
-    def cudaEventSynchronize(self, _event: int) -> tuple:
-        return (0,)
+    def _cuEventSynchronize(self, _event: int) -> None:
+        pass
 
-    def cudaEventElapsedTime(self, _start: int, _end: int) -> tuple:
-        return 0, 0.25
+    def _cuEventElapsedTime(self, elapsed: Any, _start: int, _end: int) -> None:
+        elapsed[0] = 0.25
 
 
 class Flags(SimpleNamespace):

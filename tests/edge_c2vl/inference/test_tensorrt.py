@@ -3,6 +3,7 @@ and, where there is a GPU, the real thing."""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: str) -> Fa
     runtime = FakeCuda()
     trt = FakeTensorRT(version, runtime)
     monkeypatch.setattr(tensorrt_module, "load_tensorrt", lambda: trt)
-    monkeypatch.setattr(cuda_module, "_runtime", lambda: runtime)
+    monkeypatch.setattr(cuda_module, "open_library", lambda: runtime)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return trt
 
@@ -116,8 +117,11 @@ def _sha(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def test_auto_takes_tensorrt_where_an_engine_fits(bundle: Bundle, fake: FakeTensorRT) -> None:
+def test_auto_takes_tensorrt_where_an_engine_fits(
+    bundle: Bundle, fake: FakeTensorRT, caplog: pytest.LogCaptureFixture
+) -> None:
     with open_backend(listed(bundle)) as backend:
+        assert (backend.unused_engine, caplog.messages) == ("", [])
         assert (backend.name, backend.precision, backend.note) == ("tensorrt", "int8", "")
         assert backend.infer(clips(1))[0].shape == (1, 2)
     assert fake.seen["host_code"] is False
@@ -167,6 +171,32 @@ def test_no_gpu(bundle: Bundle, fake: FakeTensorRT) -> None:
     fake.cuda.gpus = 0
     with pytest.raises(BundleError, match="no GPU"):
         open_backend(listed(bundle), "tensorrt")
+
+
+def test_an_engine_that_cannot_be_used_is_logged_whoever_asked_for_quiet(
+    bundle: Bundle, fake: FakeTensorRT, caplog: pytest.LogCaptureFixture
+) -> None:
+    fake.cuda.broken["cuInit"] = 100
+    with open_backend(listed(bundle)) as backend:
+        assert "CUDA failed in cuInit: CUDA_ERROR_NO_DEVICE" in backend.unused_engine
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "running on onnxruntime:cpu, because the bundle's engine cannot be used: tensorrt: CUDA" in caplog.text
+    with open_backend(bundle) as backend:  # a bundle without an engine misses nothing
+        assert backend.unused_engine == ""
+    assert len(caplog.records) == 1
+
+
+def test_inference_in_another_thread_than_the_one_that_opened_it(bundle: Bundle, fake: FakeTensorRT) -> None:
+    with backend_for(bundle, fake, [1, 1, 1]) as backend, ThreadPoolExecutor(1) as pool:
+        here = backend.infer(clips(1))[0]
+        np.testing.assert_array_equal(pool.submit(backend.infer, clips(1)).result()[0], here)
+
+
+def test_no_cuda(bundle: Bundle, fake: FakeTensorRT, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(cuda_module, "LIBRARY", "libno-such-cuda.so.1")
+    with pytest.raises(BundleError, match=r"libno-such-cuda.so.1.*it comes with NVIDIA's driver"):
+        Cuda()
 
 
 def test_no_tensorrt(bundle: Bundle) -> None:
@@ -371,19 +401,6 @@ def test_the_names_that_are_used_exist() -> None:
     log.log(trt.ILogger.Severity.WARNING, "no")
     log.log(trt.ILogger.Severity.ERROR, "two\nlines")
     assert log.last == "two lines"
-
-
-def test_the_names_that_are_used_of_cuda_exist() -> None:
-    """Needs cuda-python, but neither driver nor GPU."""
-    try:
-        runtime = cuda_module._runtime()
-    except BundleError as error:
-        pytest.skip(str(error))
-    for owner, fake in ((runtime, FakeCuda), (runtime.cudaMemcpyKind, FakeCuda.cudaMemcpyKind)):
-        used = [name for name in dir(fake) if name.startswith("cuda")]
-        assert used
-        assert [name for name in used if not hasattr(owner, name)] == []
-    assert hasattr(runtime.cudaStreamCaptureMode, "cudaStreamCaptureModeThreadLocal")
 
 
 @pytest.mark.parametrize("precision", ["int8", "fp32"])
