@@ -67,7 +67,7 @@ if [ -f "$here/package.env" ]; then
   . "$here/package.env"
   (cd "$here" && sha256sum --check --quiet --strict SHA256SUMS) || fail "the package is damaged: copy it again"
   [ "$wanted_machine" = "$(uname -m)" ] || fail "the package is for $wanted_machine, this machine is $(uname -m)"
-  unit=$here/edge-c2vl.service settings=$here/settings.yaml environment=$here/environment guide=$here/jetson.md
+  unit=$here/edge-c2vl.service settings=$here/fleet-settings.yaml environment=$here/environment guide=$here/jetson.md
 else
   checkout=$(cd "$here/.." && pwd)
   unit=$here/edge-c2vl.service settings='' environment=$here/environment guide=$checkout/docs/jetson.md

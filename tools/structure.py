@@ -33,7 +33,7 @@ ORDER = {
         "outputs",
         "runtime",
         "replay",
-        "doctor plots",
+        "doctor packaging plots",
         "commands",
     ),
     "train": (

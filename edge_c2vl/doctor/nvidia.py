@@ -79,7 +79,7 @@ def check_tensorrt(root: Path = ROOT) -> list[Finding]:
 
 def check_dla(root: Path = ROOT) -> list[Finding]:
     """Deep learning accelerators, and whether this TensorRT can use them."""
-    from edge_c2vl.inference.engine_build import NO_DLA
+    from edge_c2vl.inference.plan import NO_DLA
 
     cores = dla_cores(root)
     if find_jetson(root) is None or not cores:

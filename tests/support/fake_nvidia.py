@@ -206,7 +206,11 @@ class FakeTensorRT:
     def Builder(self, log: Any) -> Any:
         def create_network(bits: int) -> Any:
             self.seen["network_bits"] = bits
-            named = [SimpleNamespace(name=name) for name in self.layers]
+            output = SimpleNamespace(dtype="DataType.FLOAT")
+            named = [
+                SimpleNamespace(name=name, type=f"LayerType.{name.upper()}", get_output=lambda _index: output)
+                for name in self.layers
+            ]
             return SimpleNamespace(
                 get_layer=named.__getitem__,
                 num_layers=len(named),

@@ -14,7 +14,8 @@ from edge_c2vl.bundle.bundle import Bundle, revise_bundle
 from edge_c2vl.device.jetson import tensorrt_hint
 from edge_c2vl.device.machine import cpu_name, folder_name, overflows_int8
 from edge_c2vl.errors import BundleError, UsageError
-from edge_c2vl.inference.engine_build import BuildOptions, Flags, best_precision, checking_clips, choose_flags
+from edge_c2vl.inference.engine_build import best_precision, checking_clips
+from edge_c2vl.inference.plan import BuildOptions, Flags, choose_flags
 from tests.support.tiny_bundle import FRAMES, make_bundle
 
 

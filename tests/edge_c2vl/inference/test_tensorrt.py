@@ -15,10 +15,12 @@ from edge_c2vl.bundle.bundle import Bundle, revise_bundle
 from edge_c2vl.errors import BundleError
 from edge_c2vl.inference import cuda as cuda_module
 from edge_c2vl.inference import engine_build as building
+from edge_c2vl.inference import plan
 from edge_c2vl.inference import tensorrt as tensorrt_module
 from edge_c2vl.inference.cuda import Cuda
-from edge_c2vl.inference.engine_build import BuildOptions, build_engine
+from edge_c2vl.inference.engine_build import build_engine
 from edge_c2vl.inference.onnxruntime import OnnxRuntimeBackend
+from edge_c2vl.inference.plan import BuildOptions
 from edge_c2vl.inference.select import open_backend
 from edge_c2vl.inference.tensorrt import TensorRTBackend
 from tests.edge_c2vl.inference.test_engines import engine_for
@@ -250,6 +252,7 @@ def test_a_build_of_each_version(
     assert entry.batch == [1, 2, 4]
     assert entry.measured["largest_logit_difference"] < 1e-5
     assert entry.measured["same_decision_as_fp32"] == 1
+    assert entry.measured["layers"] == {"CONV FLOAT": 1, "MATMUL FLOAT": 1}
     assert (entry.measured["p50_ms"], entry.measured["p95_ms"]) == (0.25, 0.25)
     with open_backend(revised) as backend:
         assert backend.name == "tensorrt"
@@ -372,7 +375,7 @@ def test_the_names_that_are_used_exist() -> None:
     trt = pytest.importorskip("tensorrt", reason="TensorRT is not installed here")
     version = tensorrt_module.version_of(trt)
     for precision in ("int8", "fp16", "fp32"):
-        flags = building.choose_flags(version, precision, version_compatible=True)
+        flags = plan.choose_flags(version, precision, version_compatible=True)
         assert all(hasattr(trt.NetworkDefinitionCreationFlag, name) for name in flags.network)
         assert all(hasattr(trt.BuilderFlag, name) for name in (*flags.builder, "GPU_FALLBACK"))
     assert trt.MemoryPoolType.WORKSPACE is not None
@@ -391,11 +394,13 @@ def test_the_names_that_are_used_exist() -> None:
         trt.ICudaEngine: "create_execution_context",
         trt.IExecutionContext: "set_tensor_address set_input_shape execute_async_v3",
         trt.INetworkDefinition: "get_layer num_layers get_input",
+        trt.ILayer: "name type get_output",
+        trt.ITensor: "dtype shape",
     }.items():
         assert [name for name in names.split() if not hasattr(owner, name)] == []
     if version >= (10,):
         assert hasattr(trt.IBuilderConfig, "progress_monitor")
-        own = {name for name in vars(type(building._monitor(trt, print))) if not name.startswith("_")}
+        own = {name for name in vars(type(plan._monitor(trt, print))) if not name.startswith("_")}
         assert own == {name for name in vars(trt.IProgressMonitor) if not name.startswith("_")}
     log = tensorrt_module.make_log(trt)
     log.log(trt.ILogger.Severity.WARNING, "no")
