@@ -23,9 +23,9 @@ _TEXTS = ("labels", "distraction", "descriptions", "encoder")
 
 
 def softmax(scores: Array) -> Array:
-    """Of one row of scores (K,)."""
-    powers = np.exp(scores - scores.max())
-    return powers / powers.sum()
+    """Of each row of scores (..., K)."""
+    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,11 @@ from typing import Any, Protocol
 import numpy as np
 import psutil
 
-from edge_c2vl.bundle.text_labels import TextLabels
 from edge_c2vl.cameras.freeze_detector import FreezeDetector
 from edge_c2vl.device.systemd import Notifier
 from edge_c2vl.device.temperature import temperature_c
 from edge_c2vl.errors import EdgeC2VLError, UsageError
-from edge_c2vl.inference.base import Backend
+from edge_c2vl.inference.model import ClipModel
 from edge_c2vl.monitoring.apply_baseline import Personaliser
 from edge_c2vl.monitoring.events import Decision, SeenFrame, SeenSkeleton
 from edge_c2vl.monitoring.monitor import DriverMonitor, MonitorInput
@@ -31,7 +30,7 @@ from edge_c2vl.monitoring.stats import Summary, Timings
 from edge_c2vl.outputs.base import Sink
 from edge_c2vl.runtime.queues import Mailbox, OutputQueue
 from edge_c2vl.runtime.throttle import Skipper, Throttle
-from edge_c2vl.skeletons.clip import ClipBuffer, ClipSpec
+from edge_c2vl.skeletons.clip import ClipBuffer
 from edge_c2vl.skeletons.skeleton import Array
 from edge_c2vl.speed.base import FixedSpeed, Speed
 from edge_c2vl.utils.once import Once
@@ -98,7 +97,6 @@ class Stuck(EdgeC2VLError):
 class Pipeline:
     """Joins the parts and runs them until the source ends, `stop` is called or a stage fails.
 
-    labels, distraction: the bundle's labels and those that count as distraction. words, by_words: see DriverMonitor.
     hop_s: seconds of recording between two decisions, MAX_HOP_S at most. layout: the joint layout that `pose` speaks.
     watchdog_s: live, a run without progress for so long ends with Stuck. alerts=False: none is raised.
 
@@ -109,18 +107,13 @@ class Pipeline:
         self,
         camera: FrameSource,
         pose: SkeletonSource,
-        backend: Backend,
+        model: ClipModel,
         *,
-        labels: Sequence[str],
-        distraction: Sequence[str],
-        clip: ClipSpec,
         sinks: Sequence[Sink] = (),
         hop_s: float = 0.25,
         policy: PolicySettings | None = None,
         speed: Speed | None = None,
         personaliser: Personaliser | None = None,
-        words: TextLabels | None = None,
-        by_words: bool = False,
         layout: str = "mediapipe33",
         watchdog_s: float = 30.0,
         alerts: bool = True,
@@ -129,22 +122,11 @@ class Pipeline:
         self.summary, self.timings = Summary(), Timings()
         self.throttle = Throttle()
         self._once = Once()
-        self._camera, self._pose, self._spec = camera, pose, clip
+        self._camera, self._pose, self._spec = camera, pose, model.clip
         self._hop_s, self._layout, self._watchdog_s = hop_s, layout, watchdog_s
         self._speed = speed or FixedSpeed()
         self._monitor = DriverMonitor(
-            backend,
-            labels,
-            distraction,
-            clip,
-            policy,
-            self._speed,
-            personaliser or Personaliser(),
-            self.timings,
-            self.summary,
-            words,
-            by_words,
-            alerts,
+            model, policy, self._speed, personaliser or Personaliser(), self.timings, self.summary, alerts
         )
         lossless = not camera.live
         self._queues = [OutputQueue(sink, lossless, self._fail) for sink in sinks]

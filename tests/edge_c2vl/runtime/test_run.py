@@ -141,7 +141,7 @@ def junk(tmp_path, monkeypatch):
         (["--camera", "{junk}/picture.png", "--output", "{junk}/seen.avi"], ".mp4"),
         (["--camera", "{junk}/picture.png", "--events", "{junk}/nowhere/events.jsonl"], "cannot write"),
         (["--camera", "{junk}/picture.png", "--speed", "carrier-pigeon"], "--speed"),
-        (["--camera", "{junk}/picture.png", "--settings", "{junk}/text.mp4"], "policy"),
+        (["--camera", "{junk}/picture.png", "--settings", "{junk}/text.mp4"], "settings are lines of"),
         (["--camera", "{junk}/picture.png", "--normal", "{junk}/nowhere.npz"], "--learn-normal"),
     ],
     ids=lambda part: " ".join(part).replace("{junk}/", "") if isinstance(part, list) else "",
