@@ -8,9 +8,9 @@
 #   install.sh --root DIR    into a system that lies in DIR: no user is made, no service started
 #
 # A release is a folder of /opt/edge-c2vl/releases: a virtual environment that sees the system's packages (JetPack's
-# TensorRT), the bundle, the unit, the settings. It is made beside the one that runs, tried with `doctor`, marked complete,
+# TensorRT), the bundle, the unit, the fleet's config. It is made beside the one that runs, tried with `doctor`, marked complete,
 # and then `current` is pointed at it in one step: wherever the power fails, what `current` names is whole. A service that
-# does not start with it goes back by itself. Settings in /etc/edge-c2vl are kept.
+# does not start with it goes back by itself. /etc/edge-c2vl is kept.
 set -euo pipefail
 # The system's Python and no other: the service cannot see what lies in somebody's home.
 [ -n "${EDGE_C2VL_KEEP_PATH:-}" ] || PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -67,10 +67,10 @@ if [ -f "$here/package.env" ]; then
   . "$here/package.env"
   (cd "$here" && sha256sum --check --quiet --strict SHA256SUMS) || fail "the package is damaged: copy it again"
   [ "$wanted_machine" = "$(uname -m)" ] || fail "the package is for $wanted_machine, this machine is $(uname -m)"
-  unit=$here/edge-c2vl.service settings=$here/fleet-settings.yaml environment=$here/environment guide=$here/jetson.md
+  unit=$here/edge-c2vl.service fleet=$here/fleet-config.yaml environment=$here/environment guide=$here/jetson.md
 else
   checkout=$(cd "$here/.." && pwd)
-  unit=$here/edge-c2vl.service settings='' environment=$here/environment guide=$checkout/docs/jetson.md
+  unit=$here/edge-c2vl.service fleet='' environment=$here/environment guide=$checkout/docs/jetson.md
   release=checkout-$(date --utc +%Y%m%dT%H%M%S)
 fi
 python=
@@ -105,7 +105,7 @@ if [ ! -e "$made/complete" ]; then
   if [ -d "$here/wheels" ]; then
     do_ "$made/bin/pip" install --quiet --no-index --find-links "$here/wheels" --requirement "$here/requirements.txt"
     do_ cp -r "$here/bundle" "$made/bundle"
-    if [ -f "$settings" ]; then do_ cp "$settings" "$made/settings.yaml"; fi
+    if [ -f "$fleet" ]; then do_ install -m 0640 "${owner[@]}" "$fleet" "$made/config.yaml"; fi
   else
     do_ "$made/bin/pip" install --quiet --upgrade pip
     do_ "$made/bin/pip" install --quiet --constraint "$checkout/constraints.txt" "${checkout}[can,metrics,mqtt,web]"
@@ -122,12 +122,23 @@ if [ -n "$now" ] && [ "$now" != "releases/$release" ]; then point "$made/previou
 
 do_ install -d -m 0750 "${owner[@]}" "$root/etc/edge-c2vl"
 [ -e "$root/etc/edge-c2vl/environment" ] || do_ install -m 0640 "${owner[@]}" "$environment" "$root/etc/edge-c2vl/environment"
-kept=$root/etc/edge-c2vl/settings.yaml
-if [ -f "$settings" ]; then
-  if [ ! -e "$kept" ] || [ -L "$kept" ]; then point "$kept" /opt/edge-c2vl/current/settings.yaml
-  else echo "install.sh: $kept is this vehicle's own, so the package's settings are not used" >&2; fi
-elif [ ! -e "$kept" ] && [ ! -L "$kept" ]; then
-  do_ install -m 0640 "${owner[@]}" "$here/settings.yaml" "$kept"
+config=$root/etc/edge-c2vl/config.yaml
+if [ -f "$fleet" ]; then # of the fleet, and of its release, unless this vehicle has its own
+  if [ ! -e "$config" ] || [ -L "$config" ]; then point "$config" /opt/edge-c2vl/current/config.yaml
+  else echo "install.sh: $config is this vehicle's own, so the fleet's is not used" >&2; fi
+elif [ -n "$dry" ]; then
+  echo "$here/make-config.sh /etc/edge-c2vl $made/bin/edge-c2vl > $config"
+elif [ ! -e "$config" ] || [ -L "$config" ]; then
+  install -m 0640 "${owner[@]}" /dev/null "$config.new"
+  if [ -L "$config" ]; then cat "$opt/current/config.yaml" >"$config.new" # the last fleet's becomes this vehicle's
+  elif ! "$here/make-config.sh" "$root/etc/edge-c2vl" "$made/bin/edge-c2vl" >"$config.new"; then
+    rm -f "$config.new"
+    fail "CAMERA and OPTIONS in /etc/edge-c2vl/environment are no options of this version: mend them, and run $0 again"
+  fi
+  if grep -qsE '^(CAMERA|OPTIONS)=' "$root/etc/edge-c2vl/environment" || [ -e "$root/etc/edge-c2vl/settings.yaml" ]; then
+    echo "install.sh: CAMERA and OPTIONS of /etc/edge-c2vl/environment, and settings.yaml, are in $config now and read there alone" >&2
+  fi
+  mv -T "$config.new" "$config"
 fi
 do_ install -D -m 0644 "$guide" "$root/usr/share/doc/edge-c2vl/jetson.md"
 do_ install -d "$root/usr/local/lib/systemd/system"
@@ -149,5 +160,5 @@ for folder in "$opt"/releases/*/; do # the one that runs and the one before stay
   name=releases/$(basename "$folder")
   if [ "$name" != "releases/$release" ] && [ "$name" != "$(readlink "$made/previous" || true)" ] && [ -d "$folder" ]; then do_ rm -rf "$folder"; fi
 done
-echo "Installed $release. Name the camera in /etc/edge-c2vl/environment, then: systemctl enable --now edge-c2vl"
+echo "Installed $release. Name the camera in /etc/edge-c2vl/config.yaml, then: systemctl enable --now edge-c2vl"
 echo "Back to the release before: /opt/edge-c2vl/current/install.sh --rollback"

@@ -22,11 +22,13 @@ from pathlib import Path
 from edge_c2vl.bundle.bundle import Bundle, write_bundle
 from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.inference.engine_check import listed_engines
+from edge_c2vl.settings.config_file import load_mapping
 
 Say = Callable[[str], None]
 CHECKOUT = Path(__file__).resolve().parents[1]
-DEPLOYED = ("install.sh", "edge-c2vl.service", "environment", "settings.yaml")
+DEPLOYED = ("install.sh", "edge-c2vl.service", "environment", "make-config.sh")
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", "cli.py", "edge_c2vl", "train", "calibration")
+INSTALLED_BUNDLE = "/opt/edge-c2vl/current/bundle"
 EXTRAS = ("can", "metrics", "mqtt", "web")
 
 
@@ -47,15 +49,16 @@ def write_package(
     bundle: Bundle,
     target: Target,
     engine: bool = False,
-    settings: Path | None = None,
+    config: Path | None = None,
     overwrite: bool = False,
     say: Say = lambda _: None,
 ) -> str:
     """Writes the package to `out` and returns the name of its release.
 
-    engine: with the bundle's TensorRT engines; else they are left out, and the CPU runs the model. settings: limits of
-    the alert policy for every vehicle. Raises UsageError for what cannot be asked for, BundleError where engine is
-    asked for and the bundle has none, EdgeC2VLError where a wheel cannot be had; `out` is then as it was.
+    engine: with the bundle's TensorRT engines; else they are left out, and the CPU runs the model. config: what `run
+    --config` reads, for every vehicle; its model is the package's bundle. Raises UsageError for what cannot be asked
+    for, BundleError where engine is asked for and the bundle has none, EdgeC2VLError where a wheel cannot be had; `out`
+    is then as it was.
     """
     if not (CHECKOUT / "deploy" / "install.sh").is_file():
         raise UsageError("package works from a checkout of the repository: pip install --editable it, and run it there")
@@ -63,6 +66,7 @@ def write_package(
         raise UsageError(f"{out} exists already: name another file, or add --overwrite")
     if engine:
         listed_engines(bundle)
+    fleet = None if config is None else _with_bundle(config)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name[:80]}.", dir=out.parent) as folder:
         staged = Path(folder) / "package"
@@ -78,14 +82,25 @@ def write_package(
         for name in DEPLOYED:
             shutil.copy(CHECKOUT / "deploy" / name, staged / name)
         shutil.copy(CHECKOUT / "docs" / "jetson.md", staged / "jetson.md")
-        if settings is not None:
-            shutil.copy(settings, staged / "fleet-settings.yaml")
+        if fleet is not None:
+            (staged / "fleet-config.yaml").write_text(fleet)
         release = _seal(staged, target, wheels[own].name.split("-")[1])
         say(f"packing {sum(1 for _ in staged.rglob('*'))} files")
         packed = Path(folder) / "packed"
         _pack(staged, packed, f"edge-c2vl-{release}")
         os.replace(packed, out)
     return release
+
+
+def _with_bundle(config: Path) -> str:
+    """The fleet's config, with the bundle that each release brings. Raises UsageError where it names another one."""
+    named = load_mapping(config).get("bundle")
+    if named not in (None, INSTALLED_BUNDLE):
+        raise UsageError(
+            f"{config}: bundle: {named} is not the package's: leave that line out, and name it with --bundle"
+        )
+    text = config.read_text("utf-8").rstrip("\n")
+    return f"{text}\n" if named else f"{text}\nbundle: {INSTALLED_BUNDLE}\n"
 
 
 def _write_bundle(bundle: Bundle, folder: Path, engine: bool) -> None:

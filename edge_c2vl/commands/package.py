@@ -12,10 +12,10 @@ import click
 @click.option("--bundle", default="default", show_default=True, metavar="FOLDER", help="The model for the fleet.")
 @click.option("--engine", is_flag=True, help="With the bundle's TensorRT engines, which fit one kind of device.")
 @click.option(
-    "--settings",
+    "--config",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     metavar="FILE.yaml",
-    help="Limits of the alert policy for every vehicle.",
+    help="What run --config reads, for every vehicle.",
 )
 @click.option("--python", metavar="3.N", help="The fleet's Python: 3.10 on JetPack 6, 3.12 on 7. Default: this one.")
 @click.option(
@@ -26,7 +26,7 @@ def package(
     out: Path,
     bundle: str,
     engine: bool,
-    settings: Path | None,
+    config: Path | None,
     python: str | None,
     machine: str | None,
     overwrite: bool,
@@ -43,18 +43,19 @@ def package(
     import re
 
     from edge_c2vl.bundle.bundle import Bundle
-    from edge_c2vl.monitoring.policy_file import read_settings
     from edge_c2vl.packaging import Target, write_package
+    from edge_c2vl.runtime.settings import RunSettings
+    from edge_c2vl.settings.config_file import read_settings
 
     if python is not None and not re.fullmatch(r"3\.1[0-4]", python):
         raise click.UsageError(f"--python wants 3.10 to 3.14, not {python}")
-    if settings is not None:
-        read_settings(str(settings))  # wrong ones would keep every vehicle's service from starting
+    if config is not None:
+        read_settings({}, config, RunSettings)  # a wrong one would keep every vehicle's service from starting
     here = Target.here()
     target = Target(python or here.python, machine or here.machine)
 
     def say(line: str) -> None:
         click.echo(line, err=True)
 
-    release = write_package(out, Bundle.open(bundle), target, engine, settings, overwrite, say)
+    release = write_package(out, Bundle.open(bundle), target, engine, config, overwrite, say)
     click.echo(f"{out}: release {release}, {out.stat().st_size / 1e6:.0f} MB")

@@ -101,6 +101,7 @@ def watch(
             model,
             sinks=[*outputs, *([StatusLine()] if not asked.console.quiet else []), *sinks],
             hop_s=asked.decision.hop,
+            pose_fps=asked.decision.pose_fps,
             policy=policy,
             speed=speed,
             personaliser=personaliser,

@@ -53,9 +53,9 @@ def unpack(package: Path, folder: Path) -> Path:
 
 @pytest.mark.parametrize("engine", [False, True])
 def test_what_is_in_it(tmp_path: Path, bundle: Bundle, without_fetching: None, engine: bool) -> None:
-    settings = tmp_path / "s.yaml"
-    settings.write_text("policy: {}\n")
-    release = write_package(tmp_path / "out" / "p.tar", bundle, ORIN, engine, settings)
+    config = tmp_path / "c.yaml"
+    config.write_text("camera: csi://0\n")
+    release = write_package(tmp_path / "out" / "p.tar", bundle, ORIN, engine, config)
     top = unpack(tmp_path / "out" / "p.tar", tmp_path / "there")
     assert top.name == f"edge-c2vl-{release}"
     assert release.startswith("0.1.0-")
@@ -67,7 +67,7 @@ def test_what_is_in_it(tmp_path: Path, bundle: Bundle, without_fetching: None, e
     assert (top / "package.env").read_text() == (
         f"release={release}\nwanted_python=python3.10\nwanted_machine=aarch64\n"
     )
-    assert (top / "fleet-settings.yaml").read_text() == settings.read_text()
+    assert (top / "fleet-config.yaml").read_text() == "camera: csi://0\nbundle: /opt/edge-c2vl/current/bundle\n"
     assert os.access(top / "install.sh", os.X_OK)
     listed = {line.split()[1] for line in (top / "SHA256SUMS").read_text().splitlines()}
     present = {str(path.relative_to(top)) for path in top.rglob("*") if path.is_file()}
@@ -100,10 +100,14 @@ def test_what_cannot_be(
     with pytest.raises(EdgeC2VLError, match="cannot be had"):
         write_package(out, bundle, ORIN, overwrite=True)
     assert out.read_text() == "somebody's"
+    config = tmp_path / "c.yaml"
+    config.write_text("camera: 0\nbundle: elsewhere\n")
+    with pytest.raises(UsageError, match=r"c.yaml: bundle: elsewhere"):
+        write_package(tmp_path / "q.tar", bundle, ORIN, config=config)
     monkeypatch.setattr(packaging, "CHECKOUT", tmp_path)
     with pytest.raises(UsageError, match="from a checkout"):
         write_package(tmp_path / "q.tar", bundle, ORIN)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["b", "p.tar", "plain"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b", "c.yaml", "p.tar", "plain"]
 
 
 @dataclass
@@ -167,11 +171,12 @@ def vehicle(tmp_path: Path) -> Vehicle:
 @pytest.mark.timeout(1200)
 def test_an_install_without_a_network_a_killed_upgrade_and_the_way_back(tmp_path: Path, vehicle: Vehicle) -> None:
     packages = []
-    for number, text in enumerate(("policy:\n  warning_fast_s: 3.0\n", "policy:\n  warning_fast_s: 2.5\n")):
-        settings, file = tmp_path / f"{number}.yaml", tmp_path / f"{number}.tar"
-        settings.write_text(text)
+    camera = "camera: simulated:story?live=no&fps=10&seconds=4\n"
+    for number, limit in enumerate((3.0, 2.5)):
+        config, file = tmp_path / f"{number}.yaml", tmp_path / f"{number}.tar"
+        config.write_text(f"{camera}policy:\n  warning_fast_s: {limit}\n")
         try:
-            write_package(file, Bundle.open("default"), Target.here(), settings=settings)
+            write_package(file, Bundle.open("default"), Target.here(), config=config)
         except EdgeC2VLError as error:
             pytest.skip(f"needs a package registry: {error}")
         packages.append(unpack(file, tmp_path / f"unpacked-{number}"))
@@ -186,25 +191,23 @@ def test_an_install_without_a_network_a_killed_upgrade_and_the_way_back(tmp_path
     assert vehicle.works()
     unit = vehicle.root / "usr/local/lib/systemd/system/edge-c2vl.service"
     assert os.readlink(unit) == "/opt/edge-c2vl/current/edge-c2vl.service"
-    assert os.readlink(vehicle.root / "etc/edge-c2vl/settings.yaml") == "/opt/edge-c2vl/current/settings.yaml"
+    assert os.readlink(vehicle.root / "etc/edge-c2vl/config.yaml") == "/opt/edge-c2vl/current/config.yaml"
     assert "no release before" in vehicle.install(packages[0], "--rollback").stderr
 
     # Wherever the power fails, what runs is whole.
     at_work = 0
-    for share in (0.02, 0.2, 0.4, 0.6, 0.8, 0.9, 0.97):
+    for share in (0.1, 0.4, 0.7, 0.95):
         at_work += vehicle.killed(packages[1], share * takes_s)
         assert vehicle.release in (first, second)
         complete = vehicle.root / "opt/edge-c2vl/current/complete"
         assert complete.exists()
-        if vehicle.release == first:
-            shutil.rmtree(vehicle.root / "opt/edge-c2vl/releases" / second / "lib", ignore_errors=True)
-    assert at_work >= 4
+    assert at_work >= 2
     assert vehicle.works()
 
     done = vehicle.install(packages[1])
     assert done.returncode == 0, done.stderr
     assert vehicle.release == second
-    assert "2.5" in (vehicle.root / "opt/edge-c2vl/current/settings.yaml").read_text()
+    assert "2.5" in (vehicle.root / "opt/edge-c2vl/current/config.yaml").read_text()
     assert vehicle.works()
     releases = vehicle.root / "opt/edge-c2vl/releases"
     assert {path.name for path in releases.iterdir()} == {first, second}
