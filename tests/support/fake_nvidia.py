@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 
 from edge_c2vl.inference.cuda import FUNCTIONS, Out
@@ -172,6 +173,7 @@ class FakeTensorRT:
 
     MemoryPoolType = Flags("WORKSPACE")
     DeviceType = Flags("GPU", "DLA")
+    TensorIOMode = Flags("INPUT", "OUTPUT")
     HardwareCompatibilityLevel = Flags("NONE", "AMPERE_PLUS")
 
     class ILogger:
@@ -244,7 +246,8 @@ class FakeTensorRT:
 
     def OnnxParser(self, network: Any, log: Any) -> Any:
         def parse(model: bytes, path: str) -> bool:
-            network.model = model
+            # As TensorRT does, with the weights that lie in files beside it.
+            network.model = onnx.load(path).SerializeToString() if b".weights" in model else model
             self.seen["parsed"] = path
             return self.broken != "parse"
 
@@ -262,7 +265,7 @@ class FakeTensorRT:
             if self.broken == "load":
                 self._tell(log, "magic tag\nmismatch")
                 return None
-            return SimpleNamespace(create_execution_context=lambda: FakeContext(self.cuda, plan))
+            return FakeEngine(self.cuda, plan)
 
         runtime.deserialize_cuda_engine = deserialize
         return runtime
@@ -311,22 +314,41 @@ class FakeProfile:
         self._trt.seen["profile"] = (name, smallest, usual, largest)
 
 
+class FakeEngine:
+    def __init__(self, cuda: FakeCuda, plan: bytes) -> None:
+        self._cuda, self._session = cuda, onnxruntime.InferenceSession(plan, providers=["CPUExecutionProvider"])
+        self._tensors = {tensor.name: tensor.shape for tensor in self._session.get_inputs()}
+        self._inputs = set(self._tensors)
+        self._tensors |= {tensor.name: tensor.shape for tensor in self._session.get_outputs()}
+        self.num_io_tensors = len(self._tensors)
+
+    def get_tensor_name(self, index: int) -> str:
+        return list(self._tensors)[index]
+
+    def get_tensor_shape(self, name: str) -> list[int]:
+        return [size if isinstance(size, int) else -1 for size in self._tensors[name]]
+
+    def get_tensor_mode(self, name: str) -> int:
+        return int(name not in self._inputs)
+
+    def create_execution_context(self) -> Any:
+        return FakeContext(self._cuda, self._session)
+
+
 class FakeContext:
     """Reads and writes the memory at the addresses that it was given, as a GPU would."""
 
-    def __init__(self, cuda: FakeCuda, plan: bytes) -> None:
-        self._cuda = cuda
-        self._session = onnxruntime.InferenceSession(plan, providers=["CPUExecutionProvider"])
+    def __init__(self, cuda: FakeCuda, session: Any) -> None:
+        self._cuda, self._session = cuda, session
         self._addresses: dict[str, int] = {}
-        self._shape: tuple[int, ...] | None = None
+        self._shapes = {tensor.name: tuple(tensor.shape) for tensor in session.get_inputs()}
         self._ready = False  # TensorRT sets itself up in the first run after a new shape, not inside a capture
 
     def set_tensor_address(self, name: str, address: int) -> None:
         self._addresses[name] = address
 
     def set_input_shape(self, name: str, shape: tuple[int, ...]) -> bool:
-        assert name == "clip"
-        self._shape, self._ready = shape, False
+        self._shapes[name], self._ready = shape, False
         return shape[0] <= 8
 
     def execute_async_v3(self, stream: int) -> bool:
@@ -334,15 +356,14 @@ class FakeContext:
         if self._cuda.captured is not None and not self._ready:
             return False
         self._ready = True
-        shape = self._shape
-        self._cuda.enqueue(lambda: self._compute(shape))
+        shapes = dict(self._shapes)
+        self._cuda.enqueue(lambda: self._compute(shapes))
         return True
 
-    def _compute(self, shape: Any) -> None:
-        clip = self._at("clip", shape)
-        for name, value in zip(
-            ("logits", "embedding"), self._session.run(["logits", "embedding"], {"clip": clip}), strict=True
-        ):
+    def _compute(self, shapes: Any) -> None:
+        names = [output.name for output in self._session.get_outputs()]
+        given = {name: self._at(name, shape) for name, shape in shapes.items()}
+        for name, value in zip(names, self._session.run(names, given), strict=True):
             self._at(name, value.shape)[:] = value
 
     def _at(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
