@@ -9,29 +9,6 @@ brightener. One row a call, as text and, with --json, for collecting.
 
 from __future__ import annotations
 
-import argparse
-import json
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-
-import numpy as np
-
-from edge_c2vl.cameras.camera import open_camera
-from edge_c2vl.cameras.options import CameraOptions
-from edge_c2vl.face.episodes import Episode, Episodes
-from edge_c2vl.face.gaze import ZONES, straight_ahead, zone_of
-from edge_c2vl.face.head_pose import angles_of
-from edge_c2vl.face.tracker import Face, FaceTracker
-from edge_c2vl.face.watch import CLOSED, OPEN, FaceWatch, Rate
-from edge_c2vl.pose import PoseEstimator
-from edge_c2vl.simulated.activities import Habits, Key
-from edge_c2vl.simulated.activities.key import Keys, Random, between
-from edge_c2vl.simulated.cameras import VIEWS
-from edge_c2vl.simulated.driver import make_driver
-from edge_c2vl.simulated.film import Film, Truth
-from edge_c2vl.simulated.motion import Script
-
 WIDTH, DETAIL = 640, 640 * 512
 # A face counts where the angle between where it points and the way to the camera is at most this.
 WITHIN_DEG = 60.0

@@ -35,6 +35,7 @@ def tool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 def test_every_part_runs_up_to_the_driver(
     tool: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,6 +73,7 @@ def test_it_keeps_to_its_time(tool: ModuleType, capsys: pytest.CaptureFixture[st
     assert "### Pose networks\n\nnot measured: EdgeC2VLError: out of time" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_without_a_gpu_each_part_says_why() -> None:
     done = subprocess.run([sys.executable, TOOL], capture_output=True, text=True)
     if "Fake" not in done.stdout and done.returncode == 0:

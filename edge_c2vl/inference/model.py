@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge_c2vl.bundle.text_labels import TextLabels, softmax
+from edge_c2vl.bundle.text_labels import TextLabels
 from edge_c2vl.inference.base import Backend
 from edge_c2vl.skeletons.clip import ClipSpec
 from edge_c2vl.skeletons.skeleton import Array
+from edge_c2vl.utils.scores import softmax
 
 if TYPE_CHECKING:
     from edge_c2vl.bundle.bundle import Bundle

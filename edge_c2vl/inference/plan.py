@@ -6,7 +6,6 @@ strongly typed, so the types stand in the file (Q/DQ in model.int8.onnx, FP16 te
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 from edge_c2vl.device.machine import folder_name
 from edge_c2vl.errors import BundleError, UsageError
 from edge_c2vl.inference.engine_check import Device
+from edge_c2vl.utils.atomic import write_file
 from edge_c2vl.utils.cache import default_cache
 
 Say = Callable[[str], None]
@@ -229,6 +229,4 @@ def _read(path: Path) -> bytes:
 
 def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    temporary.replace(path)
+    write_file(path, content)

@@ -204,6 +204,7 @@ class Pipeline:
         # Daemons: a stage that hangs for ever must not keep the process from ending.
         threads = [threading.Thread(target=self._guard, args=(stage,), daemon=True) for stage in stages]
         started = self._progress_s = time.monotonic()
+        cpu_started_s = time.process_time()
         for queue in self._queues:
             queue.sink.attach(self)
             queue.start()
@@ -226,6 +227,7 @@ class Pipeline:
         if self._error is not None:
             raise self._error
         self.summary.wall_s = time.monotonic() - started
+        self.summary.cpu_s = time.process_time() - cpu_started_s
         self.summary.dropped_frames = self.dropped_frames
         self.summary.outputs_down = {name: why for name, why in self.outputs_down().items() if why is not None}
         self.summary.stages = self.timings.table()

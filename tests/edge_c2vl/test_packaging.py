@@ -19,8 +19,7 @@ from edge_c2vl import packaging
 from edge_c2vl.bundle.bundle import Bundle, revise_bundle
 from edge_c2vl.errors import BundleError, EdgeC2VLError, UsageError
 from edge_c2vl.packaging import Target, write_package
-from tests.edge_c2vl.inference.test_engines import engine_for
-from tests.support.engines import PLAN
+from tests.support.engines import PLAN, engine_for
 from tests.support.tiny_bundle import make_bundle
 
 ORIN = Target("3.10", "aarch64")

@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 
 from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.skeleton import Array
 from edge_c2vl.skeletons.windows import clip_of, windows_of
 from edge_c2vl.utils.progress import track
+from edge_c2vl.utils.scores import softmax
 from train.environment import describe_environment
 from train.evaluation.models import Model
 from train.evaluation.predictions import BATCH
 from train.evaluation.report import Report, Table, Text, percent
-from train.metrics import Floats, Ints, confusion, softmax
+from train.metrics import Floats, Ints, confusion
 
 ATTENTIVE = "attentive"
 # A driver's own baseline moves the distraction logit by no more than this.
@@ -28,7 +30,7 @@ MOST_OFFSET = 2.0
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedWindows:
     """Windows (N): label (of `labels`), subject, judged; logits (N, K) of the model's classes; distraction (N,), the
     log-odds of anything but attentive driving."""
 
@@ -36,7 +38,7 @@ class Judged:
     label: Ints
     subject: NDArray[np.str_]
     judged: NDArray[np.bool_]
-    logits: Floats
+    logits: Array
     distraction: Floats
 
     def chosen(self, name: str) -> NDArray[np.bool_]:
@@ -56,7 +58,7 @@ def half_of(archive: Archive, which: str) -> Ints:
     return np.flatnonzero(np.isin(subjects, chosen))
 
 
-def judge(archive: Archive, model: Model, rows: Ints, hop_s: float) -> Judged:
+def judge(archive: Archive, model: Model, rows: Ints, hop_s: float) -> JudgedWindows:
     """Raises UsageError where the archive or the model knows no attentive driving."""
     for what, labels in ((str(archive.path), archive.labels), (model.name, model.labels)):
         if ATTENTIVE not in labels:
@@ -73,13 +75,13 @@ def judge(archive: Archive, model: Model, rows: Ints, hop_s: float) -> Judged:
         logits[first : first + BATCH] = model.logits(np.stack([clip.data for clip in clips]))
         archive.release()
     subject = archive.clips["subject"].to_numpy().astype(str)[windows.clip]
-    attentive = softmax(logits)[:, model.labels.index(ATTENTIVE)].astype(np.float64)
+    attentive = softmax(logits.astype(np.float64))[:, model.labels.index(ATTENTIVE)]
     attentive = np.clip(attentive, 1e-6, 1 - 1e-6)
     odds = np.log((1 - attentive) / attentive)
-    return Judged(archive.labels, windows.label, subject, arms >= model.spec.min_arms, logits, odds)
+    return JudgedWindows(archive.labels, windows.label, subject, arms >= model.spec.min_arms, logits, odds)
 
 
-def own_baseline(judged: Judged) -> Judged:
+def own_baseline(judged: JudgedWindows) -> JudgedWindows:
     """Each driver's usual log-odds taken off: their mean over the first half of the driver's attentive windows, within
     bounds. That half is judged no longer."""
     odds, keep = judged.distraction.copy(), judged.judged.copy()
@@ -91,10 +93,10 @@ def own_baseline(judged: Judged) -> Judged:
             usual = np.mean(odds[first]) - np.median(odds[calm])
             odds[judged.subject == driver] -= np.clip(usual, -MOST_OFFSET, MOST_OFFSET)
             keep[first] = False
-    return Judged(judged.labels, judged.label, judged.subject, keep, judged.logits, odds)
+    return JudgedWindows(judged.labels, judged.label, judged.subject, keep, judged.logits, odds)
 
 
-def figures(judged: Judged, model_labels: list[str]) -> dict[str, Any]:
+def figures(judged: JudgedWindows, model_labels: list[str]) -> dict[str, Any]:
     """The values of the report."""
     from sklearn.metrics import roc_auc_score
 
@@ -135,7 +137,7 @@ def figures(judged: Judged, model_labels: list[str]) -> dict[str, Any]:
     return values
 
 
-def activities(judged: Judged, model_labels: list[str], known: list[str]) -> dict[str, Any]:
+def activities(judged: JudgedWindows, model_labels: list[str], known: list[str]) -> dict[str, Any]:
     """The answer among these labels alone, which both sides know: recall of each, their mean, and the confusion."""
     columns = [model_labels.index(name) for name in known]
     place = np.array([known.index(name) if name in known else -1 for name in judged.labels])

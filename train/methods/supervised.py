@@ -23,6 +23,9 @@ class Supervised(Task):
 
     class_weights: Tensor | None
 
+    allowed: Tensor
+    mirrored: Tensor
+
     def __init__(
         self,
         augment: Augment,
