@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from edge_c2vl.device.cpu_cores import load_onnxruntime
 from edge_c2vl.errors import BundleError, UsageError
 from edge_c2vl.inference.base import Backend
 
 if TYPE_CHECKING:
     from edge_c2vl.bundle.bundle import Bundle
+
+log = logging.getLogger("edge_c2vl")
 
 NAMES = ("auto", "tensorrt", "onnxruntime")
 
@@ -43,6 +47,10 @@ def open_backend(bundle: Bundle, name: str = "auto", precision: str = "auto", th
             refused.append(f"{label}: {error}")
             continue
         backend.note = "; ".join([part for part in (backend.note, *(f"not {why}" for why in refused)) if part])
+        if refused and any(engine.backend == "tensorrt" for engine in bundle.manifest.engines):
+            # Slower than what was built for this vehicle: whoever runs it without a terminal has to learn of it too.
+            backend.unused_engine = refused[0]
+            log.warning("running on %s, because the bundle's engine cannot be used: %s", backend.name, refused[0])
         return backend
     raise BundleError(f"no backend opens bundle {bundle.path}: {'; '.join(refused)}")
 
@@ -74,7 +82,7 @@ def _p50_ms(row: dict[str, Any], precision: str) -> float | None:
 
 
 def _best_provider() -> list[str]:
-    import onnxruntime
+    onnxruntime = load_onnxruntime()
 
     return ["cuda"] if "CUDAExecutionProvider" in onnxruntime.get_available_providers() else ["cpu"]
 
