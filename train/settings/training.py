@@ -80,6 +80,7 @@ class AugmentSettings:
 
     shear: float = setting(0.0, "Largest entry of the shear matrix (0.5 in AimCLR's normal set).")
     crop: float = setting(1.0, "Shortest temporal crop, as a share of the clip; it is stretched to full length.")
+    hold: float = setting(0.0, "Probability that a clip holds one of its frames throughout, as a picture does.")
     rotate: float = setting(0.0, "Largest roll about the viewing axis, degrees.")
     view: float = setting(0.0, "Largest turn about the vertical axis, degrees; 2-D clips are narrowed accordingly.")
     mirror: float = setting(0.0, "Probability of the mirror image.")
