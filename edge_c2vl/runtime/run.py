@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -77,16 +77,39 @@ class Watch:
     strict: bool = False
 
 
+@dataclass(frozen=True)
+class OpenRun:
+    """The parts of a run that has not begun."""
+
+    pipeline: Pipeline
+    camera: Camera
+    model: ClipModel
+
+
 def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: Signals | None = None) -> Summary:
     """Runs the live pipeline to its end and returns what it came to. sinks: further ones, beside those asked for.
 
-    signals: what ends it and reads the settings again. Live, an output that cannot be opened is told of and tried again
-    while the run goes on. Raises UsageError, BundleError or CameraError, on a recording (and live, where `strict`)
-    OutputError too, after closing what was open.
+    signals: what ends it and reads the settings again. Raises what `opened` raises.
+    """
+    with opened(asked, sinks) as run:
+        if signals is not None:
+            signals.connect(run.pipeline.stop, lambda: reread(run.pipeline, asked.settings))
+        return run.pipeline.run(asked.duration)
+
+
+@contextmanager
+def opened(asked: Watch, sinks: Sequence[Sink] = (), push: bool = False) -> Iterator[OpenRun]:
+    """Opens what is asked for, and closes it. push: frames come
+    from the caller (PushedCamera), not from `asked.camera`.
+
+    Live, an output that cannot be opened is told of and tried again while the run goes on. Raises UsageError,
+    BundleError or CameraError, on a recording (and live, where `strict`) OutputError too, after closing what was open;
+    at the end of a recording EdgeC2VLError where normality was to be learnt from it and could not.
     """
     from edge_c2vl.bundle.bundle import Bundle
     from edge_c2vl.cameras.camera import open_camera
     from edge_c2vl.cameras.options import CameraOptions, parse_crop
+    from edge_c2vl.cameras.pushed import PushedCamera
     from edge_c2vl.cameras.reconnect import Reconnecting
     from edge_c2vl.inference.model import ClipModel
     from edge_c2vl.pose import PoseEstimator, resolve
@@ -126,7 +149,7 @@ def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: Signals | None = No
             )
         model.backend.warm_up()
         speed = stack.enter_context(open_speed(asked.speed_kmh, asked.speed))
-        source = stack.enter_context(open_camera(asked.camera, options))
+        source = stack.enter_context(PushedCamera(options) if push else open_camera(asked.camera, options))
         # Opened before the pose networks, which take a moment, so that a wrong camera is told at once.
         outputs = _outputs(asked, source, model, personaliser)
         unused = stack.enter_context(ExitStack())
@@ -154,16 +177,13 @@ def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: Signals | None = No
             print(f"{what} ({engine.note})" if engine.note else what, file=sys.stderr)
             if asked.no_alerts:
                 print("--no-alerts: whatever the driver does, there will be no alert", file=sys.stderr)
-        if signals is not None:
-            signals.connect(pipeline.stop, lambda: reread(pipeline, asked.settings))
         unused.pop_all()  # the pipeline closes its sinks
-        summary = pipeline.run(asked.duration)
+        yield OpenRun(pipeline, source, model)
         unfinished = personaliser.unfinished()
         if unfinished is not None and not source.live:
             raise EdgeC2VLError(unfinished)
         if unfinished is not None:
             log.warning("%s", unfinished)
-        return summary
 
 
 def _outputs(asked: Watch, source: Camera, model: ClipModel, personaliser: Personaliser) -> list[Deferred]:
