@@ -36,7 +36,7 @@ from train.knowledge.language import Language, Listener, language_of
 from train.knowledge.make import BankSettings, make_bank
 from train.knowledge.phrases import parse_labels
 from train.knowledge.text import TextEncoder, open_encoder
-from train.metrics import figures, softmax, spread
+from train.metrics import figures, mean_and_spread, softmax
 from train.model.checkpoint import LANGUAGE
 from train.pretrain import pretrain
 from train.trainer import CHECKPOINT, MODEL
@@ -188,8 +188,8 @@ def _cell(found: list[dict[str, Any]], key: str, figure: str = "top1") -> str:
     known = [100 * values[key][figure] for values in found if key in values]
     if not known:
         return "not run"
-    mean, deviation = spread(known)
-    return f"{mean:.1f}" + ("" if len(known) < 2 else f" ± {deviation:.1f}")
+    mean, deviation = mean_and_spread(known)
+    return f"{mean:.1f}" + ("" if deviation is None else f" ± {deviation:.1f}")
 
 
 def main() -> None:

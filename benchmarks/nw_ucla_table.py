@@ -34,7 +34,7 @@ from train.evaluation.protocols import knn_predict, probe_scores
 from train.finetune import finetune
 from train.knowledge.bank import Bank
 from train.knowledge.kinematics import Describer
-from train.metrics import score, spread
+from train.metrics import mean_and_spread, score
 from train.pretrain import pretrain
 from train.settings.pretraining import ObjectiveSettings, PretrainSettings
 from train.settings.probe import ProbeSettings
@@ -259,8 +259,8 @@ class Table:
         cells = []
         for name in ("top1", "balanced", "knn"):
             known = [100 * value[name] for value in values if name in value]
-            mean, deviation = spread(known) if known else (float("nan"), float("nan"))
-            cells.append("" if not known else f"{mean:.1f}" + ("" if len(known) < 2 else f" ± {deviation:.1f}"))
+            mean, deviation = mean_and_spread(known) if known else (0.0, None)
+            cells.append("" if not known else f"{mean:.1f}" + ("" if deviation is None else f" ± {deviation:.1f}"))
         return f"| {text} | {' | '.join(cells)} | {len(values)} |"
 
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from edge_c2vl.bundle.bundle import Bundle  # noqa: E402
-from train.settings.flags import flag  # noqa: E402
+from edge_c2vl.settings.fields import flag  # noqa: E402
 from train.settings.pretraining import ObjectiveSettings, PretrainSettings  # noqa: E402
 from train.settings.probe import ProbeSettings  # noqa: E402
 from train.settings.training import AugmentSettings, DataSettings, EncoderSettings, LoopSettings  # noqa: E402

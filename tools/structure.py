@@ -25,6 +25,7 @@ ORDER = {
         "names",
         "errors",
         "device utils",
+        "settings",
         "skeletons speed",
         "bundle simulated",
         "cameras inference",

@@ -163,11 +163,6 @@ def score(predicted: Ints, labels: Ints) -> Scores:
     return Scores(float(right.mean()), float(np.mean(recalls)), len(labels))
 
 
-def spread(values: list[float]) -> tuple[float, float]:
-    """Mean and sample standard deviation; the latter is NaN for one value: nothing is known of it then."""
-    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
-
-
 def roc_auc(scores: NDArray[np.float64], strange: NDArray[np.bool_]) -> float:
     """Area under the ROC curve: how often a strange row scores above a normal one. NaN where either kind is missing."""
     from sklearn.metrics import roc_auc_score

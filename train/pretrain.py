@@ -12,10 +12,11 @@ import torch
 from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.clip import ClipSpec
-from edge_c2vl.skeletons.windows import sliding, whole_clips
+from edge_c2vl.skeletons.splits import Rows, Split
+from edge_c2vl.skeletons.windows import windows_of
 from train.data.augment import Augment
 from train.data.clips import ClipStore, Loader
-from train.data.splits import joints_of, train_rows
+from train.data.splits import joints_of
 from train.knowledge.bank import Bank
 from train.knowledge.gather import gather_knowledge
 from train.knowledge.language import SAMPLE
@@ -39,17 +40,20 @@ def pretrain(
     objective: ObjectiveSettings,
     loop: LoopSettings,
     *,
+    rows: Rows | None = None,
     resume: bool = False,
     cache: Path | None = None,
 ) -> dict[str, float]:
     """Trains into the run folder; returns the figures of the last epoch (none for a random encoder).
 
-    Labels are never read. banks: one of each kind (language, vision), whose windows are the clips; other methods take
-    whole recordings, or windows of `seconds`. Raises UsageError and BankError where archive and banks do not fit.
+    Labels are never read. rows: the recordings to learn from, instead of the train part of pretraining.split; windows
+    in which nobody is seen are left out. banks: one of each kind (language, vision), whose windows are the clips; other
+    methods take whole recordings, or windows of `seconds`. Raises UsageError and BankError where archive and banks do
+    not fit.
     """
+    rows = Split.of(archive, pretraining.split).rows("train") if rows is None else rows
     fabric = make_fabric(loop)
     torch.manual_seed(loop.seed)
-    rows = train_rows(archive, pretraining.split)
     seconds = max([pretraining.seconds, *(float(bank.meta.get("seconds", 0)) for bank in banks)])
     language = None
     if pretraining.method == "c2vl":
@@ -60,13 +64,13 @@ def pretrain(
     elif banks:
         raise UsageError(f"--bank has no use in --method {pretraining.method}")
     else:
-        windows = sliding(archive, rows, seconds, pretraining.hop_s) if seconds else whole_clips(archive, rows)
+        windows = windows_of(archive, rows, seconds, pretraining.hop_s)
     spec = ClipSpec(
         frames=pretraining.frames,
         seconds=seconds or ClipSpec().seconds,
         dimensions=archive.meta["dimensions"],
         facing=pretraining.facing,
-        joints=joints_of(archive),
+        joints=joints_of(archive, pretraining.joints),
     )
     network = Encoder(encoder)
     method = pretraining.method if pretraining.method != "c2vl" else f"c2vl with {', '.join(sorted(knowledge))}"
@@ -79,13 +83,14 @@ def pretrain(
         return {}
     with fabric.rank_zero_first():
         store = ClipStore.open(archive, windows, spec, cache)
+    seen = np.flatnonzero(store.confidence > 0)
     loader = Loader(
         store,
-        np.arange(len(store)),
+        seen,
         loop.batch_size,
         loop.seed,
         # Windows of a long drive are as many samples; a recording and its crops are one.
-        groups=None if seconds else windows.clip,
+        groups=None if seconds else windows.clip[seen],
         rank=fabric.global_rank,
         processes=fabric.world_size,
     )

@@ -68,10 +68,11 @@ class Pipeline:
         layout: str = "mediapipe33",
         watchdog_s: float = 30.0,
         alerts: bool = True,
+        throttle: Throttle | None = None,
     ) -> None:
         check_hop(hop_s, policy or PolicySettings())
         self.summary, self.timings = Summary(), Timings()
-        self.throttle = Throttle()
+        self.throttle = throttle or Throttle()
         self._once = Once()
         self._camera, self._hop_s, self._watchdog_s = camera, hop_s, watchdog_s
         self._speed = speed or FixedSpeed()
@@ -192,7 +193,9 @@ class Pipeline:
 
     def step(self, frame: FrameLike) -> list[MonitorRecord]:
         """What the threads of `run` do with a frame, at once and in this thread: the decision that was due, if one
-        was, and what it changed. The outputs are given them too."""
+        was, and what it changed. The outputs are given them too. Raises what an output raised that can never open."""
+        if self._error is not None:
+            raise self._error
         seen = self._stage.look(frame)
         if seen is None:
             return []

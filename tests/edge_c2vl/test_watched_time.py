@@ -11,7 +11,8 @@ from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.monitoring.policy import State
 from edge_c2vl.monitoring.policy_settings import PolicySettings
 from edge_c2vl.monitoring.standing import Level, Reason
-from edge_c2vl.runtime.run import Watch, watch
+from edge_c2vl.runtime.run import watch
+from edge_c2vl.runtime.settings import RunSettings
 from edge_c2vl.runtime.throttle import Skipper, Throttle, ThrottleSettings
 from tests.support.pipeline import Camera, Encoder, Frame, Kept, Pose, build
 from tests.support.tiny_bundle import make_bundle
@@ -65,9 +66,8 @@ class Slow(Camera):
 @pytest.mark.parametrize("fps", [2.5, 5, 8, 30])
 def test_a_hot_machine_with_a_slow_camera_still_sees_the_driver(fps):
     kept = Kept()
-    pipeline = build(Slow(int(20 * fps), fps), sinks=[kept])
-    pipeline.throttle = Throttle(ThrottleSettings(steps=((4, 3),)))
-    pipeline.run()
+    throttle = Throttle(ThrottleSettings(steps=((4, 3),)))
+    build(Slow(int(20 * fps), fps), sinks=[kept], throttle=throttle).run()
     assert State.CANNOT_SEE not in {decision.state for decision in kept.decisions}
     assert {decision.state for decision in kept.decisions[2:]} == {State.DISTRACTED}
 
@@ -156,15 +156,20 @@ def test_without_alerts_none_is_raised():
 def test_a_bundle_that_could_never_alert_is_refused_unless_no_alerts_are_wanted(tmp_path):
     bundle = str(make_bundle(tmp_path / "bundle", distraction=[]).path)
     with pytest.raises(UsageError, match="counts none of its labels as distraction.*--no-alerts"):
-        watch(Watch("simulated:attentive?live=no&seconds=1&size=160x120", bundle=bundle, status=False))
-    asked = Watch("simulated:attentive?live=no&seconds=1&size=160x120", bundle=bundle, status=False, no_alerts=True)
+        watch(RunSettings.of(camera="simulated:attentive?live=no&seconds=1&size=160x120", bundle=bundle, quiet=True))
+    asked = RunSettings.of(
+        camera="simulated:attentive?live=no&seconds=1&size=160x120", bundle=bundle, quiet=True, no_alerts=True
+    )
     assert watch(asked).alerts == 0
 
 
 def test_a_recording_too_short_to_learn_from_is_an_error_that_says_why(tmp_path):
     path = tmp_path / "driver.npz"
-    asked = Watch(
-        "simulated:attentive?live=no&seconds=2&fps=10&size=160x120", normal=str(path), learn_normal=0.5, status=False
+    asked = RunSettings.of(
+        camera="simulated:attentive?live=no&seconds=2&fps=10&size=160x120",
+        normal=str(path),
+        learn_normal=0.5,
+        quiet=True,
     )
     with pytest.raises(EdgeC2VLError, match="normal driving was not learnt.*30 s are needed"):
         watch(asked)

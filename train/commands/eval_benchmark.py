@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from edge_c2vl.commands.options import Number
+from edge_c2vl.settings.flags import Number
 from train.commands.eval_options import data_options, report_options, tell, training_settings
 
 _SPLITS = {
@@ -38,19 +38,6 @@ def protocol_options(function: Any) -> Any:
         click.option("--choose-c", is_flag=True, help="linear: choose C on held-out subjects instead of C = 1."),
         click.option("-k", default=1, show_default=True, type=click.IntRange(1), help="knn: neighbours."),
         click.option("--protocol", type=click.Choice(_PROTOCOLS), default="linear", show_default=True),
-        click.option(
-            "--among",
-            multiple=True,
-            metavar="CLASS",
-            help="labels in words: judge this class's clips, among the classes so named alone; repeatable.",
-        ),
-        click.option(
-            "--labels-in-words",
-            is_flag=False,
-            flag_value="",
-            metavar="[FILE.yaml]",
-            help="Zero-shot: no label is used; the nearest class by its description in FILE, or by its name.",
-        ),
         click.option("--device", default="cpu", show_default=True, help="Where PyTorch runs: cpu or cuda."),
         click.option("--precision", type=click.Choice(["auto", "fp32", "fp16", "int8"]), default="auto"),
         click.option("--backend", default="auto", show_default=True, help="The bundle's inference engine."),
@@ -67,12 +54,34 @@ def protocol_options(function: Any) -> Any:
     return function
 
 
+def words_options(function: Any) -> Any:
+    """--labels-in-words, --among."""
+    for option in (
+        click.option(
+            "--among",
+            multiple=True,
+            metavar="CLASS",
+            help="labels in words: judge this class's clips, among the classes so named alone; repeatable.",
+        ),
+        click.option(
+            "--labels-in-words",
+            is_flag=False,
+            flag_value="",
+            metavar="[FILE.yaml]",
+            help="Zero-shot: no label is used; the nearest class by its description in FILE, or by its name.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
 def _command(dataset: str) -> click.Command:
     splits = _SPLITS[dataset]
 
     @click.command(name=dataset, help=_HELP.format(dataset=dataset, split=splits[0]))
     @data_options
     @click.option("--split", type=click.Choice(splits), default=splits[0], show_default=True)
+    @words_options
     @protocol_options
     @report_options
     def run(**arguments: Any) -> None:

@@ -53,7 +53,8 @@ class NobodyError(DatasetError):
 class Options:
     """What a data set may be asked for beside its folder. `missing`: a file that lists samples to leave out (NTU, PKU).
     Drive&Act: `level`: midlevel, tasklevel or objectlevel; `camera`; `input`: skeleton (openpose_3d) or pose (MediaPipe
-    on that camera's videos, by `workers` processes, kept in the folder `cache`)."""
+    on that camera's videos, by `workers` processes, kept in the folder `cache`). sktDD: `views`: recordings as they
+    look from other places, too."""
 
     missing: Path | None = None
     level: str = "midlevel"
@@ -61,6 +62,7 @@ class Options:
     input: str = "skeleton"
     workers: int = 1
     cache: Path | None = None
+    views: bool = False
 
 
 @dataclass(frozen=True)

@@ -168,6 +168,7 @@ def _classified(
 ) -> None:
     judged = Classified(split, classes, sets, pooled=False, probabilistic=asked.protocol != "knn")
     report.values |= judged.to_json()
+    report.values["accuracy"] = {f"{report.title}; {report.values['how']}": judged.accuracy()}
     parts, report.files = judged.parts()
     report.parts += parts[:1] + ([published_table(published)] if published else []) + parts[1:]
 

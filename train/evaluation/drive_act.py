@@ -130,19 +130,20 @@ def _report(judged: list[Classified], names: dict[str, str], level: str, part: s
     note = f"{SIMULATED_NOTE} {NOTE}" if simulated else NOTE
     # Beside figures of simulated drivers the literature's would mislead.
     published = rows_for("drive-act", level) if part == "test" and not simulated else []
+    title = f"{'SIMULATED ' if simulated else ''}Drive&Act, {level}, {part}"
     values = {
         "dataset": "drive-act",
         "level": level,
         "part": part,
         **about,
         "models": names,
+        "accuracy": {f"{title}, {classified.name}": classified.accuracy() for classified in judged},
         "parts": {classified.name: classified.to_json() for classified in judged},
         "published": [row.to_json() for row in published],
         "note": note,
         "environment": describe_environment(),
     }
     where = ", ".join(str(value) for value in about.values())
-    title = f"{'SIMULATED ' if simulated else ''}Drive&Act, {level}, {part}"
     report = Report(title, values, [Text(f"{where}. {note}")])
     report.parts.append(Table("Models", ("split", "model"), [[key, name] for key, name in names.items()], words=2))
     for index, classified in enumerate(judged):

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.archive import Archive
-from edge_c2vl.skeletons.windows import Windows
+from edge_c2vl.skeletons.splits import Rows, Split, split_columns, windows_in
+from edge_c2vl.skeletons.windows import Windows, windows_of
 from train.data.clips import ClipStore
-from train.data.splits import Rows, few_labels, parts_to_judge, windows_to_judge
+from train.data.splits import few_labels, hold_out
 from train.evaluation.fusion import fuse
 from train.evaluation.protocols import FIXED_C, choose_c, knn_predict, one_class_scores, probe_scores
-from train.metrics import roc_auc, score, spread
+from train.metrics import mean_and_spread, roc_auc, score
 from train.model.checkpoint import load_model, members
 from train.model.inference import cached_features
 from train.settings.probe import ProbeSettings
@@ -31,7 +32,7 @@ def probe(
     streams of a fusion, with as many seeds each. Raises UsageError where the split, the labels or the streams do not
     fit, CheckpointError where a model is missing.
     """
-    windows = windows_to_judge(archive, settings)
+    windows = windows_of(archive, None, settings.seconds, settings.hop_s, labelled=True)
     runs = []
     for paths in zip(*_same_length([members(model) for model in models]), strict=True):
         features = {}
@@ -45,7 +46,7 @@ def probe(
             figures = _figures(archive, windows, features, settings, draw)
             runs.append({"model": str(paths[0])} | ({"draw": draw} if settings.draws > 1 else {}) | figures)
     names = [name for name in runs[0] if name not in ("model", "draw", "n") and not name.startswith("C_")]
-    summary = {name: spread([float(run[name]) for run in runs]) for name in names}
+    summary = {name: mean_and_spread([float(run[name]) for run in runs]) for name in names}
     return {
         "runs": runs,
         "mean": {name: mean for name, (mean, _) in summary.items()},
@@ -59,10 +60,26 @@ def _same_length(models: list[list[Path]]) -> list[list[Path]]:
     return models
 
 
+def _parts(archive: Archive, windows: Windows, settings: ProbeSettings) -> dict[str, Rows]:
+    """The windows in train, val and test; val is made of train's subjects where it is needed and missing."""
+    if not settings.split:
+        there = ", ".join(split_columns(archive)) or "no split"
+        raise UsageError(f"--split says what is judged: {archive.path} has {there}, or subject:K/N")
+    rows = windows_in(windows, Split.of(archive, settings.split, ("train", "test")).parts)
+    for name in ("train", "test"):
+        if not len(rows[name]):
+            raise UsageError(f"--split {settings.split}: no labelled window of {archive.path} is in {name}")
+    if settings.protocol == "linear" and not len(rows["val"]):
+        subjects = archive.clips["subject"].to_numpy()[windows.clip].astype(str)
+        _, held = hold_out(subjects[rows["train"]], settings.hold_out)
+        rows["val"] = rows["train"][held]
+    return rows
+
+
 def _figures(
     archive: Archive, windows: Windows, features: dict[str, NDArray[np.float32]], settings: ProbeSettings, draw: int
 ) -> dict[str, float]:
-    rows, labels, classes = parts_to_judge(archive, windows, settings), windows.label, len(archive.labels)
+    rows, labels, classes = _parts(archive, windows, settings), windows.label, len(archive.labels)
     if settings.protocol == "one-class":
         return _one_class(archive, windows, features, settings, rows)
     train, test = rows["train"], rows["test"]

@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edge_c2vl.errors import UsageError
-from train.settings.flags import check_choices, flag, setting
+from edge_c2vl.settings.fields import check, flag, setting
 
+# What a setting "split" names.
+SPLIT = "Column of the archive with train / val / test, or subject:K/N, fold K of N by subject"
+JOINT_CHOICES = ("all", "upper")
+JOINTS_HELP = "Joints that are seen: all that the archive has, or its upper body without hands, as inside a vehicle."
 STREAMS = ("joint", "bone", "motion")
 POOLINGS = ("mean", "mean_std")
 # The published ten blocks: (channels as multiples of the width, temporal stride).
@@ -42,7 +46,7 @@ class EncoderSettings:
     classes: int = 0  # K; 0: no classifier. Set by the data, so it is no flag.
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        check(self)
         if not 3 <= self.blocks <= len(_BLOCKS):
             raise UsageError(f"--blocks is between 3 and {len(_BLOCKS)}, not {self.blocks}")
         if not 0 <= self.graph_blocks < self.blocks:
@@ -90,7 +94,8 @@ class AugmentSettings:
 class DataSettings:
     """Which windows of an archive are trained on, and how they become clips."""
 
-    split: str = setting("", "Column of the archive with train / val / test; empty: all is trained on.")
+    split: str = setting("", f"{SPLIT}; empty: all is trained on.")
+    joints: str = setting("all", JOINTS_HELP, JOINT_CHOICES)
     frames: int = setting(64, "Frames T of a clip.")
     seconds: float = setting(0.0, "Length of a window; 0: each recording is one clip, however long.")
     hop_s: float = setting(1.0, "Seconds between windows.")
@@ -100,9 +105,18 @@ class DataSettings:
     )
     shots: int = setting(0, "Training clips of each class that are used; 0: all of --share.")
     balance: bool = setting(False, "Draw every class equally often.")
+    balance_by: str = setting(
+        "", "Column of the archive: within a class each of its values is drawn equally often; with --balance."
+    )
+    epoch_clips: int = setting(0, "Clips an epoch, drawn anew each time; 0: as many as there are.")
     smoothing: float = setting(0.0, "Label smoothing.")
 
     def __post_init__(self) -> None:
+        check(self)
+        if self.balance_by and not self.balance:
+            raise UsageError("--balance-by says what is balanced within each class: give --balance too")
+        if self.epoch_clips < 0:
+            raise UsageError(f"--epoch-clips is 0 or the number of clips an epoch, not {self.epoch_clips}")
         if not 0 < self.share <= 1:
             raise UsageError(f"--share lies in (0, 1], not {self.share}")
         if self.shots < 0 or (self.shots and self.share < 1):
@@ -135,7 +149,7 @@ class LoopSettings:
     tensorboard: bool = setting(True, "Write TensorBoard event files into the run folder.")
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        check(self)
         for name in ("epochs", "batch_size", "accumulate", "devices", "nodes", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{flag(name)} is at least 1, not {getattr(self, name)}")

@@ -14,7 +14,8 @@ from edge_c2vl.errors import BundleError, UsageError
 from edge_c2vl.monitoring.policy import State
 from edge_c2vl.outputs.status import StatusLine
 from edge_c2vl.runtime.pipeline import Pipeline
-from edge_c2vl.runtime.run import Watch, watch
+from edge_c2vl.runtime.run import watch
+from edge_c2vl.runtime.settings import RunSettings
 from tests.support.pipeline import Camera, Encoder, Kept, Pose, model
 from tests.support.tiny_bundle import SIZE, make_bundle
 
@@ -131,4 +132,4 @@ def test_the_status_line_names_the_nearest_phrase(capsys):
 def test_deciding_by_words_needs_words(tmp_path):
     make_bundle(tmp_path / "bundle")
     with pytest.raises(UsageError, match="has no labels in words"):
-        watch(Watch(camera="0", bundle=str(tmp_path / "bundle"), decide_by="words", status=False))
+        watch(RunSettings.of(camera="0", bundle=str(tmp_path / "bundle"), decide_by="words", quiet=True))
