@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from edge_c2vl.errors import UsageError
@@ -16,6 +17,7 @@ from edge_c2vl.skeletons.windows import windows_of
 from train.data.augment import Augment
 from train.data.clips import ClipStore, Loader
 from train.data.splits import draw_weights, few_labels, joints_of
+from train.data.targets import Targets
 from train.methods.supervised import Supervised
 from train.metrics import score
 from train.model.checkpoint import About, copy_language, load_backbone, load_model
@@ -49,7 +51,8 @@ def finetune(
     rows = Split.of(archive, data.split).parts if rows is None else rows
     fabric = make_fabric(loop)
     torch.manual_seed(loop.seed)
-    encoder = replace(encoder, classes=len(archive.labels))
+    targets = Targets.of(archive)
+    encoder = replace(encoder, classes=len(targets.classes))
     spec = ClipSpec(
         frames=data.frames,
         seconds=data.seconds or ClipSpec().seconds,
@@ -59,7 +62,7 @@ def finetune(
     )
     if pretrained is not None:
         model, about = load_model(pretrained)
-        encoder = replace(about.encoder, classes=len(archive.labels), dropout=encoder.dropout)
+        encoder = replace(about.encoder, classes=len(targets.classes), dropout=encoder.dropout)
         spec = replace(about.clip, seconds=data.seconds or about.clip.seconds)
     windows = windows_of(archive, None, data.seconds, data.hop_s, labelled=True)
     with fabric.rank_zero_first():
@@ -78,7 +81,7 @@ def finetune(
         assert network.classifier is not None
         network.requires_grad_(False)
         network.classifier.requires_grad_(True)
-    weights = draw_weights(archive, windows, train, data.balance_by) if data.balance else None
+    weights = draw_weights(archive, windows, train, data.balance_by, data.shares_of) if data.balance else None
     loader = Loader(
         store,
         train,
@@ -95,12 +98,16 @@ def finetune(
         for name, part in parts.items():
             if name != "train" and len(part):
                 predicted = predict(network, store, part).argmax(axis=1)
-                scores = score(predicted, windows.label[part])
+                # A label that stands for several classes is met by each of them.
+                label = windows.label[part]
+                right = targets.allowed.numpy()[label, predicted]
+                scores = score(np.where(right, label, -1), label)
                 values |= {f"{name}_top1": scores.top1, f"{name}_balanced": scores.balanced}
         return values
 
-    task = Supervised(Augment(augment, spec.dimensions), smoothing=data.smoothing, evaluate=figures, frozen=freeze)
-    about = About(encoder, spec, archive.labels, archive.meta["source"], [archive.meta["licence"]])
+    varied = Augment(augment, spec.dimensions)
+    task = Supervised(varied, targets, smoothing=data.smoothing, evaluate=figures, frozen=freeze)
+    about = About(encoder, spec, targets.classes, archive.meta["source"], [archive.meta["licence"]])
     recorded = {"augment": asdict(augment), "data": asdict(data), "pretrained": str(pretrained or ""), "freeze": freeze}
     run = Trainer(network, task, loader, loop, folder, about, fabric, recorded)
     run.run(resume)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -107,7 +108,7 @@ def pretrain(
             pretraining.key_temperature,
             pretraining.ema_momentum,
         )
-    recorded = {"augment": asdict(augment), "pretraining": asdict(pretraining)}
+    recorded: dict[str, Any] = {"augment": asdict(augment), "pretraining": asdict(pretraining)}
     recorded |= {"objective": asdict(objective), "banks": [str(bank.path) for bank in banks]}
     run = Trainer(network, task, loader, loop, folder, about, fabric, recorded)
     trained = run.run(resume)

@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -104,7 +104,7 @@ class Trainer:
     @property
     def result(self) -> Encoder:
         """The encoder that the run is for: the moving average of its weights where there is one."""
-        return self.encoder if self.average is None else self.average.module
+        return self.encoder if self.average is None else cast(Encoder, self.average.module)
 
     def run(self, resume: bool = False) -> Encoder:
         """Trains to the end; returns `result` in eval mode. resume=True goes on from the folder's checkpoint, to more
@@ -331,11 +331,12 @@ def make_fabric(settings: LoopSettings) -> Any:
     # torchrun has started the processes already and says how many.
     devices = int(os.environ.get("LOCAL_WORLD_SIZE", settings.devices))
     nodes = int(os.environ.get("GROUP_WORLD_SIZE", settings.nodes))
+    precision: Any = settings.precision  # one of Fabric's: the settings check it
     fabric = Fabric(
         accelerator=settings.accelerator,
         devices=devices,
         num_nodes=nodes,
-        precision=settings.precision,
+        precision=precision,
         # Not every task uses every head of the encoder.
         strategy="ddp_find_unused_parameters_true" if devices * nodes > 1 else "auto",
     )

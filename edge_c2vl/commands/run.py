@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,17 @@ from edge_c2vl.settings.config_file import read_settings
 from edge_c2vl.settings.flags import GroupedCommand, settings_options
 
 
-@click.command(cls=GroupedCommand)
+class _Run(GroupedCommand):
+    """Asks for a camera, unless a file may name it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        rest = super().parse_args(ctx, args)
+        if not (ctx.params["config"] or ctx.params["print_config"] or ctx.resilient_parsing):
+            _check_camera(ctx.params["camera"], ctx)
+        return rest
+
+
+@click.command(cls=_Run)
 @settings_options(RunSettings, complete={"camera": complete_camera, "bundle": complete_folder})
 @click.option("--print-config", is_flag=True, help="Print a file for --config that holds these options, and end.")
 def run(config: Path | None, print_config: bool, **options: Any) -> None:
@@ -45,7 +56,7 @@ def run(config: Path | None, print_config: bool, **options: Any) -> None:
         _print(read())
         return
     asked = read()
-    _check_camera(asked)
+    _check_camera(asked.source.camera, click.get_current_context())
     try:
         # Before anything that takes long: a terminal that closes, or systemd, may ask to end at any moment.
         with handled(rereads=config is not None or asked.decision.settings is not None) as signals:
@@ -61,19 +72,24 @@ def run(config: Path | None, print_config: bool, **options: Any) -> None:
         click.echo(summary.to_text(), err=True)
 
 
-def _check_camera(asked: RunSettings) -> None:
+def _check_camera(camera: str | None, ctx: click.Context) -> None:
     """Says what there is to watch where the camera was left out, which is what a first run does."""
-    if not asked.source.camera:
+    if not camera:
         from edge_c2vl.cameras.device import WITHOUT_CAMERA, devices, stable_name
 
         found = " or ".join(f"--camera {stable_name(path)}" for path in devices())
         what = found or f"no camera is plugged in here, so {WITHOUT_CAMERA}"
-        raise click.UsageError(f"say what to watch: {what}", click.get_current_context())
+        raise click.UsageError(f"say what to watch: {what}", ctx)
 
 
 def _print(asked: RunSettings) -> None:
+    from edge_c2vl.monitoring.policy_file import read_policy
     from edge_c2vl.settings.print_config import config_text
 
+    if asked.decision.settings:
+        # In the new file all stands together.
+        policy = read_policy(asked.decision.settings)
+        asked = replace(asked, decision=replace(asked.decision, settings=None), policy=policy)
     text, left_out = config_text(
         asked,
         "Settings of `edge-c2vl run --config FILE`: every option of the command line, by its name. A line that begins "

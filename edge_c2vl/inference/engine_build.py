@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -169,11 +170,13 @@ def build_optimised(bundle: Bundle, precision: str, threads: int, say: Say = lam
         onnxruntime=onnxruntime.__version__,
         model_sha256=bundle.manifest.files[model.name]["sha256"],
     )
-    revised, engine = _with_engine(bundle, replace(engine, measured=measured), content)
     say("measuring every precision, each in processes of its own")
-    latency = cpu_latency(revised, threads)
+    with tempfile.TemporaryDirectory() as folder:
+        # On a copy, for the bundle itself changes once, when everything is known.
+        copied = Bundle(Path(shutil.copytree(bundle.path, Path(folder) / "copy")), bundle.manifest)
+        latency = cpu_latency(_with_engine(copied, replace(engine, measured=measured), content)[0], threads)
     measured_all = {**bundle.manifest.latency, device: latency}
-    return _with_engine(revised, replace(engine, measured=measured | latency[precision]), content, latency=measured_all)
+    return _with_engine(bundle, replace(engine, measured=measured | latency[precision]), content, latency=measured_all)
 
 
 def best_precision(bundle: Bundle, wanted: str) -> str:

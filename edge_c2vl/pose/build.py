@@ -1,4 +1,4 @@
-"""Makes BlazePose's networks from the files in MediaPipe's wheel: a folder as networks.py opens it.
+"""Makes networks from the files in MediaPipe's wheel, BlazePose's or another recipe's: a folder as networks.py opens it.
 
 Needs the packages mediapipe 0.10.14 (for its files; it is not imported) and onnx. The vehicle needs neither.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,19 @@ class ModelSource:
     outputs: dict[int, str]
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """What goes into a folder of networks. name, notice: of the manifest and of its licence; what: in messages.
+    sources: by the networks' names."""
+
+    name: str
+    what: str
+    notice: str
+    sources: Mapping[str, ModelSource]
+    converter: type[Converter] = Converter
+    precisions: tuple[str, ...] = PRECISIONS
+
+
 SOURCES = {
     "detector": ModelSource(
         "modules/pose_detection/pose_detection.tflite",
@@ -53,24 +67,26 @@ SOURCES = {
     ),
 }
 
+BLAZEPOSE = Recipe("BlazePose full", "pose", NOTICE, SOURCES)
 
-def build_networks(target: Path, overwrite: bool = False) -> dict[str, Any]:
+
+def build_networks(target: Path, overwrite: bool = False, recipe: Recipe = BLAZEPOSE) -> dict[str, Any]:
     """Writes the folder `target` whole or not at all, and returns its manifest. The same sources give the same bytes.
 
     Raises UsageError where the sources are missing or others than are known, EdgeC2VLError where `target` exists.
     """
     if target.exists() and not (overwrite and (target / "manifest.json").is_file()):
         raise EdgeC2VLError(f"{target} exists already: remove it, name another folder, or give --overwrite")
-    files: dict[str, bytes] = {"NOTICE": NOTICE.encode()}
-    for name, source in SOURCES.items():
+    files: dict[str, bytes] = {"NOTICE": recipe.notice.encode()}
+    for name, source in recipe.sources.items():
         content = _read(source)
-        for precision in PRECISIONS:
-            graph, weights = Converter(content, source.outputs, precision).convert(f"{name}.weights")
+        for precision in recipe.precisions:
+            graph, weights = recipe.converter(content, source.outputs, precision).convert(f"{name}.weights")
             files[f"{name}.{precision}.onnx"], files[f"{name}.weights"] = graph, weights
     manifest = {
         "format_version": FORMAT_VERSION,
-        "name": "BlazePose full",
-        "source": {"wheel": WHEEL, "files": {source.path: source.sha256 for source in SOURCES.values()}},
+        "name": recipe.name,
+        "source": {"wheel": WHEEL, "files": {source.path: source.sha256 for source in recipe.sources.values()}},
         "licences": ["Apache-2.0: The MediaPipe Authors (Google LLC); see NOTICE"],
         "files": {
             name: {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
@@ -82,8 +98,8 @@ def build_networks(target: Path, overwrite: bool = False) -> dict[str, Any]:
         for name, content in files.items():
             (folder / name).write_bytes(content)
         (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
-        for precision in PRECISIONS:
-            verify(folder, precision)
+        for precision in recipe.precisions:
+            verify(folder, precision, tuple(recipe.sources), recipe.what)
         put_in_place(folder, target)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)

@@ -35,6 +35,8 @@ class Converter:
     """precision: "fp32" or "fp16", what the graph computes in; it takes and gives FP32. names: of the outputs that are
     kept, by their position in the source."""
 
+    graph_name = "blazepose"
+
     def __init__(self, source: bytes, names: dict[int, str], precision: str) -> None:
         import onnx
 
@@ -61,16 +63,13 @@ class Converter:
             do = getattr(self, f"_{source.kind(operator).lower()}", None)
             if do is None:
                 raise ValueError(f"there is no way to convert {source.kind(operator)}")
-            do(operator.builtinOptions, inputs, outputs[0])
-        self._name_outputs()
+            do(source.options(operator), inputs, outputs[0])
+        outputs = self._outputs()
         graph = helper.make_graph(
             self._nodes,
-            "blazepose",
+            self.graph_name,
             [helper.make_tensor_value_info("image", kinds.FLOAT, _channels_first(source.shape(image)))],
-            [
-                helper.make_tensor_value_info(name, kinds.FLOAT, _channels_first(source.shape(number)))
-                for number, name in self._wanted.items()
-            ],
+            [helper.make_tensor_value_info(name, kinds.FLOAT, shape) for name, shape in outputs],
             self._stored(weights_file) + self._initialisers,
         )
         model = helper.make_model(
@@ -87,15 +86,17 @@ class Converter:
                 kept.append(operator)
         return kept[::-1]
 
-    def _name_outputs(self) -> None:
+    def _outputs(self) -> list[tuple[str, list[int]]]:
+        """The graph's outputs: names, which their tensors get here, and shapes."""
         names = {self._names[number]: name for number, name in self._wanted.items()}
         if self._half:
             for inner, name in names.items():
                 self._emit("Cast", [inner], name, to=self._onnx.TensorProto.FLOAT)
-            return
-        for node in self._nodes:
-            node.input[:] = [names.get(name, name) for name in node.input]
-            node.output[:] = [names.get(name, name) for name in node.output]
+        else:
+            for node in self._nodes:
+                node.input[:] = [names.get(name, name) for name in node.input]
+                node.output[:] = [names.get(name, name) for name in node.output]
+        return [(name, _channels_first(self._source.shape(number))) for number, name in self._wanted.items()]
 
     def _stored(self, file: str) -> list[Any]:
         """The weights as initialisers that lie outside of the graph."""
@@ -202,8 +203,18 @@ class Converter:
         self._activated(name, options.fusedActivationFunction, output)
 
     def _add(self, options: Any, inputs: list[int], output: int) -> None:
-        name = self._emit("Add", [self._names[number] for number in inputs], f"a{output}")
+        name = self._emit("Add", [self._padded(number) for number in inputs], f"a{output}")
         self._activated(name, options.fusedActivationFunction, output)
+
+    def _padded(self, number: int) -> str:
+        """A tensor that may be one with more channels, of zeros, behind those of another."""
+        if number not in self._pads:
+            return self._names[number]
+        source, around = self._pads[number]
+        if around[:3].any():
+            raise ValueError("a padding before an addition is not of channels")
+        sizes = np.array([0, 0, 0, 0, 0, around[3, 1], 0, 0], np.int64)
+        return self._emit("Pad", [self._names[source], self._inside(f"p{number}", sizes)], f"t{number}")
 
     def _max_pool_2d(self, options: Any, inputs: list[int], output: int) -> None:
         kernel, strides = [options.filterHeight, options.filterWidth], [options.strideH, options.strideW]

@@ -27,6 +27,7 @@ from edge_c2vl.skeletons.skeleton import Array
 FOLDER = Path(__file__).parent / "networks"
 NAMES = ("detector", "landmarks")
 FORMAT_VERSION = 1
+MODELS = {"pose": "blazepose", "face": "attention-mesh"}
 MEND = "install it again with pip install --force-reinstall --no-deps edge-c2vl"
 
 
@@ -94,24 +95,25 @@ def precision_for(providers: Sequence[str]) -> str:
     return "fp16" if providers[0] == "tensorrt" else "fp32"
 
 
-def verify(folder: Path, precision: str) -> str:
-    """Checks the files of one precision against the manifest; what the networks are. Raises BundleError."""
+def verify(folder: Path, precision: str, names: Sequence[str] = NAMES, what: str = "pose") -> str:
+    """Checks the files of one precision against the manifest; what the networks are. what: of MODELS they are.
+    Raises BundleError."""
     try:
         manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
         version, files = manifest["format_version"], manifest["files"]
         if version != FORMAT_VERSION:
             raise ValueError(f"it has format {version}, this version reads {FORMAT_VERSION}")
-        wanted = [f"{name}.{ending}" for name in NAMES for ending in (f"{precision}.onnx", "weights")]
+        wanted = [f"{name}.{ending}" for name in names for ending in (f"{precision}.onnx", "weights")]
         entries = {name: (files[name]["size"], files[name]["sha256"]) for name in wanted}
     except (OSError, ValueError, TypeError, KeyError) as error:
         why = f"it lacks {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
-        raise BundleError(f"the manifest of the pose networks in {folder} cannot be used ({why}): {MEND}") from None
+        raise BundleError(f"the manifest of the {what} networks in {folder} cannot be used ({why}): {MEND}") from None
     for name, (size, digest) in entries.items():
         path = folder / name
         if not path.is_file() or path.stat().st_size != size or sha256(path) != digest:
             raise BundleError(f"{path} is missing or was altered (its SHA-256 is not the manifest's): {MEND}")
     digests = "".join(digest for _, digest in entries.values())
-    return f"blazepose {precision} {hashlib.sha256(digests.encode()).hexdigest()[:12]}"
+    return f"{MODELS[what]} {precision} {hashlib.sha256(digests.encode()).hexdigest()[:12]}"
 
 
 def as_input(picture_bgr: NDArray[np.uint8], scale: float, shift: float) -> Array:

@@ -52,9 +52,18 @@ class Graph:
         }
 
     def kind(self, operator: Any) -> str:
-        """The operator's name in the schema, such as CONV_2D."""
+        """The operator's name in the schema, such as CONV_2D, or the one that MediaPipe gives its own."""
         code = self._model.operatorCodes[operator.opcodeIndex]
+        if code.customCode:
+            return str(code.customCode, "ascii")
         return self._kinds[max(code.builtinCode, code.deprecatedBuiltinCode)]
+
+    def options(self, operator: Any) -> Any:
+        """The schema's record of them; of MediaPipe's own operators a dict."""
+        from flatbuffers import flexbuffers
+
+        stored = operator.customOptions
+        return operator.builtinOptions if stored is None else flexbuffers.Loads(bytes(bytearray(stored)))
 
     def shape(self, number: int) -> list[int]:
         return [int(size) for size in self._graph.tensors[number].shape]

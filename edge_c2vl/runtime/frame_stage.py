@@ -12,7 +12,8 @@ from edge_c2vl.monitoring.monitor import MonitorInput
 from edge_c2vl.monitoring.policy import Policy
 from edge_c2vl.monitoring.policy_settings import PolicySettings
 from edge_c2vl.monitoring.stats import Summary, Timings
-from edge_c2vl.runtime.throttle import Skipper, Throttle
+from edge_c2vl.runtime.pose_rate import PoseRate
+from edge_c2vl.runtime.throttle import Throttle
 from edge_c2vl.skeletons.clip import ClipBuffer, ClipSpec
 from edge_c2vl.skeletons.skeleton import Array
 
@@ -66,9 +67,10 @@ class SeenInFrame:
 
 
 class FrameStage:
-    """Looks at one frame after the other. For one thread at a time; `skipped` and `progress_s` are for all.
+    """Looks at one frame after the other. For one thread at a time; `progress_s` is for all.
 
-    hop_s: seconds of recording between two decisions. layout: the joint layout that `pose` speaks. live: a picture that
+    hop_s: seconds of recording between two decisions. layout: the joint layout that `pose` speaks. rate: which
+    frames are looked at. live: a picture that
     repeats for ever comes from a camera that hangs.
     """
 
@@ -78,29 +80,29 @@ class FrameStage:
         spec: ClipSpec,
         hop_s: float,
         layout: str,
+        rate: PoseRate,
         live: bool,
         throttle: Throttle,
         policy: Policy,
         timings: Timings,
         summary: Summary,
     ) -> None:
-        self.skipped = 0
-        """Frames that were left out because the machine was hot or late."""
         self.progress_s = time.monotonic()
         """When the newest frame was done, by time.monotonic()."""
         self._pose, self._spec, self._hop_s = pose, spec, hop_s
         self._throttle, self._policy, self._timings, self._summary = throttle, policy, timings, summary
-        self._window, self._skipper = ClipBuffer(spec, layout), Skipper(spec.max_gap_s)
+        self._window, self._rate = ClipBuffer(spec, layout), rate
         self._freeze = FreezeDetector() if live else None
         self._started_s: float | None = None
         self._now_s = -float("inf")
         self._first_s = self._due_s = self._last_seen_s = 0.0
 
-    def look(self, frame: FrameLike) -> SeenInFrame | None:
-        """None: the frame was left out."""
+    def look(self, frame: FrameLike, alert_near: bool = False) -> SeenInFrame | None:
+        """None: the frame was left out. alert_near: see `pose_rate.is_near`."""
         self._started_s = self._started_s or time.monotonic()
-        if self._skipper.skips(frame.timestamp_s, self._throttle.stride):
-            self.skipped += 1
+        wanted = self._rate.looks(frame.timestamp_s, self._throttle.most_fps, alert_near)
+        if not wanted and frame.image is not None:
+            self._summary.skipped_frames += 1
             return None
         blind = frame.image is None or self._is_frozen(frame)
         landmarks = None if blind else self._find_pose(frame)
@@ -110,7 +112,8 @@ class FrameStage:
             self._first_s, self._last_seen_s = frame.timestamp_s, -float("inf")
             self._due_s = frame.timestamp_s + self._hop_s
         self._now_s = frame.timestamp_s
-        self._window.add(self._now_s, landmarks)
+        self._window.add(self._now_s, landmarks, self._rate.unlooked_s)
+        self._rate.saw(landmarks, self._now_s)
         if landmarks is not None:
             self._last_seen_s = self._now_s
         job = self._job(frame, blind)

@@ -29,6 +29,7 @@ class RunKeywords(TypedDict, total=False):
     threads: int
     decide_by: str
     hop: float
+    pose_fps: float | None
     no_alerts: bool
     settings: str | None
     normal: str | None

@@ -26,7 +26,8 @@ from edge_c2vl.monitoring.monitor import DriverMonitor, MonitorInput, MonitorRec
 from edge_c2vl.monitoring.policy_settings import PolicySettings
 from edge_c2vl.monitoring.stats import Summary, Timings
 from edge_c2vl.outputs.base import Sink
-from edge_c2vl.runtime.frame_stage import FrameLike, FrameSource, FrameStage, SkeletonSource, check_hop
+from edge_c2vl.runtime.frame_stage import FrameLike, FrameSource, FrameStage, SeenInFrame, SkeletonSource, check_hop
+from edge_c2vl.runtime.pose_rate import DEFAULT_FPS, PoseRate, is_near
 from edge_c2vl.runtime.queues import Mailbox, OutputQueue
 from edge_c2vl.runtime.throttle import Throttle
 from edge_c2vl.skeletons.skeleton import Array
@@ -48,7 +49,8 @@ class Pipeline:
 
     `run` does so in threads. Who has frames of their own calls `start`, `step` for each frame, and `finish` instead.
 
-    hop_s: seconds of recording between two decisions, MAX_HOP_S at most. layout: the joint layout that `pose` speaks.
+    hop_s: seconds of recording between two decisions, MAX_HOP_S at most. pose_fps: poses a second (see PoseRate); None:
+    DEFAULT_FPS live, and every frame of a recording. layout: the joint layout that `pose` speaks.
     watchdog_s: live, a run without progress for so long ends with Stuck. alerts=False: none is raised.
 
     Raises UsageError where hop_s does not suit the policy (see check_hop).
@@ -62,6 +64,7 @@ class Pipeline:
         *,
         sinks: Sequence[Sink] = (),
         hop_s: float = 0.25,
+        pose_fps: float | None = None,
         policy: PolicySettings | None = None,
         speed: Speed | None = None,
         personaliser: Personaliser | None = None,
@@ -80,11 +83,13 @@ class Pipeline:
             model, policy, self._speed, personaliser or Personaliser(), self.timings, self.summary, alerts
         )
         lossless = not camera.live
+        pose_fps = DEFAULT_FPS if pose_fps is None and camera.live else pose_fps
         self._stage = FrameStage(
             pose,
             model.clip,
             hop_s,
             layout,
+            PoseRate(pose_fps, layout, model.clip.max_gap_s),
             camera.live,
             self.throttle,
             self._monitor.policy,
@@ -117,8 +122,8 @@ class Pipeline:
 
     @property
     def dropped_frames(self) -> int:
-        """Frames that came while the pose network was busy, or that were left out because the machine was."""
-        return self._frames.dropped + self._camera.dropped + self._stage.skipped
+        """Frames that came while the pose network was busy."""
+        return self._frames.dropped + self._camera.dropped
 
     @property
     def reconnects(self) -> int:
@@ -196,7 +201,7 @@ class Pipeline:
         was, and what it changed. The outputs are given them too. Raises what an output raised that can never open."""
         if self._error is not None:
             raise self._error
-        seen = self._stage.look(frame)
+        seen = self._look(frame)
         if seen is None:
             return []
         records = [] if seen.job is None else self._judge(seen.job)
@@ -302,7 +307,7 @@ class Pipeline:
     def _see(self) -> None:
         try:
             while (frame := self._frames.take()) is not None:
-                seen = self._stage.look(frame)
+                seen = self._look(frame)
                 if seen is None:
                     continue
                 if seen.job is not None:
@@ -310,6 +315,10 @@ class Pipeline:
                 self._show(frame, seen.landmarks)
         finally:
             self._jobs.close()
+
+    def _look(self, frame: FrameLike) -> SeenInFrame | None:
+        # When a decision is made depends on the machine, and what is seen of a recording must not.
+        return self._stage.look(frame, self._camera.live and is_near(self._newest))
 
     def _show(self, frame: FrameLike, landmarks: Array | None) -> None:
         size = None if frame.image is None else (frame.image.shape[1], frame.image.shape[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -125,6 +126,8 @@ def opened(asked: RunSettings, sinks: Sequence[Sink] = (), push: bool = False) -
             model,
             sinks=[*outputs, *([StatusLine()] if not asked.console.quiet else []), *sinks],
             hop_s=asked.decision.hop,
+            # Who pushes frames has chosen them.
+            pose_fps=asked.decision.pose_fps or (math.inf if push else None),
             policy=policy,
             speed=speed,
             personaliser=personaliser,

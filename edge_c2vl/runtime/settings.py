@@ -119,6 +119,13 @@ class DecisionSettings:
         "What states and alerts follow: the trained classes, or the bundle's labels in words.",
         ("classifier", "words"),
     )
+    pose_fps: float | None = setting(
+        None,
+        "Frames a second that the pose looks at; every one while hands move fast or an alert is near. Left out: 15 of "
+        "a live camera, every frame of a recording.",
+        least=5,
+        most=1000,
+    )
     hop: float = setting(0.25, "Seconds between decisions.", least=0.02, most=1)
     no_alerts: bool = setting(
         False, "Never alert; needed for a bundle none of whose labels counts as distraction.", off="alerts"

@@ -95,7 +95,8 @@ class Hand:
 class Posture:
     """What the driver holds at one moment. Angles in degrees: lean (forward, to the left, turned to the left), head
     (turned to the left, nodding down, tilted to the left). root: how far the hips are from the seat. stand: 0 seated,
-    1 upright on straight legs."""
+    1 upright on straight legs. mouth: 0 closed to 2 yawning. eyes: where they look in the head, to the left and down;
+    lids: 0 closed to 1 open. Eyes are no part of to_array: they move by a time of their own (eyes.py)."""
 
     left: Hand
     right: Hand
@@ -104,6 +105,8 @@ class Posture:
     head: Floats = field(default_factory=lambda: _vector(0, 0, 0))
     stand: float = 0.0
     mouth: float = 0.0
+    eyes: tuple[float, float] = (0.0, 0.0)
+    lids: float = 1.0
 
     def to_array(self) -> Floats:
         parts: list[ArrayLike] = []

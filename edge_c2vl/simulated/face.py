@@ -1,4 +1,4 @@
-"""The driver's face as a texture around the head: eyes, brows, nostrils, mouth, beard, glasses."""
+"""The driver's face as a texture around the head: brows, nostrils, mouth, beard, glasses; the eyes move (eyes.py)."""
 
 from __future__ import annotations
 
@@ -9,29 +9,37 @@ from numpy.typing import ArrayLike
 
 from edge_c2vl.simulated.body import HEAD_POINTS, Floats, Posture
 from edge_c2vl.simulated.driver import Appearance
+from edge_c2vl.simulated.eyes import EyeColours, draw_eyes
 
 _WIDTH, _HEIGHT = 1024, 512
 _LOW, _HIGH = -0.14, 0.16  # metres above the ears that the texture spans
 _SCALE = _HEIGHT / (_HIGH - _LOW)
 _RADIUS = 0.095  # of the face, for lengths across it
-_OPENINGS = (0.0, 0.5, 1.0)  # of the mouth; a texture each
+_OPENINGS = (0.0, 0.5, 1.0, 2.0)  # of the mouth; a texture each
 
 _EYE = HEAD_POINTS["left_eye"]
 _BLACK = np.full(3, 0.02, np.float32)
 
 
 class FaceTexture:
-    """The face, drawn when it is first looked at with each opening of the mouth; `sample` reads it."""
+    """The face, drawn when it is first looked at with each opening of the mouth; `sample` reads it, and draws the eyes
+    as they are."""
 
     def __init__(self, look: Appearance, infrared: bool) -> None:
         self._look, self._infrared = look, infrared
+        painter = _Painter(look, infrared)
+        white = np.array([0.80, 0.82, 0.84], np.float32) * (0.62 if infrared else 0.95)
+        iris = np.full(3, 0.30, np.float32) if infrared else np.array([0.16, 0.20, 0.26], np.float32)
+        self._eyes = EyeColours(0.5 * (painter.skin + painter.dark), white, iris, _BLACK)
 
     def sample(self, place: Floats, posture: Posture) -> Floats:
         """place (P, 3) in the head's axes -> albedo (P, 3)."""
         opening = _OPENINGS[int(np.argmin(np.abs(np.subtract(_OPENINGS, posture.mouth))))]
         texture = _paint(self._look, opening, self._infrared)
         column, row = _to_pixel(place).T
-        return texture[row.astype(np.int64).clip(0, _HEIGHT - 1), column.astype(np.int64) % _WIDTH]
+        albedo: Floats = texture[row.astype(np.int64).clip(0, _HEIGHT - 1), column.astype(np.int64) % _WIDTH]
+        draw_eyes(self._eyes, place, albedo, posture.eyes, posture.lids)
+        return albedo
 
 
 def _to_pixel(place: Floats) -> Floats:
@@ -67,27 +75,13 @@ class _Painter:
         self.canvas = np.ones((_HEIGHT, _WIDTH, 3), np.float32) * self.skin
 
     def eye(self, out: float) -> None:
-        """The eye with its brow, on the side that `out` says, and the cheek under it."""
+        """What lies around the eye on the side that `out` says: its socket, its brow, and the cheek under it."""
         x, y, z = _EYE[0] * out, _EYE[1] - 0.001, _EYE[2]
         cheek = self.skin if self.infrared else self.skin * (0.80, 0.80, 1.02)
         self.spot((0.045 * out, -0.012, -0.08), (0.020, 0.018), cheek, 0.5, 12)
         self.spot((x, 0.034, z), (0.021, 0.013), self.dark, 0.45, 6)
-        angles = np.linspace(0, 2 * np.pi, 28, endpoint=False)
-        sine = np.sin(angles)
-        wide = 0.0155 * out * np.cos(angles)
-        high = 0.0064 * np.where(sine > 0, 1.15, 0.85) * sine * np.abs(sine) ** 0.2 + 0.0008 * np.cos(angles)
-        lid = np.stack([wide, high, np.zeros_like(wide)], axis=1)
-        centre = np.array([x, y, z])
-        self.fill(centre + 1.12 * lid, self.dark * 0.8, 0.7, 1.6)
-        self.fill(centre + lid, np.array([0.80, 0.82, 0.84]) * (0.62 if self.infrared else 0.95))
-        iris = np.full(3, 0.30) if self.infrared else np.array([0.16, 0.20, 0.26])
-        self.spot((x, y + 0.0008, z), (0.0062, 0.0064), iris)
-        self.spot((x, y + 0.0008, z), (0.0030, 0.0032), _BLACK)
-        self.spot((x + 0.002, y + 0.003, z), (0.0011, 0.0011), np.ones(3), 0.9, 0.5)
-        upper = centre + 1.03 * lid[lid[:, 1] >= -0.0005]
-        upper = upper[np.argsort(upper[:, 0])]
-        self.line(upper, _BLACK, 3, 0.9, 0.9)
-        self.line(upper + np.array([0, 0.0052, 0]), self.dark, 2, 0.6, 1.2)
+        crease = [(-0.013, 0.0095), (0.0, 0.0128), (0.013, 0.0095)]
+        self.line([(x + along * out, y + up, z) for along, up in crease], self.dark, 2, 0.6, 1.2)
         brow = [(-0.017, 0.0485), (-0.004, 0.0525), (0.010, 0.0525), (0.021, 0.0470)]
         self.line([(x + along * out, up, z) for along, up in brow], self.hair * 0.9 + 0.02, 8, 0.85, 2.0)
 

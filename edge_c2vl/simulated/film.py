@@ -9,10 +9,11 @@ import numpy as np
 from edge_c2vl.simulated.body import Floats, Skeleton, solve
 from edge_c2vl.simulated.cameras import View
 from edge_c2vl.simulated.driver import Driver
+from edge_c2vl.simulated.eyes import forward
 from edge_c2vl.simulated.figure import make_figure
 from edge_c2vl.simulated.motion import Moment, Motion, Script
 from edge_c2vl.simulated.props import place
-from edge_c2vl.simulated.render import Image, Renderer
+from edge_c2vl.simulated.render import INNER_PIXELS, Image, Renderer
 from edge_c2vl.skeletons.skeleton import MEDIAPIPE33, Array
 
 
@@ -24,7 +25,9 @@ class Truth:
     car: mediapipe33 (33, 3) metres, car coordinates (body.py). camera: the same to the right of, above and away from
     the camera. pixels: (33, 4) as pose.PoseEstimator gives it: column, -row, depth behind the hips in pixels, and
     confidence 1 where the joint lies in the picture, hidden or not, else all 0. shoulder_px: the breadth between the
-    shoulder joints in pixels, were it seen from the front.
+    shoulder joints in pixels, were it seen from the front. head: (3, 3), columns the head's axes (to its left, up, to
+    the back) in car coordinates. gaze: (3,) unit length, where the eyes look, car coordinates. lids: 0 closed to 1
+    open. mouth: 0 closed to 2 yawning.
     """
 
     time_s: float
@@ -34,6 +37,10 @@ class Truth:
     camera: Floats
     pixels: Array
     shoulder_px: float
+    head: Floats
+    gaze: Floats
+    lids: float
+    mouth: float
 
 
 class Film:
@@ -48,11 +55,12 @@ class Film:
         width: int | None = None,
         height: int | None = None,
         exposure: float = 1.0,
+        inner_pixels: int = INNER_PIXELS,
     ) -> None:
         self.driver = driver
         self.motion = Motion(driver, script)
         self.figure = make_figure(driver.build, driver.appearance)
-        self.renderer = Renderer(self.figure, view, look, width, height, exposure, seed=driver.seed)
+        self.renderer = Renderer(self.figure, view, look, width, height, exposure, driver.seed, inner_pixels)
 
     @property
     def view(self) -> View:
@@ -88,4 +96,7 @@ def see(view: View, skeleton: Skeleton, moment: Moment, time_s: float) -> Truth:
     shoulders = [MEDIAPIPE33.index(f"{side}_shoulder") for side in ("left", "right")]
     breadth = float(np.linalg.norm(car[shoulders[0]] - car[shoulders[1]]))
     depth = max(float(camera[shoulders, 2].mean()), 1e-3)
-    return Truth(time_s, moment.activity, moment.action, car, camera, pixels, breadth * view.focal / depth)
+    head = skeleton.bones["head"][1]
+    posture = moment.posture
+    face = (head, head @ forward(posture.eyes), posture.lids, posture.mouth)
+    return Truth(time_s, moment.activity, moment.action, car, camera, pixels, breadth * view.focal / depth, *face)

@@ -11,6 +11,7 @@ import numpy as np
 from edge_c2vl.simulated.activities import Activity, Key, Prop
 from edge_c2vl.simulated.body import Build, Floats, Hand, Posture, solve
 from edge_c2vl.simulated.driver import Driver
+from edge_c2vl.simulated.eyes import SACCADE_S, Blinks, in_head, openness
 from edge_c2vl.simulated.gestures import Place
 
 
@@ -73,6 +74,7 @@ class Motion:
         self._keys: Iterator[Key] | None = None
         random = np.random.default_rng([driver.seed, 7])
         self._sway = _Sway(random)
+        self._blinks = Blinks(driver.seed)
 
     @property
     def end_s(self) -> float:
@@ -94,8 +96,26 @@ class Motion:
         posture = self._sway.apply(Posture.from_array(values), time_s)
         # What is held changes hands in the middle of the movement.
         key = knot.key if index == 0 or time_s >= 0.5 * (knot.start_s + knot.reached_s) else self._knots[index - 1].key
+        posture = self._with_eyes(posture, time_s, index)
         segment = self.segments[knot.segment]
         return Moment(posture, key.props, key.worn, segment.activity, knot.key.action)
+
+    def _with_eyes(self, posture: Posture, time_s: float, index: int) -> Posture:
+        knot, before = self._knots[index], self._knots[max(index - 1, 0)]
+        lids = self._blinks.openness(time_s)
+        # Of two keys with closed eyes one after the other the second's begin before it.
+        for one, end_s in (
+            (before, knot.start_s),
+            (knot, self._end_s if index + 1 == len(self._knots) else self._starts[index + 1]),
+        ):
+            if one.key.closed:
+                lids = min(lids, openness(time_s, one.start_s, end_s))
+        towards = [
+            (0.0, 0.0) if one.key.gaze is None else in_head(one.key.gaze, posture.head) for one in (before, knot)
+        ]
+        share = min((time_s - knot.start_s) / SACCADE_S, 1.0)
+        left, down = (a + share * (b - a) for a, b in zip(*towards, strict=True))
+        return replace(posture, eyes=(left, down), lids=lids)
 
     def segment_at(self, time_s: float) -> Segment:
         self.at(time_s)

@@ -39,7 +39,7 @@ LOOKS = tuple(_NOISE)
 
 class Renderer:
     """One driver, one camera. look: one of LOOKS; None: the camera's own. width, height: pixels of the picture,
-    None: the camera's own. exposure: how much of the light counts. The same arguments give the same pictures."""
+    None: the camera's own. exposure: how much of the light counts. inner_pixels: see INNER_PIXELS. The same arguments give the same pictures."""
 
     def __init__(
         self,
@@ -50,13 +50,14 @@ class Renderer:
         height: int | None = None,
         exposure: float = 1.0,
         seed: int = 0,
+        inner_pixels: int = INNER_PIXELS,
     ) -> None:
         self.figure = figure
         self.look = look or view.look
         self._exposure = exposure
         self._lamp_m = _LAMP_REACH * float(np.linalg.norm(np.subtract(view.target, view.position)))
         self.view = view.scaled(width or view.width, height or view.height)
-        scale = min(1.0, (INNER_PIXELS / (self.view.width * self.view.height)) ** 0.5)
+        scale = min(1.0, (inner_pixels / (self.view.width * self.view.height)) ** 0.5)
         self._inner = self.view.scaled(round(self.view.width * scale), round(self.view.height * scale))
         self._face = FaceTexture(figure.look, infrared=self.look != "rgb")
         random = np.random.default_rng(seed)

@@ -7,10 +7,15 @@ import itertools
 import numpy as np
 
 from edge_c2vl.errors import UsageError
-from edge_c2vl.simulated.activities import MIDLEVEL, OUTSIDE, SEARCHING, Activity, attentive
+from edge_c2vl.simulated.activities import MIDLEVEL, OUTSIDE, SEARCHING, Activity, attentive, drowsy, looking_down
 from edge_c2vl.simulated.motion import Script
 
-ACTIVITIES: dict[str, Activity] = {"attentive": attentive, **MIDLEVEL}
+ACTIVITIES: dict[str, Activity] = {
+    "attentive": attentive,
+    "drowsy": drowsy,
+    "looking_down": looking_down,
+    **MIDLEVEL,
+}
 ALIASES = {
     "driving": "attentive",
     "texting": "interacting_with_phone",

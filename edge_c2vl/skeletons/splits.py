@@ -32,10 +32,11 @@ def split_columns(archive: Archive) -> list[str]:
 
 def subject_folds(subjects: Iterable[Any], count: int) -> list[list[str]]:
     """The people in `count` folds, in order of their names; the first folds have one more where they do not divide.
+    Recordings of nobody known (an empty name), such as simulated ones, are in no fold.
 
     Raises UsageError unless 2 <= count <= number of people.
     """
-    names = sorted({str(name) for name in subjects})
+    names = sorted({str(name) for name in subjects} - {""})
     if not 2 <= count <= len(names):
         raise UsageError(f"{len(names)} subjects cannot be split into {count} folds")
     return [part.tolist() for part in np.array_split(np.array(names), count)]

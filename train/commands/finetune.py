@@ -91,7 +91,7 @@ def finetune(
         return train(data_set, folder, encoder, augment, data, seeded, **options)
 
     results = run_seeds(run, seeds, loop, resume, one)
-    if rank_zero_only.rank:
+    if getattr(rank_zero_only, "rank", 0):
         return  # one of several processes speaks
     if as_json:
         rows = [{"run": folder} | figures for folder, figures in results.items()]

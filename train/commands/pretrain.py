@@ -68,6 +68,6 @@ def pretrain(
     if as_json:
         click.echo(json.dumps(figures))
         return
-    for folder, values in figures.items():
+    for name_of_run, values in figures.items():
         shown = ", ".join(f"{name} {values[name]:.4g}" for name in values if name != "clips_per_second")
-        click.echo(f"{folder}: {shown or 'as initialised'}")
+        click.echo(f"{name_of_run}: {shown or 'as initialised'}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,19 +33,30 @@ def joints_of(archive: Archive, joints: str = "all", sample: int = 200, least: f
     )
 
 
-def draw_weights(archive: Archive, windows: Windows, rows: Ints, by: str = "") -> Floats:
-    """Weights of these windows (rows of `windows`) by which each class is drawn equally often, and within a class each
-    value of the archive's column `by`. Raises UsageError where the archive has no such column."""
+def draw_weights(
+    archive: Archive, windows: Windows, rows: Ints, by: str = "", shares: Mapping[str, float] | None = None
+) -> Floats:
+    """Weights of these windows (rows of `windows`) by which each label is drawn equally often, and within a label each
+    value of the archive's column `by`. shares: label -> its share of what is drawn; the others share the rest equally.
+    Raises UsageError where the archive has no such column or label."""
+    shares = shares or {}
+    unknown = sorted(set(shares) - set(archive.labels))
+    if unknown:
+        raise UsageError(f"--shares {unknown[0]}: {archive.path} has the labels {', '.join(archive.labels)}")
     if by and by not in archive.clips.columns:
         columns = ", ".join(map(str, archive.clips.columns))
         raise UsageError(f"--balance-by {by}: {archive.path} has the columns {columns}")
     values = archive.clips[by].to_numpy().astype(str)[windows.clip[rows]] if by else np.zeros(len(rows), np.int64)
     labels = windows.label[rows]
     weights = np.zeros(len(rows))
-    for label in np.unique(labels):
+    present = np.unique(labels)
+    others = [label for label in present if archive.labels[label] not in shares]
+    rest = (1 - sum(shares.values())) / max(len(others), 1)
+    for label in present:
+        share = shares.get(archive.labels[label], rest)
         for value in (of_class := np.unique(values[labels == label])):
             chosen = (labels == label) & (values == value)
-            weights[chosen] = 1 / (len(of_class) * chosen.sum())
+            weights[chosen] = share / (len(of_class) * chosen.sum())
     return weights
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ from train.settings.probe import ProbeSettings
 
 def probe(
     archive: Archive, models: Sequence[Path], settings: ProbeSettings, device: str = "cpu", cache: Path | None = None
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """{"runs": figures of each seed, "mean": ..., "spread": ...}; the spread is the sample standard deviation. A run's
     `C_STREAM` is a setting that was chosen, and no figure: its mean would tell nothing.
 

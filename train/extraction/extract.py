@@ -17,6 +17,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -72,9 +73,9 @@ def find_videos(paths: Sequence[Path]) -> list[Video]:
     found = []
     for path in paths:
         if path.is_dir():
-            for video in videos_in(path):
-                name = path.resolve().name if video == path else video.relative_to(path).as_posix()
-                found.append(video_at(video, name))
+            for file in videos_in(path):
+                name = path.resolve().name if file == path else file.relative_to(path).as_posix()
+                found.append(video_at(file, name))
         elif path.exists():
             found.append(video_at(path, path.name))
         else:
@@ -303,12 +304,15 @@ def _write(
 ) -> ExtractReport:
     poses = 0
     named = [] if labels is None else list(labels.names)
+    columns: dict[str, Any] = {}
     with ArchiveWriter(
         path, labels=named, source=source, licence=licence, source_layout=MEDIAPIPE33.name, dimensions=2
     ) as writer:
         for video in videos:
             skeletons = _load(parts[video.name])
             poses += skeletons.poses
+            if labels is not None:
+                columns = labels.columns(video.name)
             writer.append(
                 video.name,
                 skeletons.frames,
@@ -318,7 +322,7 @@ def _write(
                 timestamps=skeletons.timestamps,
                 frame_labels=None if labels is None else labels.of(video.path, skeletons.timestamps),
                 poses=skeletons.poses,
-                **({} if labels is None else labels.columns(video.name)),
+                **columns,
             )
         writer.meta["extracted"] = identity
         writer.meta["pose"] = pose

@@ -31,6 +31,7 @@ class Projected(nn.Module):
         result = {name: projector(features) for name, projector in self.projectors.items()}
         for name in self.names:
             if name not in result:
+                assert self.encoder.projection is not None  # for mypy: such an encoder has an embedding
                 result[name] = self.encoder.projection(features)
         return result
 

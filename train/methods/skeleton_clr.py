@@ -4,6 +4,7 @@ and hard cross-modal InfoNCE is C2VL with softening 0."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,9 @@ class SkeletonCLR(Task):
     train mode.
     """
 
+    queue: Tensor
+    filled: Tensor
+
     def __init__(
         self,
         encoder: Encoder,
@@ -45,7 +49,7 @@ class SkeletonCLR(Task):
         query = _unit(self.projector(encoder.features(self.augment(batch.clip))))  # (N, D)
         with torch.no_grad():
             key_encoder, key_projector = self.keys.module
-            key = _unit(key_projector(key_encoder.features(self.augment(batch.clip))))
+            key = _unit(key_projector(cast(Encoder, key_encoder).features(self.augment(batch.clip))))
         with torch.autocast(query.device.type, enabled=False):
             past = self.queue[: int(self.filled)].clone()
             logits = torch.cat([(query * key).sum(dim=1, keepdim=True), query @ past.T], dim=1) / self.temperature

@@ -114,6 +114,8 @@ def statement(report: Path, run: Path) -> tuple[dict[str, Any], bytes]:
 class InWords(nn.Module):
     """An encoder whose classes are labels in words: clip -> cosines over temperature (N, L), embedding (N, D)."""
 
+    labels: Tensor
+
     def __init__(self, encoder: Encoder, labels: Tensor) -> None:
         """labels: (D, L), their embeddings over the temperature."""
         super().__init__()

@@ -108,6 +108,9 @@ class DataSettings:
     balance_by: str = setting(
         "", "Column of the archive: within a class each of its values is drawn equally often; with --balance."
     )
+    shares: str = setting(
+        "", "LABEL=SHARE,...: how much of an epoch these labels are; the others share the rest. With --balance."
+    )
     epoch_clips: int = setting(0, "Clips an epoch, drawn anew each time; 0: as many as there are.")
     smoothing: float = setting(0.0, "Label smoothing.")
 
@@ -115,6 +118,10 @@ class DataSettings:
         check(self)
         if self.balance_by and not self.balance:
             raise UsageError("--balance-by says what is balanced within each class: give --balance too")
+        if self.shares and not self.balance:
+            raise UsageError("--shares says how labels are balanced: give --balance too")
+        if sum(self.shares_of.values()) > 1:
+            raise UsageError(f"--shares {self.shares}: the shares come to more than 1")
         if self.epoch_clips < 0:
             raise UsageError(f"--epoch-clips is 0 or the number of clips an epoch, not {self.epoch_clips}")
         if not 0 < self.share <= 1:
@@ -123,6 +130,20 @@ class DataSettings:
             raise UsageError("--shots is at least 0, and stands for itself: say it or --share")
         if self.frames < 2 or self.seconds < 0 or self.hop_s <= 0:
             raise UsageError("--frames is at least 2, --seconds at least 0, --hop-s more than 0")
+
+    @property
+    def shares_of(self) -> dict[str, float]:
+        """`shares` read. Raises UsageError."""
+        shares: dict[str, float] = {}
+        for part in filter(None, self.shares.split(",")):
+            label, _, share = part.partition("=")
+            try:
+                shares[label.strip()] = float(share)
+            except ValueError:
+                raise UsageError(f"--shares {self.shares}: expected LABEL=SHARE,...") from None
+            if not 0 < shares[label.strip()] <= 1:
+                raise UsageError(f"--shares {self.shares}: a share lies in (0, 1]")
+        return shares
 
 
 @dataclass(frozen=True)

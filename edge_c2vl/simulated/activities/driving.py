@@ -16,6 +16,28 @@ def attentive(random: Random, habits: Habits) -> Keys:
         yield Key(left, right, 0.45, between(random, 0.3, 0.7), head=(yaw, nod, 0))
 
 
+def drowsy(random: Random, habits: Habits) -> Keys:
+    """Hands on the wheel; a yawn now and then, the eyes closing for longer and longer while the head sinks."""
+    left, right = (wheel(grip if grip is not None else 80.0) for grip in habits.grip)
+    while True:
+        nod = between(random, 4, 9)
+        ahead = (habits.gaze + between(random, -4, 4), nod, 0.0)
+        yield Key(left, right, 0.9, between(random, 1.5, 3), head=ahead)
+        if random.random() < 0.3:
+            yield Key(left, right, 0.8, between(random, 2.0, 3.5), head=(ahead[0], nod - 8, 0), mouth=2.0)
+        sunk = (ahead[0], nod + between(random, 4, 18), between(random, -6, 6))
+        yield Key(left, right, 0.5, between(random, 0.1, 3.0), head=sunk, closed=True)
+
+
+def looking_down(random: Random, habits: Habits) -> Keys:
+    """One hand on the wheel, the eyes on a phone on the lap, a short look at the road between."""
+    left = wheel(habits.grip[0] if habits.grip[0] is not None else 80.0)
+    while True:
+        down = (between(random, -14, -4), between(random, 26, 36), 0.0)
+        yield Key(left, lap(), 0.5, between(random, 3, 7), head=down, gaze=(down[0], down[1] + 22))
+        yield Key(left, lap(), 0.5, between(random, 0.4, 1.0), head=(habits.gaze, 4.0, 0.0))
+
+
 def sitting_still(random: Random, habits: Habits) -> Keys:
     """As Drive&Act has it: driving or being driven, hands on the wheel or in the lap."""
     while True:

@@ -1,0 +1,98 @@
+"""From values over time to episodes with a length: eyes closed, a yawn."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Episode:
+    """From start_s to end_s; peak: the value that lay farthest beyond the threshold."""
+
+    start_s: float
+    end_s: float
+    peak: float
+
+    @property
+    def length_s(self) -> float:
+        return self.end_s - self.start_s
+
+
+class Episodes:
+    """While a value is low. It begins where the value falls below `enter` and ends where it rises above `leave`; the times
+    are interpolated between values, so that a low rate costs little. A value that cannot be told (None) ends an episode
+    after `patience_s`, at the last value that was told."""
+
+    def __init__(self, enter: float, leave: float, patience_s: float = 0.3) -> None:
+        self._enter, self._leave, self._patience_s = enter, leave, patience_s
+        self.reset()
+
+    def reset(self) -> None:
+        self._last: tuple[float, float] | None = None
+        self._start_s: float | None = None
+        self._peak = 0.0
+
+    def length_s(self, now_s: float) -> float:
+        """Of the episode that goes on; 0 where none does."""
+        return 0.0 if self._start_s is None else max(now_s - self._start_s, 0.0)
+
+    def update(self, time_s: float, value: float | None) -> Episode | None:
+        """The episode that is over now."""
+        if value is None:
+            if self._last is not None and time_s - self._last[0] > self._patience_s:
+                return self._end(self._last[0], forget=True)
+            return None
+        ended = None
+        if self._last is not None and time_s - self._last[0] > self._patience_s:
+            ended = self._end(self._last[0], forget=True)
+        if self._start_s is None:
+            if value < self._enter:
+                self._start_s, self._peak = self._crossing(time_s, value, self._enter), value
+        elif value > self._leave:
+            ended = self._end(self._crossing(time_s, value, self._leave), forget=False)
+        else:
+            self._peak = min(self._peak, value)
+        self._last = (time_s, value)
+        return ended
+
+    def _crossing(self, time_s: float, value: float, threshold: float) -> float:
+        if self._last is None or value == self._last[1]:
+            return time_s
+        share = (threshold - self._last[1]) / (value - self._last[1])
+        return self._last[0] + min(max(share, 0.0), 1.0) * (time_s - self._last[0])
+
+    def _end(self, end_s: float, forget: bool) -> Episode | None:
+        ended = None if self._start_s is None else Episode(self._start_s, max(end_s, self._start_s), self._peak)
+        self._start_s = None
+        if forget:
+            self._last = None
+        return ended
+
+
+class TimeShare:
+    """The share of the last `window_s` seconds in which something was so; PERCLOS, where that is "the eyes are closed"
+    (Wierwille et al., 1994). Time that could not be told does not count; None where more than half could not."""
+
+    def __init__(self, window_s: float = 60.0, longest_step_s: float = 0.3) -> None:
+        self._window_s, self._longest_step_s = window_s, longest_step_s
+        self.reset()
+
+    def reset(self) -> None:
+        self._steps: deque[tuple[float, float, float]] = deque()  # end, seconds told, seconds so
+        self._last_s: float | None = None
+        self._first_s: float | None = None
+        self._told = self._so = 0.0
+
+    def update(self, time_s: float, so: bool | None) -> float | None:
+        first_s = time_s if self._first_s is None else self._first_s
+        step_s = 0.0 if self._last_s is None else min(max(time_s - self._last_s, 0.0), self._longest_step_s)
+        self._first_s, self._last_s = first_s, time_s
+        if so is not None:
+            self._steps.append((time_s, step_s, step_s * so))
+            self._told, self._so = self._told + step_s, self._so + step_s * so
+        while self._steps and self._steps[0][0] <= time_s - self._window_s:
+            _, told, was_so = self._steps.popleft()
+            self._told, self._so = self._told - told, self._so - was_so
+        past_s = min(time_s - first_s, self._window_s)
+        return self._so / self._told if self._told > 0 and self._told >= past_s / 2 else None
