@@ -151,7 +151,9 @@ class Monitor:
                 self._handover.stop()
                 if self._thread is not None:
                     self._thread.join()
-                if self._pushes:
+                else:
+                    if not self._pushes:
+                        self._run.pipeline.start()  # never iterated over; outputs are closed by their own threads
                     last = self._run.pipeline.finish()
             if self._error is not None:
                 raise self._error

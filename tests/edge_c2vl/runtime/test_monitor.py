@@ -210,6 +210,21 @@ def test_a_loop_that_is_left_closes_the_run(small, recording, tmp_path):
         next(iter(monitor))
 
 
+def test_a_monitor_that_was_only_opened_closes_its_outputs(small):
+    class Closed(Sink):
+        count = 0
+
+        def close(self):
+            self.count += 1
+
+    sinks = [Closed(), Closed()]
+    with Monitor("simulated:attentive?live=no&seconds=1", sinks=sinks[:1], **small):
+        pass
+    with Monitor(sinks=sinks[1:], **small):
+        pass
+    assert [sink.count for sink in sinks] == [1, 1]
+
+
 def test_a_configuration_file_counts_and_keywords_before_it(tmp_path):
     file = tmp_path / "car.yaml"
     file.write_text("camera: sample\nhop: 0.5\nmirror: true\n")
