@@ -28,9 +28,10 @@ import numpy as np
 
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.windows import whole_clips
+from edge_c2vl.utils.atomic import write_file
 from train.data.splits import few_labels
+from train.evaluation.judges import knn_predict, probe_scores
 from train.evaluation.probe import probe
-from train.evaluation.protocols import knn_predict, probe_scores
 from train.finetune import finetune
 from train.knowledge.bank import Bank
 from train.knowledge.kinematics import Describer
@@ -156,9 +157,7 @@ class Table:
         _, make = self.rows()[row]
         values = make(row, seed)
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(values, indent=1) + "\n")
-        temporary.replace(path)
+        write_file(path, json.dumps(values, indent=1) + "\n")
         return values
 
     # What makes the figures of a row

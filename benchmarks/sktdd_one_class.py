@@ -30,7 +30,7 @@ from edge_c2vl.settings.config_file import read_settings
 from edge_c2vl.skeletons.archive import Archive
 from train.commands.finetune import SETTINGS as OF_FINETUNE
 from train.evaluation.driver_folds import figures, frame_level, mean_figures
-from train.evaluation.protocols import one_class_scores
+from train.evaluation.judges import one_class_scores
 from train.evaluation.sktdd_windows import Data
 from train.knowledge.bank import Bank
 from train.model.checkpoint import load_model

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edge_c2vl.errors import UsageError
-from edge_c2vl.names import short
 from edge_c2vl.skeletons.skeleton import NTU25, Array
+from edge_c2vl.utils.atomic import whole_file
 from edge_c2vl.utils.cache import default_cache
 
 Figure = Any  # matplotlib.figure.Figure
@@ -42,12 +42,10 @@ def save(figure: Figure, path: Path) -> None:
     kind = path.suffix.removeprefix(".").lower()
     if kind not in ("png", "pdf", "svg"):
         raise UsageError(f"no picture could be written to {path}: its name has to end in .png, .pdf or .svg")
-    temporary = path.with_name(f".{short(path.name)}")
     try:
-        figure.savefig(temporary, dpi=DPI, format=kind, metadata=_same_each_time(kind))
-        temporary.replace(path)
+        with whole_file(path) as part:
+            figure.savefig(part, dpi=DPI, format=kind, metadata=_same_each_time(kind))
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise UsageError(f"no picture could be written to {path}: {error.strerror}") from None
 
 
@@ -124,14 +122,14 @@ def curves(runs: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
 
 
 def embeddings(points: ArrayLike, groups: Sequence[str], title: str) -> Figure:
-    """points: (N, 2), what t-SNE or another map made of embeddings; groups: (N,), each with a mark of its own."""
+    """points: (N, 2), embeddings mapped to the plane by t-SNE or alike; groups: (N,), a marker each."""
     figure, axes = _figure(6.5, 5)
     places, named = np.asarray(points), np.asarray(groups)
     for number, group in enumerate(sorted(set(groups))):
         chosen = places[named == group]
         marker, colour = MARKERS[number % len(MARKERS)], COLOURS[number % len(COLOURS)]
         axes.scatter(*chosen.T, s=14, marker=marker, color=colour, edgecolors="white", linewidths=0.3, label=group)
-    # Where t-SNE puts a point means nothing; only who lies beside whom does.
+    # The axes of t-SNE have no meaning; only neighbourhoods do.
     axes.set(title=title, xticks=[], yticks=[])
     figure.legend(loc="outside right upper", fontsize=7, markerscale=1.5)
     return figure

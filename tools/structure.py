@@ -39,7 +39,7 @@ ORDER = {
     ),
     "train": (
         "environment metrics processes settings",
-        "data",
+        "data fabric",
         "model",
         "methods",
         "trainer",

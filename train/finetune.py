@@ -18,13 +18,14 @@ from train.data.augment import Augment
 from train.data.clips import ClipStore, Loader
 from train.data.splits import draw_weights, few_labels, joints_of
 from train.data.targets import Targets
+from train.fabric import make_fabric
 from train.methods.supervised import Supervised
 from train.metrics import score
 from train.model.checkpoint import About, copy_language, load_backbone, load_model
-from train.model.encoder import Encoder
+from train.model.encoder import Encoder, make_encoder
 from train.model.inference import predict
 from train.settings.training import AugmentSettings, DataSettings, EncoderSettings, LoopSettings
-from train.trainer import Trainer, make_fabric
+from train.trainer import Trainer
 
 
 def finetune(
@@ -74,7 +75,7 @@ def finetune(
     if data.shots or data.share < 1:
         few = {"shots": data.shots} if data.shots else {"share": data.share}
         train = train[few_labels(windows.label[train], seed=loop.seed, **few)]
-    network = Encoder(encoder)
+    network = make_encoder(encoder)
     if pretrained is not None:
         load_backbone(network, model)
     if freeze:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +19,16 @@ from edge_c2vl.skeletons.windows import windows_of
 from train.data.augment import Augment
 from train.data.clips import ClipStore, Loader
 from train.data.splits import joints_of
+from train.fabric import make_fabric
 from train.knowledge.bank import Bank
 from train.knowledge.gather import gather_knowledge
 from train.knowledge.language import SAMPLE
 from train.methods.base import Task
-from train.methods.c2vl import C2VL
-from train.methods.skeleton_clr import SkeletonCLR
 from train.model.checkpoint import LANGUAGE, About, save_model
-from train.model.encoder import Encoder
-from train.settings.pretraining import ObjectiveSettings, PretrainSettings
+from train.model.encoder import make_encoder
+from train.settings.pretraining import METHODS, ObjectiveSettings, PretrainSettings
 from train.settings.training import AugmentSettings, EncoderSettings, LoopSettings
-from train.trainer import MODEL, Trainer, make_fabric
+from train.trainer import MODEL, Trainer
 
 
 def pretrain(
@@ -56,8 +56,9 @@ def pretrain(
     fabric = make_fabric(loop)
     torch.manual_seed(loop.seed)
     seconds = max([pretraining.seconds, *(float(bank.meta.get("seconds", 0)) for bank in banks)])
-    language = None
-    if pretraining.method == "c2vl":
+    method, language = METHODS[pretraining.method], None
+    knowledge: dict[str, torch.Tensor] = {}
+    if method.knowledge:
         windows, knowledge, language = gather_knowledge(archive, rows, banks, pretraining, loop.seed)
         if "language" in knowledge and not pretraining.hidden:
             # The embedding is then the projector, and words and clips can be compared after training.
@@ -73,10 +74,10 @@ def pretrain(
         facing=pretraining.facing,
         joints=joints_of(archive, pretraining.joints),
     )
-    network = Encoder(encoder)
-    method = pretraining.method if pretraining.method != "c2vl" else f"c2vl with {', '.join(sorted(knowledge))}"
-    about = About(encoder, spec, [], f"{archive.meta['source']}, without labels ({method})", [archive.meta["licence"]])
-    if pretraining.method == "random":
+    network = make_encoder(encoder)
+    how = pretraining.method + (f" with {', '.join(sorted(knowledge))}" if knowledge else "")
+    about = About(encoder, spec, [], f"{archive.meta['source']}, without labels ({how})", [archive.meta["licence"]])
+    if not method.task:
         if (folder / MODEL).exists():
             raise UsageError(f"{folder} holds a run already: name another folder")
         if fabric.is_global_zero:
@@ -96,18 +97,9 @@ def pretrain(
         processes=fabric.world_size,
     )
     vary = Augment(augment, spec.dimensions)
-    task: Task
-    if pretraining.method == "c2vl":
-        task = C2VL(network, knowledge, vary, objective, pretraining.hidden, pretraining.ema_momentum)
-    else:
-        task = SkeletonCLR(
-            network,
-            vary,
-            pretraining.projection,
-            pretraining.key_queue,
-            pretraining.key_temperature,
-            pretraining.ema_momentum,
-        )
+    module, function = method.task.split(":")
+    make_task = getattr(import_module(module), function)
+    task: Task = make_task(network, vary, knowledge, pretraining, objective)
     recorded: dict[str, Any] = {"augment": asdict(augment), "pretraining": asdict(pretraining)}
     recorded |= {"objective": asdict(objective), "banks": [str(bank.path) for bank in banks]}
     run = Trainer(network, task, loader, loop, folder, about, fabric, recorded)

@@ -7,7 +7,6 @@ strongly typed, so the types stand in the file (Q/DQ in model.int8.onnx, FP16 te
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from edge_c2vl.inference.base import Backend
 from edge_c2vl.names import utf8_name
 from edge_c2vl.skeletons.skeleton import Array
 from edge_c2vl.utils.arrays import ERRORS, NpzFile
+from edge_c2vl.utils.atomic import write_file
 from edge_c2vl.utils.cache import default_cache
 
 Say = Callable[[str], None]
@@ -349,6 +349,4 @@ def _read(path: Path) -> bytes:
 
 def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    temporary.replace(path)
+    write_file(path, content)

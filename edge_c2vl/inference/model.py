@@ -10,10 +10,11 @@ from types import TracebackType
 import numpy as np
 
 from edge_c2vl.bundle.bundle import Bundle
-from edge_c2vl.bundle.text_labels import TextLabels, softmax
+from edge_c2vl.bundle.text_labels import TextLabels
 from edge_c2vl.inference.base import Backend
 from edge_c2vl.skeletons.clip import Clip, ClipSpec
 from edge_c2vl.skeletons.skeleton import Array
+from edge_c2vl.utils.scores import softmax
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,6 @@ One-class by Mahalanobis distance; on sktDD the largest single gain (docs/result
 from __future__ import annotations
 
 import math
-import os
-import tempfile
 import warnings
 from collections import deque
 from collections.abc import Mapping
@@ -23,10 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.errors import EdgeC2VLError
-from edge_c2vl.names import short
 from edge_c2vl.skeletons.clip import Clip
 from edge_c2vl.skeletons.skeleton import NTU25, Array
 from edge_c2vl.utils.arrays import ERRORS, NpzFile
+from edge_c2vl.utils.atomic import whole_file
+from edge_c2vl.utils.files import PRIVATE_FILE
 
 Floats = NDArray[np.float64]
 
@@ -36,8 +35,8 @@ MIN_WINDOWS = 30
 # Where less of the time looks attentive, the classifier is wrong about this driver or camera, or the driver about
 # attention: what is left would be no picture of normal driving.
 MIN_SHARE = 0.25
-# About a window's length.
-SETTLE_S = 3.0
+# Windows within this time before one that is not attentive are left out too: about a window's length.
+LEFT_OUT_BEFORE_S = 3.0
 # Towards independent joints: windows of one drive are alike, and few against 100 numbers each.
 SHRINKAGE = 0.3
 # In shoulder breadths: a spread below it is that of the pose network, not of the driver.
@@ -53,7 +52,7 @@ _ENDS = (
     ("right_shoulder", "right_elbow"),
 )
 _FIRST, _SECOND = (np.array([NTU25.index(names[end]) for names in _ENDS]) for end in (0, 1))
-# How far such a length wanders over half a minute with a driver who sits down anew, as a share of it.
+# How far such a length changes over half a minute after a driver has sat down again, as a share of it.
 WANDERING = 0.05
 # The same driver's mean square of (difference / spread) is below it in 97 of 100 recordings (docs/experiments.md).
 MAX_STRANGENESS = 2.4
@@ -135,14 +134,8 @@ class DriverBaseline:
         """Writes the file whole or not at all, readable by this user only: a posture tells who drives."""
         path = Path(path)
         try:
-            descriptor, part = tempfile.mkstemp(prefix=f".{short(path.name)}.", dir=path.parent)
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    np.savez(file, format_version=FORMAT_VERSION, **vars(self))
-                os.replace(part, path)
-            except BaseException:
-                Path(part).unlink(missing_ok=True)
-                raise
+            with whole_file(path, PRIVATE_FILE) as part, part.open("wb") as file:
+                np.savez(file, format_version=FORMAT_VERSION, **vars(self))
         except OSError as error:
             raise EdgeC2VLError(f"{path}: cannot be written: {error.strerror}") from None
 
@@ -181,8 +174,8 @@ class DriverBaseline:
 class Learner:
     """Collects windows of normal driving until `minutes` of them have been seen.
 
-    Windows that are not plainly attentive are left out, and so are those of the SETTLE_S before one: a distraction is
-    in the window before it is in the judgement.
+    Windows that are not plainly attentive are left out, and so are those of the LEFT_OUT_BEFORE_S before one: a window
+    shows a distraction before the classifier recognises it.
     """
 
     def __init__(self, minutes: float) -> None:
@@ -209,14 +202,14 @@ class Learner:
             self.left_out_s += step_s
             return
         self.learnt_s += step_s
-        while self._recent and not time_s - SETTLE_S < self._recent[0].time_s <= time_s:
+        while self._recent and not time_s - LEFT_OUT_BEFORE_S < self._recent[0].time_s <= time_s:
             self._kept.append(self._recent.popleft())
         self._recent.append(_Looked(time_s, step_s, posture(clip.data), clip.place, sizes(clip)))
 
     def _leave_out(self, time_s: float) -> None:
         recent, self._recent = self._recent, deque()
         for looked in recent:
-            if time_s - SETTLE_S < looked.time_s <= time_s:
+            if time_s - LEFT_OUT_BEFORE_S < looked.time_s <= time_s:
                 self.learnt_s -= looked.step_s
                 self.left_out_s += looked.step_s
             else:

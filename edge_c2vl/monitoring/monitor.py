@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_c2vl.bundle.text_labels import softmax
 from edge_c2vl.inference.model import ClipModel
 from edge_c2vl.monitoring.apply_baseline import Personal, Personaliser
 from edge_c2vl.monitoring.events import Alert, Decision, Episode, StateChange
@@ -21,6 +20,7 @@ from edge_c2vl.monitoring.stats import Summary, Timings
 from edge_c2vl.skeletons.clip import Clip
 from edge_c2vl.skeletons.skeleton import Array
 from edge_c2vl.speed.base import Speed
+from edge_c2vl.utils.scores import softmax
 
 log = logging.getLogger("edge_c2vl")
 

@@ -84,25 +84,16 @@ class Pipeline:
         )
         lossless = not camera.live
         pose_fps = DEFAULT_FPS if pose_fps is None and camera.live else pose_fps
-        self._stage = FrameStage(
-            pose,
-            model.clip,
-            hop_s,
-            layout,
-            PoseRate(pose_fps, layout, model.clip.max_gap_s),
-            camera.live,
-            self.throttle,
-            self._monitor.policy,
-            self.timings,
-            self.summary,
-        )
+        rate = PoseRate(pose_fps, layout, model.clip.max_gap_s)
+        shared = (self.throttle, self._monitor.policy, self.timings, self.summary)
+        self._stage = FrameStage(pose, model.clip, hop_s, layout, rate, camera.live, *shared)
         self._queues = [OutputQueue(sink, lossless, self._fail) for sink in sinks]
         self._frames: Mailbox[FrameLike] = Mailbox(lossless)
         self._jobs: Mailbox[MonitorInput] = Mailbox(lossless)
         self._stopping = threading.Event()
         self._error: BaseException | None = None
         self._newest: Decision | None = None
-        self._started_s = time.monotonic()
+        self._started_s = self._cpu_started_s = 0.0
         self._judging_since_s = float("inf")
 
     @property
@@ -192,6 +183,7 @@ class Pipeline:
     def start(self) -> None:
         """Starts the outputs: the first thing that `run` does. Who calls `step` instead calls this before it."""
         self._started_s = self._stage.progress_s = time.monotonic()
+        self._cpu_started_s = time.process_time()
         for queue in self._queues:
             queue.sink.attach(self)
             queue.start()
@@ -225,6 +217,7 @@ class Pipeline:
         if self._error is not None:
             raise self._error
         self.summary.wall_s = time.monotonic() - self._started_s
+        self.summary.cpu_s = time.process_time() - self._cpu_started_s
         self.summary.dropped_frames = self.dropped_frames
         self.summary.outputs_down = {name: why for name, why in self.outputs_down().items() if why is not None}
         self.summary.stages = self.timings.table()

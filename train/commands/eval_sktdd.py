@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @data_options
-@protocol_options
+@protocol_options("sktdd")
 @report_options
 def sktdd(
     root: Path | None,
@@ -41,7 +41,7 @@ def sktdd(
 
     \b
     Example:
-      edge-c2vl eval sktdd --root original_sktDD --checkpoint runs/c2vl --protocol linear
+      edge-c2vl eval sktdd --root original_sktDD --checkpoint runs/c2vl --protocol fixed
       edge-c2vl eval sktdd --archive sktdd.archive --checkpoint runs/c2vl --protocol one-class --report report
       edge-c2vl eval sktdd --archive sktdd.archive --checkpoint 'work/fold{fold}' --protocol classifier
     """

@@ -17,11 +17,12 @@ from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.skeleton import Array
 from edge_c2vl.skeletons.windows import clip_of, windows_of
 from edge_c2vl.utils.progress import track
+from edge_c2vl.utils.scores import softmax
 from train.environment import describe_environment
 from train.evaluation.models import Model
 from train.evaluation.predictions import BATCH
 from train.evaluation.report import Report, Table, Text, percent
-from train.metrics import Floats, Ints, confusion, softmax
+from train.metrics import Floats, Ints, confusion
 
 ATTENTIVE = "attentive"
 # A driver's own baseline moves the distraction logit by no more than this.
@@ -74,7 +75,7 @@ def judge(archive: Archive, model: Model, rows: Ints, hop_s: float) -> JudgedWin
         logits[first : first + BATCH] = model.logits(np.stack([clip.data for clip in clips]))
         archive.release()
     subject = archive.clips["subject"].to_numpy().astype(str)[windows.clip]
-    attentive = softmax(logits)[:, model.labels.index(ATTENTIVE)].astype(np.float64)
+    attentive = softmax(logits.astype(np.float64))[:, model.labels.index(ATTENTIVE)]
     attentive = np.clip(attentive, 1e-6, 1 - 1e-6)
     odds = np.log((1 - attentive) / attentive)
     return JudgedWindows(archive.labels, windows.label, subject, arms >= model.spec.min_arms, logits, odds)

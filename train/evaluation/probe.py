@@ -15,8 +15,7 @@ from edge_c2vl.skeletons.splits import Rows, Split, split_columns, windows_in
 from edge_c2vl.skeletons.windows import Windows, windows_of
 from train.data.clips import ClipStore
 from train.data.splits import few_labels, hold_out
-from train.evaluation.fusion import fuse
-from train.evaluation.protocols import FIXED_C, choose_c, knn_predict, one_class_scores, probe_scores
+from train.evaluation.judges import knn_predict, linear, one_class_by_camera
 from train.metrics import mean_and_spread, roc_auc, score
 from train.model.checkpoint import load_model, members
 from train.model.inference import cached_features
@@ -92,16 +91,10 @@ def _figures(
             raise UsageError("--protocol knn has no scores to fuse: give one model")
         (values,) = features.values()
         return score(knn_predict(values[train], labels[train], values[test], settings.k), labels[test]).to_json()
-    scores, chosen = {}, {}
-    for stream, values in features.items():
-        c = FIXED_C
-        if settings.protocol == "linear":
-            fit = np.setdiff1d(train, rows["val"])
-            c = choose_c(values[fit], labels[fit], values[rows["val"]], labels[rows["val"]], classes)
-            chosen[f"C_{stream}"] = c
-        scores[stream] = probe_scores(values[train], labels[train], values[test], classes, c)
-    fused = fuse(scores) if len(scores) > 1 else next(iter(scores.values()))
-    return score(fused.argmax(axis=1), labels[test]).to_json() | chosen
+    validation = rows["val"] if settings.protocol == "linear" else None
+    scores, chosen = linear(features, labels, train, test, classes, validation)
+    found = score(scores.argmax(axis=1), labels[test]).to_json()
+    return found | {f"C_{stream}": c for stream, c in chosen.items()}
 
 
 def _one_class(
@@ -121,10 +114,11 @@ def _one_class(
         raise UsageError("--protocol one-class judges one model")
     train = rows["train"][windows.label[rows["train"]] == normal]
     test, camera = rows["test"], archive.clips["camera"].to_numpy()[windows.clip]
-    distance, figures = np.full(len(windows), np.nan), {}
-    for name in np.unique(camera[test]):
-        here, own = test[camera[test] == name], train[camera[train] == name]
-        distance[here] = one_class_scores(values[own], values[here], settings.distance)
-        figures[f"auc_{name}"] = roc_auc(distance[here], windows.label[here] != normal)
-    figures["auc"] = roc_auc(distance[test], windows.label[test] != normal)
+    distance = one_class_by_camera(values, camera, train, test, settings.distance)
+    strange = windows.label[test] != normal
+    figures = {
+        f"auc_{name}": roc_auc(distance[camera[test] == name], strange[camera[test] == name])
+        for name in np.unique(camera[test])
+    }
+    figures["auc"] = roc_auc(distance, strange)
     return figures | {"n": len(test)}

@@ -21,38 +21,32 @@ from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.splits import Rows
 from edge_c2vl.utils.progress import track
+from edge_c2vl.utils.scores import softmax
+from train.data.splits import hold_out
 from train.environment import describe_environment
-from train.evaluation.benchmark import Asked
+from train.evaluation.benchmark import HOLD_OUT, Asked
 from train.evaluation.driver_folds import figures, mean_figures
+from train.evaluation.judges import knn_shares, linear, one_class_by_camera
 from train.evaluation.models import CheckpointModel, Model, matching
 from train.evaluation.predictions import BATCH
 from train.evaluation.published import published_table, rows_for
 from train.evaluation.report import Report, Table, Text, percent
 from train.evaluation.sktdd_windows import DRIVERS_A_FOLD, LABELS, Data
-from train.metrics import softmax
+from train.settings.protocols import DATA_SETS, LINEAR, PROTOCOLS
 
-PROTOCOLS = ("linear", "knn", "finetune", "one-class", "classifier")
 Scores = NDArray[np.float64]
 # One-class scores have no natural threshold: so many of the normal training windows are let pass as normal.
 NORMAL_SHARE = 0.95
-
-_WORDS = {
-    "linear": "logistic regression (C = 1) on the frozen encoder's standardised features, classes weighed equally",
-    "knn": "share of distracted ones among the {k} nearest training windows by cosine",
-    "finetune": "the whole encoder trained on with the labels of the training drivers",
-    "one-class": "distance (Mahalanobis) from the training drivers' normal driving, of each camera; no label is used",
-    "classifier": "each fold's model as it is",
-}
 
 
 def evaluate(archive: Archive, open_fold: Callable[[int], Sequence[Model]], asked: Asked) -> Report:
     """The report. open_fold: the models of a fold, one of each seed; they may be the same for all folds where their
     training saw no label. Figures are means over the seeds.
 
-    Raises UsageError where a model of the protocol "classifier" does not know the two labels.
+    Raises UsageError where a model of the protocol "classifier" knows no attentive driving.
     """
-    if asked.protocol not in PROTOCOLS:
-        raise UsageError(f"sktdd has the protocols {', '.join(PROTOCOLS)}, not {asked.protocol}")
+    if asked.protocol not in DATA_SETS["sktdd"].protocols:
+        raise UsageError(f"sktdd has the protocols {', '.join(DATA_SETS['sktdd'].protocols)}, not {asked.protocol}")
     first = open_fold(0)
     # Only what is judged, where nothing is fitted.
     data = Data.open(archive, first[0].spec, *([["labelled"]] if asked.protocol == "classifier" else []))
@@ -105,19 +99,23 @@ def _fold_scores(
         model = _trained(data.archive, model, number, drivers, asked)
     if asked.protocol in ("finetune", "classifier"):
         place = matching(model, LABELS)
-        if (place < 0).any():
-            raise UsageError(f"{model.name} does not know {', '.join(LABELS)}: choose --protocol linear or knn")
-        logits = _through(model.logits, data, test)[:, place]
-        return softmax(logits)[:, 1]
+        if place[0] < 0:
+            raise UsageError(f"{model.name} does not know {LABELS[0]!r}: choose --protocol fixed or knn")
+        logits = _through(model.logits, data, test)
+        # A model that knows what distracts says how distracted by the sum over all of that.
+        chosen = logits if place[1] < 0 else logits[:, place]
+        attentive = place[0] if place[1] < 0 else 0
+        return 1 - softmax(chosen.astype(np.float64))[:, attentive]
     if id(model) not in cache:
         cache.clear()  # models of folds differ; one that serves all is computed once
         cache[id(model)] = _through(model.features, data, np.arange(len(data.labels)))
     values = cache[id(model)]
-    if asked.protocol == "linear":
-        return _linear(values[fit], data.labels[fit], values[test])
+    if asked.protocol in LINEAR:
+        return _linear(values, data, fit, test, chosen=asked.protocol == "linear")
     if asked.protocol == "knn":
-        return _neighbours(values[fit], data.labels[fit], values[test], asked.k)
-    return _one_class(values, data, fit[~data.labelled[fit]], test)
+        return knn_shares(values[fit], data.labels[fit], values[test], len(LABELS), asked.k)[:, 1]
+    normal = fit[~data.labelled[fit]]
+    return one_class_by_camera(values, data.scenes.camera, normal, test, share=NORMAL_SHARE)
 
 
 def _through(function: Any, data: Data, rows: Rows) -> NDArray[np.float32]:
@@ -125,42 +123,13 @@ def _through(function: Any, data: Data, rows: Rows) -> NDArray[np.float32]:
     return np.concatenate(parts)
 
 
-def _linear(train: NDArray[np.float32], labels: NDArray[np.int64], test: NDArray[np.float32]) -> Scores:
-    from train.evaluation.protocols import probe_scores
-
-    log = probe_scores(train, labels, test, 2)
+def _linear(values: NDArray[np.float32], data: Data, fit: Rows, test: Rows, chosen: bool) -> Scores:
+    validation = fit[hold_out(data.scenes.driver[fit].astype(str), HOLD_OUT)[1]] if chosen else None
+    log, _ = linear({"joint": values}, data.labels, fit, test, len(LABELS), validation)
     # Distraction is rare in training; taking its share out of the odds leaves 0.5 as the fair threshold.
-    prior = labels.mean()
+    prior = data.labels[fit].mean()
     odds = log[:, 1] - log[:, 0] - np.log(prior / (1 - prior))
     return 1 / (1 + np.exp(-odds))
-
-
-def _neighbours(train: NDArray[np.float32], labels: NDArray[np.int64], test: NDArray[np.float32], k: int) -> Scores:
-    def unit(x: NDArray[np.float32]) -> NDArray[np.float32]:
-        return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
-
-    train, k = unit(train), min(k, len(train))
-    parts = []
-    for first in range(0, len(test), 512):
-        similarity = unit(test[first : first + 512]) @ train.T
-        nearest = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
-        parts.append(labels[nearest].mean(axis=1))
-    return np.concatenate(parts)
-
-
-def _one_class(values: NDArray[np.float32], data: Data, normal: Rows, test: Rows) -> Scores:
-    from train.evaluation.protocols import one_class_scores
-
-    camera = data.scenes.camera
-    scores = np.zeros(len(test))
-    for name in np.unique(camera[test]):
-        own, here = normal[camera[normal] == name], camera[test] == name
-        reference = one_class_scores(values[own], values[own])
-        # Scaled so that the limit of each camera lies at 0.5: distances of different cameras do not compare otherwise.
-        limit = np.quantile(reference, NORMAL_SHARE)
-        distance = one_class_scores(values[own], values[test[here]])
-        scores[here] = distance / (distance + limit)
-    return scores
 
 
 def _trained(archive: Archive, model: Model, number: int, drivers: list[str], asked: Asked) -> Model:
@@ -190,7 +159,7 @@ def _trained(archive: Archive, model: Model, number: int, drivers: list[str], as
 
 
 def _report(data: Data, name: str, asked: Asked, scores: Scores, folds: int) -> Report:
-    words = _WORDS[asked.protocol].format(k=asked.k)
+    words = PROTOCOLS[asked.protocol].format(k=asked.k, normal=DATA_SETS["sktdd"].normal)
     source = data.archive.meta["source"]
     published = rows_for("sktdd", "one-class")
     judged = judge(data, scores)

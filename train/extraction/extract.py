@@ -28,7 +28,7 @@ from edge_c2vl.pose import identity_of, resolve
 from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
 from edge_c2vl.skeletons.skeleton import MEDIAPIPE33
 from edge_c2vl.utils.arrays import ERRORS, NpzFile
-from edge_c2vl.utils.atomic import files_below, put_in_place
+from edge_c2vl.utils.atomic import PART, files_below, put_in_place, whole_file
 from train.extraction.eta import Eta, Progress
 from train.extraction.label_files import OwnLabels, subject_of
 from train.extraction.video import ExtractSettings, Skeletons
@@ -219,7 +219,7 @@ def _work_folder(target: Path) -> Iterator[Path]:
             raise ArchiveError(f"another extract is writing {target}: wait for it, or end it") from None
         for left in work.glob("*archive*"):
             shutil.rmtree(left)
-        for left in work.glob("*.tmp"):
+        for left in work.glob(f"*{PART}"):
             left.unlink()
         try:
             yield work
@@ -269,15 +269,13 @@ def _read_all(
 
 def _keep(path: Path, skeletons: Skeletons) -> None:
     """One part; it appears whole or not at all."""
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("wb") as file:
+    with whole_file(path) as part, part.open("wb") as file:
         np.savez(
             file,
             frames=skeletons.frames,
             timestamps=skeletons.timestamps,
             about=np.array([skeletons.fps, skeletons.poses]),
         )
-    temporary.replace(path)
 
 
 def _load(path: Path) -> Skeletons:

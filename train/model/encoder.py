@@ -13,13 +13,14 @@ many blocks, and the rest are temporal.
 from __future__ import annotations
 
 import copy
+from importlib import import_module
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edge_c2vl.skeletons.skeleton import NTU25, adjacency
-from train.settings.training import EncoderSettings
+from train.settings.training import ENCODERS, EncoderSettings
 
 
 class GraphConvolution(nn.Module):
@@ -240,6 +241,13 @@ class Encoder(nn.Module):
         return self.heads(self.features(clip))
 
 
+def make_encoder(settings: EncoderSettings) -> Encoder:
+    """The network that settings.network names: one of train.settings.training.ENCODERS."""
+    module, name = ENCODERS[settings.network].split(":")
+    encoder: Encoder = getattr(import_module(module), name)(settings)
+    return encoder
+
+
 def unit_length(x: Tensor) -> Tensor:
     """(N, D) -> (N, D), each row scaled to length 1; a row of zeros stays 0."""
     return x / (x.square().sum(dim=1, keepdim=True).sqrt() + 1e-12)
@@ -251,7 +259,7 @@ def fold(encoder: Encoder) -> Encoder:
     The copy computes the same to rounding (Jacob et al., CVPR 2018, section 3.2), is in eval mode and cannot be
     trained further.
     """
-    folded = Encoder(encoder.settings)
+    folded = type(encoder)(encoder.settings)
     folded.load_state_dict(encoder.state_dict())
     folded.eval()
     with torch.no_grad():
@@ -266,7 +274,7 @@ def fold(encoder: Encoder) -> Encoder:
 
 
 def _folded(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
-    """A convolution with a bias that does what both do. The one that is given has none."""
+    """One convolution with a bias that computes the same as both. `convolution` has no bias."""
     if norm.running_mean is None or norm.running_var is None:
         raise ValueError("a BatchNorm without running statistics cannot be folded")
     result = copy.deepcopy(convolution)

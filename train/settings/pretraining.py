@@ -9,7 +9,21 @@ from edge_c2vl.errors import UsageError
 from edge_c2vl.settings.fields import check, setting
 from train.settings.training import JOINT_CHOICES, JOINTS_HELP, SPLIT
 
-METHODS = ("c2vl", "skeleton-clr", "random")
+
+@dataclass(frozen=True)
+class Method:
+    """task: "module:function" that makes the run's Task (train/methods/base.py); empty: nothing is trained. knowledge:
+    whether it learns from knowledge banks, and cannot do without."""
+
+    task: str
+    knowledge: bool = False
+
+
+METHODS = {
+    "c2vl": Method("train.methods.c2vl:make_task", knowledge=True),
+    "skeleton-clr": Method("train.methods.skeleton_clr:make_task"),
+    "random": Method(""),
+}
 PREPARATIONS = ("none", "centre", "whiten")
 SCHEDULES = ("constant", "linear", "cosine", "step")
 # CLIP's bound on 1 / tau: without it a batch that is told apart perfectly drives the temperature to 0.
@@ -81,7 +95,9 @@ class PretrainSettings:
     """What is learnt from, and the networks beside the encoder."""
 
     method: str = setting(
-        "c2vl", "c2vl; skeleton-clr (MoCo on skeletons alone); random: the encoder as it is initialised.", METHODS
+        "c2vl",
+        "c2vl; skeleton-clr (MoCo on skeletons alone); random: the encoder as it is initialised.",
+        tuple(METHODS),
     )
     split: str = setting("", f"{SPLIT}: only the train part is learnt from; empty: everything.")
     joints: str = setting("all", JOINTS_HELP, JOINT_CHOICES)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from edge_c2vl.errors import UsageError
 from edge_c2vl.settings.fields import check, setting
+from train.settings.protocols import FROZEN
 from train.settings.training import SPLIT
 
-PROTOCOLS = ("fixed", "linear", "knn", "one-class")
 DISTANCES = ("mahalanobis", "cosine")
 
 
@@ -20,7 +20,7 @@ class ProbeSettings:
         "fixed",
         "fixed: logistic regression with C = 1 on standardised features; linear: C chosen on validation; knn: nearest "
         "neighbours by cosine; one-class: distance from normal clips.",
-        PROTOCOLS,
+        FROZEN,
     )
     split: str = setting("", f"{SPLIT}.")
     hold_out: float = setting(

@@ -11,6 +11,9 @@ from edge_c2vl.settings.fields import check, flag, setting
 SPLIT = "Column of the archive with train / val / test, or subject:K/N, fold K of N by subject"
 JOINT_CHOICES = ("all", "upper")
 JOINTS_HELP = "Joints that are seen: all that the archive has, or its upper body without hands, as inside a vehicle."
+# name -> "module:class". The class takes EncoderSettings and is train.model.encoder.Encoder or a subclass, with its own
+# `features`, `feature_size` and, where it has other BatchNorms than behind convolutions, its own folding.
+ENCODERS = {"st-gcn": "train.model.encoder:Encoder"}
 STREAMS = ("joint", "bone", "motion")
 POOLINGS = ("mean", "mean_std")
 # The published ten blocks: (channels as multiples of the width, temporal stride).
@@ -21,6 +24,7 @@ _BLOCKS = ((1, 1), (1, 1), (1, 1), (1, 1), (2, 2), (2, 1), (2, 1), (4, 2), (4, 1
 class EncoderSettings:
     """The encoder's form; kept in each checkpoint."""
 
+    network: str = setting("st-gcn", "Which network.", tuple(ENCODERS))
     width: int = setting(16, "Channels of the first stage; doubled twice. 16 or 64 in the literature.")
     blocks: int = setting(10, "How many of the ten blocks, spread over the three stages.")
     graph_blocks: int = setting(
@@ -109,7 +113,9 @@ class DataSettings:
         "", "Column of the archive: within a class each of its values is drawn equally often; with --balance."
     )
     shares: str = setting(
-        "", "LABEL=SHARE,...: how much of an epoch these labels are; the others share the rest. With --balance."
+        "",
+        "LABEL=SHARE,...: how much of an epoch these labels are; LABEL@VALUE: with that value in the column of "
+        "--balance-by; the others share the rest. With --balance.",
     )
     epoch_clips: int = setting(0, "Clips an epoch, drawn anew each time; 0: as many as there are.")
     smoothing: float = setting(0.0, "Label smoothing.")

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from edge_c2vl.bundle.bundle import Bundle, revise_bundle
-from edge_c2vl.bundle.text_labels import FILE, TextLabels, softmax
+from edge_c2vl.bundle.text_labels import FILE, TextLabels
 from edge_c2vl.errors import BundleError, UsageError
 from edge_c2vl.monitoring.policy import State
 from edge_c2vl.outputs.status import StatusLine
 from edge_c2vl.runtime.pipeline import Pipeline
 from edge_c2vl.runtime.run import watch
 from edge_c2vl.runtime.settings import RunSettings
+from edge_c2vl.utils.scores import softmax
 from tests.support.pipeline import Camera, Encoder, Kept, Pose, model
 from tests.support.tiny_bundle import SIZE, make_bundle
 

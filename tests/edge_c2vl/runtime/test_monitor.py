@@ -35,34 +35,34 @@ def plain(record):
     return {name: value for name, value in record.items() if name not in CLOCKS}
 
 
-@pytest.fixture(scope="module")
-def command(tmp_path_factory):
-    """The JSON lines of the command on the sample clip: decisions, and changes of state."""
-    folder = tmp_path_factory.mktemp("command")
+def told_by_command(camera, folder):
+    """The JSON lines of the command: decisions, and changes of state."""
     files = [folder / "decisions.jsonl", folder / "events.jsonl"]
-    options = ["--decisions", str(files[0]), "--events", str(files[1]), "--quiet"]
-    call("run", "--camera", "sample", *options)
+    call("run", "--camera", camera, "--decisions", files[0], "--events", files[1], "--quiet")
     return [[plain(json.loads(line)) for line in file.read_text().splitlines()] for file in files]
 
 
-def test_iterating_gives_the_decisions_of_the_command(command):
+def test_iterating_gives_the_decisions_of_the_command(tmp_path):
+    decisions, events = told_by_command("sample", tmp_path)
     states: list[StateChange] = []
     monitor = Monitor("sample", on_state=states.append)
-    assert [plain(decision.to_json()) for decision in monitor] == command[0]
-    assert [plain(change.to_json()) for change in states] == command[1]
-    assert monitor.summary.decisions == len(command[0])
+    assert [plain(decision.to_json()) for decision in monitor] == decisions
+    assert [plain(change.to_json()) for change in states] == events
+    assert monitor.summary.decisions == len(decisions) > 10
 
 
-def test_pushing_gives_the_decisions_of_the_command(command):
-    states: list[StateChange] = []
-    found = []
-    with Monitor(on_state=states.append) as monitor, open_camera("sample") as camera:
+def test_pushing_gives_the_decisions_of_the_command(recording, tmp_path):
+    film = str(recording("story.mp4"))
+    decisions, events = told_by_command(film, tmp_path)
+    told, found = [], []
+    with Monitor(on_state=told.append, on_alert=told.append) as monitor, open_camera(film) as camera:
         assert monitor.labels == ["attentive", "distracted"]
         while (frame := camera.read()) is not None:
             decision = monitor.push(frame.image, frame.timestamp_s)
             found += [] if decision is None else [plain(decision.to_json())]
-    assert found == command[0]
-    assert [plain(change.to_json()) for change in states] == command[1]
+    assert found == decisions
+    assert [plain(record.to_json()) for record in told] == events
+    assert any(decision["probabilities"] for decision in decisions)
     assert monitor.summary.frames > len(found)
 
 
@@ -157,7 +157,7 @@ def test_a_camera_that_hangs_cannot_see(small):
     picture = np.zeros((48, 64, 3), np.uint8)
     with Monitor(**small) as monitor:
         states = [decision.state.value for index in range(100) if (decision := monitor.push(picture, index / 10))]
-    assert states[-1] == "cannot_see"
+    assert states[-1] == "cannot see"
 
 
 @pytest.mark.parametrize(

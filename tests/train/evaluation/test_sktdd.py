@@ -40,7 +40,7 @@ class Hand(ByHand):
         return np.stack([raised, -raised], axis=1).astype(np.float32)
 
 
-@pytest.mark.parametrize("protocol", ["linear", "knn", "one-class", "classifier"])
+@pytest.mark.parametrize("protocol", ["fixed", "linear", "knn", "one-class", "classifier"])
 def test_each_protocol(archive: Archive, protocol: str) -> None:
     values = evaluate(archive, lambda _: [Hand()], Asked(protocol, k=5)).values
     assert values["folds"] == 2
@@ -53,7 +53,7 @@ def test_each_protocol(archive: Archive, protocol: str) -> None:
 
 def test_one_model_is_run_once_for_all_folds(archive: Archive) -> None:
     model = Hand()
-    evaluate(archive, lambda _: [model], Asked("linear"))
+    evaluate(archive, lambda _: [model], Asked("fixed"))
     once = model.seen
     evaluate(archive, lambda _: [model], Asked("one-class"))
     assert model.seen == 2 * once

@@ -16,7 +16,7 @@ from edge_c2vl.skeletons.windows import whole_clips  # noqa: E402
 from train.data.clips import ClipStore  # noqa: E402
 from train.data.splits import few_labels, hold_out  # noqa: E402
 from train.evaluation.fusion import FUSION, fuse  # noqa: E402
-from train.evaluation.protocols import (  # noqa: E402
+from train.evaluation.judges import (  # noqa: E402
     C_GRID,
     UNSEEN_LOG_PROBABILITY,
     choose_c,
