@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge_c2vl.device.cpu_cores import load_onnxruntime
 from edge_c2vl.errors import BundleError, UsageError
 from edge_c2vl.inference.base import Backend, in_batches
 from edge_c2vl.names import utf8_name
@@ -29,7 +30,7 @@ SHORT_SPIN = (1, 32)
 
 def session_options(threads: int, spin: bool = True) -> Any:
     """threads: 0 leaves the number to ONNX Runtime. spin: whether threads may wait a moment for the next operator."""
-    import onnxruntime
+    onnxruntime = load_onnxruntime()
 
     from edge_c2vl.device.machine import overflows_int8
 
@@ -75,7 +76,7 @@ class OnnxRuntimeBackend(Backend):
 
 def open_session(model: Path | bytes, precision: str, providers: Sequence[str], threads: int, spin: bool = True) -> Any:
     """A session over one ONNX model. Raises BundleError where it does not open, UsageError for an unknown provider."""
-    import onnxruntime
+    onnxruntime = load_onnxruntime()
 
     names = [_with_options(name, precision) for name in chosen_providers(providers)]
     try:
@@ -101,7 +102,7 @@ def fixed_batch(session: Any) -> int:
 def optimised_model(bundle: Bundle, precision: str, device: str) -> tuple[Path, str]:
     """The model to open on that CPU: the one optimised for it, if the bundle has it and it is current, else the ONNX.
     Beside it, why one that is there is not used; empty otherwise."""
-    import onnxruntime
+    onnxruntime = load_onnxruntime()
 
     model = bundle.model_path(precision)
     for engine in bundle.manifest.engines:
@@ -131,7 +132,7 @@ def chosen_providers(wanted: Sequence[str]) -> list[str]:
 
     Raises UsageError for one that there is not, BundleError for one that this build of ONNX Runtime lacks.
     """
-    import onnxruntime
+    onnxruntime = load_onnxruntime()
 
     unknown = [name for name in wanted if name not in PROVIDERS]
     if unknown:
@@ -200,6 +201,5 @@ def _p50_ms(row: dict[str, Any], precision: str) -> float | None:
 
 
 def _best_provider() -> list[str]:
-    import onnxruntime
-
+    onnxruntime = load_onnxruntime()
     return ["cuda"] if "CUDAExecutionProvider" in onnxruntime.get_available_providers() else ["cpu"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -11,6 +12,8 @@ from edge_c2vl.inference.base import Backend
 
 if TYPE_CHECKING:
     from edge_c2vl.bundle.bundle import Bundle
+
+log = logging.getLogger("edge_c2vl")
 
 # Name -> the function that opens it, as "module:function" of this folder, and what of it "auto" tries, best first. It
 # takes the bundle, what stands behind the name's colon, the precision and the number of threads.
@@ -42,6 +45,10 @@ def open_backend(bundle: Bundle, name: str = "auto", precision: str = "auto", th
             refused.append(f"{kind}:{variant}: {error}" if variant else f"{kind}: {error}")
             continue
         backend.note = "; ".join([part for part in (backend.note, *(f"not {why}" for why in refused)) if part])
+        if refused and any(engine.backend == "tensorrt" for engine in bundle.manifest.engines):
+            # Slower than what was built for this vehicle: whoever runs it without a terminal has to learn of it too.
+            backend.unused_engine = refused[0]
+            log.warning("running on %s, because the bundle's engine cannot be used: %s", backend.name, refused[0])
         return backend
     raise BundleError(f"no backend opens bundle {bundle.path}: {'; '.join(refused)}")
 

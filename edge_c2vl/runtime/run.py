@@ -190,7 +190,8 @@ def _outputs(asked: RunSettings, source: Camera, model: ClipModel, personaliser:
             add("mqtt-queue", "mqtt:Queue", spool, asked.outputs.mqtt_queue, replace_damaged)
         add("mqtt", "mqtt:Mqtt", asked.outputs.mqtt, spool, asked.outputs.home_assistant)
     if asked.outputs.metrics is not None:
-        add("metrics", "prometheus:Prometheus", asked.outputs.metrics, asked.page.public_url)
+        unused = bool(model.backend.unused_engine)
+        add("metrics", "prometheus:Prometheus", asked.outputs.metrics, asked.page.public_url, unused)
     if asked.outputs.webhook:
         add("webhook", "webhook:Webhook", asked.outputs.webhook)
     if asked.outputs.alert_clips:
