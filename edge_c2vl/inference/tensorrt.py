@@ -132,6 +132,10 @@ class TensorRTBackend(Backend):
         self._cuda.close()
 
 
+def open_tensorrt(bundle: Bundle, _variant: str, precision: str, _threads: int) -> TensorRTBackend:
+    return TensorRTBackend.open(bundle, precision)
+
+
 def load_tensorrt() -> Any:
     """The module tensorrt. Raises BundleError with what to install where it is missing, broken or too old."""
     try:

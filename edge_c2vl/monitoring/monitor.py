@@ -25,6 +25,9 @@ from edge_c2vl.utils.scores import softmax
 log = logging.getLogger("edge_c2vl")
 
 
+MonitorRecord = Decision | StateChange | Alert
+
+
 @dataclass(frozen=True)
 class MonitorInput:
     """A clip to judge, and what was known when it was cut. unseen_s: time since somebody was last in view. fill: how
@@ -66,7 +69,7 @@ class DriverMonitor:
         self._elsewhere = False
         self._complained = False
 
-    def decide(self, job: MonitorInput) -> list[Decision | StateChange | Alert]:
+    def decide(self, job: MonitorInput) -> list[MonitorRecord]:
         """The decision first, then what it changes."""
         # A window that is still filling has seen the arms in less of its length for no fault of theirs.
         arms_seen = not job.blind and job.clip.arms >= self._model.clip.min_arms * job.fill
@@ -129,7 +132,7 @@ class DriverMonitor:
             self._summary.in_words[nearest] = self._summary.in_words.get(nearest, 0) + 1
         return [decision, *self._alerts_of(decision, alerts), *changes]
 
-    def finish(self) -> list[Alert | StateChange]:
+    def finish(self) -> list[MonitorRecord]:
         """At the end of a run: the end of each alert that stands, and the last state."""
         if self._episode is None or self._newest is None:
             return []

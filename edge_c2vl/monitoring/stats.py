@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -147,3 +147,23 @@ class Summary:
         lines.append(f"memory     {self.rss_mb:.0f} MB")
         lines += [f"down       {name}: {why}" for name, why in self.outputs_down.items()]
         return "\n".join(lines)
+
+
+class RunFigures(Protocol):
+    """How a run goes, while it goes on."""
+
+    @property
+    def summary(self) -> Summary: ...
+
+    @property
+    def timings(self) -> Timings: ...
+
+    @property
+    def dropped_frames(self) -> int: ...
+
+    @property
+    def reconnects(self) -> int: ...
+
+    def outputs_down(self) -> dict[str, str | None]:
+        """Output -> why it cannot be opened; None where it is open."""
+        ...

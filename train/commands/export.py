@@ -46,6 +46,13 @@ import click
     help="The text of a licence that the data asks to be handed on; it goes into the bundle. Repeatable.",
 )
 @click.option(
+    "--offset",
+    "offsets",
+    multiple=True,
+    metavar="LABEL=NUMBER",
+    help="Add to this label's logit: the log of how much more often it is on the road than in training. Repeatable.",
+)
+@click.option(
     "--batch",
     type=click.IntRange(0),
     default=0,
@@ -64,6 +71,7 @@ def export(
     describe: Path | None,
     figures: Path | None,
     licences: tuple[Path, ...],
+    offsets: tuple[str, ...],
     batch: int,
     overwrite: bool,
     as_json: bool,
@@ -85,7 +93,7 @@ def export(
     from edge_c2vl.skeletons.archive import Archive
     from train.data.clips import sample_clips
     from train.model.checkpoint import LANGUAGE, load_model
-    from train.model.export import chosen_labels, export_bundle, statement, texts_of
+    from train.model.export import chosen_labels, export_bundle, parse_offsets, statement, texts_of
 
     encoder, about = load_model(checkpoint)
     folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
@@ -122,6 +130,7 @@ def export(
         words=words,
         accuracy=accuracy,
         batch=batch,
+        offsets=parse_offsets(offsets, labels),
         overwrite=overwrite,
     )
     size = sum(entry["size"] for entry in made.manifest.files.values())
