@@ -12,7 +12,7 @@ import numpy as np
 
 from edge_c2vl.inference.model import ClipModel
 from edge_c2vl.monitoring.apply_baseline import Personal, Personaliser
-from edge_c2vl.monitoring.events import Alert, Decision, Episode, StateChange
+from edge_c2vl.monitoring.events import Alert, Decision, Episode, Missing, StateChange
 from edge_c2vl.monitoring.policy import Observation, Policy, State, Status
 from edge_c2vl.monitoring.policy_settings import PolicySettings
 from edge_c2vl.monitoring.standing import Level, Reason, loudest_first
@@ -20,15 +20,19 @@ from edge_c2vl.monitoring.stats import Summary, Timings
 from edge_c2vl.skeletons.clip import Clip
 from edge_c2vl.skeletons.skeleton import Array
 from edge_c2vl.speed.base import Speed
-from edge_c2vl.utils.scores import softmax
+from edge_c2vl.utils.scores import log_odds, softmax
 
 log = logging.getLogger("edge_c2vl")
+
+# The share of a window in which the head must have been seen. Below it what hands do there is not known.
+MIN_HEAD = 0.25
 
 
 @dataclass(frozen=True)
 class MonitorInput:
     """A clip to judge, and what was known when it was cut. unseen_s: time since somebody was last in view. fill: how
-    much of the window had passed, 0 to 1. blind: the camera gives no picture, or the same one for ever."""
+    much of the window had passed, 0 to 1. blind: the camera gives no picture, or the same one for ever. driver: whether
+    the body that is seen is known to be the driver's (see body_watch)."""
 
     clip: Clip
     timestamp_s: float
@@ -36,6 +40,7 @@ class MonitorInput:
     unseen_s: float
     fill: float
     blind: bool = False
+    driver: bool = True
 
 
 class DriverMonitor:
@@ -68,10 +73,9 @@ class DriverMonitor:
 
     def decide(self, job: MonitorInput) -> list[Decision | StateChange | Alert]:
         """The decision first, then what it changes."""
-        # A window that is still filling has seen the arms in less of its length for no fault of theirs.
-        arms_seen = not job.blind and job.clip.arms >= self._model.clip.min_arms * job.fill
-        encoded, encoder_ms = self._encode(job.clip) if arms_seen else (None, None)
-        personal, words = Personal({}), None
+        missing = self._missing(job)
+        encoded, encoder_ms = self._encode(job.clip) if missing is None else (None, None)
+        personal, words, odds = Personal({}), None, 0.0
         if encoded is not None:
             logits, embedding = encoded
             words = None if self._model.words is None else self._model.words.probabilities(embedding)
@@ -79,16 +83,18 @@ class DriverMonitor:
                 probabilities = words
             else:
                 probabilities = dict(zip(self._model.labels, softmax(logits).tolist(), strict=True))
+            odds = log_odds(probabilities, self._distraction)
             personal = self._personaliser.look(job.clip, job.timestamp_s, probabilities, self._distraction)
             # It stands while nothing can be judged.
             self._elsewhere = personal.elsewhere
         speed_kmh, speed_age_s = self._speed.latest()
         unseen_s = 0.0 if job.blind else job.unseen_s
+        self._personaliser.unseen(unseen_s)
         seen = Observation(
             job.timestamp_s,
             unseen_s,
             job.fill,
-            arms_seen,
+            missing is None,
             personal.probabilities or None,
             speed_kmh,
             speed_age_s,
@@ -97,7 +103,7 @@ class DriverMonitor:
         with self._timings.measure("policy"):
             status = self.policy.update(seen)
         if encoded is not None:
-            self._personaliser.learn(job.clip, job.timestamp_s, self._is_plainly_attentive(status))
+            self._personaliser.learn(job.clip, job.timestamp_s, self._is_plainly_attentive(status), odds)
         alerts = status.alerts if self._raises else {}
         age_ms = (time.monotonic() - job.captured_s) * 1e3
         self._timings.add("frame age", age_ms)
@@ -110,7 +116,10 @@ class DriverMonitor:
             distraction=status.distraction,
             probabilities=personal.probabilities if status.label is not None else None,
             unusual=personal.unusual,
+            learnt=self._personaliser.learnt,
+            offset=self._personaliser.offset,
             words=words if status.label is not None else None,
+            missing=self._told(missing, status.state),
             arms=job.clip.arms,
             pose_confidence=job.clip.confidence,
             age_ms=age_ms,
@@ -135,6 +144,23 @@ class DriverMonitor:
             return []
         ended = self._ended(self._episode, self._episode.end_s, None, self._newest)
         return [*self._alerts_of(self._newest, {}), ended]
+
+    def _missing(self, job: MonitorInput) -> Missing | None:
+        """What there is too little evidence of to judge by. A window that is still filling has seen arms and head in
+        less of its length for no fault of theirs."""
+        if job.blind:
+            return Missing.PICTURE
+        if not job.driver:
+            return Missing.DRIVER
+        if job.clip.arms < self._model.clip.min_arms * job.fill:
+            return Missing.ARMS
+        return Missing.FACE if job.clip.head < MIN_HEAD * job.fill else None
+
+    @staticmethod
+    def _told(missing: Missing | None, state: State) -> Missing | None:
+        if state is State.NOBODY:
+            return Missing.DRIVER
+        return missing if state is State.CANNOT_SEE else None
 
     def _is_plainly_attentive(self, status: Status) -> bool:
         """Whether this may be learnt from as normal driving."""
@@ -187,6 +213,7 @@ class DriverMonitor:
             label=decision.label,
             awareness=decision.awareness,
             speed_kmh=decision.speed_kmh,
+            missing=decision.missing,
             timestamp_s=decision.timestamp_s,
             wall_s=now,
             latency_ms=decision.age_ms + (now - decision.wall_s) * 1e3,

@@ -23,6 +23,8 @@ from edge_c2vl.device.temperature import temperature_c
 from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.inference.model import ClipModel
 from edge_c2vl.monitoring.apply_baseline import Personaliser
+from edge_c2vl.monitoring.body import BodyLimits
+from edge_c2vl.monitoring.body_watch import BodyWatch, Look
 from edge_c2vl.monitoring.events import Decision, SeenFrame, SeenSkeleton
 from edge_c2vl.monitoring.monitor import DriverMonitor, MonitorInput
 from edge_c2vl.monitoring.policy_settings import PolicySettings
@@ -32,7 +34,7 @@ from edge_c2vl.runtime.pose_rate import DEFAULT_FPS, PoseRate, is_near
 from edge_c2vl.runtime.queues import Mailbox, OutputQueue
 from edge_c2vl.runtime.throttle import Throttle
 from edge_c2vl.skeletons.clip import ClipBuffer
-from edge_c2vl.skeletons.skeleton import Array
+from edge_c2vl.skeletons.skeleton import MEDIAPIPE33, Array
 from edge_c2vl.speed.base import FixedSpeed, Speed
 from edge_c2vl.utils.once import Once
 
@@ -307,6 +309,7 @@ class Pipeline:
 
     def _see(self) -> None:
         window = ClipBuffer(self._spec, self._layout)
+        bodies = BodyWatch(BodyLimits(seen=self._spec.min_confidence))
         rate = PoseRate(self._pose_fps, self._layout, self._spec.max_gap_s)
         freeze = FreezeDetector()
         started = None
@@ -325,11 +328,14 @@ class Pipeline:
                 if not now_s - CLOCK_JUMP_S < frame.timestamp_s < now_s + CLOCK_JUMP_S:
                     # The first frame, or a clock that was set: what the window holds lies at another time.
                     window.clear()
+                    bodies.reset()
                     first_s, due_s, last_seen_s = frame.timestamp_s, frame.timestamp_s + self._hop_s, -float("inf")
                 now_s = frame.timestamp_s
-                window.add(now_s, landmarks, rate.unlooked_s)
-                rate.saw(landmarks, now_s)
-                if landmarks is not None:
+                seen = self._watch(bodies, landmarks, frame)
+                window.forget(seen.forget_before_s, seen.forget_from_s)
+                window.add(now_s, seen.skeleton, rate.unlooked_s)
+                rate.saw(seen.skeleton, now_s)
+                if seen.driver and seen.skeleton is not None:
                     last_seen_s = now_s
                 # A frame that is early by rounding alone is the one that was due, and the next decision is a hop later.
                 if now_s >= due_s - 1e-6:
@@ -338,8 +344,9 @@ class Pipeline:
                     with self.timings.measure("window"):
                         clip = window.clip()
                     fill = min(1.0, (now_s - first_s) / self._spec.seconds)
-                    self._jobs.put(MonitorInput(clip, now_s, frame.captured_s, now_s - last_seen_s, fill, blind))
-                self._show(frame, landmarks)
+                    unseen_s = now_s - last_seen_s
+                    self._jobs.put(MonitorInput(clip, now_s, frame.captured_s, unseen_s, fill, blind, seen.driver))
+                self._show(frame, seen.skeleton)
                 self._progress_s = time.monotonic()
                 self.summary.seeing_s = self._progress_s - started
         finally:
@@ -349,8 +356,21 @@ class Pipeline:
         with self.timings.measure("pose"):
             landmarks = self._pose.estimate(frame.image, frame.timestamp_s)
         self.summary.frames += 1
-        self.summary.poses += landmarks is not None
         return landmarks
+
+    def _watch(self, bodies: BodyWatch, landmarks: Array | None, frame: FrameLike) -> Look:
+        """What of the landmarks is evidence of the driver. Skeletons of another layout were looked at when they were
+        recorded."""
+        if self._layout != MEDIAPIPE33.name or frame.image is None:
+            look = Look(landmarks, landmarks is not None)
+        else:
+            evidence = getattr(self._pose, "evidence", None)
+            size = (frame.image.shape[1], frame.image.shape[0])
+            look = bodies.look(landmarks, evidence, size, frame.timestamp_s)
+        self.summary.poses += look.skeleton is not None
+        if look.why is not None:
+            self.summary.reject(look.why)
+        return look
 
     def _show(self, frame: FrameLike, landmarks: Array | None) -> None:
         size = None if frame.image is None else (frame.image.shape[1], frame.image.shape[0])

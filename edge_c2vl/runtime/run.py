@@ -13,6 +13,7 @@ from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.monitoring.apply_baseline import Personaliser
 from edge_c2vl.monitoring.policy_file import read_policy
 from edge_c2vl.monitoring.policy_settings import PolicySettings
+from edge_c2vl.monitoring.self_calibration import SelfCalibration
 from edge_c2vl.monitoring.stats import Summary
 from edge_c2vl.outputs.base import Sink
 from edge_c2vl.outputs.deferred import Deferred
@@ -60,8 +61,13 @@ def watch(
     )
     resolve(asked.pose.pose, asked.pose.pose_model)
     policy = limits(asked)
+    calibration = None if asked.baseline.no_self_calibration else SelfCalibration()
     personaliser = Personaliser(
-        asked.baseline.normal, asked.baseline.learn_normal, asked.baseline.forget_normal, later=True
+        asked.baseline.normal,
+        asked.baseline.learn_normal,
+        asked.baseline.forget_normal,
+        later=True,
+        calibration=calibration,
     )
     with ExitStack() as stack:
         bundle = Bundle.open(asked.model.bundle)
@@ -93,7 +99,12 @@ def watch(
         from edge_c2vl.outputs.status import StatusLine
 
         pose = stack.enter_context(
-            PoseEstimator(asked.pose.pose_model, kind=asked.pose.pose, threads=asked.inference.threads)
+            PoseEstimator(
+                asked.pose.pose_model,
+                kind=asked.pose.pose,
+                threads=asked.inference.threads,
+                min_detection_confidence=asked.pose.min_detection,
+            )
         )
         pipeline = Pipeline(
             Reconnecting(source, asked.decision.hop) if asked.source.reconnect and source.live else source,
