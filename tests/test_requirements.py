@@ -32,7 +32,6 @@ MENDED = {
     "scikit-learn": ("1.5.0", "CVE-2024-5206, words of the training data kept"),
     "starlette": ("0.49.1", "CVE-2025-62727, a Range header that takes quadratic time"),
     "torch": ("2.6.0", "CVE-2025-32434, code by a checkpoint"),
-    "tqdm": ("4.66.3", "CVE-2024-34062, code by a command line"),
 }
 
 

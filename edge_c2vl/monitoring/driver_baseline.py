@@ -36,8 +36,8 @@ MIN_WINDOWS = 30
 # Where less of the time looks attentive, the classifier is wrong about this driver or camera, or the driver about
 # attention: what is left would be no picture of normal driving.
 MIN_SHARE = 0.25
-# About a window's length.
-SETTLE_S = 3.0
+# Windows within this time before one that is not attentive are left out too: about a window's length.
+LEFT_OUT_BEFORE_S = 3.0
 # Towards independent joints: windows of one drive are alike, and few against 100 numbers each.
 SHRINKAGE = 0.3
 # In shoulder breadths: a spread below it is that of the pose network, not of the driver.
@@ -53,7 +53,7 @@ _ENDS = (
     ("right_shoulder", "right_elbow"),
 )
 _FIRST, _SECOND = (np.array([NTU25.index(names[end]) for names in _ENDS]) for end in (0, 1))
-# How far such a length wanders over half a minute with a driver who sits down anew, as a share of it.
+# How far such a length changes over half a minute after a driver has sat down again, as a share of it.
 WANDERING = 0.05
 # The same driver's mean square of (difference / spread) is below it in 97 of 100 recordings (docs/experiments.md).
 MAX_STRANGENESS = 2.4
@@ -173,8 +173,8 @@ class DriverBaseline:
 class Learner:
     """Collects windows of normal driving until `minutes` of them have been seen.
 
-    Windows that are not plainly attentive are left out, and so are those of the SETTLE_S before one: a distraction is
-    in the window before it is in the judgement.
+    Windows that are not plainly attentive are left out, and so are those of the LEFT_OUT_BEFORE_S before one: a window
+    shows a distraction before the classifier recognises it.
     """
 
     def __init__(self, minutes: float) -> None:
@@ -202,14 +202,14 @@ class Learner:
             self.left_out_s += step_s
             return
         self.learnt_s += step_s
-        while self._recent and not time_s - SETTLE_S < self._recent[0].time_s <= time_s:
+        while self._recent and not time_s - LEFT_OUT_BEFORE_S < self._recent[0].time_s <= time_s:
             self._kept.append(self._recent.popleft())
         self._recent.append(_Looked(time_s, step_s, posture(clip.data), clip.place, sizes(clip), odds))
 
     def _leave_out(self, time_s: float) -> None:
         recent, self._recent = self._recent, deque()
         for looked in recent:
-            if time_s - SETTLE_S < looked.time_s <= time_s:
+            if time_s - LEFT_OUT_BEFORE_S < looked.time_s <= time_s:
                 self.learnt_s -= looked.step_s
                 self.left_out_s += looked.step_s
             else:

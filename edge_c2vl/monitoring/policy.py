@@ -177,7 +177,7 @@ class Policy:
         settings = self.settings
         since_judged_s = max(0.0, seen.time_s - self._judged_s)
         if distraction is None:
-            # A window that begins anew is no drop-out: what was known lies at another time.
+            # A new window is no drop-out: the previous knowledge belongs to another time.
             if self._judged and since_judged_s <= settings.dropout_s and seen.fill >= settings.min_fill:
                 return self._state
             self._filtered = None

@@ -21,31 +21,34 @@ MAX_DURATIONS = 36_000
 class _Stage:
     """The newest durations in a ring of fixed size, so that memory does not grow with time."""
 
-    def __init__(self) -> None:
-        self.ring = array("d", bytes(8 * MAX_DURATIONS))
+    def __init__(self, size: int) -> None:
+        self.ring = array("d", bytes(8 * size))
         self.count = 0
         self.total_ms = 0.0
 
     def add(self, duration_ms: float) -> None:
-        self.ring[self.count % MAX_DURATIONS] = duration_ms
+        self.ring[self.count % len(self.ring)] = duration_ms
         self.count += 1
         self.total_ms += duration_ms
 
     def newest(self, number: int) -> np.ndarray:
-        number = min(number, self.count, MAX_DURATIONS)
-        return np.array(self.ring)[np.arange(self.count - number, self.count) % MAX_DURATIONS]
+        number = min(number, self.count, len(self.ring))
+        return np.array(self.ring)[np.arange(self.count - number, self.count) % len(self.ring)]
 
 
 class Timings:
-    """Durations in milliseconds by stage. Each stage is written by one thread only; every thread may read."""
+    """Durations in milliseconds by stage. Each stage is written by one thread only; every thread may read.
 
-    def __init__(self) -> None:
+    size: how many of a stage's newest durations are kept."""
+
+    def __init__(self, size: int = MAX_DURATIONS) -> None:
+        self._size = size
         self._stages: dict[str, _Stage] = {}
 
     def add(self, stage: str, duration_ms: float) -> None:
         kept = self._stages.get(stage)
         if kept is None:
-            kept = self._stages[stage] = _Stage()
+            kept = self._stages[stage] = _Stage(self._size)
         kept.add(duration_ms)
 
     @contextmanager
@@ -64,10 +67,10 @@ class Timings:
         return {stage: (kept.count, kept.total_ms) for stage, kept in list(self._stages.items())}
 
     def table(self) -> dict[str, dict[str, float]]:
-        """stage -> count since the start; p50, p95, p99 and mean of the newest 36,000, in milliseconds."""
+        """stage -> count since the start; p50, p95, p99 and mean of those kept, in milliseconds."""
         result = {}
         for stage, kept in list(self._stages.items()):
-            values = kept.newest(MAX_DURATIONS)
+            values = kept.newest(self._size)
             p50, p95, p99 = np.percentile(values, (50, 95, 99))
             result[stage] = {
                 "count": kept.count,

@@ -78,6 +78,6 @@ class Sink:
         return True
 
     def interrupt(self) -> None:
-        """The run is ending: whoever waits for something stops waiting."""
+        """The run is ending: waits in this sink are cut short."""
 
     def close(self) -> None: ...

@@ -38,7 +38,7 @@ class StatusLine(Sink):
     def alert(self, alert: Alert) -> None:
         reason = alert.reason.value
         what = f"ended: {reason}" if alert.level == Level.NONE else f"{alert.level.name}: {reason}"
-        # The line under way is written anew with the next decision.
+        # The current line is rewritten with the next decision.
         self._stream.write(("\r\033[K" if self._rewrites else "") + f"{alert.timestamp_s:8.1f} s  {what}\n")
         self._stream.flush()
 

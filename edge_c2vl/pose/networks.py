@@ -76,10 +76,6 @@ class Networks:
         self.landmarks.close()
 
 
-def are_there(folder: Path = FOLDER) -> bool:
-    return (folder / "manifest.json").is_file()
-
-
 def open_networks(providers: Sequence[str] = ("cpu",), threads: int = 1, folder: Path = FOLDER) -> Networks:
     """Verifies the files and opens both networks. In FP32; with TensorRT first among the providers in FP16.
 

@@ -1,4 +1,4 @@
-"""What a whole run costs on this machine, beside the pose network alone; each in a process of its own."""
+"""Measures a whole run on this machine, and the pose network alone, each in a separate process."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ VERSION = 2
 PICTURE_WIDTH = 640
 JPEG_QUALITY = 70
 # A stage's latency is told over its newest measurements.
-NEWEST = 120
+LATENCY_SAMPLES = 120
 
 Box = tuple[float, float, float, float]
 
@@ -110,7 +110,7 @@ def status(camera: str, temperature_c: float | None, run: RunFigures | None) -> 
     """run: None before it has begun."""
     told: dict[str, Any] = {"kind": "status", "camera": camera, "temperature_c": temperature_c}
     if run is not None:
-        stages = {stage: run.timings.newest(stage, NEWEST) for stage in run.timings.totals()}
+        stages = {stage: run.timings.newest(stage, LATENCY_SAMPLES) for stage in run.timings.totals()}
         told |= {
             "frames": run.summary.frames,
             "dropped_frames": run.dropped_frames,

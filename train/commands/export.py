@@ -22,7 +22,8 @@ import click
 @click.option(
     "--distraction",
     metavar="LABEL,...",
-    help="Those of the labels that count as distraction; empty: none.  [default: distracted, where there is such]",
+    help="Those of the labels that count as distraction; !LABEL: all but that; empty: none.  "
+    "[default: distracted, where there is such]",
 )
 @click.option(
     "--describe",
@@ -76,6 +77,7 @@ def export(
     Example:
       edge-c2vl export runs/sktdd my-bundle --archive sktdd.archive
       edge-c2vl export runs/final my-bundle --archive sktdd.archive --figures report/report.json --licence LICENSE
+      edge-c2vl export runs/both my-bundle --archive both.archive --distraction '!attentive'
       edge-c2vl run --camera 0 --bundle my-bundle
       edge-c2vl export runs/c2vl my-bundle --archive drives --describe labels.yaml --distraction "on the phone"
     """
@@ -83,7 +85,7 @@ def export(
     from edge_c2vl.skeletons.archive import Archive
     from train.data.clips import sample_clips
     from train.model.checkpoint import LANGUAGE, load_model
-    from train.model.export import export_bundle, statement, texts_of
+    from train.model.export import chosen_labels, export_bundle, statement, texts_of
 
     encoder, about = load_model(checkpoint)
     folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
@@ -115,7 +117,7 @@ def export(
         bundle,
         compared,
         name=name or bundle.name,
-        distraction=[label.strip() for label in distraction.split(",") if label.strip()],
+        distraction=chosen_labels(distraction, labels),
         files=files,
         words=words,
         accuracy=accuracy,

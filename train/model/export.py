@@ -81,6 +81,17 @@ def export_bundle(
         return write_bundle(path, manifest, {"model.fp32.onnx": model, **(files or {})}, overwrite), difference
 
 
+def chosen_labels(text: str, labels: Sequence[str]) -> list[str]:
+    """ "a,b" -> those labels; "!a,!b" -> all but those; empty: none. Raises UsageError on a label that is not there."""
+    named = [part.strip() for part in text.split(",") if part.strip()]
+    unknown = [name for name in named if name.removeprefix("!") not in labels]
+    if unknown or len({name.startswith("!") for name in named}) > 1:
+        raise UsageError(f"--distraction {text}: expected some of {', '.join(labels)}, or some with ! before each")
+    if named and named[0].startswith("!"):
+        return [label for label in labels if f"!{label}" not in named]
+    return named
+
+
 def texts_of(paths: Sequence[Path]) -> dict[str, Path | bytes]:
     """Licence texts as files of a bundle. Raises UsageError where one is missing."""
     missing = [path for path in paths if not path.is_file()]

@@ -20,7 +20,7 @@ from edge_c2vl.inference.engine_build import BuildOptions, build_engine
 from edge_c2vl.inference.onnxruntime import OnnxRuntimeBackend
 from edge_c2vl.inference.select import open_backend
 from edge_c2vl.inference.tensorrt import TensorRTBackend
-from tests.edge_c2vl.inference.test_engines import engine_for
+from tests.support.engines import engine_for
 from tests.support.fake_nvidia import FakeCuda, FakeTensorRT
 from tests.support.tiny_bundle import clips, make_bundle, model
 
