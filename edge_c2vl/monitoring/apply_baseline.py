@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 
 from edge_c2vl.errors import EdgeC2VLError, OutputError, UsageError
@@ -14,6 +15,15 @@ from edge_c2vl.skeletons.clip import Clip
 from edge_c2vl.utils.files import Lock
 
 log = logging.getLogger("edge_c2vl")
+
+
+class Attention(IntEnum):
+    """How sure a window is one of attentive driving, without an alert and at speed. PROBABLE: the state says so; PLAIN:
+    the probability of distraction is low, too."""
+
+    NONE = 0
+    PROBABLE = 1
+    PLAIN = 2
 
 
 @dataclass(frozen=True)
@@ -110,15 +120,14 @@ class Personaliser:
         if self._calibration is not None:
             self._calibration.unseen(unseen_s)
 
-    def learn(self, clip: Clip, time_s: float, attentive: bool, odds: float) -> None:
-        """The same window once it was judged. attentive: it may be learnt from as normal driving. odds: the
-        classifier's own log-odds of distraction."""
+    def learn(self, clip: Clip, time_s: float, attention: Attention, odds: float) -> None:
+        """The same window once it was judged. odds: the classifier's own log-odds of distraction."""
         if self._calibration is not None:
-            self._calibration.learn(clip, time_s, odds, attentive)
+            self._calibration.learn(clip, time_s, odds, attention > Attention.NONE)
         learner = self._learner
         if learner is None or self._file is None:
             return
-        learner.add(clip, time_s, attentive)
+        learner.add(clip, time_s, attention is Attention.PLAIN)
         if not learner.done:
             return
         self._learner = None

@@ -35,13 +35,13 @@ class BodyLimits:
     head is from the shoulders. size: a shoulder breadth as a share of the picture's shorter side.
     """
 
-    presence: float = 0.5
+    presence: float = 0.7
     seen: float = 0.5
     margin: float = 0.01
     trunk_deg: float = 75.0
     head_deg: float = 100.0
     head: tuple[float, float] = (0.12, 1.2)
-    size: tuple[float, float] = (0.10, 1.6)
+    size: tuple[float, float] = (0.18, 1.8)
 
 
 @dataclass(frozen=True)

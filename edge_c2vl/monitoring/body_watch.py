@@ -75,7 +75,9 @@ class BodyWatch:
 
     def _somebody(self, skeleton: Array, body: Body, time_s: float) -> Look:
         seen = _Seen(time_s, body)
-        if self._driver is not None and self._driver.leads_to(seen):
+        elsewhere = self._candidate is not None and self._candidate.newest.leads_to(seen)
+        # Who has been seen elsewhere since is not the driver who went there.
+        if self._driver is not None and self._driver.leads_to(seen, at_once=elsewhere):
             # What a candidate elsewhere has left in the window was a phantom.
             gone, self._candidate = self._candidate, None
             self._take(seen)
@@ -119,12 +121,12 @@ class _Seen:
     time_s: float
     body: Body
 
-    def leads_to(self, later: _Seen) -> bool:
-        """Whether the same body can be there by then."""
+    def leads_to(self, later: _Seen, at_once: bool = False) -> bool:
+        """Whether the same body can be there by then; at_once: without moving."""
         unit = max(self.body.unit, later.body.unit)
         way = math.dist(self.body.place, later.body.place) / unit
         ratio = later.body.unit / self.body.unit
-        reach = SLACK + FASTEST * (later.time_s - self.time_s)
+        reach = SLACK + (0.0 if at_once else FASTEST * (later.time_s - self.time_s))
         return way <= reach and 1 / SIZE_FACTOR <= ratio <= SIZE_FACTOR
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_c2vl.inference.model import ClipModel
-from edge_c2vl.monitoring.apply_baseline import Personal, Personaliser
+from edge_c2vl.monitoring.apply_baseline import Attention, Personal, Personaliser
 from edge_c2vl.monitoring.events import Alert, Decision, Episode, Missing, StateChange
 from edge_c2vl.monitoring.policy import Observation, Policy, State, Status
 from edge_c2vl.monitoring.policy_settings import PolicySettings
@@ -103,7 +103,7 @@ class DriverMonitor:
         with self._timings.measure("policy"):
             status = self.policy.update(seen)
         if encoded is not None:
-            self._personaliser.learn(job.clip, job.timestamp_s, self._is_plainly_attentive(status), odds)
+            self._personaliser.learn(job.clip, job.timestamp_s, self._attention(status), odds)
         alerts = status.alerts if self._raises else {}
         age_ms = (time.monotonic() - job.captured_s) * 1e3
         self._timings.add("frame age", age_ms)
@@ -162,12 +162,13 @@ class DriverMonitor:
             return Missing.DRIVER
         return missing if state is State.CANNOT_SEE else None
 
-    def _is_plainly_attentive(self, status: Status) -> bool:
+    def _attention(self, status: Status) -> Attention:
         """Whether this may be learnt from as normal driving."""
-        if status.alerts or status.state is not State.ATTENTIVE or status.distraction is None:
-            return False
         driving = not self._speed.told or (status.speed_known and not status.paused)
-        return driving and status.distraction < self.policy.settings.attentive_below
+        if status.alerts or status.state is not State.ATTENTIVE or status.distraction is None or not driving:
+            return Attention.NONE
+        plain = status.distraction < self.policy.settings.attentive_below
+        return Attention.PLAIN if plain else Attention.PROBABLE
 
     def _encode(self, clip: Clip) -> tuple[tuple[Array, Array] | None, float | None]:
         """The clip's logits and embedding, and what they took."""

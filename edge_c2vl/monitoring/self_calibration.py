@@ -8,9 +8,10 @@ nothing is learnt while an alert stands. Whoever sits down anew, or a camera tha
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_c2vl.monitoring.driver_baseline import MAX_SHIFT, DriverWatch, Learner
 from edge_c2vl.skeletons.clip import Clip
@@ -22,7 +23,10 @@ LEARN_MINUTES = 2.0
 FIRST_WINDOWS = 15
 # Of the learnt windows' log-odds: low, so that a distraction that was learnt from by mistake does not count.
 QUANTILE = 0.3
-USUAL = -2.0
+# What that quantile is for a driver who needs no correction: a probability of .27.
+CALM = -1.0
+# A window of higher log-odds, before any offset, is not learnt from: the policy would call it distracted.
+MOST_ODDS = 0.5
 # A driver who was not in view for so long may be another one who comes.
 GONE_S = 20.0
 
@@ -30,10 +34,11 @@ GONE_S = 20.0
 class SelfCalibration:
     """Learns from windows and moves later ones' probabilities by at most MAX_SHIFT of log-odds.
 
-    usual: the log-odds that attentive windows of most drivers have, at the same quantile.
+    usual: the log-odds that attentive windows of most drivers have with this model, at the same quantile. None: not
+    known; then log-odds are only lowered, of drivers who look more distracted than CALM.
     """
 
-    def __init__(self, usual: float = USUAL, minutes: float = LEARN_MINUTES) -> None:
+    def __init__(self, usual: float | None = None, minutes: float = LEARN_MINUTES) -> None:
         self._usual, self._minutes = usual, minutes
         self.forget()
 
@@ -63,12 +68,11 @@ class SelfCalibration:
         attentive: it may be learnt from."""
         if self._watch is not None:
             return
-        self._learner.add(clip, time_s, attentive and odds < 0, odds)
+        self._learner.add(clip, time_s, attentive and odds < MOST_ODDS, odds)
         kept = self._learner.odds
         self.learnt = min(1.0, self._learner.progress)
         if len(kept) >= FIRST_WINDOWS:
-            level = float(np.quantile(kept, QUANTILE)) - self._usual
-            self.offset = self.learnt * max(-MAX_SHIFT, min(MAX_SHIFT, level))
+            self.offset = self.learnt * level_offset(kept, self._usual)
         if self._learner.done:
             self._watch = DriverWatch(self._learner.finish())
 
@@ -76,3 +80,20 @@ class SelfCalibration:
         """Nobody has been in view for so long."""
         if GONE_S < unseen_s < math.inf:
             self.forget()
+
+
+def level(odds: Sequence[float] | NDArray[np.float64]) -> float:
+    """The log-odds of distraction that attentive windows have, of those that may be learnt from; NaN where none may."""
+    calm = np.asarray(odds, np.float64)
+    calm = calm[calm < MOST_ODDS]
+    return float(np.quantile(calm, QUANTILE)) if len(calm) else math.nan
+
+
+def level_offset(odds: Sequence[float] | NDArray[np.float64], usual: float | None) -> float:
+    """The log-odds to take off for a driver whose attentive windows have `odds`; 0 where none may be learnt from."""
+    found = level(odds)
+    if math.isnan(found):
+        return 0.0
+    if usual is None:
+        return max(0.0, min(MAX_SHIFT, found - CALM))
+    return max(-MAX_SHIFT, min(MAX_SHIFT, found - usual))

@@ -19,7 +19,7 @@ from edge_c2vl.outputs.base import Sink
 from edge_c2vl.outputs.deferred import Deferred
 from edge_c2vl.outputs.mqtt_queue import MqttQueue
 from edge_c2vl.runtime.pipeline import Pipeline
-from edge_c2vl.runtime.settings import RunSettings, changed_options
+from edge_c2vl.runtime.settings import BaselineSettings, RunSettings, changed_options
 from edge_c2vl.runtime.signals import Signals
 from edge_c2vl.speed import open_speed
 
@@ -61,17 +61,10 @@ def watch(
     )
     resolve(asked.pose.pose, asked.pose.pose_model)
     policy = limits(asked)
-    calibration = None if asked.baseline.no_self_calibration else SelfCalibration()
-    personaliser = Personaliser(
-        asked.baseline.normal,
-        asked.baseline.learn_normal,
-        asked.baseline.forget_normal,
-        later=True,
-        calibration=calibration,
-    )
     with ExitStack() as stack:
         bundle = Bundle.open(asked.model.bundle)
         by_words = asked.decision.decide_by == "words"
+        personaliser = _personaliser(asked.baseline, None if by_words else bundle.manifest.attentive_odds)
         if by_words and bundle.words is None:
             raise UsageError(
                 f"--decide-by words: bundle {asked.model.bundle} has no labels in words; add some with "
@@ -135,6 +128,11 @@ def watch(
         if unfinished is not None:
             log.warning("%s", unfinished)
         return summary
+
+
+def _personaliser(asked: BaselineSettings, attentive_odds: float | None) -> Personaliser:
+    calibration = None if asked.no_self_calibration else SelfCalibration(attentive_odds)
+    return Personaliser(asked.normal, asked.learn_normal, asked.forget_normal, later=True, calibration=calibration)
 
 
 def _outputs(asked: RunSettings, source: Camera, model: ClipModel, personaliser: Personaliser) -> list[Deferred]:

@@ -80,8 +80,8 @@ class PoseSettings:
     )
 
     min_detection: float = setting(
-        0.5,
-        "How sure the person detector has to be, 0 to 1: lower finds more, and more that is nobody.",
+        0.3,
+        "How sure the person detector has to be, 0 to 1: lower finds more drivers, and more bodies that are none.",
         above=0,
         most=0.99,
     )

@@ -38,9 +38,9 @@ LOOKS = tuple(_NOISE)
 
 
 class Renderer:
-    """One driver (None: an empty car), one camera. look: one of LOOKS; None: the camera's own. width, height: pixels of the
-    picture, None: the camera's own. exposure: how much of the light counts. inner_pixels: see INNER_PIXELS. The same
-    arguments give the same pictures."""
+    """One driver (None: an empty car), one camera. look: one of LOOKS; None: the camera's own. width, height: pixels of
+    the picture, None: the camera's own. exposure: how much of the light counts. inner_pixels: see INNER_PIXELS. The
+    same arguments give the same pictures."""
 
     def __init__(
         self,

@@ -52,6 +52,12 @@ import click
     show_default=True,
     help="Clips an inference, for engines that want it fixed; 0: any number.",
 )
+@click.option(
+    "--attentive-odds",
+    type=click.FloatRange(-20, 20),
+    help="Log-odds of distraction that attentive driving usually has (eval activities tells it), from which the "
+    "vehicle's self-calibration counts.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace a bundle that stands there.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def export(
@@ -65,6 +71,7 @@ def export(
     figures: Path | None,
     licences: tuple[Path, ...],
     batch: int,
+    attentive_odds: float | None,
     overwrite: bool,
     as_json: bool,
 ) -> None:
@@ -122,6 +129,7 @@ def export(
         words=words,
         accuracy=accuracy,
         batch=batch,
+        attentive_odds=attentive_odds,
         overwrite=overwrite,
     )
     size = sum(entry["size"] for entry in made.manifest.files.values())

@@ -43,13 +43,14 @@ def export_bundle(
     words: TextLabels | None = None,
     accuracy: Mapping[str, Any] | None = None,
     batch: int = 0,
+    attentive_odds: float | None = None,
     overwrite: bool = False,
 ) -> tuple[Bundle, float]:
     """Writes the bundle; returns it and the largest difference from PyTorch on `clips` (N, 3, T, 25).
 
     distraction: those of the model's labels that count as distraction. files: licence texts, report.json and the like.
     words: labels in words, which become the classes of a model without a classifier. batch: clips an inference; 0
-    leaves that open.
+    leaves that open. attentive_odds: see Manifest.
     Raises BundleError where the outputs differ by more than 1e-4, the model has no classifier, or `path` exists.
     """
     network: Encoder | InWords = encoder
@@ -75,6 +76,7 @@ def export_bundle(
             clip=about.clip,
             embedding_size=encoder.embedding_size,
             trained_on=about.trained_on,
+            attentive_odds=attentive_odds,
             accuracy=dict(accuracy or {}),
             licences=[*about.licences, *(name for name in files or {} if name.startswith(f"{LICENCES}/"))],
         )

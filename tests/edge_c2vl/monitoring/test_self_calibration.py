@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edge_c2vl.monitoring.driver_baseline import MAX_SHIFT
-from edge_c2vl.monitoring.self_calibration import GONE_S, USUAL, SelfCalibration
+from edge_c2vl.monitoring.self_calibration import CALM, GONE_S, SelfCalibration
 from edge_c2vl.utils.scores import log_odds
 from tests.edge_c2vl.monitoring.test_normal import DISTRACTION, window
 
@@ -33,11 +33,19 @@ def shown(calibration, odds):
 
 def test_a_driver_whose_attention_looks_suspicious_is_understood():
     calibration = SelfCalibration()
-    drive(calibration, -0.8, 150)
+    drive(calibration, 0.2, 150)
     assert calibration.learnt == 1.0
     assert not calibration.learning
-    assert calibration.offset == pytest.approx(-0.8 - USUAL, abs=1e-6)
+    assert calibration.offset == pytest.approx(0.2 - CALM, abs=1e-6)
     assert shown(calibration, 0.5) == pytest.approx(0.5 - calibration.offset)
+
+
+def test_a_driver_who_looks_calm_is_left_as_is_unless_the_usual_level_is_known():
+    unknown, known = SelfCalibration(), SelfCalibration(usual=-2.0)
+    for calibration in (unknown, known):
+        drive(calibration, -3.0, 150)
+    assert unknown.offset == 0
+    assert known.offset == pytest.approx(-1.0, abs=1e-6)
 
 
 def test_progress_rises_and_the_offset_with_it():
@@ -65,7 +73,7 @@ def test_nothing_is_learnt_from_distraction():
 
 
 def test_a_call_in_the_first_minutes_does_not_count():
-    calm, busy = SelfCalibration(), SelfCalibration()
+    calm, busy = SelfCalibration(usual=-2.0), SelfCalibration(usual=-2.0)
     drive(calm, -3.0, 200)
     # A call whose beginning and end are taken for attention.
     drive(busy, lambda second: -0.2 if 30 <= second < 60 else -3.0, 200)
@@ -94,5 +102,5 @@ def test_a_seat_left_empty_begins_it_again_and_a_glance_away_does_not():
 def test_what_is_learnt_is_the_lower_part():
     calibration = SelfCalibration()
     noise = np.random.default_rng(0).normal(0, 0.6, 300)
-    drive(calibration, lambda second: -1.5 + noise[second], 200)
-    assert calibration.offset < -1.3 - USUAL
+    drive(calibration, lambda second: -0.5 + noise[second], 200)
+    assert 0 < calibration.offset < -0.5 - CALM
