@@ -34,6 +34,7 @@ COMMANDS = {
     "quantize": "calibration.commands.quantize:quantize",
     "build-engine": "edge_c2vl.commands.build_engine:build_engine",
     "build-pose": "edge_c2vl.commands.build_pose:build_pose",
+    "package": "edge_c2vl.commands.package:package",
     "completion": "edge_c2vl.commands.completion:completion",
 }
 

@@ -22,7 +22,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-import edge_c2vl.runtime.pipeline as pipeline_module
+import edge_c2vl.runtime.frame_stage as stage_module
 from edge_c2vl.bundle.bundle import Bundle
 from edge_c2vl.cameras.simulated import make_empty_car, make_film, parse
 from edge_c2vl.inference.model import ClipModel
@@ -30,6 +30,7 @@ from edge_c2vl.monitoring.body_watch import Look
 from edge_c2vl.monitoring.standing import OF_DISTRACTION, Level
 from edge_c2vl.outputs.base import Sink
 from edge_c2vl.pose import Evidence, PoseEstimator
+from edge_c2vl.runtime.pipeline import Pipeline
 from edge_c2vl.simulated.cameras import VIEWS
 from edge_c2vl.utils.progress import track
 
@@ -217,7 +218,7 @@ def play(recording: Recording, seen: Seen, model: ClipModel, counts: Counts) -> 
     counts.name = recording.name
     replayed = Replayed(seen)
     before = counts.judged
-    summary = pipeline_module.Pipeline(replayed, replayed, model, sinks=[counts]).run()
+    summary = Pipeline(replayed, replayed, model, sinks=[counts]).run()
     counts.recordings += 1
     counts.seconds += len(seen) / FPS
     counts.pictures += len(seen)
@@ -256,7 +257,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="groups whose name begins so")
     asked = parser.parse_args()
     chosen = [one for one in recordings(asked.clips, asked.seeds, asked.seconds) if one.group.startswith(asked.only)]
-    real = pipeline_module.BodyWatch
+    real = stage_module.BodyWatch
     with ClipModel.open(Bundle.open(asked.bundle)) as model:
         for min_detection in asked.min_detection:
             tables: dict[str, dict[str, Counts]] = {"without evidence": {}, "with evidence": {}}
@@ -264,7 +265,7 @@ def main() -> None:
                 for recording in track(chosen, "recordings"):
                     seen = see(recording, pose)
                     for title, groups in tables.items():
-                        pipeline_module.BodyWatch = Everything if title.startswith("without") else real  # type: ignore
+                        stage_module.BodyWatch = Everything if title.startswith("without") else real  # type: ignore
                         play(recording, seen, model, groups.setdefault(recording.group, Counts()))
             for title, groups in tables.items():
                 print(f"\n{table(f'--min-detection {min_detection:g}, {title}', groups)}")

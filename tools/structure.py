@@ -34,7 +34,7 @@ ORDER = {
         "outputs",
         "runtime",
         "replay",
-        "doctor plots",
+        "doctor packaging plots",
         "commands",
     ),
     "train": (

@@ -25,6 +25,7 @@ from typing import Any
 from edge_c2vl.bundle.external_data import external_files
 from edge_c2vl.bundle.text_labels import FILE as WORDS
 from edge_c2vl.bundle.text_labels import TextLabels
+from edge_c2vl.device.cpu_cores import load_onnxruntime
 from edge_c2vl.errors import BundleError
 from edge_c2vl.names import utf8_name
 from edge_c2vl.skeletons.clip import ClipSpec
@@ -308,7 +309,7 @@ def _check_model(folder: Path, name: str, manifest: Manifest, mend: str) -> None
     for location in _external(folder, name):
         if str(PurePosixPath(name).parent / location) not in manifest.files:
             raise BundleError(f"{folder / name} keeps weights in {location}, which the manifest does not list: {mend}")
-    import onnxruntime
+    onnxruntime = load_onnxruntime()
 
     options = onnxruntime.SessionOptions()
     # Only the shapes are wanted, so nothing is optimised and no thread pool is made.

@@ -28,6 +28,9 @@ log = logging.getLogger("edge_c2vl")
 MIN_HEAD = 0.25
 
 
+MonitorRecord = Decision | StateChange | Alert
+
+
 @dataclass(frozen=True)
 class MonitorInput:
     """A clip to judge, and what was known when it was cut. unseen_s: time since somebody was last in view. fill: how
@@ -71,7 +74,7 @@ class DriverMonitor:
         self._elsewhere = False
         self._complained = False
 
-    def decide(self, job: MonitorInput) -> list[Decision | StateChange | Alert]:
+    def decide(self, job: MonitorInput) -> list[MonitorRecord]:
         """The decision first, then what it changes."""
         missing = self._missing(job)
         encoded, encoder_ms = self._encode(job.clip) if missing is None else (None, None)
@@ -138,7 +141,7 @@ class DriverMonitor:
             self._summary.in_words[nearest] = self._summary.in_words.get(nearest, 0) + 1
         return [decision, *self._alerts_of(decision, alerts), *changes]
 
-    def finish(self) -> list[Alert | StateChange]:
+    def finish(self) -> list[MonitorRecord]:
         """At the end of a run: the end of each alert that stands, and the last state."""
         if self._episode is None or self._newest is None:
             return []

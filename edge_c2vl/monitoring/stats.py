@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -89,8 +89,8 @@ class Summary:
     cannot be, by why. `decided`: number of decisions by state. `in_words`: by nearest phrase, where the bundle has
     labels in words. `states_s`: seconds of recording spent in each state; `unwatched_s`: those between decisions so far
     apart that nobody knows the state. `stages`: latency of each stage in milliseconds (see `stats.Timings.table`).
-    `wall_s`: the whole run; `seeing_s`: from the first frame to the last. `rss_mb`: the process's memory at the end.
-    `outputs_down`: outputs that could not be opened up to the end, and why."""
+    `wall_s`: the whole run; `seeing_s`: from the first frame to the last; `cpu_s`: the processor's time. `rss_mb`: the
+    process's memory at the end. `outputs_down`: outputs that could not be opened up to the end, and why."""
 
     frames: int = 0
     poses: int = 0
@@ -105,6 +105,7 @@ class Summary:
     unwatched_s: float = 0.0
     wall_s: float = 0.0
     seeing_s: float = 0.0
+    cpu_s: float = 0.0
     stages: dict[str, dict[str, float]] = field(default_factory=dict)
     rss_mb: float = 0.0
     outputs_down: dict[str, str] = field(default_factory=dict)
@@ -128,6 +129,7 @@ class Summary:
             "fps": round(self.fps, 2),
             "wall_s": round(self.wall_s, 3),
             "seeing_s": round(self.seeing_s, 3),
+            "cpu_s": round(self.cpu_s, 3),
         }
 
     def to_text(self) -> str:
@@ -152,3 +154,23 @@ class Summary:
         lines.append(f"memory     {self.rss_mb:.0f} MB")
         lines += [f"down       {name}: {why}" for name, why in self.outputs_down.items()]
         return "\n".join(lines)
+
+
+class RunFigures(Protocol):
+    """How a run goes, while it goes on."""
+
+    @property
+    def summary(self) -> Summary: ...
+
+    @property
+    def timings(self) -> Timings: ...
+
+    @property
+    def dropped_frames(self) -> int: ...
+
+    @property
+    def reconnects(self) -> int: ...
+
+    def outputs_down(self) -> dict[str, str | None]:
+        """Output -> why it cannot be opened; None where it is open."""
+        ...

@@ -21,9 +21,9 @@ _LATENCY_BUCKETS_S = (0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.2,
 
 class Prometheus(Sink):
     """Serves what the run counts at http://ADDRESS/metrics. Beyond this machine only with a token (see `listen`).
-    public_url: its names are this server's as well."""
+    public_url: its names are this server's as well. engine_unused: the bundle's engine is not what runs."""
 
-    def __init__(self, address: str, public_url: str | None = None) -> None:
+    def __init__(self, address: str, public_url: str | None = None, engine_unused: bool = False) -> None:
         from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
         disable_created_metrics()  # a time stamp beside every counter, which Prometheus itself does not use
@@ -60,6 +60,10 @@ class Prometheus(Sink):
             self._missing.labels(what.value).set(0)
         for reason in Reason:
             self._standing.labels(reason.value).set(0)
+        unused = Gauge(
+            prefix + "engine_unused", "1 while the bundle's TensorRT engine cannot be used.", registry=registry
+        )
+        unused.set(engine_unused)
         self._run: Run | None = None
         registry.register(_Collector(self))
         self._server.serve(_app(registry, self._server.token))

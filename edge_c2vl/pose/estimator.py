@@ -40,7 +40,7 @@ class PoseEstimator:
     ) -> None:
         self.kind = resolve(kind, model)
         confidences = (min_detection_confidence, min_tracking_confidence)
-        self._tracker = _open(self.kind, model, static, threads, *confidences)
+        self._tracker = _open(kind, self.kind, model, static, threads, *confidences)
         self._clock = RisingClock()
         self._tracker.warm_up(self._clock.at(-STEP_S))
 
@@ -91,7 +91,8 @@ class PoseEstimator:
 
 def resolve(kind: str = "auto", model: str | Path | None = None) -> str:
     """What `kind` and `model` come to: "auto" is MediaPipe where a `.task` file is named, else our own graph, which is
-    the faster one. Raises UsageError where they do not fit or there is no such kind."""
+    the faster one; on a GPU or on the CPU is measured when it opens. Raises UsageError where they do not fit or there
+    is no such kind."""
     base, _, providers = kind.partition(":")
     if base not in KINDS or (providers and base != "blazepose") or kind.endswith(":"):
         raise UsageError(f"no pose estimator {kind!r}: there are {', '.join(KINDS)}, and blazepose:tensorrt,cuda,cpu")
@@ -103,16 +104,24 @@ def resolve(kind: str = "auto", model: str | Path | None = None) -> str:
 
 
 def _open(
-    kind: str, model: str | Path | None, static: bool, threads: int, min_detection: float, min_tracking: float
+    asked: str,
+    kind: str,
+    model: str | Path | None,
+    static: bool,
+    threads: int,
+    min_detection: float,
+    min_tracking: float,
 ) -> Tracker:
+    """asked: what `kind` was resolved from."""
     if kind == "mediapipe":
         from edge_c2vl.pose.mediapipe import open_mediapipe
 
         return open_mediapipe(model, static, min_detection, min_tracking)
-    from edge_c2vl.pose.networks import open_networks
+    from edge_c2vl.pose.networks import open_fastest, open_networks
     from edge_c2vl.pose.tracker import BlazePose
 
-    return BlazePose(open_networks(_providers(kind), threads), static, min_detection, min_tracking)
+    networks = open_fastest(threads) if asked == "auto" else open_networks(_providers(kind), threads)
+    return BlazePose(networks, static, min_detection, min_tracking)
 
 
 def identity_of(kind: str = "auto", model: str | Path | None = None) -> str:

@@ -6,13 +6,13 @@ import json
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.monitoring.events import SeenFrame, SeenSkeleton
-from edge_c2vl.monitoring.stats import Summary, Timings
+from edge_c2vl.monitoring.stats import RunFigures
 from edge_c2vl.skeletons.skeleton import Array, Layout, get_layout
 
 # Grows when a page that was loaded before would misread what is sent now.
@@ -37,24 +37,6 @@ class RunDescription:
     distraction: Sequence[str]
     layout: str = "mediapipe33"
     min_confidence: float = 0.5
-
-
-class RunFigures(Protocol):
-    """What `status` tells of a run."""
-
-    @property
-    def summary(self) -> Summary: ...
-
-    @property
-    def timings(self) -> Timings: ...
-
-    @property
-    def dropped_frames(self) -> int: ...
-
-    @property
-    def reconnects(self) -> int: ...
-
-    def outputs_down(self) -> dict[str, str | None]: ...
 
 
 def line(record: dict[str, Any]) -> str:

@@ -46,6 +46,13 @@ import click
     help="The text of a licence that the data asks to be handed on; it goes into the bundle. Repeatable.",
 )
 @click.option(
+    "--offset",
+    "offsets",
+    multiple=True,
+    metavar="LABEL=NUMBER",
+    help="Add to this label's logit: the log of how much more often it is on the road than in training. Repeatable.",
+)
+@click.option(
     "--batch",
     type=click.IntRange(0),
     default=0,
@@ -70,6 +77,7 @@ def export(
     describe: Path | None,
     figures: Path | None,
     licences: tuple[Path, ...],
+    offsets: tuple[str, ...],
     batch: int,
     attentive_odds: float | None,
     overwrite: bool,
@@ -92,7 +100,7 @@ def export(
     from edge_c2vl.skeletons.archive import Archive
     from train.data.clips import sample_clips
     from train.model.checkpoint import LANGUAGE, load_model
-    from train.model.export import chosen_labels, export_bundle, statement, texts_of
+    from train.model.export import chosen_labels, export_bundle, parse_offsets, statement, texts_of
 
     encoder, about = load_model(checkpoint)
     folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
@@ -130,6 +138,7 @@ def export(
         accuracy=accuracy,
         batch=batch,
         attentive_odds=attentive_odds,
+        offsets=parse_offsets(offsets, labels),
         overwrite=overwrite,
     )
     size = sum(entry["size"] for entry in made.manifest.files.values())

@@ -6,6 +6,7 @@ stands for itself, without the filter of the alert policy. Distraction is the su
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,8 +58,11 @@ def half_of(archive: Archive, which: str) -> Ints:
     return np.flatnonzero(np.isin(subjects, chosen))
 
 
-def judge(archive: Archive, model: Model, rows: Ints, hop_s: float) -> JudgedWindows:
-    """Raises UsageError where the archive or the model knows no attentive driving."""
+def judge(
+    archive: Archive, model: Model, rows: Ints, hop_s: float, offsets: Mapping[str, float] | None = None
+) -> JudgedWindows:
+    """offsets: added to these labels' logits before distraction is judged, as by `edge-c2vl export --offset`; which
+    activity it is, is judged without. Raises UsageError where the archive or the model knows no attentive driving."""
     for what, labels in ((str(archive.path), archive.labels), (model.name, model.labels)):
         if ATTENTIVE not in labels:
             raise UsageError(f"{what} has no label {ATTENTIVE!r}: there are {', '.join(labels)}")
@@ -74,7 +78,8 @@ def judge(archive: Archive, model: Model, rows: Ints, hop_s: float) -> JudgedWin
         logits[first : first + BATCH] = model.logits(np.stack([clip.data for clip in clips]))
         archive.release()
     subject = archive.clips["subject"].to_numpy().astype(str)[windows.clip]
-    attentive = softmax(logits.astype(np.float64))[:, model.labels.index(ATTENTIVE)]
+    moved = logits.astype(np.float64) + np.array([(offsets or {}).get(label, 0.0) for label in model.labels])
+    attentive = softmax(moved)[:, model.labels.index(ATTENTIVE)]
     attentive = np.clip(attentive, 1e-6, 1 - 1e-6)
     odds = np.log((1 - attentive) / attentive)
     return JudgedWindows(archive.labels, windows.label, subject, arms >= model.spec.min_arms, logits, odds)
@@ -165,14 +170,22 @@ def share(values: NDArray[np.bool_]) -> float | None:
     return round(float(values.mean()), 4) if len(values) else None
 
 
-def evaluate(archive: Archive, model: Model, half: str, hop_s: float) -> Report:
+def evaluate(
+    archive: Archive, model: Model, half: str, hop_s: float, offsets: Mapping[str, float] | None = None
+) -> Report:
     """The report, of the windows of all subjects or of half of them; without and with each driver's own baseline."""
-    found = judge(archive, model, half_of(archive, half), hop_s)
+    found = judge(archive, model, half_of(archive, half), hop_s, offsets)
     both = {
         "as it is": figures(found, model.labels),
         "with each driver's own baseline": figures(own_baseline(found), model.labels),
     }
-    values = {"data": archive.meta["source"], "half": half, "model": model.name, "environment": describe_environment()}
+    values = {
+        "data": archive.meta["source"],
+        "half": half,
+        "model": model.name,
+        "offsets": dict(offsets or {}),
+        "environment": describe_environment(),
+    }
     drivers = len(both["as it is"]["subjects"])
     usual = both["as it is"]["attentive_odds"]
     odds = "" if usual is None else f" Log-odds of distraction of attentive driving (--attentive-odds): {usual:.2f}."

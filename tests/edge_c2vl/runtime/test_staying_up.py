@@ -204,8 +204,7 @@ def test_the_step_is_always_one_there_is(readings):
 
 def test_fewer_poses_and_decisions_when_told_to():
     kept = Kept()
-    pipeline = build(Blinking(240, ()), sinks=[kept])
-    pipeline.throttle = Throttle(ThrottleSettings(steps=((4, 10.0),)))
+    pipeline = build(Blinking(240, ()), sinks=[kept], throttle=Throttle(ThrottleSettings(steps=((4, 10.0),))))
     summary = pipeline.run()
     # Every third frame, a decision each second of 8.
     assert summary.frames + summary.skipped_frames + summary.dropped_frames == 240

@@ -11,7 +11,7 @@ from edge_c2vl.skeletons.clip import ClipSpec
 from edge_c2vl.skeletons.skeleton import NTU25, Array
 from train.evaluation.activities import evaluate, half_of
 from train.evaluation.models import Model
-from train.model.export import chosen_labels
+from train.model.export import chosen_labels, parse_offsets
 
 LABELS = ["attentive", "smoking", "reaching"]
 WRIST, SHOULDERS = NTU25.index("right_wrist"), [NTU25.index("left_shoulder"), NTU25.index("right_shoulder")]
@@ -66,6 +66,16 @@ def test_figures_by_label_and_driver(archive: Archive) -> None:
     assert plain["activities"]["recall"] == {"attentive": 0.6667, "smoking": 0.6667, "reaching": 1.0}
     assert own["labels"]["attentive"]["called distracted"] == 0
     assert own["labels"]["attentive"]["judged"] == 6  # what the baseline was learnt on is not judged
+
+
+def test_an_offset_moves_distraction_and_not_the_activity(archive: Archive) -> None:
+    plain = evaluate(archive, ByHeight(LABELS), "all", 0.5).values["as it is"]
+    moved = evaluate(archive, ByHeight(LABELS), "all", 0.5, {"attentive": 3.0}).values["as it is"]
+    assert moved["labels"]["attentive"]["called distracted"] == 0
+    assert moved["activities"] == plain["activities"]
+    for wrong in ("asleep=1", "attentive", "attentive=nan", "attentive=99"):
+        with pytest.raises(UsageError, match="--offset"):
+            parse_offsets([wrong], LABELS)
 
 
 def test_half_of_the_drivers(archive: Archive) -> None:
