@@ -29,9 +29,10 @@ from edge_c2vl.inference.model import ClipModel
 from edge_c2vl.monitoring.body_watch import Look
 from edge_c2vl.monitoring.standing import OF_DISTRACTION, Level
 from edge_c2vl.outputs.base import Sink
-from edge_c2vl.pose import Evidence, PoseEstimator
+from edge_c2vl.pose import PoseEstimator
 from edge_c2vl.runtime.pipeline import Pipeline
 from edge_c2vl.simulated.cameras import VIEWS
+from edge_c2vl.skeletons.evidence import Evidence
 from edge_c2vl.utils.progress import track
 
 FPS = 10.0

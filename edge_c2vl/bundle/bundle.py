@@ -69,8 +69,9 @@ class Manifest:
     """What manifest.json says. `distraction`: those of `labels` that count as distraction. `files`: path relative to
     the bundle -> {"size": bytes, "sha256": hex}; `write_bundle` fills it. `accuracy`: precision -> data -> figures.
     `licences`: whose work is in it, each with the attribution that it asks for. `calibration`: what INT8 was calibrated
-    on and how. `latency`: CPU -> what inference took there, by precision; by it "auto" picks a precision. `attentive_odds`: the
-    log-odds of distraction that attentive driving usually has (see monitoring/self_calibration.py); None: not known."""
+    on and how. `latency`: CPU -> what inference took there, by precision; by it "auto" picks a precision.
+    `attentive_odds`: the log-odds of distraction that attentive driving usually has (see
+    monitoring/self_calibration.py); None: not known."""
 
     name: str
     labels: list[str]

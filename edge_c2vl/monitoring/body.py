@@ -45,7 +45,7 @@ class BodyLimits:
 
 
 @dataclass(frozen=True)
-class Body:
+class SeatedBody:
     """A body in a picture. place: the middle of the shoulders, pixels, y up; unit: a shoulder breadth, pixels, the
     larger of what shoulders and trunk say. trunk_deg: 0 upright to 180 upside down. head_deg: between trunk and the way
     to the head; head: its distance from the shoulders in units. All three are NaN where landmarks are missing.
@@ -60,7 +60,7 @@ class Body:
     shoulders_seen: int
 
 
-def measure(points: Floats, evident: NDArray[np.bool_]) -> Body | None:
+def measure(points: Floats, evident: NDArray[np.bool_]) -> SeatedBody | None:
     """points: (33, 2) mediapipe33 in pixels, y up; evident: (33,). None where they make no body of any size."""
     shoulders, hips = points[_SHOULDERS], points[_HIPS]
     middle, base, head = shoulders.mean(axis=0), hips.mean(axis=0), _middle(points[_HEAD])
@@ -69,7 +69,7 @@ def measure(points: Floats, evident: NDArray[np.bool_]) -> Body | None:
     unit = max((length for length in lengths if math.isfinite(length)), default=0.0)
     if unit < 1e-6 or not np.isfinite(middle).all():
         return None
-    return Body(
+    return SeatedBody(
         place=(float(middle[0]), float(middle[1])),
         unit=unit,
         trunk_deg=angle(trunk, np.array([0.0, 1.0])),
@@ -101,7 +101,7 @@ def evident(points: Floats, visibility: Floats, size: tuple[int, int], limits: B
     return np.asarray(inside & (visibility >= limits.seen))
 
 
-def implausible(body: Body | None, presence: float, size: tuple[int, int], limits: BodyLimits) -> str | None:
+def implausible(body: SeatedBody | None, presence: float, size: tuple[int, int], limits: BodyLimits) -> str | None:
     """Why this is no driver, in a word or two; None where it may be one."""
     if body is None or not presence >= limits.presence:
         return "no person"

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_c2vl.monitoring.body import Body, BodyLimits, as_points, evident, implausible, measure
-from edge_c2vl.pose.base import Evidence
+from edge_c2vl.monitoring.body import BodyLimits, SeatedBody, as_points, evident, implausible, measure
+from edge_c2vl.skeletons.evidence import Evidence
 from edge_c2vl.skeletons.skeleton import Array
 
 # A body is the driver's after so long, if so much of it was plausible.
@@ -73,7 +73,7 @@ class BodyWatch:
         kept[~sure] = 0
         return self._somebody(kept, body, time_s)
 
-    def _somebody(self, skeleton: Array, body: Body, time_s: float) -> Look:
+    def _somebody(self, skeleton: Array, body: SeatedBody, time_s: float) -> Look:
         seen = _Seen(time_s, body)
         elsewhere = self._candidate is not None and self._candidate.newest.leads_to(seen)
         # Who has been seen elsewhere since is not the driver who went there.
@@ -108,7 +108,7 @@ class BodyWatch:
         while self._sizes[0][0] < seen.time_s - SIZE_MEMORY_S:
             self._sizes.popleft()
 
-    def _unlike(self, body: Body) -> str | None:
+    def _unlike(self, body: SeatedBody) -> str | None:
         """Whether the bones are of another length than the driver's over the last minutes."""
         if self._driver is None or len(self._sizes) < 10:
             return None
@@ -119,7 +119,7 @@ class BodyWatch:
 @dataclass(frozen=True)
 class _Seen:
     time_s: float
-    body: Body
+    body: SeatedBody
 
     def leads_to(self, later: _Seen, at_once: bool = False) -> bool:
         """Whether the same body can be there by then; at_once: without moving."""

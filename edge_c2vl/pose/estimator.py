@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.errors import UsageError
-from edge_c2vl.pose.base import Evidence, Tracker
+from edge_c2vl.pose.base import Tracker
+from edge_c2vl.skeletons.evidence import Evidence
 from edge_c2vl.skeletons.skeleton import Array
 
 KINDS = ("auto", "blazepose", "mediapipe")

@@ -12,12 +12,13 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_c2vl.pose.base import Evidence, Floats, Tracker
+from edge_c2vl.pose.base import Floats, Tracker
 from edge_c2vl.pose.detector import Detector
 from edge_c2vl.pose.landmarks import BODY, Found, LandmarkFinder
 from edge_c2vl.pose.networks import Networks
 from edge_c2vl.pose.region import Region
 from edge_c2vl.pose.smoothing import LowPassFilter, OneEuroFilter
+from edge_c2vl.skeletons.evidence import Evidence
 from edge_c2vl.skeletons.skeleton import MEDIAPIPE33, Array
 
 # For so long after the person was lost, only somebody whose shoulders are where the person's were is taken to be that

@@ -54,8 +54,8 @@ class FrameSource(Protocol):
 
 
 class SkeletonSource(Protocol):
-    """What the pipeline needs of a pose network (edge_c2vl.pose). One that has an attribute `evidence` tells by it what
-    the network said of the newest picture."""
+    """What the pipeline needs of a pose network XX
+    the network said of the newest picture, where there is one."""
 
     def estimate(self, image_bgr: Any, timestamp_s: float) -> Array | None: ...
 
