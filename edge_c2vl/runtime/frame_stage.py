@@ -62,8 +62,8 @@ class SkeletonSource(Protocol):
 
 @dataclass(frozen=True)
 class SeenInFrame:
-    """landmarks: those that are evidence of a driver, None for nobody. job: what is to be judged; None while no decision is
-    due."""
+    """landmarks: those that are evidence of a driver, None for nobody. job: what is to be judged; None while no
+    decision is due."""
 
     landmarks: Array | None
     job: MonitorInput | None

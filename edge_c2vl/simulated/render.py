@@ -94,7 +94,7 @@ class Renderer:
         return self._finish(light, depth, time_s)
 
     def _before_cabin(self, scene: Mesh, time_s: float) -> tuple[Floats, Floats, Fragments]:
-        """Light (pixels, 3) of cabin and outside, depth (pixels,) with the scene, and the scene's fragments in sight."""
+        """Light (pixels, 3) of cabin and outside, depth (pixels,) with the scene, and the scene's fragments."""
         inner = self._inner
         fragments = rasterise(inner.project(scene.points), scene.triangles, inner.width, inner.height)
         fragments = fragments.only(fragments.depth < self._cabin_depth[fragments.pixel])
