@@ -30,9 +30,10 @@ SIZE_MEMORY_S = 120.0
 
 @dataclass(frozen=True)
 class Look:
-    """What a picture came to. skeleton: (33, 4) with the landmarks that are evidence, None where there is no body that
-    may be the driver's. driver: whether it is confirmed. forget_s: what the window holds from that time on, or up to
-    it (`before`), was of something else. why: what speaks against a body that was found."""
+    """What a picture came to. skeleton: (33, 4) as it was found, so that archives made of the same recording hold the
+    same; None where there is no body that may be the driver's. driver: whether it is confirmed. forget_s: what the
+    window holds from that time on, or up to it (`before`), was of something else. why: what speaks against a body that
+    was found."""
 
     skeleton: Array | None
     driver: bool
@@ -69,9 +70,7 @@ class BodyWatch:
             why = self._unlike(body)
         if why is not None or body is None:
             return self._nobody(time_s, why)
-        kept = skeleton.copy()
-        kept[~sure] = 0
-        return self._somebody(kept, body, time_s)
+        return self._somebody(skeleton, body, time_s)
 
     def _somebody(self, skeleton: Array, body: SeatedBody, time_s: float) -> Look:
         seen = _Seen(time_s, body)

@@ -50,6 +50,12 @@ class Prometheus(Sink):
         )
         self._standing = Gauge(prefix + "alert", "The level of each reason's alert.", ["reason"], registry=registry)
         self._awareness = Gauge(prefix + "awareness", "1 fully aware, 0 not at all.", registry=registry)
+        self._learnt = Gauge(
+            prefix + "self_calibration_learnt", "Share that is done; NaN where switched off.", registry=registry
+        )
+        self._offset = Gauge(
+            prefix + "self_calibration_offset", "Log-odds of distraction that are taken off.", registry=registry
+        )
         self._confidence = Gauge(prefix + "pose_confidence", "Mean confidence of the joints seen.", registry=registry)
         self._speed = Gauge(prefix + "speed_kmh", "The speed that was known; NaN where unknown.", registry=registry)
         self._speed.set(float("nan"))
@@ -86,6 +92,8 @@ class Prometheus(Sink):
         for reason in Reason:
             self._standing.labels(reason.value).set(decision.alerts.get(reason, Level.NONE))
         self._awareness.set(decision.awareness)
+        self._learnt.set(float("nan") if decision.learnt is None else decision.learnt)
+        self._offset.set(decision.offset or 0.0)
         self._confidence.set(decision.pose_confidence)
         self._speed.set(float("nan") if decision.speed_kmh is None else decision.speed_kmh)
 
