@@ -2,16 +2,18 @@
 
     python benchmarks/phantoms.py                           # empty cars, noise; and simulated drivers
     python benchmarks/phantoms.py --clips ../shared/data/video   # the shared clips as well, whole and cropped to nobody
-    python benchmarks/phantoms.py --min-detection 0.15 0.3 0.5 --seconds 8 --seeds 4
+    python benchmarks/phantoms.py --min-detection 0.15 0.3 0.5 --seconds 8 --seeds 4 --keep found
 
 Every recording goes through the real pose network, the real pipeline and a bundle, with what is evidence of a driver
 (edge_c2vl/monitoring/body_watch.py) and without it. "found": pictures in which the network finds a body; "taken": those
 that count as the driver's; "judged": decisions that say attentive or distracted; alerts are of distraction.
+--keep FOLDER keeps what the network found there, so that an interrupted run goes on.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import itertools
 import time
 from collections.abc import Callable, Iterator
@@ -142,6 +144,40 @@ def see(recording: Recording, pose: PoseEstimator) -> Seen:
     return seen
 
 
+def seen_or_kept(recording: Recording, pose: PoseEstimator, folder: Path | None, min_detection: float) -> Seen:
+    """The same, read from the folder where it is there."""
+    if folder is None:
+        return see(recording, pose)
+    name = hashlib.sha256(f"{recording.group} {recording.name} {min_detection:g}".encode()).hexdigest()[:16]
+    path = folder / f"{name}.npz"
+    if not path.is_file():
+        _keep(see(recording, pose), path)
+    with np.load(path) as file:
+        times, shape, found, skeletons = (file[key] for key in ("times", "shape", "found", "skeletons"))
+        told = zip(file["presence"], file["visibility"], file["points"], strict=True)
+        evidence = [Evidence(float(one), seen, np.zeros(33, bool), points) for one, seen, points in told]
+    return [
+        (float(time_s), (int(shape[0]), int(shape[1])), skeleton if there else None, one if there else None)
+        for time_s, there, skeleton, one in zip(times, found, skeletons, evidence, strict=True)
+    ]
+
+
+def _keep(seen: Seen, path: Path) -> None:
+    nothing = Evidence(0.0, np.zeros(33), np.zeros(33, bool), np.zeros((33, 2)))
+    told = [evidence or nothing for *_, evidence in seen]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(
+        path,
+        times=[time_s for time_s, *_ in seen],
+        shape=seen[0][1],
+        found=[skeleton is not None for _, _, skeleton, _ in seen],
+        skeletons=[np.zeros((33, 4), np.float32) if skeleton is None else skeleton for _, _, skeleton, _ in seen],
+        presence=[evidence.presence for evidence in told],
+        visibility=[evidence.visibility for evidence in told],
+        points=[evidence.points for evidence in told],
+    )
+
+
 @dataclass
 class Frame:
     image: Image
@@ -255,6 +291,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--min-detection", type=float, nargs="+", default=[0.5])
     parser.add_argument("--bundle", default="default")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER")
     parser.add_argument("--only", default="", help="groups whose name begins so")
     asked = parser.parse_args()
     chosen = [one for one in recordings(asked.clips, asked.seeds, asked.seconds) if one.group.startswith(asked.only)]
@@ -264,7 +301,7 @@ def main() -> None:
             tables: dict[str, dict[str, Counts]] = {"without evidence": {}, "with evidence": {}}
             with PoseEstimator(min_detection_confidence=min_detection) as pose:
                 for recording in track(chosen, "recordings"):
-                    seen = see(recording, pose)
+                    seen = seen_or_kept(recording, pose, asked.keep, min_detection)
                     for title, groups in tables.items():
                         stage_module.BodyWatch = Everything if title.startswith("without") else real  # type: ignore
                         play(recording, seen, model, groups.setdefault(recording.group, Counts()))

@@ -30,7 +30,7 @@ def test_a_body_is_the_drivers_after_a_second():
 
 
 def test_a_phantom_before_the_driver_is_taken_out_of_the_window():
-    headrest, driver = seated(*SIZE, (0.3, -0.3), 0.35), seated(*SIZE)
+    headrest, driver = seated(*SIZE, (0.3, -0.3), 0.5), seated(*SIZE)
     looks = play(BodyWatch(), (0.5, headrest), (1.5, driver))
     came = next(look for time_s, look in looks if time_s > 0.49)
     assert came.forget_from_s == 0.0
@@ -49,7 +49,7 @@ def test_a_moment_on_the_passenger_does_not_make_another_driver():
 
 
 def test_bones_of_another_length_are_not_the_drivers():
-    headrest, driver = seated(*SIZE, (0.0, -0.1), 0.35), seated(*SIZE)
+    headrest, driver = seated(*SIZE, (0.0, -0.1), 0.5), seated(*SIZE)
     looks = play(BodyWatch(), (3.0, driver), (0.5, headrest), (1.0, driver))
     during = [look for time_s, look in looks if 3.01 < time_s < 3.45]
     assert {(look.skeleton is None, look.driver, look.why) for look in during} == {(True, True, "other size")}
@@ -57,7 +57,7 @@ def test_bones_of_another_length_are_not_the_drivers():
 
 
 def test_another_driver_is_confirmed_anew_and_nothing_is_left_of_the_first():
-    first, second = seated(*SIZE), seated(*SIZE, (-0.25, 0.0), 0.5)
+    first, second = seated(*SIZE), seated(*SIZE, (-0.25, 0.0), 0.55)
     looks = play(BodyWatch(), (3.0, first), (4.0, second))
     confirmed = [(time_s, look) for time_s, look in looks if look.forget_before_s]
     assert len(confirmed) == 1

@@ -82,7 +82,7 @@ class Late(Pose):
     def estimate(self, image_bgr, timestamp_s):
         body = super().estimate(image_bgr, timestamp_s).copy()
         if timestamp_s < 0.5:
-            body[:, :2] = body[:, :2] * 0.4 + np.array([38, 0], np.float32)
+            body[:, :2] = body[:, :2] * 0.5 + np.array([30, 0], np.float32)
         return body
 
 
