@@ -59,6 +59,12 @@ import click
     show_default=True,
     help="Clips an inference, for engines that want it fixed; 0: any number.",
 )
+@click.option(
+    "--attentive-odds",
+    type=click.FloatRange(-20, 20),
+    help="Log-odds of distraction that attentive driving usually has (eval activities tells it), from which the "
+    "vehicle's self-calibration counts.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace a bundle that stands there.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def export(
@@ -73,6 +79,7 @@ def export(
     licences: tuple[Path, ...],
     offsets: tuple[str, ...],
     batch: int,
+    attentive_odds: float | None,
     overwrite: bool,
     as_json: bool,
 ) -> None:
@@ -130,6 +137,7 @@ def export(
         words=words,
         accuracy=accuracy,
         batch=batch,
+        attentive_odds=attentive_odds,
         offsets=parse_offsets(offsets, labels),
         overwrite=overwrite,
     )

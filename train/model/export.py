@@ -44,6 +44,7 @@ def export_bundle(
     words: TextLabels | None = None,
     accuracy: Mapping[str, Any] | None = None,
     batch: int = 0,
+    attentive_odds: float | None = None,
     offsets: Mapping[str, float] | None = None,
     overwrite: bool = False,
 ) -> tuple[Bundle, float]:
@@ -52,7 +53,7 @@ def export_bundle(
     distraction: those of the model's labels that count as distraction. files: licence texts, report.json and the like.
     words: labels in words, which become the classes of a model without a classifier. batch: clips an inference; 0
     leaves that open. offsets: added to the logits of these labels, the log of how much more often they are on the road
-    than in training.
+    than in training. attentive_odds: see Manifest.
     Raises BundleError where the outputs differ by more than 1e-4, the model has no classifier, or `path` exists.
     """
     network: Encoder | InWords = encoder
@@ -80,6 +81,7 @@ def export_bundle(
             clip=about.clip,
             embedding_size=encoder.embedding_size,
             trained_on=about.trained_on,
+            attentive_odds=attentive_odds,
             accuracy=dict(accuracy or {}),
             licences=[*about.licences, *(name for name in files or {} if name.startswith(f"{LICENCES}/"))],
         )
