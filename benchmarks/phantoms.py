@@ -32,6 +32,7 @@ from edge_c2vl.monitoring.body_watch import Look
 from edge_c2vl.monitoring.standing import OF_DISTRACTION, Level
 from edge_c2vl.outputs.base import Sink
 from edge_c2vl.pose import PoseEstimator
+from edge_c2vl.pose.estimator import MIN_DETECTION
 from edge_c2vl.runtime.pipeline import Pipeline
 from edge_c2vl.simulated.cameras import VIEWS
 from edge_c2vl.skeletons.evidence import Evidence
@@ -115,9 +116,9 @@ def dark(recording: Recording, light: float, spread: float = 6.0) -> Recording:
     return Recording(f"{recording.group}, dark and noise", f"{recording.name}, light {light:g}", images)
 
 
-def recordings(clips: Path | None, seeds: int, seconds: float) -> list[Recording]:
+def recordings(clips: Path | None, cameras: list[str], seeds: int, seconds: float) -> list[Recording]:
     made = []
-    for camera, look in itertools.product(VIEWS, ("rgb", "ir")):
+    for camera, look in itertools.product(cameras, ("rgb", "ir")):
         for seed in range(seeds):
             empty = simulated("empty car", f"simulated:empty?camera={camera}&look={look}&seed={seed}", seconds)
             driver = simulated("driver", f"simulated:attentive?camera={camera}&look={look}&driver={seed + 1}", seconds)
@@ -128,7 +129,7 @@ def recordings(clips: Path | None, seeds: int, seconds: float) -> list[Recording
     if clips is not None:
         for name, mirrored in itertools.product(WHOLE, (False, True)):
             made.append(clip(clips / name, mirrored=mirrored, seconds=seconds))
-        made += [dark(clip(clips / name, seconds=seconds), light) for name in WHOLE[:2] for light in (0.05, 0.025)]
+        made += [dark(clip(clips / name, seconds=seconds), light) for name in WHOLE[:2] for light in (0.1, 0.05)]
         for name, parts in NOBODY.items():
             made += [clip(clips / name, part, mirrored, seconds) for part in parts for mirrored in (False, True)]
     return made
@@ -288,13 +289,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=Path)
     parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--cameras", nargs="+", default=list(VIEWS), choices=list(VIEWS))
     parser.add_argument("--seconds", type=float, default=8.0)
-    parser.add_argument("--min-detection", type=float, nargs="+", default=[0.5])
+    parser.add_argument("--min-detection", type=float, nargs="+", default=[MIN_DETECTION])
     parser.add_argument("--bundle", default="default")
     parser.add_argument("--keep", type=Path, metavar="FOLDER")
     parser.add_argument("--only", default="", help="groups whose name begins so")
     asked = parser.parse_args()
-    chosen = [one for one in recordings(asked.clips, asked.seeds, asked.seconds) if one.group.startswith(asked.only)]
+    every = recordings(asked.clips, asked.cameras, asked.seeds, asked.seconds)
+    chosen = [one for one in every if one.group.startswith(asked.only)]
     real = stage_module.BodyWatch
     with ClipModel.open(Bundle.open(asked.bundle)) as model:
         for min_detection in asked.min_detection:
