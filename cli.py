@@ -31,6 +31,7 @@ COMMANDS = {
     "labels": "train.commands.labels:labels",
     "quantize": "calibration.commands.quantize:quantize",
     "build-engine": "edge_c2vl.commands.build_engine:build_engine",
+    "build-face": "edge_c2vl.commands.build_pose:build_face",
     "build-pose": "edge_c2vl.commands.build_pose:build_pose",
     "completion": "edge_c2vl.commands.completion:completion",
 }

@@ -75,10 +75,13 @@ class MeshConverter(Converter):
         factor = self._value(inputs[1]).astype(np.float32)
         if factor.shape == (1, 4, 4):
             factor = factor[:, :2][..., [0, 1, 3]]
-        self._names[output] = self._emit("Mul", [self._names[inputs[0]], self._inside(f"k{output}", factor)], f"t{output}")
+        self._names[output] = self._emit(
+            "Mul", [self._names[inputs[0]], self._inside(f"k{output}", factor)], f"t{output}"
+        )
 
     def _landmarks2transformmatrix(self, options: dict[str, Any], inputs: list[int], output: int) -> None:
-        """To the upright box around some landmarks, made larger; upright: a line between two of them runs to the right."""
+        """To the upright box around some landmarks, made larger; upright: a line between two of them runs to the
+        right."""
         self._cut_out.append(options["subset_idxs"])
         step = _Steps(self, f"t{output}")
         flat = step.part(self._names[inputs[0]], 0, 2)  # (1, 468, 2)

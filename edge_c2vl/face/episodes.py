@@ -18,11 +18,15 @@ class Episode:
     def length_s(self) -> float:
         return self.end_s - self.start_s
 
+    def overlap_s(self, other: Episode) -> float:
+        """Negative where they lie apart."""
+        return min(self.end_s, other.end_s) - max(self.start_s, other.start_s)
+
 
 class Episodes:
-    """While a value is low. It begins where the value falls below `enter` and ends where it rises above `leave`; the times
-    are interpolated between values, so that a low rate costs little. A value that cannot be told (None) ends an episode
-    after `patience_s`, at the last value that was told."""
+    """While a value is low. It begins where the value falls below `enter` and ends where it rises above `leave`;
+    the times are interpolated between values, so that a low rate costs little. A value that cannot be told (None)
+    ends an episode after `patience_s`, at the last value that was told."""
 
     def __init__(self, enter: float, leave: float, patience_s: float = 0.3) -> None:
         self._enter, self._leave, self._patience_s = enter, leave, patience_s

@@ -1,7 +1,8 @@
 """Where the head is turned: a rigid face is laid on the landmarks.
 
-Axes: x to the right, y up, z away, of the camera; x to the head's own left, y up, z to the back, of the head. So a head that
-looks into the camera has the camera's axes. These are left-handed, as everywhere here (skeletons/skeleton.py).
+Axes: x to the right, y up, z away, of the camera; x to the head's own left, y up, z to the back, of the head. So a
+head that looks into the camera has the camera's axes. These are left-handed, as everywhere here
+(skeletons/skeleton.py).
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import numpy as np
 from edge_c2vl.pose.base import Floats
 
 # A face of our own: what this network sees, from the front, of drivers drawn by rules (simulated/), averaged over eight
-# of them, made symmetric, and scaled to 89 mm between the outer corners of the eyes, the mean of Farkas, Anthropometry of
-# the Head and Face (1994). Landmark on the right, its counterpart on the left, millimetres to the side, up, to the back.
+# of them, made symmetric, and scaled to 89 mm between the outer corners of the eyes, the mean of Farkas,
+# Anthropometry of the Head and Face (1994). Landmark on the right, its counterpart on the left, millimetres to the
+# side, up, to the back.
 FACE_MM = (
     (0, 0, 0.0, -34.7, -15.6),
     (4, 4, 0.0, -3.3, -34.3),

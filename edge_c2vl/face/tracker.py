@@ -62,9 +62,7 @@ class FaceTracker:
         self.reset()
 
     @classmethod
-    def open(
-        cls, providers: Sequence[str] = ("cpu",), threads: int = 1, focal_px: float | None = None
-    ) -> FaceTracker:
+    def open(cls, providers: Sequence[str] = ("cpu",), threads: int = 1, focal_px: float | None = None) -> FaceTracker:
         """Raises BundleError, UsageError; see open_mesh."""
         _, network = open_mesh(providers, threads)
         return cls(network, focal_px)

@@ -30,8 +30,8 @@ CLOSING = 0.7
 
 
 class OwnOpening:
-    """How far this driver's eyes are open when they are: the upper quartile of the last minutes' openings, so that blinks,
-    looks down and half an hour of sleepiness do not make it small."""
+    """How far this driver's eyes are open when they are: the upper quartile of the last minutes' openings, so that
+    blinks, looks down and half an hour of sleepiness do not make it small."""
 
     def __init__(self) -> None:
         self.reset()
@@ -68,9 +68,9 @@ class OwnOpening:
 @dataclass(frozen=True)
 class FaceState:
     """openness: of the eyes, 0 closed to 1 the driver's own open eye; None where they cannot be seen. closed_s: for how
-    long they have been closed. closure: one that ended now, a blink too. perclos: share of the last minute; None where most
-    of it could not be seen. blinks_a_minute: closures up to BLINK_MAX_S, of the last minute. yawn: one that ended now.
-    learnt: of the driver's own open eye, 0 to 1."""
+    long they have been closed. closure: one that ended now, a blink too. perclos: share of the last minute; None
+    where most of it could not be seen. blinks_a_minute: closures up to BLINK_MAX_S, of the last minute. yawn: one
+    that ended now. learnt: of the driver's own open eye, 0 to 1."""
 
     openness: float | None
     closed_s: float
@@ -113,8 +113,8 @@ class FaceWatch:
 
 
 class Rate:
-    """When the next picture's face has to be looked at: so many times a second, and in every picture while an eye closes
-    or is closed."""
+    """When the next picture's face has to be looked at: so many times a second, and in every picture while an eye
+    closes or is closed."""
 
     def __init__(self, hz: float = 10.0) -> None:
         self._period_s = 1 / hz

@@ -47,7 +47,7 @@ def openness(time_s: float, closed_s: float, opened_s: float) -> float:
     return 1 - closing * (1 - opening)
 
 
-def in_head(gaze: tuple[float, float], head: Sequence[float]) -> tuple[float, float]:
+def in_head(gaze: tuple[float, float], head: Sequence[float] | Floats) -> tuple[float, float]:
     """Where eyes in a head turned like that (left, down, tilted) look, to look there in the car; as far as they can."""
     direction = turned(*(float(head[k]) for k in (1, 2, 0))).T @ forward(gaze)
     left, down = math.degrees(math.atan2(direction[0], -direction[2])), -math.degrees(math.asin(float(direction[1])))
@@ -76,9 +76,7 @@ class EyeColours:
     lash: Floats
 
 
-def draw_eyes(
-    colours: EyeColours, place: Floats, albedo: Floats, eyes: tuple[float, float], lids: float
-) -> None:
+def draw_eyes(colours: EyeColours, place: Floats, albedo: Floats, eyes: tuple[float, float], lids: float) -> None:
     """Paints the opening between the lids over a face's albedo (P, 3), in place. place (P, 3): in the head's axes."""
     left, down = np.radians(eyes)
     for side, out in (("left", 1.0), ("right", -1.0)):

@@ -13,7 +13,7 @@ _WIDTH, _HEIGHT = 1024, 512
 _LOW, _HIGH = -0.14, 0.16  # metres above the ears that the texture spans
 _SCALE = _HEIGHT / (_HIGH - _LOW)
 _RADIUS = 0.095  # of the face, for lengths across it
-_OPENINGS = (0.0, 0.5, 1.0, 2.0)  # of the mouth; a texture each
+_OPENINGS = (0.0, 0.5, 1.0)  # of the mouth; a texture each. Beyond, the jaw drops (figure.py)
 
 _EYE = HEAD_POINTS["left_eye"]
 _BLACK = np.full(3, 0.02, np.float32)
@@ -27,7 +27,7 @@ class FaceTexture:
         painter = _Painter(look, infrared)
         white = np.array([0.80, 0.82, 0.84], np.float32) * (0.62 if infrared else 0.95)
         iris = np.full(3, 0.30, np.float32) if infrared else np.array([0.16, 0.20, 0.26], np.float32)
-        self._eyes = EyeColours(0.5 * (painter.skin + painter.dark), white, iris, _BLACK)
+        self._eyes = EyeColours((painter.skin + painter.dark) * np.float32(0.5), white, iris, _BLACK)
 
     def sample(self, place: Floats, posture: Posture) -> Floats:
         """place (P, 3) in the head's axes -> albedo (P, 3)."""

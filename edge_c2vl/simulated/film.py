@@ -60,9 +60,7 @@ class Film:
         self.driver = driver
         self.motion = Motion(driver, script)
         self.figure = make_figure(driver.build, driver.appearance)
-        self.renderer = Renderer(
-            self.figure, view, look, width, height, exposure, driver.seed, inner_pixels
-        )
+        self.renderer = Renderer(self.figure, view, look, width, height, exposure, driver.seed, inner_pixels)
 
     @property
     def view(self) -> View:

@@ -104,10 +104,15 @@ class Motion:
         knot, before = self._knots[index], self._knots[max(index - 1, 0)]
         lids = self._blinks.openness(time_s)
         # Of two keys with closed eyes one after the other the second's begin before it.
-        for one, end_s in ((before, knot.start_s), (knot, self._end_s if index + 1 == len(self._knots) else self._starts[index + 1])):
+        for one, end_s in (
+            (before, knot.start_s),
+            (knot, self._end_s if index + 1 == len(self._knots) else self._starts[index + 1]),
+        ):
             if one.key.closed:
                 lids = min(lids, openness(time_s, one.start_s, end_s))
-        towards = [(0.0, 0.0) if one.key.gaze is None else in_head(one.key.gaze, posture.head) for one in (before, knot)]
+        towards = [
+            (0.0, 0.0) if one.key.gaze is None else in_head(one.key.gaze, posture.head) for one in (before, knot)
+        ]
         share = min((time_s - knot.start_s) / SACCADE_S, 1.0)
         left, down = (a + share * (b - a) for a, b in zip(*towards, strict=True))
         return replace(posture, eyes=(left, down), lids=lids)

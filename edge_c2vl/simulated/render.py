@@ -39,7 +39,8 @@ LOOKS = tuple(_NOISE)
 
 class Renderer:
     """One driver, one camera. look: one of LOOKS; None: the camera's own. width, height: pixels of the picture,
-    None: the camera's own. exposure: how much of the light counts. inner_pixels: see INNER_PIXELS. The same arguments give the same pictures."""
+    None: the camera's own. exposure: how much of the light counts. inner_pixels: see INNER_PIXELS. The same
+    arguments give the same pictures."""
 
     def __init__(
         self,
@@ -71,7 +72,7 @@ class Renderer:
         self, skeleton: Skeleton, posture: Posture, props: list[Mesh], worn: frozenset[str], time_s: float = 0.0
     ) -> Image:
         """uint8 (H, W, 3) BGR. time_s: for what passes by outside and for the sensor's noise."""
-        points, normals = self.figure.posed(skeleton)
+        points, normals = self.figure.posed(skeleton, posture.mouth)
         body = self.figure.mesh
         triangles, on_face = self.figure.dressed(worn)
         scene = meshes.join([Mesh(points, normals, triangles, body.colours, body.gray), *props])

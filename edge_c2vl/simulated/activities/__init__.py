@@ -11,7 +11,19 @@ from edge_c2vl.simulated.activities import doors, driving, things
 from edge_c2vl.simulated.activities.driving import attentive, drowsy, looking_down
 from edge_c2vl.simulated.activities.key import NOTHING, Activity, Habits, Key, Prop
 
-__all__ = ["MIDLEVEL", "NOTHING", "OUTSIDE", "SEARCHING", "Activity", "Habits", "Key", "Prop", "attentive", "drowsy", "looking_down"]
+__all__ = [
+    "MIDLEVEL",
+    "NOTHING",
+    "OUTSIDE",
+    "SEARCHING",
+    "Activity",
+    "Habits",
+    "Key",
+    "Prop",
+    "attentive",
+    "drowsy",
+    "looking_down",
+]
 
 SEARCHING = "looking_or_moving_around (e.g. searching)"
 MIDLEVEL: dict[str, Activity] = {
