@@ -83,15 +83,15 @@ class FaceState:
 
 class FaceWatch:
     def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """For another driver."""
         self._own = OwnOpening()
         self._closures = Episodes(CLOSED, OPEN)
         self._yawns = Episodes(-YAWN_MM, -YAWN_ENDS_MM)
         self._closed_share = TimeShare()
         self._blinks: deque[float] = deque()
-
-    def reset(self) -> None:
-        """For another driver."""
-        self.__init__()  # type: ignore[misc]
 
     def update(self, time_s: float, face: Face | None) -> FaceState:
         """face: of the picture taken at that time; None: there was none. Times rise."""
