@@ -21,6 +21,8 @@ COMMANDS = {
     "doctor": "edge_c2vl.commands.doctor:doctor",
     "prepare": "train.commands.prepare:prepare",
     "simulate": "train.commands.simulate:simulate",
+    "simulate-clips": "train.commands.simulate_clips:simulate_clips",
+    "merge": "train.commands.merge:merge",
     "extract": "train.commands.extract:extract",
     "eval": "train.commands.eval:evaluate",
     "show": "train.commands.show:show",

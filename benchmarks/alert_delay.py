@@ -25,7 +25,8 @@ from edge_c2vl.monitoring.events import Alert, Decision
 from edge_c2vl.monitoring.policy import State
 from edge_c2vl.monitoring.standing import Level
 from edge_c2vl.outputs.base import Sink
-from edge_c2vl.runtime.run import Watch, watch
+from edge_c2vl.runtime.run import watch
+from edge_c2vl.runtime.settings import RunSettings
 
 CALM_S = 10.0
 
@@ -57,7 +58,7 @@ def play(driver: int, act: str, act_s: float, camera: str, folder: str) -> tuple
     seconds = CALM_S + act_s + CALM_S
     script = f"{calm},{acts},{calm}"
     uri = f"simulated:{script}?each={each}&seconds={seconds}&fps=10&live=no&driver={driver}&camera={camera}"
-    watch(Watch(f"{uri}&truth={truth}", status=False), [told], signals=False)
+    watch(RunSettings.of(camera=f"{uri}&truth={truth}", quiet=True), [told])
     rows = [json.loads(line) for line in truth.read_text().splitlines()]
     begins = next(row["timestamp_s"] for row in rows if row["activity"] != rows[0]["activity"])
     return told, begins

@@ -58,6 +58,7 @@ def look(path: Path) -> Seen:
     with open_camera(str(path), CameraOptions()) as camera, PoseEstimator() as pose:
         tracker = FaceTracker.open()
         while (frame := camera.read()) is not None:
+            assert frame.image is not None
             face = tracker.look(frame.image, pose.estimate(frame.image, frame.timestamp_s))
             seen.append((frame.timestamp_s, face, watch.update(frame.timestamp_s, face)))
         tracker.close()

@@ -1,7 +1,7 @@
 """INT8 of the default bundle's recipe, judged on drivers that neither training nor calibration has seen.
 
-    python -m train.recipes.sktdd sktdd.archive work --folds
-    python benchmarks/int8_folds.py sktdd.archive work
+    sh train/recipes/sktdd.sh original_sktDD work bundle
+    python benchmarks/int8_folds.py work/sktdd.archive work
 
 The default bundle is trained on all drivers, so its own accuracy can be shown on none. Here each fold's model is
 quantised as `edge-c2vl quantize` does it, on clips of the fold's training drivers, and compared with FP32 on windows of
@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from calibration import workflow
 from calibration.ranges import METHODS
@@ -27,22 +26,9 @@ from calibration.workflow import QuantizeOptions, quantize_bundle
 from edge_c2vl.bundle.bundle import PRECISIONS
 from edge_c2vl.skeletons.archive import Archive
 from train.data.clips import sample_clips
-from train.evaluation.driver_folds import driver_folds
-from train.evaluation.sktdd_windows import DRIVERS_A_FOLD
+from train.evaluation.sktdd_windows import Data
 from train.model.checkpoint import load_model
 from train.model.export import export_bundle
-
-
-def with_split(archive: Archive, drivers: list[str], folder: Path) -> Archive:
-    """The archive with a column `fold`: these drivers are test, the others train. The frames are not copied."""
-    folder.mkdir()
-    for file in archive.path.iterdir():
-        if file.name != "clips.parquet":
-            (folder / file.name).symlink_to(file.resolve())
-    clips = pd.read_parquet(archive.path / "clips.parquet")
-    clips["fold"] = np.where(clips["subject"].isin(drivers), "test", "train")
-    clips.to_parquet(folder / "clips.parquet")
-    return Archive.open(folder)
 
 
 def judge(archive: Archive, run: Path, drivers: list[str], options: QuantizeOptions, folder: Path) -> dict[str, Any]:
@@ -55,7 +41,7 @@ def judge(archive: Archive, run: Path, drivers: list[str], options: QuantizeOpti
         name="fold",
         distraction=["distracted"],
     )
-    figures = quantize_bundle(bundle, with_split(archive, drivers, folder / "archive"), options).figures
+    figures = quantize_bundle(bundle, archive, options).figures
     return {"drivers": drivers} | figures
 
 
@@ -69,13 +55,14 @@ def main() -> None:
     # The latency is the same in every fold, and measured where the bundle is.
     workflow.cpu_latency = lambda *_: {}  # type: ignore[assignment]
     archive = Archive.open(given.archive)
-    folds = driver_folds(archive.clips["subject"].tolist(), DRIVERS_A_FOLD)
-    options = QuantizeOptions(samples=given.samples, force=True, compare=True)
+    folds = Data.open(archive, kinds=["labelled"]).folds()
     results = json.loads(given.json.read_text()) if given.json and given.json.is_file() else []
     for number, drivers in list(enumerate(folds))[len(results) :]:
         folder = Path(tempfile.mkdtemp())
         try:
-            results.append(judge(archive, given.work / f"seed0-fold{number}", drivers, options, folder))
+            fold = f"subject:{number}/{len(folds)}"
+            options = QuantizeOptions(samples=given.samples, force=True, compare=True, split=fold)
+            results.append(judge(archive, given.work / f"fold{number}" / "seed0", drivers, options, folder))
         finally:
             shutil.rmtree(folder)
         if given.json:

@@ -96,7 +96,7 @@ def main() -> None:
     logging.disable(logging.WARNING)
     bundle = Bundle.open(given.bundle)
     model = load_folded(bundle.model_path())
-    ours = insert_qdq(model, dict.fromkeys(ranged_tensors(layers(model)), 4.0))
+    ours = insert_qdq(model, layers(model), dict.fromkeys(ranged_tensors(layers(model)), 4.0))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         onnx.save(model, folder / "fp32.onnx")

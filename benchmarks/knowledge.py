@@ -33,6 +33,7 @@ from edge_c2vl.skeletons.windows import sliding, whole_clips
 from train.knowledge.bank import Bank
 from train.knowledge.kinematics import Describer
 from train.knowledge.spectrum import Preparation
+from train.metrics import mean_and_spread
 
 
 class Probe:
@@ -55,10 +56,8 @@ class Probe:
         nearest = KNeighborsClassifier(1, metric="cosine").fit(centred[self.train], self.labels[self.train])
         knn = nearest.score(centred[~self.train], self.labels[~self.train])
         test = self._linear(x, self.train, ~self.train)
-        return (
-            f"{name:<32} {x.shape[1]:>5}   {100 * np.mean(held):5.1f} ± {100 * np.std(held):.1f}   {100 * test:5.1f}"
-            f"   {100 * knn:5.1f}"
-        )
+        mean, spread = mean_and_spread([100 * share for share in held])
+        return f"{name:<32} {x.shape[1]:>5}   {mean:5.1f} ± {spread:.1f}   {100 * test:5.1f}   {100 * knn:5.1f}"
 
 
 def drivers(archive: Archive) -> None:

@@ -25,7 +25,9 @@ import nw_ucla_table as table
 
 from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
 from edge_c2vl.skeletons.windows import whole_clips
+from edge_c2vl.utils.atomic import write_file
 from edge_c2vl.utils.cache import default_cache
+from edge_c2vl.utils.scores import softmax
 from train.evaluation.models import CheckpointModel
 from train.evaluation.predictions import through
 from train.knowledge.bank import Bank
@@ -36,7 +38,7 @@ from train.knowledge.language import Language, Listener, language_of
 from train.knowledge.make import BankSettings, make_bank
 from train.knowledge.phrases import parse_labels
 from train.knowledge.text import TextEncoder, open_encoder
-from train.metrics import figures, softmax, spread
+from train.metrics import figures, mean_and_spread
 from train.model.checkpoint import LANGUAGE
 from train.pretrain import pretrain
 from train.trainer import CHECKPOINT, MODEL
@@ -90,9 +92,7 @@ class Bench:
         if not path.is_file():
             values = self._judge(choice, row, seed)
             path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_suffix(".tmp")
-            temporary.write_text(json.dumps(values, indent=1) + "\n")
-            temporary.replace(path)
+            write_file(path, json.dumps(values, indent=1) + "\n")
         return json.loads(path.read_text())
 
     def _trained(self, choice: str, row: str, seed: int) -> Path:
@@ -188,8 +188,8 @@ def _cell(found: list[dict[str, Any]], key: str, figure: str = "top1") -> str:
     known = [100 * values[key][figure] for values in found if key in values]
     if not known:
         return "not run"
-    mean, deviation = spread(known)
-    return f"{mean:.1f}" + ("" if len(known) < 2 else f" ± {deviation:.1f}")
+    mean, deviation = mean_and_spread(known)
+    return f"{mean:.1f}" + ("" if deviation is None else f" ± {deviation:.1f}")
 
 
 def main() -> None:

@@ -25,6 +25,7 @@ from edge_c2vl.bundle.bundle import Bundle
 from edge_c2vl.cameras.camera import open_camera
 from edge_c2vl.cameras.options import CameraOptions
 from edge_c2vl.inference.base import Backend
+from edge_c2vl.inference.model import ClipModel
 from edge_c2vl.inference.select import open_backend
 from edge_c2vl.monitoring.events import Decision
 from edge_c2vl.outputs.base import Sink
@@ -84,10 +85,7 @@ def main() -> None:
             pipeline = Pipeline(
                 camera,
                 pose,
-                backend,
-                labels=manifest.labels,
-                distraction=manifest.distraction,
-                clip=manifest.clip,
+                ClipModel(backend, manifest.labels, manifest.distraction, manifest.clip),
                 sinks=[ages],
             )
             summary = pipeline.run(asked.seconds)

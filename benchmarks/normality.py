@@ -1,7 +1,7 @@
 """What a driver's own normal driving is worth: sktDD, with and without, and how many minutes of it.
 
-    python -m train.recipes.sktdd sktdd-views.archive work --folds
-    python benchmarks/normality.py sktdd-views.archive work
+    sh train/recipes/sktdd.sh original_sktDD work bundle
+    python benchmarks/normality.py work/sktdd-views.archive work/figures
 
 The scores of the default bundle's folds (each driver scored by a model that never saw the driver) are combined with the
 distance from what was learnt of that driver and camera (edge_c2vl/monitoring/driver_baseline.py), in the way that a run
@@ -29,18 +29,21 @@ HOP_S = 2.0  # between two windows of normal driving
 
 @click.command()
 @click.argument("archive", type=click.Path(exists=True, path_type=Path))
-@click.argument("work", type=click.Path(exists=True, path_type=Path), required=False)
-def main(archive: Path, work: Path | None) -> None:
-    """Without WORK only how well somebody else is noticed."""
+@click.argument("report", type=click.Path(exists=True, path_type=Path), required=False)
+def main(archive: Path, report: Path | None) -> None:
+    """REPORT: that of edge-c2vl eval sktdd --protocol classifier. Without it only how well somebody else is noticed."""
     opened = Archive.open(archive)
-    if work is not None:
-        _worth(opened, work)
+    if report is not None:
+        _worth(opened, report)
     _somebody_else(opened)
 
 
-def _worth(opened: Archive, work: Path) -> None:
+def _worth(opened: Archive, report: Path) -> None:
     data = Data.open(opened)
-    probability = np.load(work / "scores.npy")[0]
+    told = pd.read_csv(report / "scores.csv")
+    assert len(told) == data.labelled.sum(), "the report is of another archive"
+    probability = np.full(len(data.labels), np.nan)
+    probability[data.labelled] = np.clip(told["seed0"], 1e-6, 1 - 1e-6)  # they stand there with six digits
     odds = np.log(probability / (1 - probability))
     clips = data.store.read(np.arange(len(data.labels)))
     postures = np.stack([posture(clip) for clip in clips])

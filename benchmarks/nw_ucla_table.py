@@ -28,13 +28,14 @@ import numpy as np
 
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.windows import whole_clips
+from edge_c2vl.utils.atomic import write_file
 from train.data.splits import few_labels
+from train.evaluation.judges import knn_predict, probe_scores
 from train.evaluation.probe import probe
-from train.evaluation.protocols import knn_predict, probe_scores
 from train.finetune import finetune
 from train.knowledge.bank import Bank
 from train.knowledge.kinematics import Describer
-from train.metrics import score, spread
+from train.metrics import mean_and_spread, score
 from train.pretrain import pretrain
 from train.settings.pretraining import ObjectiveSettings, PretrainSettings
 from train.settings.probe import ProbeSettings
@@ -156,9 +157,7 @@ class Table:
         _, make = self.rows()[row]
         values = make(row, seed)
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(values, indent=1) + "\n")
-        temporary.replace(path)
+        write_file(path, json.dumps(values, indent=1) + "\n")
         return values
 
     # What makes the figures of a row
@@ -259,8 +258,8 @@ class Table:
         cells = []
         for name in ("top1", "balanced", "knn"):
             known = [100 * value[name] for value in values if name in value]
-            mean, deviation = spread(known) if known else (float("nan"), float("nan"))
-            cells.append("" if not known else f"{mean:.1f}" + ("" if len(known) < 2 else f" ± {deviation:.1f}"))
+            mean, deviation = mean_and_spread(known) if known else (0.0, None)
+            cells.append("" if not known else f"{mean:.1f}" + ("" if deviation is None else f" ± {deviation:.1f}"))
         return f"| {text} | {' | '.join(cells)} | {len(values)} |"
 
 

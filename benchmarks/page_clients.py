@@ -27,6 +27,7 @@ import numpy as np
 from edge_c2vl.bundle.bundle import Bundle
 from edge_c2vl.cameras.camera import Frame, open_camera
 from edge_c2vl.cameras.options import CameraOptions
+from edge_c2vl.inference.model import ClipModel
 from edge_c2vl.inference.select import open_backend
 from edge_c2vl.monitoring.events import Decision
 from edge_c2vl.outputs.base import Sink
@@ -119,10 +120,7 @@ def measure(asked: argparse.Namespace) -> tuple[dict[bool, list[np.ndarray]], di
         pipeline = Pipeline(
             Loop(asked.video),
             pose,
-            backend,
-            labels=manifest.labels,
-            distraction=manifest.distraction,
-            clip=manifest.clip,
+            ClipModel(backend, manifest.labels, manifest.distraction, manifest.clip),
             sinks=[ages, page],
             hop_s=asked.hop,
         )

@@ -22,7 +22,7 @@ from edge_c2vl.pose import PoseEstimator
 from edge_c2vl.simulated.cameras import VIEWS
 from edge_c2vl.skeletons.clip import ClipBuffer
 from edge_c2vl.utils.progress import track
-from train.metrics import softmax
+from edge_c2vl.utils.scores import softmax
 
 ACTIVITIES = ("attentive", "phoning", "texting", "drinking")
 CAMERAS = ("inner_mirror", "a_column_co_driver", "steering_wheel", "a_column_driver", "kinect_color")

@@ -24,9 +24,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from edge_c2vl.skeletons.archive import Archive
-from train.evaluation.driver_folds import driver_folds, own_mean, table
-from train.evaluation.sktdd_windows import DRIVERS_A_FOLD, Data
-from train.recipes.sktdd import judge
+from train.evaluation.driver_folds import own_mean, table
+from train.evaluation.sktdd import judge
+from train.evaluation.sktdd_windows import Data
 
 
 def statistics(clips: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -59,7 +59,7 @@ def floors(data: Data, seed: int = 0, own_normal: bool = False) -> dict[str, Any
     for name, model in models(seed).items():
         known = np.nan_to_num(features) if name.startswith("logistic") else features
         scores = np.full((1, len(data.labels)), np.nan)
-        for drivers in driver_folds(data.scenes.driver.tolist(), DRIVERS_A_FOLD):
+        for drivers in data.folds():
             rows, tested = data.fold(drivers)
             weight = data.weights(rows) * len(rows)
             key = "sample_weight" if name.startswith("gradient") else "logisticregression__sample_weight"

@@ -26,18 +26,36 @@ import torch
 from numpy.typing import NDArray
 from sktdd_floors import statistics
 
+from edge_c2vl.settings.config_file import read_settings
 from edge_c2vl.skeletons.archive import Archive
-from train.evaluation.driver_folds import driver_folds, figures, frame_level
-from train.evaluation.protocols import one_class_scores
-from train.evaluation.sktdd_windows import DRIVERS_A_FOLD, Data
+from train.commands.finetune import SETTINGS as OF_FINETUNE
+from train.evaluation.driver_folds import figures, frame_level, mean_figures
+from train.evaluation.judges import one_class_scores
+from train.evaluation.sktdd_windows import Data
+from train.knowledge.bank import Bank
+from train.model.checkpoint import load_model
 from train.model.encoder import Encoder
 from train.model.inference import cached_features
-from train.recipes.sktdd import ENCODER, mean_of, pretrain_on
+from train.pretrain import pretrain
+from train.settings.pretraining import ObjectiveSettings, PretrainSettings
+from train.settings.training import LoopSettings
+from train.trainer import CHECKPOINT, MODEL
 
 Floats = NDArray[np.float64]
 WHOSE = ("others", "all", "own")
 # Joints are joined after the first block, as on NW-UCLA. ENCODER, which averages them, is level (docs/experiments.md).
+ENCODER, AUGMENT, *_ = read_settings({}, Path(__file__).parents[1] / "train/recipes/sktdd.yaml", *OF_FINETUNE)
 FORM = replace(ENCODER, graph_blocks=1, joined=64)
+PRETRAIN = PretrainSettings(frames=32, joints="upper", join=True, knowledge_size=256)
+LOOP = LoopSettings(
+    epochs=4,
+    batch_size=128,
+    learning_rate=2e-3,
+    precision="bf16-mixed",
+    accelerator="cpu",
+    threads=1,
+    tensorboard=False,
+)
 # What an encoder learns from, none of it of the test drivers.
 LEARNT = {"C2VL": ("normal",), "C2VL, labelled drives too": ("normal", "labelled")}
 
@@ -57,7 +75,7 @@ def scores(data: Data, values: list[Floats], whose: str) -> Floats:
     result = np.full(len(data.labels), np.nan)
     driver, camera = data.scenes.driver, data.scenes.camera
     usable = ~data.labelled & (data.store.confidence > 0)
-    for drivers, features in zip(driver_folds(driver.tolist(), DRIVERS_A_FOLD), values, strict=True):
+    for drivers, features in zip(data.folds(), values, strict=True):
         for one in drivers:
             others = {"others": ~np.isin(driver, drivers), "all": np.ones(len(driver), bool), "own": driver == one}
             for view in np.unique(camera):
@@ -65,6 +83,19 @@ def scores(data: Data, values: list[Floats], whose: str) -> Floats:
                 test = np.flatnonzero(data.labelled & (driver == one) & (camera == view))
                 result[test] = strangeness(features, normal, test)
     return result
+
+
+def pretrained(
+    archive: Archive, bank: Path, drivers: list[str], folder: Path, seed: int, kinds: tuple[str, ...]
+) -> Encoder:
+    """By C2VL on these kinds of recordings of all other drivers; made now unless the folder holds it."""
+    if not (folder / MODEL).is_file():
+        clips = archive.clips
+        rows = np.flatnonzero(clips["kind"].isin(kinds) & ~clips["subject"].isin(drivers))
+        settings = (FORM, AUGMENT, PRETRAIN, ObjectiveSettings(), replace(LOOP, seed=seed))
+        resume = (folder / CHECKPOINT).is_file()
+        pretrain(archive, folder, [Bank.open(bank)], *settings, rows=rows, resume=resume)
+    return load_model(folder)[0]
 
 
 def encoded(data: Data, encoder: Encoder) -> Floats:
@@ -87,7 +118,7 @@ def main(archive: Path, bank: Path, work: Path, seeds: int, output: Path | None)
             found.setdefault(name, []).append(figures(*frame_level(opened, data.store.windows, distance)))
     print("| features | learnt from | mirror | side window | dashboard | pooled | together |")
     print("|---|---|---|---|---|---|---|")
-    report = {name: mean_of(results) for name, results in found.items()}
+    report = {name: mean_figures(results) for name, results in found.items()}
     for name, result in report.items():
         cells = [
             f"{result[view]['auc']:.3f} ({result[view]['auc_drivers']:.3f} ± {result[view]['auc_spread']:.3f})"
@@ -101,7 +132,7 @@ def main(archive: Path, bank: Path, work: Path, seeds: int, output: Path | None)
 
 def distances(archive: Archive, data: Data, bank: Path, work: Path, seed: int) -> Iterator[tuple[str, Floats]]:
     """What stands in the table, and the distance of each window (N,)."""
-    folds = driver_folds(data.scenes.driver.tolist(), DRIVERS_A_FOLD)
+    folds = data.folds()
     torch.manual_seed(seed)
     posture = statistics(data.store.read(np.arange(len(data.labels)))).astype(np.float64)
     values = {
@@ -111,7 +142,7 @@ def distances(archive: Archive, data: Data, bank: Path, work: Path, seed: int) -
     for name, kinds in LEARNT.items():
         folders = [work / f"{'-'.join(kinds)}-seed{seed}-fold{fold}" for fold in range(len(folds))]
         values[name] = [
-            encoded(data, pretrain_on(archive, bank, drivers, folder, FORM, seed, kinds))
+            encoded(data, pretrained(archive, bank, drivers, folder, seed, kinds))
             for drivers, folder in zip(folds, folders, strict=True)
         ]
     for whose in WHOSE:

@@ -45,6 +45,7 @@ from soak import ScriptedPose
 
 from edge_c2vl.bundle.bundle import Bundle
 from edge_c2vl.inference.base import Backend
+from edge_c2vl.inference.model import ClipModel
 from edge_c2vl.inference.select import open_backend
 from edge_c2vl.monitoring.policy_settings import PolicySettings
 from edge_c2vl.outputs.jsonl import JsonLines
@@ -215,10 +216,7 @@ def measure(asked: argparse.Namespace) -> Iterator[tuple[tuple[str, ...], np.nda
         pipeline = Pipeline(
             Loop(asked.video),
             pose,
-            backend,
-            labels=manifest.labels,
-            distraction=manifest.distraction,
-            clip=manifest.clip,
+            ClipModel(backend, manifest.labels, manifest.distraction, manifest.clip),
             sinks=[ages, mqtt, pipe, events],
             hop_s=asked.hop,
             # All three levels within 1.5 s of distraction.

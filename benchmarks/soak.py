@@ -33,6 +33,7 @@ import psutil
 from edge_c2vl.bundle.bundle import Bundle
 from edge_c2vl.cameras.camera import open_camera
 from edge_c2vl.cameras.options import CameraOptions
+from edge_c2vl.inference.model import ClipModel
 from edge_c2vl.inference.select import open_backend
 from edge_c2vl.monitoring.events import Decision
 from edge_c2vl.monitoring.stats import Summary
@@ -146,10 +147,7 @@ def soak(asked: argparse.Namespace) -> tuple[np.ndarray, Summary]:
         pipeline = Pipeline(
             Source(asked.video, asked.fps),
             pose,
-            backend,
-            labels=manifest.labels,
-            distraction=manifest.distraction,
-            clip=manifest.clip,
+            ClipModel(backend, manifest.labels, manifest.distraction, manifest.clip),
             sinks=sinks,
             hop_s=asked.hop,
         )

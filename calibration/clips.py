@@ -18,7 +18,8 @@ from edge_c2vl.errors import ArchiveError, UsageError
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.clip import ClipSpec
 from edge_c2vl.skeletons.skeleton import Array
-from edge_c2vl.skeletons.windows import Windows, clip_of, sliding, whole_clips
+from edge_c2vl.skeletons.splits import Split, split_columns
+from edge_c2vl.skeletons.windows import Windows, clip_of, windows_of
 
 Ints = NDArray[np.int64]
 
@@ -131,20 +132,18 @@ def fingerprint(clips: Array) -> str:
 def _windows(archive: Archive, spec: ClipSpec, kind: str) -> Windows:
     if kind == "auto":
         kind = "whole" if archive.frame_labels(0) is None else "sliding"
-    return sliding(archive, None, spec.seconds, HOP_S) if kind == "sliding" else whole_clips(archive)
+    return windows_of(archive, None, spec.seconds if kind == "sliding" else 0.0, HOP_S)
 
 
 def _parts(archive: Archive, windows: Windows, split: str | None) -> tuple[NDArray[Any], dict[str, str]]:
     """The part ("train", "val", "test") that each window belongs to, and each part's name to read."""
     clips = archive.clips
-    splits = [name for name in clips.columns if set(clips[name].unique()) & {"train", "test"}]
+    splits = split_columns(archive)
     if split is None and len(splits) > 1:
         raise UsageError(f"{archive.path} has the splits {', '.join(splits)}: choose one with --split")
-    if split is not None and split not in splits:
-        raise UsageError(f"--split {split}: {archive.path} has {', '.join(splits) or 'no split'}")
     name = split or (splits[0] if splits else "")
     if name:
-        part = clips[name].to_numpy().astype(str)[windows.clip]
+        part = Split.of(archive, name).part[windows.clip]
         judging = "test" if (part == "test").any() else "val"
         choosing = f"{name} val" if judging == "test" and (part == "val").any() else f"{name} train, held apart"
         if judging == "val":  # then a part of train chooses

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edge_c2vl.inference.onnxruntime import OnnxRuntimeBackend
 from edge_c2vl.skeletons.skeleton import Array
+from edge_c2vl.utils.scores import top1_and_balanced
 
 BATCH = 32
 
@@ -56,9 +57,8 @@ def outputs_of(
 
 def accuracy(found: Outputs) -> dict[str, float]:
     """top1, and balanced: the mean over the classes that occur of the share of their clips that is right."""
-    right = found.decisions == found.labels
-    recalls = [right[found.labels == label].mean() for label in np.unique(found.labels)]
-    return {"top1": float(right.mean()), "balanced": float(np.mean(recalls)), "clips": len(right)}
+    top1, balanced = top1_and_balanced(found.decisions, found.labels)
+    return {"top1": top1, "balanced": balanced, "clips": len(found.labels)}
 
 
 def drop_points(reference: Outputs, found: Outputs) -> float:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,13 +82,19 @@ def layers(model: Any) -> list[Layer]:
     return found
 
 
-def ranged_tensors(found: list[Layer]) -> list[str]:
+def ranged_tensors(found: Sequence[Layer]) -> list[str]:
     """The tensors that need a threshold, each once."""
     return list(dict.fromkeys(name for layer in found for name in (layer.input, layer.ranged)))
 
 
-def insert_qdq(model: Any, thresholds: Mapping[str, float], floating: Collection[str] = ()) -> Any:
-    """A copy of the model with Q/DQ pairs around its convolutions, except around the nodes named in `floating`."""
+def insert_qdq(
+    model: Any, found: Sequence[Layer], thresholds: Mapping[str, float], floating: Collection[str] = ()
+) -> Any:
+    """A copy of the model with Q/DQ pairs around its convolutions, except around the nodes named in `floating`.
+
+    found: `layers(model)`. The copy is not checked, because a search makes one after another: `check_graph` does that
+    for the one that is kept.
+    """
     import onnx
     from onnx import numpy_helper
 
@@ -96,7 +102,7 @@ def insert_qdq(model: Any, thresholds: Mapping[str, float], floating: Collection
     result.CopyFrom(model)
     graph = result.graph
     weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    chosen = {layer.node: layer for layer in layers(model) if layer.node not in floating}
+    chosen = {layer.node: layer for layer in found if layer.node not in floating}
     nodes: list[Any] = []
     replaced: dict[str, str] = {}  # a convolution's output -> what its consumers read instead
 
@@ -106,7 +112,7 @@ def insert_qdq(model: Any, thresholds: Mapping[str, float], floating: Collection
         name = f"{tensor}/{tag}"
         graph.initializer.append(numpy_helper.from_array(scale, f"{name}/scale"))
         graph.initializer.append(numpy_helper.from_array(np.zeros(scale.shape, np.int8), f"{name}/zero"))
-        attributes = {} if axis is None else {"axis": axis}
+        attributes: dict[str, Any] = {} if axis is None else {"axis": axis}
         for kind, source, target in (
             ("QuantizeLinear", tensor, f"{name}/int8"),
             ("DequantizeLinear", f"{name}/int8", name),
@@ -132,8 +138,15 @@ def insert_qdq(model: Any, thresholds: Mapping[str, float], floating: Collection
     del graph.node[:]
     graph.node.extend(ordered)
     del graph.value_info[:]
-    onnx.checker.check_model(result, full_check=True)
     return result
+
+
+def check_graph(model: Any) -> Any:
+    """The model itself. Raises onnx.checker.ValidationError where ONNX's rules or shapes do not hold."""
+    import onnx
+
+    onnx.checker.check_model(model, full_check=True)
+    return model
 
 
 def to_fp16(model: Any) -> Any:
@@ -146,7 +159,6 @@ def to_fp16(model: Any) -> Any:
     copy.CopyFrom(model)
     half = convert_float_to_float16(copy, keep_io_types=True, node_block_list=_head(model))
     OnnxModel(half).topological_sort()  # the conversion leaves the cast of the input behind its consumers
-    onnx.checker.check_model(half, full_check=True)
     return half
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.evaluate import Outputs, accuracy, compare, drop_points, outputs
-from calibration.quantize import insert_qdq, layers
+from calibration.quantize import Layer, insert_qdq
 from calibration.ranges import CalibrationError
 from edge_c2vl.skeletons.skeleton import Array
 from edge_c2vl.utils.progress import track
@@ -33,14 +33,19 @@ class Sensitivity:
 
 
 def leave_one_out(
-    model: Any, thresholds: Mapping[str, float], clips: Clips, reference: Outputs, quantised: Outputs
+    model: Any,
+    layers: Sequence[Layer],
+    thresholds: Mapping[str, float],
+    clips: Clips,
+    reference: Outputs,
+    quantised: Outputs,
 ) -> list[Sensitivity]:
-    """One row a layer, the most sensitive first. reference: the FP32 model's outputs on `clips`; quantised: those of
-    the model with every layer in INT8."""
+    """One row a layer, the most sensitive first. layers: the model's convolutions. reference: the FP32 model's outputs
+    on `clips`; quantised: those of the model with every layer in INT8."""
     whole = compare(reference, quantised)["sqnr_logits_db"]
     rows = []
-    for layer in track(layers(model), "leaving out each layer"):
-        found = outputs(insert_qdq(model, thresholds, [layer.node]).SerializeToString(), *clips)
+    for layer in track(layers, "leaving out each layer"):
+        found = outputs(insert_qdq(model, layers, thresholds, [layer.node]).SerializeToString(), *clips)
         result = compare(reference, found)
         gain = result["sqnr_logits_db"] - whole
         rows.append(Sensitivity(layer.node, gain, accuracy(found)["balanced"], result["agreement"]))
@@ -49,6 +54,7 @@ def leave_one_out(
 
 def search(
     model: Any,
+    layers: Sequence[Layer],
     thresholds: Mapping[str, float],
     clips: Clips,
     reference: Outputs,
@@ -59,7 +65,7 @@ def search(
     on `clips` to fall by at most `max_drop` points. Raises CalibrationError where even all but one are not enough."""
     for count in range(len(order)):
         floating = list(order[:count])
-        found = outputs(insert_qdq(model, thresholds, floating).SerializeToString(), *clips)
+        found = outputs(insert_qdq(model, layers, thresholds, floating).SerializeToString(), *clips)
         if drop_points(reference, found) <= max_drop:
             return floating
     raise CalibrationError(

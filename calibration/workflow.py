@@ -16,7 +16,7 @@ from calibration import report as reporting
 from calibration import sensitivity
 from calibration.clips import ClipSet, divide, fingerprint
 from calibration.evaluate import BATCH, Outputs, accuracy, drop_points, outputs, outputs_of
-from calibration.quantize import Layer, insert_qdq, layers, load_folded, ranged_tensors, to_fp16
+from calibration.quantize import Layer, check_graph, insert_qdq, layers, load_folded, ranged_tensors, to_fp16
 from calibration.ranges import METHODS, CalibrationError, Histogram, observe, thresholds
 from edge_c2vl import plots
 from edge_c2vl.bundle.bundle import Bundle, Manifest, revise_bundle, write_bundle
@@ -97,21 +97,22 @@ def quantize_bundle(
     chosen = sets.selection.clips(), sets.selection.labels
     reference = outputs(bundle.model_path(), *chosen)
     ranges = thresholds(histograms, options.method)
-    quantised = outputs(insert_qdq(model, ranges).SerializeToString(), *chosen)
-    rows = sensitivity.leave_one_out(model, ranges, chosen, reference, quantised)
+    quantised = outputs(insert_qdq(model, found, ranges).SerializeToString(), *chosen)
+    rows = sensitivity.leave_one_out(model, found, ranges, chosen, reference, quantised)
     try:
-        floating = sensitivity.search(model, ranges, chosen, reference, [row.node for row in rows], options.max_drop)
+        order = [row.node for row in rows]
+        floating = sensitivity.search(model, found, ranges, chosen, reference, order, options.max_drop)
     except CalibrationError:
         if not options.force:
             raise
         floating = []
 
-    int8 = insert_qdq(model, ranges, floating).SerializeToString()
-    fp16 = to_fp16(model).SerializeToString()
+    int8 = check_graph(insert_qdq(model, found, ranges, floating)).SerializeToString()
+    fp16 = check_graph(to_fp16(model)).SerializeToString()
     models: dict[str, Path | bytes] = {"fp32": bundle.model_path(), "fp16": fp16, "int8": int8}
     if options.compare:
         for method in METHODS:
-            models[method] = insert_qdq(model, thresholds(histograms, method)).SerializeToString()
+            models[method] = insert_qdq(model, found, thresholds(histograms, method)).SerializeToString()
     judged = _judge(models, sets.evaluation)
     drop = drop_points(judged["fp32"], judged["int8"])
     figures: dict[str, Any] = {

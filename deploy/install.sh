@@ -34,9 +34,25 @@ do_ /opt/edge-c2vl/bin/pip install --quiet --upgrade pip
 do_ /opt/edge-c2vl/bin/pip install --quiet --constraint "$here/constraints.txt" "${here}[can,metrics,mqtt,web]"
 do_ install -d -m 0750 -o root -g edge-c2vl /etc/edge-c2vl
 [ -e /etc/edge-c2vl/environment ] || do_ install -m 0640 -o root -g edge-c2vl "$here/deploy/environment" /etc/edge-c2vl/environment
-[ -e /etc/edge-c2vl/settings.yaml ] || do_ install -m 0640 -o root -g edge-c2vl "$here/deploy/settings.yaml" /etc/edge-c2vl/settings.yaml
+config=/etc/edge-c2vl/config.yaml
+if [ ! -e "$config" ]; then
+  new=$config.new
+  if [ -n "$dry" ]; then
+    echo "$here/deploy/make-config.sh /etc/edge-c2vl /opt/edge-c2vl/bin/edge-c2vl > $new"
+  else
+    install -m 0640 -o root -g edge-c2vl /dev/null "$new"
+    if ! "$here/deploy/make-config.sh" /etc/edge-c2vl /opt/edge-c2vl/bin/edge-c2vl >"$new"; then
+      rm -f "$new"
+      fail "CAMERA and OPTIONS in /etc/edge-c2vl/environment are no options of this version: mend them, and run $0 again"
+    fi
+    if grep -qsE '^(CAMERA|OPTIONS)=' /etc/edge-c2vl/environment || [ -e /etc/edge-c2vl/settings.yaml ]; then
+      echo "install.sh: CAMERA and OPTIONS of /etc/edge-c2vl/environment, and settings.yaml, are in $config now and read there alone" >&2
+    fi
+  fi
+  do_ mv "$new" "$config"
+fi
 do_ install -D -m 0644 "$here/docs/jetson.md" /usr/share/doc/edge-c2vl/jetson.md
 do_ install -m 0644 "$here/deploy/edge-c2vl.service" /etc/systemd/system/edge-c2vl.service
 do_ systemctl daemon-reload
 do_ /opt/edge-c2vl/bin/edge-c2vl doctor || true
-echo "Now name the camera in /etc/edge-c2vl/environment, then: systemctl enable --now edge-c2vl"
+echo "Now name the camera in $config, then: systemctl enable --now edge-c2vl"

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edge_c2vl.errors import UsageError
-from edge_c2vl.names import short
 from edge_c2vl.skeletons.skeleton import NTU25, Array
+from edge_c2vl.utils.atomic import whole_file
 from edge_c2vl.utils.cache import default_cache
 
 Figure = Any  # matplotlib.figure.Figure
@@ -42,12 +42,10 @@ def save(figure: Figure, path: Path) -> None:
     kind = path.suffix.removeprefix(".").lower()
     if kind not in ("png", "pdf", "svg"):
         raise UsageError(f"no picture could be written to {path}: its name has to end in .png, .pdf or .svg")
-    temporary = path.with_name(f".{short(path.name)}")
     try:
-        figure.savefig(temporary, dpi=DPI, format=kind, metadata=_same_each_time(kind))
-        temporary.replace(path)
+        with whole_file(path) as part:
+            figure.savefig(part, dpi=DPI, format=kind, metadata=_same_each_time(kind))
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise UsageError(f"no picture could be written to {path}: {error.strerror}") from None
 
 

@@ -9,8 +9,8 @@ from click.testing import CliRunner
 from cli import edge_c2vl
 from edge_c2vl.commands.lazy import find
 from edge_c2vl.errors import UsageError
+from edge_c2vl.settings.config_file import read_settings
 from train.commands.eval import LIVE
-from train.settings.flags import read_settings
 from train.settings.training import AugmentSettings
 
 
@@ -67,5 +67,5 @@ def test_run_says_so_in_one_line_and_does_not_start(arguments: tuple[str, str]) 
 def test_a_file_of_training_settings_refuses_them_too(tmp_path, value: str) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(f"shear: {value}\n")
-    with pytest.raises(UsageError, match="shear must be a finite number"):
+    with pytest.raises(UsageError, match="shear is a finite number"):
         read_settings({}, path, AugmentSettings)

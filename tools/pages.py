@@ -17,14 +17,17 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from edge_c2vl.bundle.bundle import Bundle  # noqa: E402
-from train.settings.flags import flag  # noqa: E402
+from edge_c2vl.runtime.settings import RunSettings  # noqa: E402
+from edge_c2vl.settings.fields import flag, groups_of  # noqa: E402
+from edge_c2vl.settings.flags import title_of  # noqa: E402
 from train.settings.pretraining import ObjectiveSettings, PretrainSettings  # noqa: E402
 from train.settings.probe import ProbeSettings  # noqa: E402
 from train.settings.training import AugmentSettings, DataSettings, EncoderSettings, LoopSettings  # noqa: E402
 
 BEGIN, END = "<!-- made by tools/pages.py -->", "<!-- end -->"
 
-SETTINGS = {
+SETTINGS: dict[str, tuple[type, str]] = {
+    **{f"run: {title_of(group)}": (group, "`run`") for group in groups_of(RunSettings)},
     "Encoder": (EncoderSettings, "`pretrain`, `finetune`"),
     "Augmentation": (AugmentSettings, "`pretrain`, `finetune`"),
     "Data": (DataSettings, "`finetune`"),
@@ -52,7 +55,7 @@ def settings() -> str:
 def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, float) else str(value) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value or ("none" if value in (None, "") else value))
 
 
 def model_card() -> str:

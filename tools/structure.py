@@ -25,6 +25,7 @@ ORDER = {
         "names",
         "errors",
         "device utils",
+        "settings",
         "skeletons speed",
         "bundle simulated",
         "cameras inference",
@@ -40,7 +41,7 @@ ORDER = {
     ),
     "train": (
         "environment metrics processes settings",
-        "data",
+        "data fabric",
         "model",
         "methods",
         "trainer",

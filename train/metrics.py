@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edge_c2vl.errors import UsageError
+from edge_c2vl.utils.scores import top1_and_balanced
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -41,9 +42,10 @@ def figures(labels: ArrayLike, probabilities: ArrayLike) -> Figures:
     labels, probabilities = np.asarray(labels, np.int64), np.asarray(probabilities, np.float64)
     matrix = confusion(labels, probabilities.argmax(axis=1), probabilities.shape[1])
     right = probabilities.argmax(axis=1) == labels
+    top1, balanced = top1_and_balanced(probabilities.argmax(axis=1), labels)
     return Figures(
-        top1=float(right.mean()),
-        balanced=balanced_accuracy(matrix),
+        top1=top1,
+        balanced=balanced,
         ece=calibration_error(probabilities.max(axis=1), right),
         n=len(labels),
         classes=int((matrix.sum(axis=1) > 0).sum()),
@@ -58,17 +60,6 @@ def confusion(labels: ArrayLike, predicted: ArrayLike, classes: int) -> Ints:
     if min(labels.min(), predicted.min()) < 0 or max(labels.max(), predicted.max()) >= classes:
         raise UsageError(f"accuracy needs labels from 0 to {classes - 1}: a clip without a label cannot be right")
     return np.bincount(labels * classes + predicted, minlength=classes * classes).reshape(classes, classes)
-
-
-def recalls(matrix: Ints) -> Floats:
-    """(K,), NaN for a class that does not occur."""
-    counts = matrix.sum(axis=1)
-    return np.divide(matrix.diagonal(), counts, out=np.full(len(matrix), np.nan), where=counts > 0)
-
-
-def balanced_accuracy(matrix: Ints) -> float:
-    """Mean recall of the classes that occur."""
-    return float(np.nanmean(recalls(matrix)))
 
 
 def per_class(matrix: Ints, names: Sequence[str]) -> list[dict[str, Any]]:
@@ -135,13 +126,6 @@ def mean_and_spread(values: Sequence[float]) -> tuple[float, float | None]:
     return mean, math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
 
 
-def softmax(logits: ArrayLike) -> Floats:
-    """(N, K) -> probabilities (N, K)."""
-    logits = np.asarray(logits, np.float64)
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
-
-
 @dataclass(frozen=True)
 class Scores:
     """top1 and balanced (the mean of each class's recall, over the classes that occur) as shares; n clips."""
@@ -158,14 +142,7 @@ def score(predicted: Ints, labels: Ints) -> Scores:
     """Raises UsageError where a label is -1: it cannot be right or wrong."""
     if len(labels) == 0 or (labels < 0).any():
         raise UsageError("accuracy needs at least one clip, and a label for each")
-    right = predicted == labels
-    recalls = [right[labels == label].mean() for label in np.unique(labels)]
-    return Scores(float(right.mean()), float(np.mean(recalls)), len(labels))
-
-
-def spread(values: list[float]) -> tuple[float, float]:
-    """Mean and sample standard deviation; the latter is NaN for one value: nothing is known of it then."""
-    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+    return Scores(*top1_and_balanced(predicted, labels), len(labels))
 
 
 def roc_auc(scores: NDArray[np.float64], strange: NDArray[np.bool_]) -> float:

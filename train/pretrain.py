@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,21 +14,21 @@ import torch
 from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.clip import ClipSpec
-from edge_c2vl.skeletons.windows import sliding, whole_clips
+from edge_c2vl.skeletons.splits import Rows, Split
+from edge_c2vl.skeletons.windows import windows_of
 from train.data.augment import Augment
 from train.data.clips import ClipStore, Loader
-from train.data.splits import joints_of, train_rows
+from train.data.splits import joints_of
+from train.fabric import make_fabric
 from train.knowledge.bank import Bank
 from train.knowledge.gather import gather_knowledge
 from train.knowledge.language import SAMPLE
 from train.methods.base import Task
-from train.methods.c2vl import C2VL
-from train.methods.skeleton_clr import SkeletonCLR
 from train.model.checkpoint import LANGUAGE, About, save_model
-from train.model.encoder import Encoder
-from train.settings.pretraining import ObjectiveSettings, PretrainSettings
+from train.model.encoder import make_encoder
+from train.settings.pretraining import METHODS, ObjectiveSettings, PretrainSettings
 from train.settings.training import AugmentSettings, EncoderSettings, LoopSettings
-from train.trainer import MODEL, Trainer, make_fabric
+from train.trainer import MODEL, Trainer
 
 
 def pretrain(
@@ -39,20 +41,23 @@ def pretrain(
     objective: ObjectiveSettings,
     loop: LoopSettings,
     *,
+    rows: Rows | None = None,
     resume: bool = False,
     cache: Path | None = None,
 ) -> dict[str, float]:
     """Trains into the run folder; returns the figures of the last epoch (none for a random encoder).
 
-    Labels are never read. banks: one of each kind (language, vision), whose windows are the clips; other methods take
-    whole recordings, or windows of `seconds`. Raises UsageError and BankError where archive and banks do not fit.
+    Labels are never read. rows: the recordings to learn from, instead of the train part of pretraining.split; windows
+    in which nobody is seen are left out. banks: one of each kind (language, vision), whose windows are the clips; other
+    methods take whole recordings, or windows of `seconds`. Raises UsageError and BankError where archive and banks do
+    not fit.
     """
+    rows = Split.of(archive, pretraining.split).rows("train") if rows is None else rows
     fabric = make_fabric(loop)
     torch.manual_seed(loop.seed)
-    rows = train_rows(archive, pretraining.split)
     seconds = max([pretraining.seconds, *(float(bank.meta.get("seconds", 0)) for bank in banks)])
-    language = None
-    if pretraining.method == "c2vl":
+    method, language, knowledge = METHODS[pretraining.method], None, {}
+    if method.knowledge:
         windows, knowledge, language = gather_knowledge(archive, rows, banks, pretraining, loop.seed)
         if "language" in knowledge and not pretraining.hidden:
             # The embedding is then the projector, and words and clips can be compared after training.
@@ -60,18 +65,18 @@ def pretrain(
     elif banks:
         raise UsageError(f"--bank has no use in --method {pretraining.method}")
     else:
-        windows = sliding(archive, rows, seconds, pretraining.hop_s) if seconds else whole_clips(archive, rows)
+        windows = windows_of(archive, rows, seconds, pretraining.hop_s)
     spec = ClipSpec(
         frames=pretraining.frames,
         seconds=seconds or ClipSpec().seconds,
         dimensions=archive.meta["dimensions"],
         facing=pretraining.facing,
-        joints=joints_of(archive),
+        joints=joints_of(archive, pretraining.joints),
     )
-    network = Encoder(encoder)
-    method = pretraining.method if pretraining.method != "c2vl" else f"c2vl with {', '.join(sorted(knowledge))}"
-    about = About(encoder, spec, [], f"{archive.meta['source']}, without labels ({method})", [archive.meta["licence"]])
-    if pretraining.method == "random":
+    network = make_encoder(encoder)
+    how = pretraining.method + (f" with {', '.join(sorted(knowledge))}" if knowledge else "")
+    about = About(encoder, spec, [], f"{archive.meta['source']}, without labels ({how})", [archive.meta["licence"]])
+    if not method.task:
         if (folder / MODEL).exists():
             raise UsageError(f"{folder} holds a run already: name another folder")
         if fabric.is_global_zero:
@@ -79,30 +84,22 @@ def pretrain(
         return {}
     with fabric.rank_zero_first():
         store = ClipStore.open(archive, windows, spec, cache)
+    seen = np.flatnonzero(store.confidence > 0)
     loader = Loader(
         store,
-        np.arange(len(store)),
+        seen,
         loop.batch_size,
         loop.seed,
         # Windows of a long drive are as many samples; a recording and its crops are one.
-        groups=None if seconds else windows.clip,
+        groups=None if seconds else windows.clip[seen],
         rank=fabric.global_rank,
         processes=fabric.world_size,
     )
     vary = Augment(augment, spec.dimensions)
-    task: Task
-    if pretraining.method == "c2vl":
-        task = C2VL(network, knowledge, vary, objective, pretraining.hidden, pretraining.ema_momentum)
-    else:
-        task = SkeletonCLR(
-            network,
-            vary,
-            pretraining.projection,
-            pretraining.key_queue,
-            pretraining.key_temperature,
-            pretraining.ema_momentum,
-        )
-    recorded = {"augment": asdict(augment), "pretraining": asdict(pretraining)}
+    module, function = method.task.split(":")
+    make_task = getattr(import_module(module), function)
+    task: Task = make_task(network, vary, knowledge, pretraining, objective)
+    recorded: dict[str, Any] = {"augment": asdict(augment), "pretraining": asdict(pretraining)}
     recorded |= {"objective": asdict(objective), "banks": [str(bank.path) for bank in banks]}
     run = Trainer(network, task, loader, loop, folder, about, fabric, recorded)
     trained = run.run(resume)

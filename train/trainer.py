@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import signal
 import threading
 import time
@@ -24,16 +23,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from edge_c2vl.errors import UsageError
+from edge_c2vl.utils.atomic import write_file
 from edge_c2vl.utils.progress import track
 from train.data.clips import Batch, Loader
 from train.environment import describe_environment
+from train.fabric import gather, make_fabric
 from train.methods.base import Task
 from train.model.checkpoint import (
     About,
@@ -104,7 +105,7 @@ class Trainer:
     @property
     def result(self) -> Encoder:
         """The encoder that the run is for: the moving average of its weights where there is one."""
-        return self.encoder if self.average is None else self.average.module
+        return self.encoder if self.average is None else cast(Encoder, self.average.module)
 
     def run(self, resume: bool = False) -> Encoder:
         """Trains to the end; returns `result` in eval mode. resume=True goes on from the folder's checkpoint, to more
@@ -189,7 +190,7 @@ class Trainer:
 
     def save(self) -> None:
         """Writes the checkpoint. With several processes, all of them call it: each adds its random state."""
-        random = _gather(torch.get_rng_state(), self.fabric.device)
+        random = gather(torch.get_rng_state(), self.fabric.device)
         if not self.folder or not self.fabric.is_global_zero:
             return
         tensors = {f"encoder.{name}": tensor for name, tensor in self.encoder.state_dict().items()}
@@ -272,7 +273,7 @@ class Trainer:
         kept = self.recorded | {"loop": asdict(self.settings), "environment": describe_environment()}
         if self.about:
             kept["model"] = self.about.to_json()
-        (self.folder / SETTINGS).write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        write_file(self.folder / SETTINGS, json.dumps(kept, indent=1) + "\n")
 
     def _log(self, values: dict[str, float], board: Any) -> None:
         self.metrics.append(values)
@@ -312,37 +313,6 @@ class Trainer:
                 signal.signal(number, handler)
 
 
-def _gather(state: Tensor, device: torch.device) -> Tensor:
-    """(S,) of each process -> (processes, S)."""
-    if not torch.distributed.is_initialized():
-        return state[None]
-    mine = state.to(device)
-    parts = [torch.empty_like(mine) for _ in range(torch.distributed.get_world_size())]
-    torch.distributed.all_gather(parts, mine)
-    return torch.stack(parts).cpu()
-
-
-def make_fabric(settings: LoopSettings) -> Any:
-    """Lightning Fabric, launched: under torchrun one process of several."""
-    from lightning_fabric import Fabric
-
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
-    # torchrun has started the processes already and says how many.
-    devices = int(os.environ.get("LOCAL_WORLD_SIZE", settings.devices))
-    nodes = int(os.environ.get("GROUP_WORLD_SIZE", settings.nodes))
-    fabric = Fabric(
-        accelerator=settings.accelerator,
-        devices=devices,
-        num_nodes=nodes,
-        precision=settings.precision,
-        # Not every task uses every head of the encoder.
-        strategy="ddp_find_unused_parameters_true" if devices * nodes > 1 else "auto",
-    )
-    fabric.launch()
-    return fabric
-
-
 def make_optimiser(module: nn.Module, settings: LoopSettings) -> torch.optim.Optimizer:
     """AdamW, or SGD with Nesterov momentum 0.9. Biases, norms, temperatures and edge weights are not decayed."""
     trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
@@ -367,4 +337,4 @@ def evaluate(task: Task, encoder: Encoder) -> dict[str, float]:
 
 
 def _write_lines(path: Path, values: list[dict[str, float]]) -> None:
-    path.write_text("".join(json.dumps(line) + "\n" for line in values), encoding="utf-8")
+    write_file(path, "".join(json.dumps(line) + "\n" for line in values))

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from edge_c2vl.commands.options import Number, json_option
+from edge_c2vl.commands.options import json_option
+from edge_c2vl.settings.flags import Number
 
 
 @click.command()
@@ -37,7 +38,11 @@ from edge_c2vl.commands.options import Number, json_option
     metavar="POINTS",
     help="Points of balanced accuracy that INT8 may lose; layers stay in floating point until it does not.",
 )
-@click.option("--split", metavar="COLUMN", help="The archive's column of train, val and test.  [default: its only one]")
+@click.option(
+    "--split",
+    metavar="COLUMN",
+    help="The archive's column of train, val and test, or subject:K/N.  [default: its only column]",
+)
 @click.option(
     "--windows",
     type=click.Choice(["auto", "whole", "sliding"]),

@@ -18,6 +18,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -145,7 +146,7 @@ class Bundle:
         for name in models:
             _check_model(folder, name, manifest, mend)
         bundle = cls(folder, manifest)
-        _ = bundle.words  # read once, so that words that do not fit are told now
+        _ = bundle.words  # so that words that do not fit are told now
         return bundle
 
     def model_path(self, precision: str = "fp32") -> Path:
@@ -161,9 +162,9 @@ class Bundle:
         """Those of PRECISIONS that there is a model of."""
         return [name for name in PRECISIONS if f"model.{name}.onnx" in self.manifest.files]
 
-    @property
+    @cached_property
     def words(self) -> TextLabels | None:
-        """The labels in words; None where there are none. Raises BundleError where they do not fit the model."""
+        """The labels in words, read once; None where there are none. Raises BundleError where they do not fit."""
         if WORDS not in self.manifest.files:
             return None
         return TextLabels.read(self.path / WORDS, self.manifest.embedding_size)

@@ -16,16 +16,11 @@ import numpy as np
 from edge_c2vl.errors import BundleError
 from edge_c2vl.skeletons.skeleton import Array
 from edge_c2vl.utils.arrays import ERRORS, NpzFile
+from edge_c2vl.utils.scores import softmax
 
 FILE = "words.npz"
 FORMAT_VERSION = 1
 _TEXTS = ("labels", "distraction", "descriptions", "encoder")
-
-
-def softmax(scores: Array) -> Array:
-    """Of one row of scores (K,)."""
-    powers = np.exp(scores - scores.max())
-    return powers / powers.sum()
 
 
 @dataclass(frozen=True)

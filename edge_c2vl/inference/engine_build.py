@@ -7,7 +7,7 @@ strongly typed, so the types stand in the file (Q/DQ in model.int8.onnx, FP16 te
 from __future__ import annotations
 
 import hashlib
-import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -23,6 +23,7 @@ from edge_c2vl.inference.base import Backend
 from edge_c2vl.names import utf8_name
 from edge_c2vl.skeletons.skeleton import Array
 from edge_c2vl.utils.arrays import ERRORS, NpzFile
+from edge_c2vl.utils.atomic import write_file
 from edge_c2vl.utils.cache import default_cache
 
 Say = Callable[[str], None]
@@ -169,11 +170,13 @@ def build_optimised(bundle: Bundle, precision: str, threads: int, say: Say = lam
         onnxruntime=onnxruntime.__version__,
         model_sha256=bundle.manifest.files[model.name]["sha256"],
     )
-    revised, engine = _with_engine(bundle, replace(engine, measured=measured), content)
     say("measuring every precision, each in processes of its own")
-    latency = cpu_latency(revised, threads)
+    with tempfile.TemporaryDirectory() as folder:
+        # On a copy, for the bundle itself changes once, when everything is known.
+        copied = Bundle(Path(shutil.copytree(bundle.path, Path(folder) / "copy")), bundle.manifest)
+        latency = cpu_latency(_with_engine(copied, replace(engine, measured=measured), content)[0], threads)
     measured_all = {**bundle.manifest.latency, device: latency}
-    return _with_engine(revised, replace(engine, measured=measured | latency[precision]), content, latency=measured_all)
+    return _with_engine(bundle, replace(engine, measured=measured | latency[precision]), content, latency=measured_all)
 
 
 def best_precision(bundle: Bundle, wanted: str) -> str:
@@ -346,6 +349,4 @@ def _read(path: Path) -> bytes:
 
 def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    temporary.replace(path)
+    write_file(path, content)

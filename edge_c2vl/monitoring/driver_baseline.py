@@ -11,8 +11,6 @@ One-class by Mahalanobis distance; on sktDD the largest single gain (docs/result
 from __future__ import annotations
 
 import math
-import os
-import tempfile
 import warnings
 from collections import deque
 from collections.abc import Mapping
@@ -23,10 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.errors import EdgeC2VLError
-from edge_c2vl.names import short
 from edge_c2vl.skeletons.clip import Clip
 from edge_c2vl.skeletons.skeleton import NTU25, Array
 from edge_c2vl.utils.arrays import ERRORS, NpzFile
+from edge_c2vl.utils.atomic import whole_file
+from edge_c2vl.utils.files import PRIVATE_FILE
 
 Floats = NDArray[np.float64]
 
@@ -135,14 +134,8 @@ class DriverBaseline:
         """Writes the file whole or not at all, readable by this user only: a posture tells who drives."""
         path = Path(path)
         try:
-            descriptor, part = tempfile.mkstemp(prefix=f".{short(path.name)}.", dir=path.parent)
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    np.savez(file, format_version=FORMAT_VERSION, **vars(self))
-                os.replace(part, path)
-            except BaseException:
-                Path(part).unlink(missing_ok=True)
-                raise
+            with whole_file(path, PRIVATE_FILE) as part, part.open("wb") as file:
+                np.savez(file, format_version=FORMAT_VERSION, **vars(self))
         except OSError as error:
             raise EdgeC2VLError(f"{path}: cannot be written: {error.strerror}") from None
 

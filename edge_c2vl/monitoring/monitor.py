@@ -5,22 +5,22 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from edge_c2vl.bundle.text_labels import TextLabels, softmax
-from edge_c2vl.inference.base import Backend
+from edge_c2vl.inference.model import ClipModel
 from edge_c2vl.monitoring.apply_baseline import Personal, Personaliser
 from edge_c2vl.monitoring.events import Alert, Decision, Episode, StateChange
 from edge_c2vl.monitoring.policy import Observation, Policy, State, Status
 from edge_c2vl.monitoring.policy_settings import PolicySettings
 from edge_c2vl.monitoring.standing import Level, Reason, loudest_first
 from edge_c2vl.monitoring.stats import Summary, Timings
-from edge_c2vl.skeletons.clip import Clip, ClipSpec
+from edge_c2vl.skeletons.clip import Clip
 from edge_c2vl.skeletons.skeleton import Array
 from edge_c2vl.speed.base import Speed
+from edge_c2vl.utils.scores import softmax
 
 log = logging.getLogger("edge_c2vl")
 
@@ -41,33 +41,24 @@ class MonitorInput:
 class DriverMonitor:
     """Runs the encoder and the policy, and keeps the thread of states and alerts. For one thread at a time.
 
-    labels, distraction: the trained classifier's. words: labels in words, told beside them; with by_words they are what
-    is decided by, instead of the classifier. alerts=False: no alert is ever raised.
+    alerts=False: no alert is ever raised.
     """
 
     def __init__(
         self,
-        backend: Backend,
-        labels: Sequence[str],
-        distraction: Sequence[str],
-        spec: ClipSpec,
+        model: ClipModel,
         policy: PolicySettings | None,
         speed: Speed,
         personaliser: Personaliser,
         timings: Timings,
         summary: Summary,
-        words: TextLabels | None = None,
-        by_words: bool = False,
         alerts: bool = True,
     ) -> None:
-        if words is not None and by_words:
-            labels, distraction = words.labels, words.distraction
-        self.policy = Policy(list(distraction), policy)
+        self.policy = Policy(model.distraction, policy)
         self.run_id = uuid.uuid4().hex[:12]
-        self._backend, self._labels, self._spec, self._speed = backend, list(labels), spec, speed
-        self._personaliser, self._distraction = personaliser, frozenset(distraction)
-        self._timings, self._summary = timings, summary
-        self._words, self._by_words, self._raises = words, by_words and words is not None, alerts
+        self._model, self._speed = model, speed
+        self._personaliser, self._distraction = personaliser, frozenset(model.distraction)
+        self._timings, self._summary, self._raises = timings, summary, alerts
         self._episode: Episode | None = None
         self._newest: Decision | None = None
         self._standing: Mapping[Reason, Level] = {}
@@ -78,16 +69,16 @@ class DriverMonitor:
     def decide(self, job: MonitorInput) -> list[Decision | StateChange | Alert]:
         """The decision first, then what it changes."""
         # A window that is still filling has seen the arms in less of its length for no fault of theirs.
-        arms_seen = not job.blind and job.clip.arms >= self._spec.min_arms * job.fill
+        arms_seen = not job.blind and job.clip.arms >= self._model.clip.min_arms * job.fill
         encoded, encoder_ms = self._encode(job.clip) if arms_seen else (None, None)
         personal, words = Personal({}), None
         if encoded is not None:
             logits, embedding = encoded
-            words = None if self._words is None else self._words.probabilities(embedding)
-            if words is not None and self._by_words:
+            words = None if self._model.words is None else self._model.words.probabilities(embedding)
+            if words is not None and self._model.by_words:
                 probabilities = words
             else:
-                probabilities = dict(zip(self._labels, softmax(logits).tolist(), strict=True))
+                probabilities = dict(zip(self._model.labels, softmax(logits).tolist(), strict=True))
             personal = self._personaliser.look(job.clip, job.timestamp_s, probabilities, self._distraction)
             # It stands while nothing can be judged.
             self._elsewhere = personal.elsewhere
@@ -157,10 +148,10 @@ class DriverMonitor:
         if not clip.data.any():
             return None, None
         started = time.perf_counter()
-        logits, embedding = (output[0] for output in self._backend.infer(clip.data[None]))
+        logits, embedding = (output[0] for output in self._model.backend.infer(clip.data[None]))
         encoder_ms = (time.perf_counter() - started) * 1e3
         self._timings.add("encoder", encoder_ms)
-        if not np.isfinite(logits).all() or (self._words is not None and not np.isfinite(embedding).all()):
+        if not np.isfinite(logits).all() or (self._model.words is not None and not np.isfinite(embedding).all()):
             # Nothing to judge by, and the policy's filter would never forget it.
             if not self._complained:
                 log.warning('the encoder\'s answer is no number; the state is "cannot see" while that lasts')

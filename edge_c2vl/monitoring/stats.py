@@ -81,14 +81,16 @@ class Timings:
 
 @dataclass
 class Summary:
-    """`decided`: number of decisions by state. `in_words`: by nearest phrase, where the bundle has labels in words.
-    `states_s`: seconds of recording spent in each state; `unwatched_s`: those between decisions so far apart that
-    nobody knows the state. `stages`: latency of each stage in milliseconds (see `stats.Timings.table`). `wall_s`: the
-    whole run; `seeing_s`: from the first frame to the last. `rss_mb`: the process's memory at the end. `outputs_down`:
-    outputs that could not be opened up to the end, and why."""
+    """`frames`: looked at; `skipped_frames`: left out, because the pose has a rate of its own or to spare the machine;
+    `dropped_frames`: came too fast. `decided`: number of decisions by state. `in_words`: by nearest phrase, where the
+    bundle has labels in words. `states_s`: seconds of recording spent in each state; `unwatched_s`: those between
+    decisions so far apart that nobody knows the state. `stages`: latency of each stage in milliseconds (see
+    `stats.Timings.table`). `wall_s`: the whole run; `seeing_s`: from the first frame to the last. `rss_mb`: the
+    process's memory at the end. `outputs_down`: outputs that could not be opened up to the end, and why."""
 
     frames: int = 0
     poses: int = 0
+    skipped_frames: int = 0
     dropped_frames: int = 0
     decisions: int = 0
     alerts: int = 0
@@ -122,9 +124,10 @@ class Summary:
     def to_text(self) -> str:
         share = f" ({self.poses / self.frames:.0%})" if self.frames else ""
         dropped = f", {self.dropped_frames} dropped" if self.dropped_frames else ""
+        skipped = f", {self.skipped_frames} left out" if self.skipped_frames else ""
         states = ", ".join(f"{state} {count}" for state, count in self.decided.items()) or "none"
         lines = [
-            f"frames     {self.frames} in {self.wall_s:.1f} s ({self.fps:.1f} a second{dropped})",
+            f"frames     {self.frames} in {self.wall_s:.1f} s ({self.fps:.1f} a second{skipped}{dropped})",
             f"poses      {self.poses}{share}",
             f"decisions  {self.decisions}: {states}",
             f"alerts     {self.alerts}",

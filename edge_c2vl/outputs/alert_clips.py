@@ -15,12 +15,11 @@ from edge_c2vl.errors import OutputError
 from edge_c2vl.monitoring.events import Alert, SeenSkeleton
 from edge_c2vl.monitoring.standing import Level, Reason
 from edge_c2vl.outputs.base import Sink
-from edge_c2vl.utils.atomic import is_hidden
-from edge_c2vl.utils.files import PRIVATE_FOLDER
+from edge_c2vl.utils.atomic import PART, is_hidden, whole_file
+from edge_c2vl.utils.files import PRIVATE_FILE, PRIVATE_FOLDER
 
 # A clip that is not complete yet is written anew this often, so that a crash takes no more than that from it.
 RENEW_S = 1.0
-_PART = ".part"
 
 
 class SkeletonClips(Sink):
@@ -40,7 +39,7 @@ class SkeletonClips(Sink):
             self._held = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
             # What a run that was killed has left; another run that keeps clips here holds the folder.
             if _holds(self._held, fcntl.LOCK_EX):
-                for part in self._folder.glob(f".*{_PART}"):
+                for part in self._folder.glob(f".*{PART}"):
                     part.unlink(missing_ok=True)
             _holds(self._held, fcntl.LOCK_SH)
             tempfile.TemporaryFile(dir=self._folder).close()  # a disk that takes no files is told of now
@@ -93,20 +92,14 @@ class SkeletonClips(Sink):
         missing = np.zeros((33, 4), np.float32)
         frames = [missing if seen.landmarks is None else seen.landmarks for seen in around]
         target = self._folder / f"{alert.run}-{alert.number:06d}.npz"
-        descriptor, part = tempfile.mkstemp(prefix=".", suffix=_PART, dir=self._folder)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                np.savez_compressed(
-                    file,
-                    skeletons=np.stack(frames) if frames else np.zeros((0, 33, 4), np.float32),
-                    timestamps_s=np.array([seen.timestamp_s for seen in around]),
-                    alert_s=alert.timestamp_s,
-                    alert=json.dumps(alert.to_json()),
-                )
-            os.replace(part, target)
-        except BaseException:
-            Path(part).unlink(missing_ok=True)
-            raise
+        with whole_file(target, PRIVATE_FILE) as part, part.open("wb") as file:
+            np.savez_compressed(
+                file,
+                skeletons=np.stack(frames) if frames else np.zeros((0, 33, 4), np.float32),
+                timestamps_s=np.array([seen.timestamp_s for seen in around]),
+                alert_s=alert.timestamp_s,
+                alert=json.dumps(alert.to_json()),
+            )
         # Of this run by number: the clock may be set while it goes on, and files then seem older than they are.
         own = f"{alert.run}-"
         files = sorted(

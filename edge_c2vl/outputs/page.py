@@ -6,18 +6,14 @@ import asyncio
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from edge_c2vl.device.temperature import temperature_c
 from edge_c2vl.monitoring.events import Alert, Decision, SeenFrame, SeenSkeleton, StateChange
 from edge_c2vl.outputs.base import Run, Sink
-from edge_c2vl.skeletons.skeleton import get_layout
 from edge_c2vl.web import messages
 from edge_c2vl.web.hub import Hub, Viewer
+from edge_c2vl.web.messages import RunDescription
 from edge_c2vl.web.server import PageServer, first_of
 
 SKELETONS_A_SECOND = 30
@@ -27,22 +23,6 @@ MAX_HISTORY = 1200
 MAX_ALERTS = 200
 # A run from which nothing has come for so long is not well.
 STALLED_S = 10.0
-# A stage's latency is told over its newest measurements.
-NEWEST = 120
-
-
-@dataclass(frozen=True)
-class RunDescription:
-    """What a run is made of, for people to read. camera: asked every second, since what is known of it changes."""
-
-    camera: Callable[[], str]
-    backend: str
-    precision: str
-    bundle: str
-    labels: Sequence[str]
-    distraction: Sequence[str]
-    layout: str = "mediapipe33"
-    min_confidence: float = 0.5
 
 
 class Pace:
@@ -116,7 +96,7 @@ class Page(Sink):
             self._publish(messages.picture(frame), "skeleton")
 
     def close(self) -> None:
-        self._publish(messages.line({"kind": "ended"}))
+        self._publish(messages.ended())
         # What was just published is to leave before the connections are closed.
         time.sleep(0.1 if self._hub else 0.0)
         self._server.close()
@@ -140,45 +120,10 @@ class Page(Sink):
     def _tell_status(self) -> None:
         self._news_s = time.monotonic()
         if self._hub and self._status.due(self._news_s):
-            self._publish(messages.line(self._status_now()), "status")
+            self._publish(self._status_now(), "status")
 
-    def _status_now(self) -> dict[str, Any]:
-        status: dict[str, Any] = {"kind": "status", "camera": self._about.camera(), "temperature_c": temperature_c()}
-        if self._run is not None:
-            timings = self._run.timings
-            stages = {stage: timings.newest(stage, NEWEST) for stage in timings.totals()}
-            status |= {
-                "frames": self._run.summary.frames,
-                "dropped_frames": self._run.dropped_frames,
-                "reconnects": self._run.reconnects,
-                "outputs_down": [name for name, why in self._run.outputs_down().items() if why is not None],
-                "stages": {
-                    stage: [round(float(value), 2) for value in np.percentile(durations, (50, 95))]
-                    for stage, durations in stages.items()
-                    if durations
-                },
-            }
-        return status
-
-    def _hello(self) -> dict[str, Any]:
-        about = self._about
-        return {
-            "kind": "hello",
-            "version": messages.VERSION,
-            "mode": "live",
-            "boot": self._boot,
-            "camera": about.camera(),
-            "backend": f"{about.backend} {about.precision}",
-            "bundle": about.bundle,
-            "labels": list(about.labels),
-            "distraction": list(about.distraction),
-            "layout": messages.layout_of(get_layout(about.layout), about.min_confidence),
-            "video": self._video,
-        }
-
-    def _history(self) -> str:
-        decisions, alerts = ",".join(text for _, text in self._decisions), ",".join(self._alerts)
-        return f'{{"kind":"history","decisions":[{decisions}],"alerts":[{alerts}]}}'
+    def _status_now(self) -> str:
+        return messages.status(self._about.camera(), temperature_c(), self._run)
 
     def _healthy(self) -> bool:
         return time.monotonic() - self._news_s < STALLED_S
@@ -193,9 +138,9 @@ class Page(Sink):
                 await asyncio.sleep(0.05)
 
         viewer = Viewer(send)
-        viewer.offer(messages.line(self._hello()))
-        viewer.offer(self._history())
-        viewer.offer(messages.line(self._status_now()))
+        viewer.offer(messages.hello(self._boot, self._about, self._video))
+        viewer.offer(messages.history((text for _, text in self._decisions), self._alerts))
+        viewer.offer(self._status_now())
         self._hub.add(viewer)
         try:
             await first_of(viewer.pump(), until_closed(), viewer.given_up.wait())

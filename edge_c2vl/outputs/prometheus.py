@@ -120,6 +120,8 @@ class _Collector:
             return
         yield CounterMetricFamily("edge_c2vl_frames", "Frames that were looked at.", value=run.summary.frames)
         yield CounterMetricFamily("edge_c2vl_poses", "Frames with somebody in view.", value=run.summary.poses)
+        skipped = run.summary.skipped_frames
+        yield CounterMetricFamily("edge_c2vl_skipped_frames", "Frames left out by the pose's rate.", value=skipped)
         yield CounterMetricFamily("edge_c2vl_dropped_frames", "Frames too many for the pose.", value=run.dropped_frames)
         yield CounterMetricFamily("edge_c2vl_reconnects", "Times the camera was opened anew.", value=run.reconnects)
         yield CounterMetricFamily("edge_c2vl_damaged_pictures", "Left out of a stream.", value=run.damaged_pictures)

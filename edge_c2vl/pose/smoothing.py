@@ -50,17 +50,21 @@ class OneEuroFilter:
 
 
 class LowPassFilter:
-    """Exponential smoothing. share: of the newest values in the outcome."""
+    """Exponential smoothing, as slow at every frame rate. time_constant_s: after so long 63 % of a step has passed."""
 
-    def __init__(self, share: float) -> None:
-        self._share = share
+    def __init__(self, time_constant_s: float) -> None:
+        self._time_constant_s = time_constant_s
         self.reset()
 
     def reset(self) -> None:
         self._smooth: Floats | None = None
+        self._last_s = 0.0
 
-    def apply(self, values: Floats) -> Floats:
-        self._smooth = values if self._smooth is None else _mix(values, self._smooth, self._share)
+    def apply(self, values: Floats, timestamp_s: float) -> Floats:
+        """timestamp_s: later than the last one."""
+        elapsed_s, self._last_s = timestamp_s - self._last_s, timestamp_s
+        share = 1.0 if self._smooth is None else -math.expm1(-elapsed_s / self._time_constant_s)
+        self._smooth = values if self._smooth is None else _mix(values, self._smooth, share)
         return self._smooth
 
 

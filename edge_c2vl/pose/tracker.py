@@ -1,7 +1,7 @@
 """BlazePose without MediaPipe: detector once, then landmarks from picture to picture, smoothed.
 
 Bazarevsky et al., "BlazePose: On-device real-time body pose tracking", CVPR Workshops 2020. What it does, and every
-constant, is that of MediaPipe 0.10.14's pose solution: see tests/edge_c2vl/pose/test_parity.py.
+constant, is that of MediaPipe 0.10.14's pose solution at 30 pictures a second: see tests/edge_c2vl/pose/test_parity.py.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from edge_c2vl.skeletons.skeleton import MEDIAPIPE33, Array
 # For so long after the person was lost, only somebody whose shoulders are where the person's were is taken to be that
 # person: as near as this, in sizes of the region, which is 2 to 2.5 m. Then whoever is surest is followed.
 REMEMBERED_MS, SAME_PLACE = 1000, 0.15
+# MediaPipe mixes a tenth of the newest visibility in at every picture, which is this at 30 a second.
+VISIBILITY_S = -1 / (30 * math.log(0.9))
 SHOULDERS = [MEDIAPIPE33.index("left_shoulder"), MEDIAPIPE33.index("right_shoulder")]
 
 
@@ -37,7 +39,7 @@ class BlazePose(Tracker):
         self.identity = networks.identity
         self.name = f"{networks.identity} on {networks.landmarks.name}"
         self._points, self._region_points = OneEuroFilter(0.05, 80), OneEuroFilter(0.01, 10)
-        self._visibility = LowPassFilter(0.1)
+        self._visibility = LowPassFilter(VISIBILITY_S)
         self.reset()
 
     def reset(self) -> None:
@@ -77,7 +79,7 @@ class BlazePose(Tracker):
             body = self._points.apply(body, timestamp_ms / 1000, 1 / size)
             ends = self._region_points.apply(ends, timestamp_ms / 1000, 1 / size)
         self._region = Region.around(ends[0], ends[1])
-        return body, self._visibility.apply(visibility)
+        return body, self._visibility.apply(visibility, timestamp_ms / 1000)
 
     def _look(self, image_bgr: NDArray[np.uint8], timestamp_ms: int) -> tuple[Region, Found] | None:
         """The person and the region looked at: the one followed, else the one followed until a moment ago, so that a

@@ -97,22 +97,21 @@ class Player:
         seen = recording.skeletons
         layout = None if seen is None else messages.layout_of(seen.layout, max(seen.min_confidence, 1e-6))
         marks = [(a["timestamp_s"], a["level"], a["reason"]) for a in recording.alerts if a["level"] != "none"]
-        about = {
-            "kind": "recording",
-            "index": index,
-            "count": len(self._drive),
-            "name": recording.name,
-            "label": recording.label,
-            "start_s": recording.start_s,
-            "end_s": recording.end_s,
-            "spans": recording.spans,
-            "marks": marks,
-            "decisions": bool(recording.decisions),
-            "labels": recording.labels,
-            "distraction": recording.distraction,
-            "layout": layout,
-        }
-        await self._send(messages.line(about))
+        about = messages.recording(
+            index,
+            len(self._drive),
+            name=recording.name,
+            label=recording.label,
+            start_s=recording.start_s,
+            end_s=recording.end_s,
+            spans=recording.spans,
+            marks=marks,
+            decisions=bool(recording.decisions),
+            labels=recording.labels,
+            distraction=recording.distraction,
+            layout=layout,
+        )
+        await self._send(about)
         await self._seek(recording.start_s)
 
     def _open(self, index: int) -> tuple[ReplayRecording, messages.Box]:
@@ -127,9 +126,8 @@ class Player:
         recording = self._recording
         self._now_s = min(max(time_s, recording.start_s), recording.end_s)
         first, last = np.searchsorted(recording.times_s, (self._now_s - HISTORY_S, self._now_s + 1e-9))
-        decisions = ",".join(recording.decisions[first:last])
         alerts = [messages.line(alert) for alert in recording.alerts[: self._alerts_until(self._now_s)]]
-        await self._send(f'{{"kind":"history","decisions":[{decisions}],"alerts":[{",".join(alerts)}]}}')
+        await self._send(messages.history(recording.decisions[first:last], alerts))
         self._frame = -1
         await self._show_skeleton()
 
@@ -160,5 +158,4 @@ class Player:
         await self._send(messages.skeleton(landmarks, float(seen.times_s[frame]), self._view, label))
 
     async def _tell_position(self) -> None:
-        position = {"time_s": round(self._now_s, 3), "playing": self._playing, "speed": self._speed}
-        await self._send(messages.line({"kind": "position"} | position))
+        await self._send(messages.position(self._now_s, self._playing, self._speed))

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge_c2vl.errors import UsageError
-from edge_c2vl.names import short, utf8_name
+from edge_c2vl.names import utf8_name
 from edge_c2vl.replay.recording import ReplayRecording, ReplaySkeletons
 from edge_c2vl.skeletons.skeleton import Layout
+from edge_c2vl.utils.atomic import whole_file
 from edge_c2vl.utils.files import PRIVATE_FILE
 
 if TYPE_CHECKING:
@@ -30,10 +31,8 @@ def write_rerun(recording: ReplayRecording, target: str) -> None:
     path = Path(target)
     if not path.parent.is_dir():
         raise UsageError(f"--rerun {target}: there is no folder {path.parent}")
-    part = path.with_name(f".{short(path.name)}.part")
     stream = rr.RecordingStream("edge-c2vl", recording_id=recording.name or None)
-    try:
-        part.touch(mode=PRIVATE_FILE)
+    with whole_file(path, PRIVATE_FILE) as part:
         with utf8_name(part) as name:
             stream.save(name)
         if recording.skeletons is not None:
@@ -42,13 +41,10 @@ def write_rerun(recording: ReplayRecording, target: str) -> None:
         for alert in recording.alerts:
             stream.set_time(TIMELINE, duration=alert["timestamp_s"] - recording.start_s)
             level = "ended" if alert["level"] == "none" else alert["level"]
-            text = " ".join(part for part in (level, alert["reason"], alert["label"]) if part)
+            text = " ".join(word for word in (level, alert["reason"], alert["label"]) if word)
             stream.log("alerts", rr.TextLog(text, level=_LEVELS[alert["level"]]))
         stream.flush()
         stream.disconnect()
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _log_skeletons(rr: Any, stream: rerun.RecordingStream, seen: ReplaySkeletons, start_s: float) -> None:

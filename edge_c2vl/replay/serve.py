@@ -34,18 +34,7 @@ class ReplayServer:
 
     async def _show(self, socket: Any) -> None:
         player = Player(self._drive, socket.send_text, self._first)
-        hello = {
-            "kind": "hello",
-            "version": messages.VERSION,
-            "mode": "replay",
-            "boot": self._boot,
-            "source": self._drive.title,
-            "labels": [],
-            "distraction": [],
-            "layout": None,
-            "video": False,
-        }
-        await socket.send_text(messages.line(hello))
+        await socket.send_text(messages.hello_replay(self._boot, self._drive.title))
 
         async def listen() -> None:
             while (message := await socket.receive())["type"] != "websocket.disconnect":

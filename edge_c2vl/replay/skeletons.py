@@ -123,26 +123,15 @@ class Judge:
 
     def __init__(self, bundle: str) -> None:
         from edge_c2vl.bundle.bundle import Bundle
-        from edge_c2vl.inference.select import open_backend
+        from edge_c2vl.inference.model import ClipModel
 
-        model = Bundle.open(bundle)
-        self._backend = open_backend(model)
-        self._clip = model.manifest.clip
-        self.labels, self.distraction = list(model.manifest.labels), list(model.manifest.distraction)
+        self._model = ClipModel.open(Bundle.open(bundle))
+        self.labels, self.distraction = self._model.labels, self._model.distraction
 
     def judge(self, frames: Array, times_s: np.ndarray) -> KeptDecisions:
         """frames: ntu25 (T, 25, 4) at times_s (T,)."""
         found, played = KeptDecisions(), _Played(frames, times_s)
-        Pipeline(
-            played,
-            played,
-            self._backend,
-            labels=self.labels,
-            distraction=self.distraction,
-            clip=self._clip,
-            sinks=[found],
-            layout=NTU25.name,
-        ).run()
+        Pipeline(played, played, self._model, sinks=[found], layout=NTU25.name).run()
         return found
 
 

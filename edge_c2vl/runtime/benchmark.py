@@ -12,18 +12,19 @@ def measure_run(
     camera: str, bundle: str, backend: str, precision: str, threads: int, crop: str | None, pose: str
 ) -> dict[str, Any]:
     """The whole live pipeline over a recording, as fast as it goes: the run's summary and the process's memory."""
-    from edge_c2vl.runtime.run import Watch, watch
+    from edge_c2vl.runtime.run import watch
+    from edge_c2vl.runtime.settings import RunSettings
 
     summary = watch(
-        Watch(
-            camera,
+        RunSettings.of(
+            camera=camera,
             bundle=bundle,
             backend=backend,
             precision=precision,
             threads=threads,
             crop=crop,
             pose=pose,
-            status=False,
+            quiet=True,
             no_alerts=True,
         )
     )

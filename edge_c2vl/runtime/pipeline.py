@@ -17,21 +17,21 @@ from typing import Any, Protocol
 import numpy as np
 import psutil
 
-from edge_c2vl.bundle.text_labels import TextLabels
 from edge_c2vl.cameras.freeze_detector import FreezeDetector
 from edge_c2vl.device.systemd import Notifier
 from edge_c2vl.device.temperature import temperature_c
 from edge_c2vl.errors import EdgeC2VLError, UsageError
-from edge_c2vl.inference.base import Backend
+from edge_c2vl.inference.model import ClipModel
 from edge_c2vl.monitoring.apply_baseline import Personaliser
 from edge_c2vl.monitoring.events import Decision, SeenFrame, SeenSkeleton
 from edge_c2vl.monitoring.monitor import DriverMonitor, MonitorInput
 from edge_c2vl.monitoring.policy_settings import PolicySettings
 from edge_c2vl.monitoring.stats import Summary, Timings
 from edge_c2vl.outputs.base import Sink
+from edge_c2vl.runtime.pose_rate import DEFAULT_FPS, PoseRate, is_near
 from edge_c2vl.runtime.queues import Mailbox, OutputQueue
-from edge_c2vl.runtime.throttle import Skipper, Throttle
-from edge_c2vl.skeletons.clip import ClipBuffer, ClipSpec
+from edge_c2vl.runtime.throttle import Throttle
+from edge_c2vl.skeletons.clip import ClipBuffer
 from edge_c2vl.skeletons.skeleton import Array
 from edge_c2vl.speed.base import FixedSpeed, Speed
 from edge_c2vl.utils.once import Once
@@ -98,8 +98,8 @@ class Stuck(EdgeC2VLError):
 class Pipeline:
     """Joins the parts and runs them until the source ends, `stop` is called or a stage fails.
 
-    labels, distraction: the bundle's labels and those that count as distraction. words, by_words: see DriverMonitor.
-    hop_s: seconds of recording between two decisions, MAX_HOP_S at most. layout: the joint layout that `pose` speaks.
+    hop_s: seconds of recording between two decisions, MAX_HOP_S at most. pose_fps: poses a second (see PoseRate); None:
+    DEFAULT_FPS live, and every frame of a recording. layout: the joint layout that `pose` speaks.
     watchdog_s: live, a run without progress for so long ends with Stuck. alerts=False: none is raised.
 
     Raises UsageError where hop_s does not suit the policy (see check_hop).
@@ -109,18 +109,14 @@ class Pipeline:
         self,
         camera: FrameSource,
         pose: SkeletonSource,
-        backend: Backend,
+        model: ClipModel,
         *,
-        labels: Sequence[str],
-        distraction: Sequence[str],
-        clip: ClipSpec,
         sinks: Sequence[Sink] = (),
         hop_s: float = 0.25,
+        pose_fps: float | None = None,
         policy: PolicySettings | None = None,
         speed: Speed | None = None,
         personaliser: Personaliser | None = None,
-        words: TextLabels | None = None,
-        by_words: bool = False,
         layout: str = "mediapipe33",
         watchdog_s: float = 30.0,
         alerts: bool = True,
@@ -129,22 +125,12 @@ class Pipeline:
         self.summary, self.timings = Summary(), Timings()
         self.throttle = Throttle()
         self._once = Once()
-        self._camera, self._pose, self._spec = camera, pose, clip
+        self._camera, self._pose, self._spec = camera, pose, model.clip
         self._hop_s, self._layout, self._watchdog_s = hop_s, layout, watchdog_s
+        self._pose_fps = DEFAULT_FPS if pose_fps is None and camera.live else pose_fps
         self._speed = speed or FixedSpeed()
         self._monitor = DriverMonitor(
-            backend,
-            labels,
-            distraction,
-            clip,
-            policy,
-            self._speed,
-            personaliser or Personaliser(),
-            self.timings,
-            self.summary,
-            words,
-            by_words,
-            alerts,
+            model, policy, self._speed, personaliser or Personaliser(), self.timings, self.summary, alerts
         )
         lossless = not camera.live
         self._queues = [OutputQueue(sink, lossless, self._fail) for sink in sinks]
@@ -153,7 +139,6 @@ class Pipeline:
         self._stopping = threading.Event()
         self._error: BaseException | None = None
         self._newest: Decision | None = None
-        self._skipped = 0
         self._progress_s = time.monotonic()
         self._judging_since_s = float("inf")
 
@@ -169,8 +154,8 @@ class Pipeline:
 
     @property
     def dropped_frames(self) -> int:
-        """Frames that came while the pose network was busy, or that were left out because the machine was."""
-        return self._frames.dropped + self._camera.dropped + self._skipped
+        """Frames that came while the pose network was busy."""
+        return self._frames.dropped + self._camera.dropped
 
     @property
     def reconnects(self) -> int:
@@ -321,7 +306,8 @@ class Pipeline:
             self._frames.close()
 
     def _see(self) -> None:
-        window, skipper = ClipBuffer(self._spec, self._layout), Skipper(self._spec.max_gap_s)
+        window = ClipBuffer(self._spec, self._layout)
+        rate = PoseRate(self._pose_fps, self._layout, self._spec.max_gap_s)
         freeze = FreezeDetector()
         started = None
         now_s = -float("inf")
@@ -329,8 +315,10 @@ class Pipeline:
         try:
             while (frame := self._frames.take()) is not None:
                 started = started or time.monotonic()
-                if skipper.skips(frame.timestamp_s, self.throttle.stride):
-                    self._skipped += 1
+                # When a decision is made depends on the machine, and what is seen of a recording must not.
+                near = self._camera.live and is_near(self._newest)
+                if not rate.looks(frame.timestamp_s, self.throttle.most_fps, near) and frame.image is not None:
+                    self.summary.skipped_frames += 1
                     continue
                 blind = frame.image is None or (self._camera.live and freeze.frozen(frame.image, frame.timestamp_s))
                 landmarks = None if blind else self._find_pose(frame)
@@ -339,7 +327,8 @@ class Pipeline:
                     window.clear()
                     first_s, due_s, last_seen_s = frame.timestamp_s, frame.timestamp_s + self._hop_s, -float("inf")
                 now_s = frame.timestamp_s
-                window.add(now_s, landmarks)
+                window.add(now_s, landmarks, rate.unlooked_s)
+                rate.saw(landmarks, now_s)
                 if landmarks is not None:
                     last_seen_s = now_s
                 # A frame that is early by rounding alone is the one that was due, and the next decision is a hop later.

@@ -4,166 +4,120 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.monitoring.apply_baseline import Personaliser
-from edge_c2vl.monitoring.policy_file import read_settings
+from edge_c2vl.monitoring.policy_file import read_policy
 from edge_c2vl.monitoring.policy_settings import PolicySettings
 from edge_c2vl.monitoring.stats import Summary
 from edge_c2vl.outputs.base import Sink
 from edge_c2vl.outputs.deferred import Deferred
 from edge_c2vl.outputs.mqtt_queue import MqttQueue
 from edge_c2vl.runtime.pipeline import Pipeline
+from edge_c2vl.runtime.settings import RunSettings, changed_options
 from edge_c2vl.runtime.signals import Signals
 from edge_c2vl.speed import open_speed
 
 if TYPE_CHECKING:
-    from edge_c2vl.bundle.bundle import Bundle
     from edge_c2vl.cameras.camera import Camera
-    from edge_c2vl.inference.base import Backend
+    from edge_c2vl.inference.model import ClipModel
 
 log = logging.getLogger("edge_c2vl")
 
 
-@dataclass(frozen=True)
-class Watch:
-    """What `edge-c2vl run` is asked for; each field is an option of the command line."""
-
-    camera: str
-    width: int | None = None
-    height: int | None = None
-    fps: float | None = None
-    rotate: str = "0"
-    mirror: bool = False
-    crop: str | None = None
-    camera_mode: str = "auto"
-    realtime: bool = False
-    pose: str = "auto"
-    pose_model: str | None = None
-    bundle: str = "default"
-    backend: str = "auto"
-    precision: str = "auto"
-    threads: int = 1
-    decide_by: str = "classifier"
-    hop: float = 0.25
-    no_alerts: bool = False
-    duration: float | None = None
-    settings: str | None = None
-    normal: str | None = None
-    learn_normal: float | None = None
-    forget_normal: bool = False
-    speed_kmh: float | None = None
-    speed: str | None = None
-    events: str | None = None
-    decisions: str | None = None
-    rotate_mb: float | None = None
-    output: str | None = None
-    show: bool = False
-    status: bool = True
-    mqtt: str | None = None
-    mqtt_queue: str | None = None
-    home_assistant: bool = False
-    reconnect: bool = False
-    metrics: str | None = None
-    webhook: str | None = None
-    alert_clips: str | None = None
-    serve: str | None = None
-    public_url: str | None = None
-    serve_video: bool = False
-    strict: bool = False
-
-
-def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: Signals | None = None) -> Summary:
+def watch(
+    asked: RunSettings,
+    sinks: Sequence[Sink] = (),
+    signals: Signals | None = None,
+    read_again: Callable[[], RunSettings] | None = None,
+) -> Summary:
     """Runs the live pipeline to its end and returns what it came to. sinks: further ones, beside those asked for.
 
-    signals: what ends it and reads the settings again. Live, an output that cannot be opened is told of and tried again
-    while the run goes on. Raises UsageError, BundleError or CameraError, on a recording (and live, where `strict`)
-    OutputError too, after closing what was open.
+    signals: what ends it, and on SIGHUP has the policy's limits taken from what `read_again` returns. Live, an output
+    that cannot be opened is told of and tried again while the run goes on. Raises UsageError, BundleError or
+    CameraError, on a recording (and live, where `strict`) OutputError too, after closing what was open.
     """
     from edge_c2vl.bundle.bundle import Bundle
     from edge_c2vl.cameras.camera import open_camera
     from edge_c2vl.cameras.options import CameraOptions, parse_crop
     from edge_c2vl.cameras.reconnect import Reconnecting
-    from edge_c2vl.inference.select import open_backend
+    from edge_c2vl.inference.model import ClipModel
     from edge_c2vl.pose import PoseEstimator, resolve
 
     options = CameraOptions(
-        width=asked.width,
-        height=asked.height,
-        fps=asked.fps,
-        rotation=int(asked.rotate),
-        mirror=asked.mirror,
-        crop=parse_crop(asked.crop) if asked.crop else None,
-        mode=asked.camera_mode,
-        realtime=asked.realtime,
+        width=asked.picture.width,
+        height=asked.picture.height,
+        fps=asked.picture.fps,
+        rotation=int(asked.picture.rotate),
+        mirror=asked.picture.mirror,
+        crop=parse_crop(asked.picture.crop) if asked.picture.crop else None,
+        mode=asked.picture.camera_mode,
+        realtime=asked.source.realtime,
     )
-    if asked.events == "-" and asked.decisions == "-":
-        raise UsageError("--events - and --decisions - would mix on standard output; give one of them a file")
-    if asked.serve_video and asked.serve is None:
-        raise UsageError("--serve-video shows pictures on the live page; add --serve")
-    if asked.public_url is not None and asked.serve is None and asked.metrics is None:
-        raise UsageError("--public-url is where others find the live page; add --serve")
-    resolve(asked.pose, asked.pose_model)
-    policy = read_settings(asked.settings) if asked.settings else PolicySettings()
-    personaliser = Personaliser(asked.normal, asked.learn_normal, asked.forget_normal, later=True)
+    resolve(asked.pose.pose, asked.pose.pose_model)
+    policy = limits(asked)
+    personaliser = Personaliser(
+        asked.baseline.normal, asked.baseline.learn_normal, asked.baseline.forget_normal, later=True
+    )
     with ExitStack() as stack:
-        model = Bundle.open(asked.bundle)
-        if asked.decide_by == "words" and model.words is None:
+        bundle = Bundle.open(asked.model.bundle)
+        by_words = asked.decision.decide_by == "words"
+        if by_words and bundle.words is None:
             raise UsageError(
-                f"--decide-by words: bundle {asked.bundle} has no labels in words; add some with edge-c2vl labels add"
+                f"--decide-by words: bundle {asked.model.bundle} has no labels in words; add some with "
+                "edge-c2vl labels add"
             )
-        by_words = asked.decide_by == "words" and model.words is not None
-        distraction = model.words.distraction if by_words and model.words else model.manifest.distraction
-        if not asked.no_alerts and not distraction:
+        inference = asked.inference
+        model = stack.enter_context(
+            ClipModel.open(bundle, inference.backend, inference.precision, inference.threads, by_words)
+        )
+        if not asked.decision.no_alerts and not model.distraction:
             raise UsageError(
-                f"bundle {asked.bundle} counts none of its {'words' if by_words else 'labels'} as distraction, so that "
-                "no alert of distraction would ever come: name some with --distraction of edge-c2vl "
+                f"bundle {asked.model.bundle} counts none of its {'words' if by_words else 'labels'} as distraction, "
+                "so that no alert of distraction would ever come: name some with --distraction of edge-c2vl "
                 f"{'labels' if by_words else 'export'}, or run it with --no-alerts"
             )
-        engine = stack.enter_context(open_backend(model, asked.backend, asked.precision, asked.threads))
-        engine.warm_up()
-        speed = stack.enter_context(open_speed(asked.speed_kmh, asked.speed))
-        source = stack.enter_context(open_camera(asked.camera, options))
+        model.backend.warm_up()
+        speed = stack.enter_context(open_speed(asked.speed.speed_kmh, asked.speed.speed))
+        source = stack.enter_context(open_camera(asked.source.camera, options))
         # Opened before the pose networks, which take a moment, so that a wrong camera is told at once.
-        outputs = _outputs(asked, source, model, engine, personaliser)
+        outputs = _outputs(asked, source, model, personaliser)
         unused = stack.enter_context(ExitStack())
         for output in outputs:
             unused.callback(output.close)
-            output.open_first(may_wait=source.live and not asked.strict)
+            output.open_first(may_wait=source.live and not asked.outputs.strict)
         from edge_c2vl.outputs.status import StatusLine
 
-        pose = stack.enter_context(PoseEstimator(asked.pose_model, kind=asked.pose, threads=asked.threads))
+        pose = stack.enter_context(
+            PoseEstimator(asked.pose.pose_model, kind=asked.pose.pose, threads=asked.inference.threads)
+        )
         pipeline = Pipeline(
-            Reconnecting(source, asked.hop) if asked.reconnect and source.live else source,
+            Reconnecting(source, asked.decision.hop) if asked.source.reconnect and source.live else source,
             pose,
-            engine,
-            labels=model.manifest.labels,
-            distraction=model.manifest.distraction,
-            clip=model.manifest.clip,
-            sinks=[*outputs, *([StatusLine()] if asked.status else []), *sinks],
-            hop_s=asked.hop,
+            model,
+            sinks=[*outputs, *([StatusLine()] if not asked.console.quiet else []), *sinks],
+            hop_s=asked.decision.hop,
+            pose_fps=asked.decision.pose_fps,
             policy=policy,
             speed=speed,
             personaliser=personaliser,
-            words=model.words,
-            by_words=by_words,
-            alerts=not asked.no_alerts,
+            alerts=not asked.decision.no_alerts,
         )
-        if asked.status:
-            by = f"pose by {pose.name}, bundle {model.manifest.name} on {engine.name} {engine.precision}"
+        if not asked.console.quiet:
+            engine = model.backend
+            by = f"pose by {pose.name}, bundle {model.name} on {engine.name} {engine.precision}"
             what = f"{source.describe()}, {by}"
             print(f"{what} ({engine.note})" if engine.note else what, file=sys.stderr)
-            if asked.no_alerts:
+            if asked.decision.no_alerts:
                 print("--no-alerts: whatever the driver does, there will be no alert", file=sys.stderr)
         if signals is not None:
-            signals.connect(pipeline.stop, lambda: reread(pipeline, asked.settings))
+            signals.connect(pipeline.stop, lambda: reread(pipeline, asked, read_again))
         unused.pop_all()  # the pipeline closes its sinks
-        summary = pipeline.run(asked.duration)
+        summary = pipeline.run(asked.console.duration)
         unfinished = personaliser.unfinished()
         if unfinished is not None and not source.live:
             raise EdgeC2VLError(unfinished)
@@ -172,13 +126,11 @@ def watch(asked: Watch, sinks: Sequence[Sink] = (), signals: Signals | None = No
         return summary
 
 
-def _outputs(
-    asked: Watch, source: Camera, model: Bundle, engine: Backend, personaliser: Personaliser
-) -> list[Deferred]:
+def _outputs(asked: RunSettings, source: Camera, model: ClipModel, personaliser: Personaliser) -> list[Deferred]:
     """One line for each kind of output. What a sink needs is imported only where it is asked for."""
-    rotate_bytes = int(asked.rotate_mb * 1e6) if asked.rotate_mb else None
+    rotate_bytes = int(asked.outputs.rotate_mb * 1e6) if asked.outputs.rotate_mb else None
     # Where somebody looks at what comes out, a damaged file is an error; where nobody does, it must not be the end.
-    replace_damaged = source.live and not asked.strict
+    replace_damaged = source.live and not asked.outputs.strict
     outputs: list[Deferred] = []
 
     def add(option: str, sink: str, *arguments: Any, **more: Any) -> None:
@@ -191,59 +143,75 @@ def _outputs(
 
         outputs.append(Deferred(option, build, wants_skeletons=option == "alert-clips"))
 
-    if asked.normal is not None:
+    if asked.baseline.normal is not None:
         add("normal", "normality:Normality", personaliser)
-    if asked.events:
-        add("events", "jsonl:JsonLines", asked.events, "state", rotate_bytes, replace_damaged=replace_damaged)
-    if asked.decisions:
-        add("decisions", "jsonl:JsonLines", asked.decisions, "decision", rotate_bytes, replace_damaged=replace_damaged)
-    if asked.output:
-        add("output", "video:VideoFile", asked.output, source.fps or 30.0)
-    if asked.show:
+    if asked.outputs.events:
+        add("events", "jsonl:JsonLines", asked.outputs.events, "state", rotate_bytes, replace_damaged=replace_damaged)
+    if asked.outputs.decisions:
+        add(
+            "decisions",
+            "jsonl:JsonLines",
+            asked.outputs.decisions,
+            "decision",
+            rotate_bytes,
+            replace_damaged=replace_damaged,
+        )
+    if asked.outputs.output:
+        add("output", "video:VideoFile", asked.outputs.output, source.fps or 30.0)
+    if asked.outputs.show:
         add("show", "display:Display")
-    if asked.mqtt:
+    if asked.outputs.mqtt:
         # The broker and the queue on the disk: each goes on without the other.
         spool = MqttQueue()
-        if asked.mqtt_queue:
-            add("mqtt-queue", "mqtt:Queue", spool, asked.mqtt_queue, replace_damaged)
-        add("mqtt", "mqtt:Mqtt", asked.mqtt, spool, asked.home_assistant)
-    if asked.metrics is not None:
-        add("metrics", "prometheus:Prometheus", asked.metrics, asked.public_url)
-    if asked.webhook:
-        add("webhook", "webhook:Webhook", asked.webhook)
-    if asked.alert_clips:
-        add("alert-clips", "alert_clips:SkeletonClips", asked.alert_clips)
-    if asked.serve is not None:
-        outputs.append(Deferred("serve", lambda: _open_page(asked, source, model, engine)))
+        if asked.outputs.mqtt_queue:
+            add("mqtt-queue", "mqtt:Queue", spool, asked.outputs.mqtt_queue, replace_damaged)
+        add("mqtt", "mqtt:Mqtt", asked.outputs.mqtt, spool, asked.outputs.home_assistant)
+    if asked.outputs.metrics is not None:
+        add("metrics", "prometheus:Prometheus", asked.outputs.metrics, asked.page.public_url)
+    if asked.outputs.webhook:
+        add("webhook", "webhook:Webhook", asked.outputs.webhook)
+    if asked.outputs.alert_clips:
+        add("alert-clips", "alert_clips:SkeletonClips", asked.outputs.alert_clips)
+    if asked.page.serve is not None:
+        outputs.append(Deferred("serve", lambda: _open_page(asked, source, model)))
     return outputs
 
 
-def _open_page(asked: Watch, source: Camera, model: Bundle, engine: Backend) -> Sink:
+def _open_page(asked: RunSettings, source: Camera, model: ClipModel) -> Sink:
     from edge_c2vl.outputs.page import Page, RunDescription
 
-    manifest = model.manifest
-    decided = model.words if asked.decide_by == "words" and model.words else manifest
     about = RunDescription(
         camera=source.describe,
-        backend=engine.name,
-        precision=engine.precision,
-        bundle=manifest.name,
-        labels=decided.labels,
-        distraction=decided.distraction,
-        min_confidence=manifest.clip.min_confidence,
+        backend=model.backend.name,
+        precision=model.backend.precision,
+        bundle=model.name,
+        labels=model.labels,
+        distraction=model.distraction,
+        min_confidence=model.clip.min_confidence,
     )
-    page = Page(asked.serve or "", about, asked.serve_video, asked.public_url)
-    if asked.status:
+    page = Page(asked.page.serve or "", about, asked.page.serve_video, asked.page.public_url)
+    if not asked.console.quiet:
         print(page.invitation, file=sys.stderr)
     return page
 
 
-def reread(pipeline: Pipeline, settings: str | None) -> None:
-    """Reads the settings again. Where they are wrong the run goes on with those that it has, and that is told."""
-    if settings is None:
+def limits(asked: RunSettings) -> PolicySettings:
+    """The alert policy's settings: those of the file that --settings names, or those beside the other options."""
+    return read_policy(asked.decision.settings) if asked.decision.settings else asked.policy
+
+
+def reread(pipeline: Pipeline, asked: RunSettings, read_again: Callable[[], RunSettings] | None) -> None:
+    """Reads the settings again, and takes the policy's limits. Where they are wrong the run goes on with those that it
+    has, and that is told; so is what else was changed, which only another start can take."""
+    if read_again is None:
         return
     try:
-        pipeline.set_policy(read_settings(settings))
-        log.warning("settings read again from %s", settings)
+        found = read_again()
+        pipeline.set_policy(limits(found))
     except UsageError as error:
         log.warning("settings kept: %s", error)
+        return
+    log.warning("settings read again: limits of the alert policy")
+    changed = changed_options(asked, found)
+    if changed:
+        log.warning("changed as well, and taken at the next start: %s", ", ".join(changed))

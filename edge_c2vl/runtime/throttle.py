@@ -1,7 +1,8 @@
-"""Doing less when the machine is hot or late: first fewer decisions, then fewer poses. Pure: no clock, no sensor."""
+"""Doing less when the machine is hot or late: fewer poses, then fewer decisions too. Pure: no clock, no sensor."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -9,13 +10,13 @@ from dataclasses import dataclass
 class ThrottleSettings:
     """hot_c, cool_c: above the one a step is taken down, below the other up again. late_ms: so old may the frame behind
     a decision be (95 of 100). settle_s: time that a step is given to take effect. steps: (how many times rarer
-    decisions are, of how many frames one is looked at)."""
+    decisions are, poses a second at most)."""
 
     hot_c: float = 85.0
     cool_c: float = 75.0
     late_ms: float = 400.0
     settle_s: float = 20.0
-    steps: tuple[tuple[int, int], ...] = ((1, 1), (2, 1), (2, 2), (4, 3))
+    steps: tuple[tuple[int, float], ...] = ((1, math.inf), (1, 10.0), (2, 10.0), (4, 5.0))
 
 
 class Throttle:
@@ -49,32 +50,11 @@ class Throttle:
         return self.settings.steps[self.step][0]
 
     @property
-    def stride(self) -> int:
+    def most_fps(self) -> float:
+        """Poses a second at most."""
         return self.settings.steps[self.step][1]
 
     def hop_s(self, hop_s: float, most_s: float) -> float:
         """Seconds between two decisions now. most_s: farther apart nobody looked in between, and limits would stretch;
         where the run's own hop is longer, it stays."""
         return max(hop_s, min(hop_s * self.hop_factor, most_s))
-
-
-class Skipper:
-    """Which frames are left out. Never so many that those looked at are farther apart than max_gap_s, which would tear
-    holes into the window: a slow camera has no frames to spare."""
-
-    def __init__(self, max_gap_s: float) -> None:
-        self._max_gap_s = max_gap_s
-        self._since = 0
-        self._looked_s = self._before_s = -float("inf")
-
-    def skips(self, time_s: float, stride: int) -> bool:
-        """Whether the frame of this time is left out."""
-        interval_s = time_s - self._before_s
-        self._before_s = time_s
-        self._since += 1
-        # The next frame comes as long after this one as this one after the last.
-        fits = interval_s > 0 and time_s + interval_s - self._looked_s <= self._max_gap_s + 1e-6
-        if self._since < stride and fits:
-            return True
-        self._since, self._looked_s = 0, time_s
-        return False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -20,10 +22,11 @@ _BLACK = np.full(3, 0.02, np.float32)
 
 
 class FaceTexture:
-    """Draws the face once for each opening of the mouth; `sample` reads it, and draws the eyes as they are."""
+    """The face, drawn when it is first looked at with each opening of the mouth; `sample` reads it, and draws the eyes
+    as they are."""
 
     def __init__(self, look: Appearance, infrared: bool) -> None:
-        self._textures = [_paint(look, opening, infrared) for opening in _OPENINGS]
+        self._look, self._infrared = look, infrared
         painter = _Painter(look, infrared)
         white = np.array([0.80, 0.82, 0.84], np.float32) * (0.62 if infrared else 0.95)
         iris = np.full(3, 0.30, np.float32) if infrared else np.array([0.16, 0.20, 0.26], np.float32)
@@ -31,7 +34,8 @@ class FaceTexture:
 
     def sample(self, place: Floats, posture: Posture) -> Floats:
         """place (P, 3) in the head's axes -> albedo (P, 3)."""
-        texture = self._textures[int(np.argmin(np.abs(np.subtract(_OPENINGS, posture.mouth))))]
+        opening = _OPENINGS[int(np.argmin(np.abs(np.subtract(_OPENINGS, posture.mouth))))]
+        texture = _paint(self._look, opening, self._infrared)
         column, row = _to_pixel(place).T
         albedo: Floats = texture[row.astype(np.int64).clip(0, _HEIGHT - 1), column.astype(np.int64) % _WIDTH]
         draw_eyes(self._eyes, place, albedo, posture.eyes, posture.lids)
@@ -44,8 +48,9 @@ def _to_pixel(place: Floats) -> Floats:
     return np.stack([_WIDTH * (0.5 + angle / (2 * np.pi)), (_HIGH - place[:, 1]) * _SCALE], axis=1)
 
 
+@lru_cache(maxsize=6)
 def _paint(look: Appearance, opening: float, infrared: bool) -> Floats:
-    """Albedo (_HEIGHT, _WIDTH, 3)."""
+    """Albedo (_HEIGHT, _WIDTH, 3). The last driver's are kept, as all cameras that show him need them."""
     painter = _Painter(look, infrared)
     for out in (1.0, -1.0):
         painter.eye(out)
@@ -161,5 +166,11 @@ class _Painter:
     def _blend(self, layer: Floats, colour: ArrayLike, strength: float, soft: float) -> None:
         import cv2
 
-        mask = (cv2.GaussianBlur(layer, (0, 0), soft) * strength)[..., None]
-        self.canvas += mask * (np.asarray(colour, np.float32) - self.canvas)
+        # The blur reaches 4 `soft` far; twice that, and the edges of the part that is blurred do not matter.
+        left, top, width, height = cv2.boundingRect((layer > 0).astype(np.uint8))
+        margin = int(8 * soft) + 4
+        rows = slice(max(top - margin, 0), top + height + margin)
+        columns = slice(max(left - margin, 0), left + width + margin)
+        mask = (cv2.GaussianBlur(layer[rows, columns], (0, 0), soft) * strength)[..., None]
+        part = self.canvas[rows, columns]
+        part += mask * (np.asarray(colour, np.float32) - part)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from edge_c2vl.skeletons.skeleton import ARMS, NTU25, Array, clean, locate, normalise, resample, to_ntu25
+from edge_c2vl.skeletons.resample import resample
+from edge_c2vl.skeletons.skeleton import ARMS, NTU25, Array, clean, locate, normalise, to_ntu25
 
 
 def _is_number(value: object, least: float, most: float) -> bool:
@@ -76,8 +77,12 @@ class Clip:
     place: tuple[float, float, float] | None = None
 
 
-def make_clip(sequence: ArrayLike, timestamps_s: ArrayLike, end_s: float, spec: ClipSpec) -> Clip:
+def make_clip(
+    sequence: ArrayLike, timestamps_s: ArrayLike, end_s: float, spec: ClipSpec, unlooked_s: ArrayLike | None = None
+) -> Clip:
     """The clip of the `spec.seconds` up to `end_s`, from an ntu25 sequence (T, 25, 4) at timestamps_s (T,).
+
+    unlooked_s: (T,), see `resample`.
 
     Where nobody was seen in the window's first part, as at the start of a run, what was seen is stretched to the whole
     clip, as in training's temporal crops: an encoder takes missing first frames for something that happens.
@@ -90,7 +95,7 @@ def make_clip(sequence: ArrayLike, timestamps_s: ArrayLike, end_s: float, spec: 
     times = np.linspace(start_s, end_s, spec.frames)
     # Of the whole window, however little of it the clip is made of. A recording of one frame has no length.
     share = (end_s - start_s) / spec.seconds if spec.seconds else 1.0
-    resampled = resample(source, stamps, times, spec.max_gap_s)
+    resampled = resample(source, stamps, times, spec.max_gap_s, unlooked_s)
     if spec.dimensions == 2:
         resampled[..., 2] = 0
     located = locate(resampled)
@@ -122,15 +127,17 @@ class ClipBuffer:
     def __init__(self, spec: ClipSpec, layout: str) -> None:
         self.spec = spec
         self.layout = layout
-        self._frames: deque[tuple[float, Array]] = deque()
+        self._frames: deque[tuple[float, Array, float]] = deque()
 
-    def add(self, timestamp_s: float, skeleton: Array | None) -> None:
+    def add(self, timestamp_s: float, skeleton: Array | None, unlooked_s: float = 0.0) -> None:
         """Appends one frame: (V, 4) in the window's layout, or None where nobody was seen. A frame that is not later
-        than the last one is dropped: cameras repeat timestamps, and the clock may have been set back."""
+        than the last one is dropped: cameras repeat timestamps, and the clock may have been set back. unlooked_s: see
+        `resample`."""
         if self._frames and timestamp_s <= self._frames[-1][0]:
             return
         empty = np.zeros((NTU25.size, 4), np.float32)
-        self._frames.append((timestamp_s, empty if skeleton is None else to_ntu25(skeleton[None], self.layout)[0]))
+        joints = empty if skeleton is None else to_ntu25(skeleton[None], self.layout)[0]
+        self._frames.append((timestamp_s, joints, unlooked_s))
         oldest = timestamp_s - self.spec.seconds
         while len(self._frames) > 1 and self._frames[1][0] <= oldest:
             self._frames.popleft()
@@ -142,5 +149,5 @@ class ClipBuffer:
         """The clip that ends at the newest frame. Raises ValueError on an empty window."""
         if not self._frames:
             raise ValueError("the window holds no frame yet")
-        stamps, frames = zip(*self._frames, strict=True)
-        return make_clip(np.stack(frames), np.array(stamps), stamps[-1], self.spec)
+        stamps, frames, unlooked_s = zip(*self._frames, strict=True)
+        return make_clip(np.stack(frames), np.array(stamps), stamps[-1], self.spec, np.array(unlooked_s))

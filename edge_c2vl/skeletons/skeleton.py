@@ -213,48 +213,6 @@ def mirror(sequence: ArrayLike, layout: Layout | str = NTU25) -> Array:
     return result
 
 
-def resample(sequence: ArrayLike, timestamps_s: ArrayLike, times_s: ArrayLike, max_gap_s: float = 0.5) -> Array:
-    """The sequence at `times_s`, each joint interpolated linearly between the two times it was seen nearest around.
-
-    sequence: ``(T, V, 4)`` at `timestamps_s` ``(T,)``, in any order; returns ``(len(times_s), V, 4)``. A joint that
-    was not seen for longer than `max_gap_s` stays missing within that gap, and nothing is extrapolated: before a joint
-    was first seen and after it was last seen it is missing. Of frames with one timestamp the last one counts.
-    """
-    source = clean(sequence)
-    stamps = np.asarray(timestamps_s, np.float64)
-    times = np.asarray(times_s, np.float64)
-    if stamps.shape != (len(source),):
-        raise ValueError(f"{len(source)} frames need as many timestamps, not {stamps.shape}")
-    # Reversed before np.unique, which keeps the first of equals, so that the last of them is kept.
-    stamps, keep = np.unique(stamps[::-1], return_index=True)
-    keep = len(source) - 1 - keep
-    finite = np.isfinite(stamps)
-    stamps, source = stamps[finite], source[keep[finite]]
-    count, joints = source.shape[:2]
-    result = np.zeros((len(times), joints, 4), np.float32)
-    if count == 0:
-        return result
-    # For each frame and joint: the last frame up to it, and the first frame from it on, in which the joint was seen.
-    seen = source[..., 3] > 0
-    index = np.arange(count)[:, None]
-    previous = np.maximum.accumulate(np.where(seen, index, -1), axis=0)
-    following = np.minimum.accumulate(np.where(seen, index, count)[::-1], axis=0)[::-1]
-    at = np.searchsorted(stamps, times, side="right") - 1  # last frame at or before each time; -1 before the first
-    exact = (at >= 0) & (stamps[np.maximum(at, 0)] == times)
-    left = np.where(at[:, None] >= 0, previous[np.maximum(at, 0)], -1)
-    next_frame = np.where(exact, at, at + 1)
-    right = np.where(next_frame[:, None] < count, following[np.minimum(next_frame, count - 1)], count)
-    known = (left >= 0) & (right < count)
-    left, right = np.where(known, left, 0), np.where(known, right, 0)
-    gap = stamps[right] - stamps[left]
-    known &= gap <= max_gap_s
-    weight = np.divide(times[:, None] - stamps[left], gap, out=np.zeros_like(gap), where=gap > 0)[..., None]
-    column = np.arange(joints)[None, :]
-    before, after = source[left, column].astype(np.float64), source[right, column].astype(np.float64)
-    result[known] = (before + weight * (after - before))[known]
-    return result
-
-
 # A bone's length as a share of shoulder breadth (Drillis & Contini, segment lengths as shares of stature: shoulder
 # breadth .259, upper arm .186, trunk from shoulders to hips .288). Seen in a picture a bone can only look shorter than
 # it is, so the longest estimate is the nearest to the truth, and it collapses from no side.

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.clip import Clip, ClipSpec, make_clip
 
@@ -68,6 +69,25 @@ def sliding(
                 label = int(np.bincount(inside).argmax()) if len(inside) else label
             windows.append((int(row), end_s - seconds, end_s, label))
     return Windows.make(windows)
+
+
+def windows_of(
+    archive: Archive,
+    rows: NDArray[np.int64] | None = None,
+    seconds: float = 0.0,
+    hop_s: float = 1.0,
+    labelled: bool = False,
+) -> Windows:
+    """Sliding windows of the recordings (all, unless rows are named); with seconds = 0 one window a recording.
+
+    labelled=True: those with a label. Raises UsageError where there is none.
+    """
+    windows = sliding(archive, rows, seconds, hop_s) if seconds else whole_clips(archive, rows)
+    if labelled:
+        windows = windows[windows.label >= 0]
+        if not len(windows):
+            raise UsageError(f"nothing in {archive.path} has a label: pretrain on it, or prepare it with labels")
+    return windows
 
 
 def clip_of(archive: Archive, row: int, start_s: float, end_s: float, spec: ClipSpec) -> Clip:

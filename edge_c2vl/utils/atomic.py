@@ -1,10 +1,13 @@
-"""Folders: those that appear whole or not at all, and what of a folder is looked at."""
+"""Files and folders that appear whole or not at all, and what of a folder is looked at."""
 
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -15,6 +18,9 @@ from edge_c2vl.names import short
 _LEFT_BY_SYSTEMS = frozenset(
     ("__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "system volume information", "lost+found")
 )
+
+# How the names of files end that are being written. A process that is killed leaves them behind.
+PART = ".part"
 
 
 def is_hidden(name: str) -> bool:
@@ -34,6 +40,25 @@ def files_below(folder: Path, pattern: str = "*") -> list[Path]:
         folders[:] = [name for name in folders if not is_hidden(name)]
         found += [Path(place, name) for name in names if fnmatchcase(name, pattern) and not is_hidden(name)]
     return sorted(found)
+
+
+@contextmanager
+def whole_file(path: Path, mode: int = 0o666) -> Iterator[Path]:
+    """A new empty file beside `path`, for the block to write. At the block's end it takes the place of `path`; after an
+    error it is removed, and what stood at `path` stays. mode: as of `open`, less the umask."""
+    part = path.with_name(f".{short(path.name)}.{secrets.token_hex(4)}{PART}")
+    os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode))
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_file(path: Path, content: str | bytes) -> None:
+    """Writes a text (UTF-8) or bytes, whole or not at all."""
+    with whole_file(path) as part:
+        part.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def temporary_beside(target: Path) -> Path:

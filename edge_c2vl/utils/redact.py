@@ -28,6 +28,17 @@ def redact(uri: str) -> str:
     return f"{scheme}{'***@' if at else ''}{shown}"
 
 
+def holds_secret(uri: str) -> bool:
+    """Whether an address may hold a secret: a password, a query, a fragment, or a user name that may be a token, which
+    a broker's is not."""
+    if redact(uri) == uri:
+        return False
+    scheme, _, rest = uri.partition("://")
+    user, at, _ = rest.rpartition("@")
+    named = scheme.lower() in ("mqtt", "mqtts") and bool(at) and not re.search(r"[:?#@/]", user)
+    return not named or bool(re.search(r"[?#]", rest))
+
+
 def is_ambiguous(uri: str) -> bool:
     """Whether an @ stands behind the host that a URI has by its rules. Probably / ? or # is part of a password, and
     what seems to be the host or the port as well: neither may be shown."""

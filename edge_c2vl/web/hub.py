@@ -7,6 +7,8 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 
+from edge_c2vl.web import messages
+
 Message = str | bytes
 
 # What may wait for one page: a minute of decisions at four a second.
@@ -14,7 +16,6 @@ LIMIT = 256
 # A page that has not taken one message for so long will not take the next ones either.
 SEND_TIMEOUT_S = 5.0
 BEAT_S = 2.0
-BEAT = '{"kind":"beat"}'
 
 
 class Viewer:
@@ -84,4 +85,4 @@ class Hub:
             now_s = time.monotonic()
             for viewer in self._viewers:
                 viewer.check(now_s)
-            self.publish(BEAT, "beat")
+            self.publish(messages.beat(), "beat")

@@ -1,23 +1,60 @@
-"""What goes over the WebSocket beside decisions, changes of state and alerts (docs/page.md's table)."""
+"""Every message to the page (docs/page.md's table); decisions, states and alerts are lines of their records."""
 
 from __future__ import annotations
 
 import json
 import struct
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.monitoring.events import SeenFrame, SeenSkeleton
-from edge_c2vl.skeletons.skeleton import Array, Layout
+from edge_c2vl.monitoring.stats import Summary, Timings
+from edge_c2vl.skeletons.skeleton import Array, Layout, get_layout
 
 # Grows when a page that was loaded before would misread what is sent now.
 VERSION = 2
 PICTURE_WIDTH = 640
 JPEG_QUALITY = 70
+# A stage's latency is told over its newest measurements.
+NEWEST = 120
 
 Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class RunDescription:
+    """What a run is made of, for people to read. camera: asked every second, since what is known of it changes."""
+
+    camera: Callable[[], str]
+    backend: str
+    precision: str
+    bundle: str
+    labels: Sequence[str]
+    distraction: Sequence[str]
+    layout: str = "mediapipe33"
+    min_confidence: float = 0.5
+
+
+class RunFigures(Protocol):
+    """What `status` tells of a run."""
+
+    @property
+    def summary(self) -> Summary: ...
+
+    @property
+    def timings(self) -> Timings: ...
+
+    @property
+    def dropped_frames(self) -> int: ...
+
+    @property
+    def reconnects(self) -> int: ...
+
+    def outputs_down(self) -> dict[str, str | None]: ...
 
 
 def line(record: dict[str, Any]) -> str:
@@ -31,6 +68,98 @@ def parse(text: str | None) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return record if isinstance(record, dict) else {}
+
+
+def hello(boot: str, about: RunDescription, video: bool) -> str:
+    """The first message of a live page. boot: of this process, which tells a page that it was started anew."""
+    return _hello(
+        boot,
+        "live",
+        about.labels,
+        about.distraction,
+        layout_of(get_layout(about.layout), about.min_confidence),
+        video,
+        {"camera": about.camera(), "backend": f"{about.backend} {about.precision}", "bundle": about.bundle},
+    )
+
+
+def hello_replay(boot: str, source: str) -> str:
+    """The first message of a replay. Labels and layout come with each `recording`."""
+    return _hello(boot, "replay", (), (), None, False, {"source": source})
+
+
+def _hello(
+    boot: str,
+    mode: str,
+    labels: Sequence[str],
+    distraction: Sequence[str],
+    layout: dict[str, Any] | None,
+    video: bool,
+    more: Mapping[str, str],
+) -> str:
+    told = {"labels": list(labels), "distraction": list(distraction), "layout": layout, "video": video}
+    return line({"kind": "hello", "version": VERSION, "mode": mode, "boot": boot, **more, **told})
+
+
+def history(decisions: Iterable[str], alerts: Iterable[str]) -> str:
+    """What came before the page was opened. Both are lines."""
+    return f'{{"kind":"history","decisions":[{",".join(decisions)}],"alerts":[{",".join(alerts)}]}}'
+
+
+def status(camera: str, temperature_c: float | None, run: RunFigures | None) -> str:
+    """run: None before it has begun."""
+    told: dict[str, Any] = {"kind": "status", "camera": camera, "temperature_c": temperature_c}
+    if run is not None:
+        stages = {stage: run.timings.newest(stage, NEWEST) for stage in run.timings.totals()}
+        told |= {
+            "frames": run.summary.frames,
+            "dropped_frames": run.dropped_frames,
+            "reconnects": run.reconnects,
+            "outputs_down": [name for name, why in run.outputs_down().items() if why is not None],
+            "stages": {
+                stage: [round(float(value), 2) for value in np.percentile(durations, (50, 95))]
+                for stage, durations in stages.items()
+                if durations
+            },
+        }
+    return line(told)
+
+
+def recording(
+    index: int,
+    count: int,
+    *,
+    name: str,
+    label: str | None,
+    start_s: float,
+    end_s: float,
+    spans: Sequence[Any],
+    marks: Sequence[tuple[float, str, str]],
+    decisions: bool,
+    labels: Sequence[str],
+    distraction: Sequence[str],
+    layout: dict[str, Any] | None,
+) -> str:
+    """The recording that a replay shows from now on. marks: time, level and reason of alerts. decisions: whether it has
+    any."""
+    about = {"name": name, "label": label, "start_s": start_s, "end_s": end_s, "spans": spans, "marks": marks}
+    judged = {"decisions": decisions, "labels": labels, "distraction": distraction, "layout": layout}
+    return line({"kind": "recording", "index": index, "count": count, **about, **judged})
+
+
+def position(time_s: float, playing: bool, speed: float) -> str:
+    """Where a replay is."""
+    return line({"kind": "position", "time_s": round(time_s, 3), "playing": playing, "speed": speed})
+
+
+def ended() -> str:
+    """The run is over."""
+    return line({"kind": "ended"})
+
+
+def beat() -> str:
+    """A sign of life."""
+    return line({"kind": "beat"})
 
 
 def layout_of(layout: Layout, min_confidence: float) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import pytest
 from onnx import numpy_helper
 
 from calibration.evaluate import sqnr_db
-from calibration.quantize import insert_qdq, layers, load_folded, ranged_tensors, to_fp16
+from calibration.quantize import check_graph, insert_qdq, layers, load_folded, ranged_tensors, to_fp16
 from calibration.ranges import CalibrationError
 from edge_c2vl.inference.onnxruntime import OnnxRuntimeBackend, session_options
 
@@ -41,7 +41,7 @@ def ranges(folded: Any) -> dict[str, float]:
 
 @pytest.fixture(scope="module")
 def quantised(folded: Any, ranges: dict[str, float]) -> Any:
-    return insert_qdq(folded, ranges)
+    return check_graph(insert_qdq(folded, layers(folded), ranges))
 
 
 def constants(model: Any) -> dict[str, np.ndarray]:
@@ -110,14 +110,14 @@ def test_every_pair_has_one_consumer(quantised: Any) -> None:
 
 def test_a_layer_can_stay_in_floating_point(folded: Any, ranges: dict[str, float]) -> None:
     kept = layers(folded)[1].node
-    model = insert_qdq(folded, ranges, [kept])
+    model = insert_qdq(folded, layers(folded), ranges, [kept])
     producers = {node.output[0]: node for node in model.graph.node}
     for node in convolutions(model):
         assert (node.input[1] in producers) == (node.name != kept)
 
 
 def test_all_layers_in_floating_point_is_the_model(folded: Any, ranges: dict[str, float]) -> None:
-    model = insert_qdq(folded, ranges, [layer.node for layer in layers(folded)])
+    model = insert_qdq(folded, layers(folded), ranges, [layer.node for layer in layers(folded)])
     assert not pairs(model)
     np.testing.assert_array_equal(both(model)[0], both(folded)[0])
 

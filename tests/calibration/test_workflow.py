@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -120,9 +121,25 @@ def test_engines_of_the_models_that_change_go(bundle_path: Path, archive: Archiv
     assert "engines/gpu/model.int8.plan" not in outcome.bundle.manifest.files
 
 
-def test_skeletons_stay_out_on_request(bundle_path: Path, archive: Archive, no_timing: None) -> None:
+def test_skeletons_stay_out_on_request_and_the_graph_is_read_and_checked_once(
+    bundle_path: Path, archive: Archive, no_timing: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: Counter[str] = Counter()
+
+    def counting(name: str, function: Any) -> Any:
+        def call(*arguments: Any, **more: Any) -> Any:
+            calls[name] += 1
+            return function(*arguments, **more)
+
+        return call
+
+    monkeypatch.setattr(workflow, "layers", counting("layers", workflow.layers))
+    monkeypatch.setattr(onnx.checker, "check_model", counting("check", onnx.checker.check_model))
+    monkeypatch.setattr(workflow, "revise_bundle", counting("bundle", workflow.revise_bundle))
     outcome = quantize_bundle(Bundle.open(bundle_path), archive, QuantizeOptions(samples=16, keep_clips=False))
     assert "calibration.npz" not in outcome.bundle.manifest.files
+    # Checked: the INT8 model and the FP16 one.
+    assert calls == {"layers": 1, "check": 2, "bundle": 1}
 
 
 def test_too_large_a_drop_writes_nothing_unless_forced(

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from edge_c2vl.commands.run import run
+from edge_c2vl.monitoring.policy_settings import PolicySettings
+from edge_c2vl.runtime.settings import RunSettings
+from edge_c2vl.settings.config_file import read_settings
 from edge_c2vl.utils.telemetry import SWITCHES
 from tests.support.programs import needs
 
@@ -16,13 +21,12 @@ DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 OPTIONS = {option for parameter in run.params for option in parameter.opts}
 
 
-@pytest.mark.parametrize("name", ["edge-c2vl.service", "environment", "Dockerfile.jetson", "Dockerfile.x86-64"])
+@pytest.mark.parametrize("name", ["edge-c2vl.service", "make-config.sh", "Dockerfile.jetson", "Dockerfile.x86-64"])
 def test_every_option_that_is_named_there_is_one_of_run(name):
-    lines = [line for line in (DEPLOY / name).read_text().splitlines() if "edge-c2vl run" in line or "OPTIONS=" in line]
-    named = {
-        option for line in lines for option in re.findall(r" (--[a-z-]+)|=(--[a-z-]+)", line.split("docker run")[0])
-    }
-    assert {option for pair in named for option in pair if option} <= OPTIONS
+    lines = [line for line in (DEPLOY / name).read_text().splitlines() if re.search("edge-c2vl run|options", line)]
+    named = {option for line in lines for option in re.findall(r"[ (](--[a-z-]+)", line.split("docker run")[0])}
+    assert named or name.startswith("Docker")
+    assert named <= OPTIONS
 
 
 @pytest.mark.parametrize("name", ["edge-c2vl.service", "Dockerfile.jetson", "Dockerfile.x86-64"])
@@ -58,8 +62,44 @@ def test_the_installer_says_what_it_would_do_and_does_nothing():
 
 
 def test_the_installer_passes_shellcheck():
-    done = subprocess.run([needs("shellcheck"), DEPLOY / "install.sh"], capture_output=True, text=True)
+    scripts = [DEPLOY / "install.sh", DEPLOY / "make-config.sh"]
+    done = subprocess.run([needs("shellcheck"), *scripts], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+def made_config(tmp_path: Path) -> tuple[RunSettings, subprocess.CompletedProcess]:
+    """What the service's first config.yaml says, made from an older installation's files in tmp_path."""
+    program = tmp_path / "edge-c2vl"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} {DEPLOY.parent}/cli.py "$@"\n')
+    program.chmod(0o755)
+    done = subprocess.run(["bash", DEPLOY / "make-config.sh", tmp_path, program], capture_output=True, text=True)
+    (tmp_path / "config.yaml").write_text(done.stdout)
+    return read_settings({}, tmp_path / "config.yaml", RunSettings)[0], done
+
+
+SERVICE = {
+    "camera": "/dev/video0", "reconnect": True, "quiet": True, "events": "/var/lib/edge-c2vl/events.jsonl",
+    "rotate_mb": 20,
+}  # fmt: skip
+
+
+def test_the_first_config_of_a_service(tmp_path):
+    shutil.copy(DEPLOY / "environment", tmp_path)
+    found, done = made_config(tmp_path)
+    assert found == RunSettings.of(**SERVICE)
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_the_first_config_keeps_what_an_older_installation_was_told(tmp_path, quote):
+    options = "--camera-mode ir --crop 0.5,0,0.5,1 --speed 'can:can0?dbc=a car.dbc&signal=V' --rotate-mb 5"
+    (tmp_path / "environment").write_text(f"# CAMERA=1\nCAMERA=csi://0\nOPTIONS={quote}{options}{quote}\n")
+    (tmp_path / "settings.yaml").write_text("policy:\n  recovery: 3\n")
+    found, done = made_config(tmp_path)
+    own = {"camera": "csi://0", "rotate_mb": 5, "camera_mode": "ir", "crop": "0.5,0,0.5,1"}
+    policy = PolicySettings(recovery=3)
+    assert found == RunSettings.of(**SERVICE | own, speed="can:can0?dbc=a car.dbc&signal=V", policy=policy)
+    assert done.stderr == ""
 
 
 def test_wrong_usage_is_not_started_again():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -11,9 +12,10 @@ from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.monitoring.policy import State
 from edge_c2vl.monitoring.policy_settings import PolicySettings
 from edge_c2vl.monitoring.standing import Level, Reason
-from edge_c2vl.runtime.run import Watch, watch
-from edge_c2vl.runtime.throttle import Skipper, Throttle, ThrottleSettings
-from tests.support.pipeline import Camera, Encoder, Frame, Kept, Pose, build
+from edge_c2vl.runtime.run import watch
+from edge_c2vl.runtime.settings import RunSettings
+from edge_c2vl.runtime.throttle import Throttle, ThrottleSettings
+from tests.support.pipeline import Camera, Encoder, Kept, Pose, build
 from tests.support.tiny_bundle import make_bundle
 
 
@@ -50,41 +52,18 @@ def test_a_recording_without_a_gap_has_a_log_without_one():
     assert all(before.end_s == after.start_s for before, after in itertools.pairwise(kept.states))
 
 
-class Slow(Camera):
-    """A recording of few pictures a second."""
-
-    def __init__(self, count, fps):
-        super().__init__(count)
-        self._fps = fps
-
-    def read(self):
-        frame = super().read()
-        return frame and Frame(frame.image, frame.timestamp_s * 30 / self._fps, frame.captured_s)
-
-
 @pytest.mark.parametrize("fps", [2.5, 5, 8, 30])
 def test_a_hot_machine_with_a_slow_camera_still_sees_the_driver(fps):
     kept = Kept()
-    pipeline = build(Slow(int(20 * fps), fps), sinks=[kept])
-    pipeline.throttle = Throttle(ThrottleSettings(steps=((4, 3),)))
+    pipeline = build(Camera(int(20 * fps), fps=fps), sinks=[kept])
+    pipeline.throttle = Throttle(ThrottleSettings(steps=((4, 5.0),)))
     pipeline.run()
     assert State.CANNOT_SEE not in {decision.state for decision in kept.decisions}
     assert {decision.state for decision in kept.decisions[2:]} == {State.DISTRACTED}
 
 
-def test_what_is_left_out_depends_on_what_the_camera_has_to_spare():
-    def looked(fps, stride):
-        skipper = Skipper(max_gap_s=0.5)
-        return sum(not skipper.skips(index / fps, stride) for index in range(60))
-
-    assert looked(30, 3) == pytest.approx(20, abs=1)
-    assert looked(5, 3) == pytest.approx(30, abs=1)
-    assert looked(3, 3) == 60
-    assert looked(30, 1) == 60
-
-
 def test_decisions_of_a_hot_machine_are_never_more_than_a_second_apart():
-    throttle = Throttle(ThrottleSettings(steps=((4, 1),)))
+    throttle = Throttle(ThrottleSettings(steps=((4, math.inf),)))
     assert throttle.hop_s(0.25, 1.0) == 1.0
     assert throttle.hop_s(0.5, 1.0) == 1.0
     assert throttle.hop_s(1.0, 1.0) == 1.0
@@ -156,15 +135,20 @@ def test_without_alerts_none_is_raised():
 def test_a_bundle_that_could_never_alert_is_refused_unless_no_alerts_are_wanted(tmp_path):
     bundle = str(make_bundle(tmp_path / "bundle", distraction=[]).path)
     with pytest.raises(UsageError, match="counts none of its labels as distraction.*--no-alerts"):
-        watch(Watch("simulated:attentive?live=no&seconds=1&size=160x120", bundle=bundle, status=False))
-    asked = Watch("simulated:attentive?live=no&seconds=1&size=160x120", bundle=bundle, status=False, no_alerts=True)
+        watch(RunSettings.of(camera="simulated:attentive?live=no&seconds=1&size=160x120", bundle=bundle, quiet=True))
+    asked = RunSettings.of(
+        camera="simulated:attentive?live=no&seconds=1&size=160x120", bundle=bundle, quiet=True, no_alerts=True
+    )
     assert watch(asked).alerts == 0
 
 
 def test_a_recording_too_short_to_learn_from_is_an_error_that_says_why(tmp_path):
     path = tmp_path / "driver.npz"
-    asked = Watch(
-        "simulated:attentive?live=no&seconds=2&fps=10&size=160x120", normal=str(path), learn_normal=0.5, status=False
+    asked = RunSettings.of(
+        camera="simulated:attentive?live=no&seconds=2&fps=10&size=160x120",
+        normal=str(path),
+        learn_normal=0.5,
+        quiet=True,
     )
     with pytest.raises(EdgeC2VLError, match="normal driving was not learnt.*30 s are needed"):
         watch(asked)

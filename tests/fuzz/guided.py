@@ -24,7 +24,7 @@ with atheris.instrument_imports(include=["edge_c2vl", "train.datasets", "yaml"])
     from edge_c2vl.cameras.registry import kind_of
     from edge_c2vl.cameras.simulated import parse as parse_simulated
     from edge_c2vl.errors import EdgeC2VLError
-    from edge_c2vl.monitoring.policy_file import read_settings
+    from edge_c2vl.monitoring.policy_file import read_policy
     from edge_c2vl.utils.mqtt_client import parse_broker
     from train.datasets.drive_act_labels import read_labels
     from train.datasets.ntu import read_tracks
@@ -54,7 +54,7 @@ def camera(uri: str) -> None:
 
 
 TARGETS = {
-    "settings": of_file("settings.yaml", read_settings),
+    "settings": of_file("settings.yaml", read_policy),
     "manifest": of_file("manifest.json", lambda path: _read_manifest(path.parent, "")),
     "labels": of_file("labels.csv", read_labels),
     "skeleton": of_file("S001C001P001R001A001.skeleton", read_tracks),

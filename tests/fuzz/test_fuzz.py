@@ -28,7 +28,7 @@ from edge_c2vl.cameras.options import parse_crop
 from edge_c2vl.cameras.registry import kind_of
 from edge_c2vl.cameras.simulated import parse as parse_simulated
 from edge_c2vl.errors import EdgeC2VLError
-from edge_c2vl.monitoring.policy_file import read_settings
+from edge_c2vl.monitoring.policy_file import read_policy
 from edge_c2vl.speed import open_speed
 from edge_c2vl.speed.base import parse_kmh
 from edge_c2vl.speed.unix import UnixSpeed
@@ -229,7 +229,7 @@ def test_settings(file, contents):
     for content in contents:
         file.write_bytes(content)
         with refused:
-            read_settings(file)
+            read_policy(file)
 
 
 VALUES = (

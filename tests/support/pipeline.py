@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_c2vl.inference.base import Backend
+from edge_c2vl.inference.model import ClipModel
 from edge_c2vl.outputs.base import Sink
 from edge_c2vl.runtime.pipeline import Pipeline
 from edge_c2vl.skeletons.clip import ClipSpec
@@ -24,10 +25,12 @@ class Frame:
 
 
 class Camera:
-    """Counts frames up to `count`. live: paced at 30 a second, and the reader gets the newest."""
+    """Counts frames up to `count`, stamped `fps` a second. live: one comes every `interval_s`, and the reader gets the
+    newest."""
 
-    def __init__(self, count, live=False, fails_at=None):
+    def __init__(self, count, live=False, fails_at=None, interval_s=1 / 30, fps=30):
         self.live, self._count, self._next, self._fails_at = live, count, 0, fails_at
+        self._interval_s, self._fps = interval_s, fps
         self._started = time.monotonic()
 
     dropped = 0
@@ -41,10 +44,10 @@ class Camera:
         if self._next >= self._count:
             return None
         if self.live:
-            due = self._started + self._next / 30
+            due = self._started + self._next * self._interval_s
             time.sleep(max(0.0, due - time.monotonic()))
         index, self._next = self._next, self._next + 1
-        return Frame(np.full((48, 64, 3), index % 256, np.uint8), index / 30, time.monotonic())
+        return Frame(np.full((48, 64, 3), index % 256, np.uint8), index / self._fps, time.monotonic())
 
 
 class Pose:
@@ -105,14 +108,9 @@ class Kept(Sink):
         self.closed += 1
 
 
+def model(encoder=None, words=None, by_words=False):
+    return ClipModel(encoder or Encoder(), ["attentive", "distracted"], ["distracted"], SPEC, words, by_words)
+
+
 def build(camera, pose=None, encoder=None, sinks=(), **more):
-    return Pipeline(
-        camera,
-        pose or Pose(),
-        encoder or Encoder(),
-        labels=["attentive", "distracted"],
-        distraction=["distracted"],
-        clip=SPEC,
-        sinks=sinks,
-        **more,
-    )
+    return Pipeline(camera, pose or Pose(), model(encoder), sinks=sinks, **more)

@@ -9,6 +9,7 @@ import time
 import numpy as np
 
 from edge_c2vl.inference.base import Backend
+from edge_c2vl.inference.model import ClipModel
 from edge_c2vl.runtime.pipeline import Pipeline
 from edge_c2vl.skeletons.clip import ClipSpec
 from edge_c2vl.skeletons.skeleton import MEDIAPIPE33
@@ -140,10 +141,7 @@ class Drive:
         self.pipeline = Pipeline(
             Camera(),
             script.pose,
-            script.encoder,
-            labels=LABELS,
-            distraction=LABELS[1:],
-            clip=SPEC,
+            ClipModel(script.encoder, LABELS, LABELS[1:], SPEC),
             sinks=sinks,
             **more,
         )

@@ -19,12 +19,14 @@ from edge_c2vl.skeletons.windows import sliding
 from tests.support.training import body
 from train.data.augment import Augment
 from train.data.clips import ClipStore, Loader, in_order
+from train.data.targets import Targets
 from train.methods.supervised import Supervised
 from train.model.checkpoint import About, CheckpointError, load_model, read_tensors
 from train.model.encoder import Encoder
 from train.settings.training import AugmentSettings, EncoderSettings, LoopSettings
 from train.trainer import CHECKPOINT, MODEL, Interrupted, Trainer
 
+LABELS = ["attentive", "distracted"]
 SPEC = ClipSpec(frames=16, seconds=1.0, dimensions=2)
 ENCODER = EncoderSettings(width=4, blocks=3, classes=2, dropout=0.1)
 SETTINGS = LoopSettings(epochs=3, batch_size=8, average=0.9, warmup_epochs=0.5, accelerator="cpu", tensorboard=False)
@@ -62,9 +64,9 @@ def make_loop(store: ClipStore, folder: Path | None, settings: LoopSettings = SE
             if self.taken == stop_after:
                 os.kill(os.getpid(), signal.SIGTERM)
 
-    task = Stopping(Augment(AUGMENT, 2), smoothing=0.1)
+    task = Stopping(Augment(AUGMENT, 2), Targets.make(LABELS), smoothing=0.1)
     loader = Loader(store, np.arange(len(store)), settings.batch_size, settings.seed)
-    return Trainer(encoder, task, loader, settings, folder, About(ENCODER, SPEC, ["attentive", "distracted"]))
+    return Trainer(encoder, task, loader, settings, folder, About(ENCODER, SPEC, LABELS))
 
 
 @pytest.mark.parametrize("accumulate", [1, 2])
@@ -101,7 +103,7 @@ def test_model_file_gives_the_same_encoder_back(store: ClipStore, tmp_path: Path
     encoder = make_loop(store, tmp_path / "run", settings).run()
     loaded, about = load_model(tmp_path / "run")
     clip = torch.from_numpy(store.read(np.arange(4)))
-    assert about == About(ENCODER, SPEC, ["attentive", "distracted"])
+    assert about == About(ENCODER, SPEC, LABELS)
     for a, b in zip(encoder(clip), loaded(clip), strict=True):
         assert torch.equal(a, b)
     kept = json.loads((tmp_path / "run" / "settings.json").read_text())

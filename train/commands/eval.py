@@ -8,6 +8,7 @@ from edge_c2vl.commands.lazy import LazyGroup, find
 
 # name -> "module:attribute"
 COMMANDS = {
+    "activities": "train.commands.eval_activities:activities",
     "drive-act": "train.commands.eval_drive_act:drive_act",
     "ntu60": "train.commands.eval_benchmark:ntu60",
     "ntu120": "train.commands.eval_benchmark:ntu120",

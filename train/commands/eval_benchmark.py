@@ -2,42 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
-from edge_c2vl.commands.options import Number
+from edge_c2vl.settings.flags import Number
 from train.commands.eval_options import data_options, report_options, tell, training_settings
+from train.settings.protocols import BENCHMARKS, DATA_SETS
 
-_SPLITS = {
-    "ntu60": ("xsub", "xview"),
-    "ntu120": ("xsub", "xset"),
-    "pku-mmd": ("xsub", "xview"),
-    "nw-ucla": ("xview",),
-    "utd-mhad": ("xsub",),
-}
-_PROTOCOLS = ("linear", "knn", "finetune", "semi", "one-class", "classifier")
+F = TypeVar("F", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.option("--config", type=click.Path(path_type=Path), help="finetune, semi: YAML of train finetune's flags."),
+    click.option("--epochs", type=click.IntRange(1), help="finetune, semi: epochs."),
+    click.option("--work", type=click.Path(path_type=Path), help="finetune, semi: folder of the training runs."),
+    click.option(
+        "--share",
+        default=0.1,
+        show_default=True,
+        type=Number(0, 1, min_open=True),
+        help="semi: share of the labels; 0.01, 0.1.",
+    ),
+    click.option("-k", default=1, show_default=True, type=click.IntRange(1), help="knn: neighbours."),
+    click.option("--device", default="cpu", show_default=True, help="Where PyTorch runs: cpu or cuda."),
+    click.option("--precision", type=click.Choice(["auto", "fp32", "fp16", "int8"]), default="auto"),
+    click.option("--backend", default="auto", show_default=True, help="The bundle's inference engine."),
+    click.option("--bundle", metavar="FOLDER", help="What runs in the vehicle; its embeddings are the features."),
+    click.option(
+        "--checkpoint",
+        "checkpoints",
+        multiple=True,
+        metavar="RUN",
+        help="A trained model, or a folder of seed0, seed1, ...; several are the streams of a fusion.",
+    ),
+)
 
 
-def protocol_options(function: Any) -> Any:
-    """--checkpoint, --bundle, --protocol and what the protocols take."""
-    for option in (
-        click.option(
-            "--config", type=click.Path(path_type=Path), help="finetune, semi: YAML of train finetune's flags."
-        ),
-        click.option("--epochs", type=click.IntRange(1), help="finetune, semi: epochs."),
-        click.option("--work", type=click.Path(path_type=Path), help="finetune, semi: folder of the training runs."),
-        click.option(
-            "--share",
-            default=0.1,
+def protocol_options(dataset: str) -> Callable[[F], F]:
+    """--checkpoint, --bundle, --protocol and what the data set's protocols take."""
+
+    def decorate(function: F) -> F:
+        protocols = DATA_SETS[dataset].protocols
+        function = click.option(
+            "--protocol",
+            type=click.Choice(protocols),
+            default="fixed",
             show_default=True,
-            type=Number(0, 1, min_open=True),
-            help="semi: share of the labels; 0.01, 0.1.",
-        ),
-        click.option("--choose-c", is_flag=True, help="linear: choose C on held-out subjects instead of C = 1."),
-        click.option("-k", default=1, show_default=True, type=click.IntRange(1), help="knn: neighbours."),
-        click.option("--protocol", type=click.Choice(_PROTOCOLS), default="linear", show_default=True),
+            help="fixed: a linear probe with C = 1; linear: C chosen on held-out subjects.",
+        )(function)
+        for option in _OPTIONS:
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def words_options(function: Any) -> Any:
+    """--labels-in-words, --among."""
+    for option in (
         click.option(
             "--among",
             multiple=True,
@@ -51,29 +75,19 @@ def protocol_options(function: Any) -> Any:
             metavar="[FILE.yaml]",
             help="Zero-shot: no label is used; the nearest class by its description in FILE, or by its name.",
         ),
-        click.option("--device", default="cpu", show_default=True, help="Where PyTorch runs: cpu or cuda."),
-        click.option("--precision", type=click.Choice(["auto", "fp32", "fp16", "int8"]), default="auto"),
-        click.option("--backend", default="auto", show_default=True, help="The bundle's inference engine."),
-        click.option("--bundle", metavar="FOLDER", help="What runs in the vehicle; its embeddings are the features."),
-        click.option(
-            "--checkpoint",
-            "checkpoints",
-            multiple=True,
-            metavar="RUN",
-            help="A trained model, or a folder of seed0, seed1, ...; several are the streams of a fusion.",
-        ),
     ):
         function = option(function)
     return function
 
 
 def _command(dataset: str) -> click.Command:
-    splits = _SPLITS[dataset]
+    splits = DATA_SETS[dataset].splits
 
     @click.command(name=dataset, help=_HELP.format(dataset=dataset, split=splits[0]))
     @data_options
     @click.option("--split", type=click.Choice(splits), default=splits[0], show_default=True)
-    @protocol_options
+    @words_options
+    @protocol_options(dataset)
     @report_options
     def run(**arguments: Any) -> None:
         _run(dataset, **arguments)
@@ -139,4 +153,4 @@ def _run(
     tell(evaluate(data, dataset, split, seeds, Asked(training=training, **asked)), report, as_json)
 
 
-ntu60, ntu120, pku_mmd, nw_ucla, utd_mhad = (_command(name) for name in _SPLITS)
+ntu60, ntu120, pku_mmd, nw_ucla, utd_mhad = (_command(name) for name in BENCHMARKS)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from train.commands.eval_options import data_options, model_options, open_archive, report_options, tell
+from train.settings.protocols import DATA_SETS
 
 if TYPE_CHECKING:
     from train.evaluation.models import Model
@@ -50,7 +51,7 @@ def drive_act_options(function: Any) -> Any:
 @click.command(name="drive-act")
 @data_options
 @drive_act_options
-@click.option("--split", type=click.Choice(["0", "1", "2", "all"]), default="all", show_default=True)
+@click.option("--split", type=click.Choice([*DATA_SETS["drive-act"].splits, "all"]), default="all", show_default=True)
 @click.option(
     "--part",
     type=click.Choice(["test", "val"]),

@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 
-from edge_c2vl.commands.options import Number, backend_options, bundle_option, picture_options, pose_options
+from edge_c2vl.commands.options import backend_options, bundle_option, picture_options, pose_options
+from edge_c2vl.runtime.settings import DecisionSettings, SpeedSettings
+from edge_c2vl.settings.flags import Number, options_like
 from train.commands.eval_options import report_options, tell
 
 
@@ -17,9 +19,8 @@ from train.commands.eval_options import report_options, tell
 @backend_options
 @picture_options
 @pose_options
-@click.option("--hop", default=0.25, show_default=True, type=Number(0.02, 1), help="Seconds between decisions.")
-@click.option("--speed-kmh", type=Number(0, 500), help="The vehicle's speed, which alerts depend on.")
-@click.option("--settings", metavar="FILE.yaml", help="Limits of the alert policy.")
+@options_like(DecisionSettings, "hop", "settings")
+@options_like(SpeedSettings, "speed_kmh")
 @click.option("--iou", default=0.5, show_default=True, type=Number(0, 1), help="From which events match.")
 @report_options
 def live(videos: tuple[Path, ...], iou: float, report: Path | None, as_json: bool, **asked: Any) -> None:
@@ -35,7 +36,7 @@ def live(videos: tuple[Path, ...], iou: float, report: Path | None, as_json: boo
       edge-c2vl eval drives/ --live
       edge-c2vl eval night.mkv --live --bundle my-bundle --camera-mode ir --precision int8
     """
-    from edge_c2vl.runtime.run import Watch
+    from edge_c2vl.runtime.settings import RunSettings
     from train.evaluation.live import evaluate
 
-    tell(evaluate(videos, Watch(camera="", **asked), iou), report, as_json)
+    tell(evaluate(videos, RunSettings.of(**asked), iou), report, as_json)

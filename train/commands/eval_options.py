@@ -73,7 +73,7 @@ def open_archive(dataset: str, root: Path | None, archive: Path | None, workers:
 
 def training_settings(config: Path | None, epochs: int | None) -> list[Any]:
     """AugmentSettings, DataSettings and LoopSettings of the protocols that train. Raises UsageError."""
-    from train.settings.flags import read_settings
+    from edge_c2vl.settings.config_file import read_settings
     from train.settings.training import AugmentSettings, DataSettings, LoopSettings
 
     return read_settings({"epochs": epochs}, config, AugmentSettings, DataSettings, LoopSettings)

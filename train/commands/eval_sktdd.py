@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @data_options
-@protocol_options
+@protocol_options("sktdd")
 @report_options
 def sktdd(
     root: Path | None,
@@ -36,17 +36,18 @@ def sktdd(
     """Distraction of drivers who are new to the probe or the model: ROC-AUC and balanced accuracy, in folds by driver.
 
     A model whose training saw labels must not be judged on its own drivers: --protocol classifier takes a model for
-    each fold, {fold} in --checkpoint or --bundle standing for 0, 1, 2, ...
+    each fold, {fold} in --checkpoint or --bundle standing for 0, 1, 2, ... as in train finetune --split subject:0/6.
+    With --report, each window's score stands in scores.csv.
 
     \b
     Example:
-      edge-c2vl eval sktdd --root original_sktDD --checkpoint runs/c2vl --protocol linear
+      edge-c2vl eval sktdd --root original_sktDD --checkpoint runs/c2vl --protocol fixed
       edge-c2vl eval sktdd --archive sktdd.archive --checkpoint runs/c2vl --protocol one-class --report report
-      edge-c2vl eval sktdd --archive sktdd.archive --checkpoint 'work/seed0-fold{fold}' --protocol classifier
+      edge-c2vl eval sktdd --archive sktdd.archive --checkpoint 'work/fold{fold}' --protocol classifier
     """
     from edge_c2vl.errors import UsageError
     from train.evaluation.benchmark import Asked
-    from train.evaluation.models import open_model
+    from train.evaluation.models import open_seeds
     from train.evaluation.sktdd import evaluate
 
     if len(checkpoints) + (bundle is not None) != 1:
@@ -55,15 +56,16 @@ def sktdd(
     if asked["protocol"] == "classifier" and "{fold}" not in path:
         raise UsageError(
             "--protocol classifier needs a model for each fold, because one that was trained on all drivers has seen "
-            "those it is judged on: name them with {fold}, as in work/seed0-fold{fold}"
+            "those it is judged on: name them with {fold}, as in work/fold{fold}"
         )
-    opened: dict[str, Model] = {}
+    opened: dict[str, list[Model]] = {}
 
-    def open_fold(number: int) -> Model:
+    def open_fold(number: int) -> list[Model]:
         own = path.replace("{fold}", str(number))
         if own not in opened:
-            named = (None, own) if bundle else (own, None)
-            opened[own] = open_model(*named, backend=backend, precision=precision, device=device)
+            named: tuple[list[str], str | None] = ([], own) if bundle else ([own], None)
+            seeds = open_seeds(*named, backend=backend, precision=precision, device=device)
+            opened[own] = [streams[0] for streams in seeds]
         return opened[own]
 
     made = evaluate(

@@ -31,6 +31,20 @@ import click
     help="Labels in words as the classes of a model that was only pretrained: label -> descriptions.",
 )
 @click.option(
+    "--figures",
+    type=click.Path(path_type=Path),
+    metavar="REPORT.json",
+    help="What edge-c2vl eval found (report.json of --report), to be stated in the bundle as its accuracy.",
+)
+@click.option(
+    "--licence",
+    "licences",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The text of a licence that the data asks to be handed on; it goes into the bundle. Repeatable.",
+)
+@click.option(
     "--batch",
     type=click.IntRange(0),
     default=0,
@@ -47,6 +61,8 @@ def export(
     name: str | None,
     distraction: str | None,
     describe: Path | None,
+    figures: Path | None,
+    licences: tuple[Path, ...],
     batch: int,
     overwrite: bool,
     as_json: bool,
@@ -59,6 +75,7 @@ def export(
     \b
     Example:
       edge-c2vl export runs/sktdd my-bundle --archive sktdd.archive
+      edge-c2vl export runs/final my-bundle --archive sktdd.archive --figures report/report.json --licence LICENSE
       edge-c2vl run --camera 0 --bundle my-bundle
       edge-c2vl export runs/c2vl my-bundle --archive drives --describe labels.yaml --distraction "on the phone"
     """
@@ -66,11 +83,16 @@ def export(
     from edge_c2vl.skeletons.archive import Archive
     from train.data.clips import sample_clips
     from train.model.checkpoint import LANGUAGE, load_model
-    from train.model.export import export_bundle
+    from train.model.export import export_bundle, statement, texts_of
 
     encoder, about = load_model(checkpoint)
     folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
-    files = {LANGUAGE: folder / LANGUAGE} if (folder / LANGUAGE).is_file() else {}
+    files: dict[str, Path | bytes] = texts_of(licences)
+    if (folder / LANGUAGE).is_file():
+        files[LANGUAGE] = folder / LANGUAGE
+    accuracy = None
+    if figures is not None:
+        accuracy, files["report.json"] = statement(figures, folder)
     words = None
     if describe is not None:
         from train.knowledge.labels import make_words
@@ -96,6 +118,7 @@ def export(
         distraction=[label.strip() for label in distraction.split(",") if label.strip()],
         files=files,
         words=words,
+        accuracy=accuracy,
         batch=batch,
         overwrite=overwrite,
     )

@@ -8,9 +8,11 @@ from typing import Any
 
 import click
 
+from edge_c2vl.settings.config_file import read_settings
+from edge_c2vl.settings.flags import settings_options
 from train.commands.eval_drive_act import drive_act_options
+from train.commands.seeds import resume_option, run_seeds, seeds_option
 from train.datasets import DATASETS
-from train.settings.flags import read_settings, settings_options
 from train.settings.resume import check_unchanged, recorded
 from train.settings.training import AugmentSettings, DataSettings, EncoderSettings, LoopSettings
 
@@ -24,9 +26,8 @@ SETTINGS = (EncoderSettings, AugmentSettings, DataSettings, LoopSettings)
 @click.option(
     "--freeze", is_flag=True, help="Train the classifier alone: the encoder stays, and with it what words mean to it."
 )
-@click.option(
-    "--resume", is_flag=True, help="Go on with the run in that folder, by its settings; --epochs may be more."
-)
+@seeds_option
+@resume_option
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as a JSON object.")
 @click.option(
     "--dataset",
@@ -40,6 +41,7 @@ def finetune(
     run: Path,
     pretrained: Path | None,
     freeze: bool,
+    seeds: int | None,
     resume: bool,
     as_json: bool,
     dataset: str | None,
@@ -52,14 +54,15 @@ def finetune(
     """Train with labels: from scratch (supervised), or --from a pretrained encoder.
 
     ARCHIVE is a skeleton archive with labels; the folder RUN gets the model, its settings, versions and metrics. With
-    --split, accuracy on that split's val and test parts is printed. Ctrl-C stops after the step under way; --resume
-    goes on as if nothing had happened.
+    --split, accuracy on that split's val and test parts is printed; subject:0/6 keeps the first sixth of the people for
+    that. Ctrl-C stops after the step under way; --resume goes on as if nothing had happened.
 
     \b
     Example:
       edge-c2vl prepare nw-ucla all_sqe nw-ucla.archive
       edge-c2vl train finetune nw-ucla.archive runs/supervised --split xview --width 16 --epochs 60
       edge-c2vl train finetune nw-ucla.archive runs/few --split xview --share 0.1 --from runs/pretrained
+      edge-c2vl train finetune drives.archive runs/fold0 --split subject:0/6 --seconds 3 --balance --seeds 2
       edge-c2vl train finetune drive_and_act runs/da-0 --dataset drive-act --split split_0
     """
     before = recorded(run) if resume else {}
@@ -72,7 +75,6 @@ def finetune(
 
     from edge_c2vl.skeletons.archive import Archive
     from train.finetune import finetune as train
-    from train.trainer import Interrupted
 
     if dataset:
         import os
@@ -83,17 +85,20 @@ def finetune(
         data_set = open_dataset(dataset, archive, Options(None, level, camera, input, os.cpu_count() or 1))
     else:
         data_set = Archive.open(archive)
-    try:
-        figures = train(
-            data_set, run, encoder, augment, data, loop, pretrained=pretrained, freeze=freeze, resume=resume
-        )
-    except Interrupted:
-        click.echo("interrupted; the checkpoint is written: go on with --resume", err=True)
-        raise SystemExit(130) from None
-    if rank_zero_only.rank:
+
+    def one(folder: Path, seeded: LoopSettings, again: bool) -> dict[str, float]:
+        options: dict[str, Any] = {"pretrained": pretrained, "freeze": freeze, "resume": again}
+        return train(data_set, folder, encoder, augment, data, seeded, **options)
+
+    results = run_seeds(run, seeds, loop, resume, one)
+    if getattr(rank_zero_only, "rank", 0):
         return  # one of several processes speaks
     if as_json:
-        click.echo(json.dumps({"run": str(run)} | figures))
+        rows = [{"run": folder} | figures for folder, figures in results.items()]
+        click.echo(json.dumps(rows if seeds else rows[0]))
         return
-    for name, value in figures.items():
-        click.echo(f"{name:18} {value:.4g}")
+    for folder, figures in results.items():
+        if seeds:
+            click.echo(folder)
+        for name, value in figures.items():
+            click.echo(f"{name:18} {value:.4g}")

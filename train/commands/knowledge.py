@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from edge_c2vl.commands.options import Number, json_option
+from edge_c2vl.commands.options import json_option
+from edge_c2vl.settings.flags import Number
 
 _PATH = click.Path(path_type=Path)
 

@@ -20,6 +20,7 @@ from train.datasets import DATASETS
 @click.option("--workers", type=click.IntRange(min=1), help="Processes that read files.  [default: one a core]")
 @click.option("--missing", type=click.Path(path_type=Path), help="NTU, PKU-MMD: a file of sample names to leave out.")
 @drive_act_options
+@click.option("--views", is_flag=True, help="sktDD: also what the drivers look like from other places, to train on.")
 @click.option("--overwrite", is_flag=True, help="Replace an archive that exists.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 def prepare(
@@ -32,6 +33,7 @@ def prepare(
     level: str,
     camera: str,
     input: str,
+    views: bool,
     overwrite: bool,
     as_json: bool,
 ) -> None:
@@ -59,7 +61,7 @@ def prepare(
         dataset,
         source,
         archive,
-        options=Options(missing, level, camera, input, workers),
+        options=Options(missing, level, camera, input, workers, views=views),
         strict=strict,
         workers=workers,
         overwrite=overwrite,

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from train.settings.flags import read_settings, settings_options
+from edge_c2vl.settings.config_file import read_settings
+from edge_c2vl.settings.flags import settings_options
 from train.settings.probe import ProbeSettings
 
 _PATH = click.Path(path_type=Path)

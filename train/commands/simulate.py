@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from edge_c2vl.commands.options import Number
+from edge_c2vl.settings.flags import Number
 
 
 @click.command()

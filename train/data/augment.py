@@ -59,11 +59,15 @@ class Augment:
 
     def __call__(self, clip: Tensor) -> Tensor:
         """(N, 3, T, V) -> (N, 3, T, V), a new tensor, float32 also where the network runs in half precision."""
+        return self.with_mirrored(clip)[0]
+
+    def with_mirrored(self, clip: Tensor) -> tuple[Tensor, Tensor]:
+        """The same, and which clips are mirror images (N,) bool."""
         with torch.autocast(clip.device.type, enabled=False):
-            drawn = self.draw(*clip.shape[::2], clip.device)
+            drawn = self.draw(clip.shape[0], clip.shape[2], clip.device)
             if clip.device.type != "cpu" or clip.dtype != torch.float32:
-                return vary(clip, drawn)
-            return vary_in_one_pass(clip, drawn)
+                return vary(clip, drawn), drawn.mirrored
+            return vary_in_one_pass(clip, drawn), drawn.mirrored
 
     def draw(self, n: int, frames: int, device: torch.device) -> Draw:
         """For n clips of that many frames."""
@@ -156,8 +160,10 @@ def vary_in_one_pass(clip: Tensor, drawn: Draw) -> Tensor:
     n, _, frames, _ = clip.shape
     at = torch.arange(frames, dtype=torch.float32).expand(n, frames) if drawn.at is None else drawn.at
     noise = torch.empty((0, 3, frames, NTU25.size), dtype=torch.int8) if drawn.noise is None else drawn.noise
-    arrays = (clip, at, drawn.mirrored, drawn.matrix, drawn.moved, noise, drawn.hidden)
-    return torch.from_numpy(augment_numba.vary(*(array.contiguous().numpy() for array in arrays), drawn.amount))
+    tensors = (clip, at, drawn.mirrored, drawn.matrix, drawn.moved, noise, drawn.hidden)
+    clips, at_, mirrored, matrix, moved, noise_, hidden = (tensor.contiguous().numpy() for tensor in tensors)
+    varied = augment_numba.vary(clips, at_, mirrored, matrix, moved, noise_, hidden, drawn.amount)
+    return torch.from_numpy(varied)
 
 
 def _uniform(shape: tuple[int, ...], limit: float, device: torch.device) -> Tensor:

@@ -67,7 +67,7 @@ class ClipStore:
         """The clips (B, 3, T, 25) of these rows."""
         clips = np.empty((len(indices), *self.shape), np.float32)
         for row, index in zip(clips, indices, strict=True):
-            os.preadv(self._file.fileno(), [row], self._offset + int(index) * self._size)
+            os.preadv(self._file.fileno(), [row.data], self._offset + int(index) * self._size)
         return clips
 
 

@@ -1,6 +1,8 @@
-"""Which windows are trained, validated and tested on."""
+"""Which windows are trained on, and how often each is drawn."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,57 +10,54 @@ from numpy.typing import NDArray
 from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.skeleton import NTU25
-from edge_c2vl.skeletons.windows import Windows, sliding, whole_clips
-from train.metrics import Ints
-from train.settings.probe import ProbeSettings
-from train.settings.training import DataSettings
+from edge_c2vl.skeletons.windows import Windows
+from train.metrics import Floats, Ints
 
-Rows = NDArray[np.int64]
-
-
-def make_windows(archive: Archive, data: DataSettings) -> Windows:
-    """The labelled windows of an archive."""
-    windows = sliding(archive, None, data.seconds, data.hop_s) if data.seconds else whole_clips(archive)
-    windows = windows[windows.label >= 0]
-    if not len(windows):
-        raise UsageError(f"nothing in {archive.path} has a label: pretrain on it, or prepare it with labels")
-    return windows
+# What hides or is guessed in a vehicle: a dashboard hides the legs, and hands are seen worse than wrists.
+_NOT_UPPER = ("knee", "ankle", "foot", "hand", "tip", "thumb")
+UPPER = tuple(name for name in NTU25.joints if name.rpartition("_")[2] not in _NOT_UPPER)
 
 
-def split_rows(archive: Archive, windows: Windows, split: str) -> dict[str, NDArray[np.int64]]:
-    """Rows of the windows in "train", "val" and "test". Raises UsageError for a split that the archive lacks."""
-    if not split:
-        nothing = np.zeros(0, np.int64)
-        return {"train": np.arange(len(windows)), "val": nothing, "test": nothing}
-    if split not in archive.clips.columns:
-        others = [name for name in archive.clips.columns if (archive.clips[name] == "train").any()]
-        raise UsageError(f"--split {split}: {archive.path} has {', '.join(others) or 'no split'}")
-    part = archive.clips[split].to_numpy()[windows.clip]
-    rows = {name: np.flatnonzero(part == name) for name in ("train", "val", "test")}
-    if not len(rows["train"]):
-        raise UsageError(f"--split {split}: no recording of {archive.path} is in train")
-    return rows
+def joints_of(archive: Archive, joints: str = "all", sample: int = 200, least: float = 0.005) -> tuple[str, ...]:
+    """The ntu25 joints that an archive has: seen in at least that share of the frames of recordings spread over it.
 
-
-def joints_of(archive: Archive, sample: int = 200, least: float = 0.005) -> tuple[str, ...]:
-    """The ntu25 joints that an archive has: seen in at least that share of the frames of recordings spread over it."""
+    joints: "all", or "upper": those of head, trunk, shoulders and arms.
+    """
     rows = np.unique(np.linspace(0, len(archive) - 1, sample).astype(int))
     seen = sum((archive.sequence(row)[..., 3] > 0).sum(axis=0) for row in rows)
     frames = sum(len(archive.sequence(row)) for row in rows)
-    return tuple(name for name, count in zip(NTU25.joints, seen, strict=True) if count >= least * frames)
+    return tuple(
+        name
+        for name, count in zip(NTU25.joints, seen, strict=True)
+        if count >= least * frames and (joints == "all" or name in UPPER)
+    )
 
 
-def train_rows(archive: Archive, split: str) -> NDArray[np.int64]:
-    """The recordings to learn from."""
-    if not split:
-        return np.arange(len(archive))
-    if split not in archive.clips.columns:
-        others = [name for name in archive.clips.columns if (archive.clips[name] == "train").any()]
-        raise UsageError(f"--split {split}: {archive.path} has {', '.join(others) or 'no split'}")
-    rows = np.flatnonzero(archive.clips[split].to_numpy() == "train")
-    if not len(rows):
-        raise UsageError(f"--split {split}: no recording of {archive.path} is in train")
-    return rows
+def draw_weights(
+    archive: Archive, windows: Windows, rows: Ints, by: str = "", shares: Mapping[str, float] | None = None
+) -> Floats:
+    """Weights of these windows (rows of `windows`) by which each label is drawn equally often, and within a label each
+    value of the archive's column `by`. shares: label -> its share of what is drawn; the others share the rest equally.
+    Raises UsageError where the archive has no such column or label."""
+    shares = shares or {}
+    unknown = sorted(set(shares) - set(archive.labels))
+    if unknown:
+        raise UsageError(f"--shares {unknown[0]}: {archive.path} has the labels {', '.join(archive.labels)}")
+    if by and by not in archive.clips.columns:
+        columns = ", ".join(map(str, archive.clips.columns))
+        raise UsageError(f"--balance-by {by}: {archive.path} has the columns {columns}")
+    values = archive.clips[by].to_numpy().astype(str)[windows.clip[rows]] if by else np.zeros(len(rows), np.int64)
+    labels = windows.label[rows]
+    weights = np.zeros(len(rows))
+    present = np.unique(labels)
+    others = [label for label in present if archive.labels[label] not in shares]
+    rest = (1 - sum(shares.values())) / max(len(others), 1)
+    for label in present:
+        share = shares.get(archive.labels[label], rest)
+        for value in (of_class := np.unique(values[labels == label])):
+            chosen = (labels == label) & (values == value)
+            weights[chosen] = share / (len(of_class) * chosen.sum())
+    return weights
 
 
 def few_labels(labels: Ints, *, share: float | None = None, shots: int | None = None, seed: int = 0) -> Ints:
@@ -94,28 +93,3 @@ def hold_out(groups: NDArray[np.str_], share: float, seed: int = 0) -> tuple[Int
         held.append(str(name))
     inside = np.isin(groups, held)
     return np.flatnonzero(~inside), np.flatnonzero(inside)
-
-
-def windows_to_judge(archive: Archive, settings: ProbeSettings) -> Windows:
-    windows = sliding(archive, None, settings.seconds, settings.hop_s) if settings.seconds else whole_clips(archive)
-    windows = windows[windows.label >= 0]
-    if not len(windows):
-        raise UsageError(f"nothing in {archive.path} has a label to judge by")
-    return windows
-
-
-def parts_to_judge(archive: Archive, windows: Windows, settings: ProbeSettings) -> dict[str, Rows]:
-    """Rows of the windows in train, val and test; val is made of train subjects where it is needed and missing."""
-    if settings.split not in archive.clips.columns:
-        others = [name for name in archive.clips.columns if (archive.clips[name] == "train").any()]
-        raise UsageError(f"--split {settings.split!r}: {archive.path} has {', '.join(others) or 'no split'}")
-    part = archive.clips[settings.split].to_numpy()[windows.clip]
-    rows = {name: np.flatnonzero(part == name) for name in ("train", "val", "test")}
-    for name in ("train", "test"):
-        if not len(rows[name]):
-            raise UsageError(f"--split {settings.split}: no labelled window of {archive.path} is in {name}")
-    if settings.protocol == "linear" and not len(rows["val"]):
-        subjects = archive.clips["subject"].to_numpy()[windows.clip].astype(str)
-        _, held = hold_out(subjects[rows["train"]], settings.hold_out)
-        rows["val"] = rows["train"][held]
-    return rows

@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from edge_c2vl.errors import DatasetError
 from edge_c2vl.skeletons.skeleton import NTU25, Array
 from edge_c2vl.utils.arrays import NpzFile, read_header
-from edge_c2vl.utils.atomic import files_below
 from train.datasets.action_names import NTU60, NTU120, PKU_MMD
-from train.datasets.source import MAX_FRAMES, NobodyError, Options, Recording, Source, bodies, from_kinect
+from train.datasets.source import MAX_FRAMES, NobodyError, Options, Recording, Source, bodies, from_kinect, only_file
 
 FPS = 30.0
 # The split is told by the file's name alone: cross-subject, cross-view, cross-set-up.
@@ -30,10 +29,7 @@ _MAX_CLASSES = 100_000
 
 def open_source(path: Path, options: Options) -> Source:  # noqa: ARG001
     """`path`: the .npz, or a folder that holds one. Raises DatasetError."""
-    paths = [path] if path.is_file() else files_below(path, "*.npz")
-    if len(paths) != 1:
-        raise DatasetError(f"{path} holds {len(paths)} .npz files: name one")
-    path = paths[0]
+    path = only_file(path, ".npz")
     column = next((key for key, ends in _SPLITS.items() if any(end in path.name.lower() for end in ends)), "split")
     labels, classes = read_labels(path)
     return Source(

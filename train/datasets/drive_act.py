@@ -85,7 +85,6 @@ def open_source(folder: Path, options: Options) -> Source:
         dimensions=3,
         items=items,
         read=partial(read, labels=labels),
-        count=len(items),
         left_out=broken,
     )
 

@@ -44,7 +44,6 @@ def open_pose_source(folder: Path, options: Options) -> Source:
         dimensions=archive.meta["dimensions"],
         items=items,
         read=partial(read, archive=archive, labels=labels, camera=options.camera),
-        count=len(items),
         in_process=True,
         left_out=broken,
     )

@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 
 from edge_c2vl.errors import DatasetError
 from edge_c2vl.skeletons.skeleton import NTU25, Array
-from edge_c2vl.utils.atomic import files_below
 from train.datasets.action_names import NTU60, NTU120
 from train.datasets.source import (
     MAX_FRAMES,
@@ -35,6 +34,7 @@ from train.datasets.source import (
     Source,
     bodies,
     from_kinect,
+    named_files,
     names_in,
     numbers,
     read_lines,
@@ -42,6 +42,8 @@ from train.datasets.source import (
 
 FPS = 30.0
 NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
+# NTU RGB+D 60 has the set-ups 1 to 17 and the actions 1 to 60.
+NAME60 = re.compile(r"S(00\d|01[0-7])C(\d{3})P(\d{3})R(\d{3})A(0[0-5]\d|060)")
 # Cross-subject trains on these performers (NTU120's list; those up to 40 are NTU60's), cross-view on these cameras.
 # fmt: off
 TRAIN_SUBJECTS = frozenset((
@@ -88,13 +90,8 @@ def open_ntu120(folder: Path, options: Options) -> Source:
 
 def _open(folder: Path, options: Options, title: str, labels: list[str]) -> Source:
     missing = names_in(MISSING if options.missing is None else options.missing, NAME)
-    paths = []
-    for path in files_below(folder, "*.skeleton"):
-        match = NAME.fullmatch(path.stem)
-        if match and (int(match[5]) <= len(labels)) and (labels is NTU120 or int(match[1]) <= 17):
-            paths.append(path)
-    if not paths:
-        raise DatasetError(f"no {title} skeleton in {folder}: expected files like S001C001P001R001A001.skeleton")
+    name = NAME if labels is NTU120 else NAME60
+    paths = named_files(folder, "*.skeleton", name, f"{title} skeleton", "S001C001P001R001A001.skeleton")
     items = sorted((path for path in paths if path.stem not in missing), key=lambda path: path.name)
     return Source(
         labels=labels,
@@ -104,7 +101,6 @@ def _open(folder: Path, options: Options, title: str, labels: list[str]) -> Sour
         dimensions=3,
         items=items,
         read=partial(read, second="xview" if labels is NTU60 else "xset"),
-        count=len(items),
         left_out=[LeftOut(path.stem, "listed") for path in paths if path.stem in missing],
         # The authors' own list is of both data sets, whole; only the user's says what should be here.
         listed=frozenset() if options.missing is None else missing,

@@ -17,9 +17,8 @@ import numpy as np
 
 from edge_c2vl.errors import DatasetError
 from edge_c2vl.skeletons.skeleton import KINECT20
-from edge_c2vl.utils.atomic import files_below
 from train.datasets.action_names import NW_UCLA
-from train.datasets.source import Options, Recording, Source, from_kinect
+from train.datasets.source import Options, Recording, Source, from_kinect, named_files
 
 FPS = 30.0  # a Kinect's; the files do not state it
 _NAME = re.compile(r"(a\d\d)_(s\d\d)_(e\d\d)_v0([123])")
@@ -27,18 +26,14 @@ _NAME = re.compile(r"(a\d\d)_(s\d\d)_(e\d\d)_v0([123])")
 
 def open_source(folder: Path, options: Options) -> Source:  # noqa: ARG001
     """`folder` holds the .json files, at any depth. Raises DatasetError where there is none."""
-    items = [path for path in files_below(folder, "*.json") if _NAME.fullmatch(path.stem)]
-    if not items:
-        raise DatasetError(f"no NW-UCLA clip in {folder}: expected files like a01_s01_e00_v01.json")
     return Source(
         labels=NW_UCLA,
         source="Northwestern-UCLA Multiview Action 3D (Wang et al., CVPR 2014)",
         licence="research use",
         source_layout=KINECT20.name,
         dimensions=3,
-        items=items,
+        items=named_files(folder, "*.json", _NAME, "NW-UCLA clip", "a01_s01_e00_v01.json"),
         read=read,
-        count=len(items),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import tarfile
 import tempfile
@@ -60,7 +61,7 @@ def _is_tar(source: Path) -> bool:
 
 
 def _untar(source: Path, folder: Path, most: int) -> None:
-    with _open(source) as stream, tarfile.open(fileobj=_Bounded(stream, most), mode="r:") as archive:  # type: ignore[arg-type]
+    with _open(source) as stream, tarfile.open(fileobj=_Bounded(stream, most), mode="r:") as archive:
         size = 0
         for member in archive:
             size += _LEAST + member.size
@@ -78,14 +79,19 @@ def _open(source: Path) -> IO[bytes]:
     return stream
 
 
-class _Bounded:
+class _Bounded(io.BufferedIOBase):
     """A stream of which no more than `most` bytes are asked for at once: a header may state any length."""
 
     def __init__(self, stream: IO[bytes], most: int) -> None:
         self._stream, self._most = stream, most
-        self.seek, self.tell, self.close = stream.seek, stream.tell, stream.close
 
-    def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= self._most:
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is None or not 0 <= size <= self._most:
             raise ValueError(f"it states a part of {size} bytes, where at most {self._most} are admitted")
         return self._stream.read(size)

@@ -79,7 +79,6 @@ def open_source(folder: Path, options: Options) -> Source:
         dimensions=3,
         items=items,
         read=partial(read, train=read_splits(folder), missing=missing),
-        count=len(items),
         left_out=[LeftOut(path.stem, "listed") for path in cut if path.stem in missing],
         listed=missing,
     )

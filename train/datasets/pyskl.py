@@ -20,11 +20,10 @@ import numpy as np
 from edge_c2vl.errors import DatasetError
 from edge_c2vl.skeletons.skeleton import COCO17, NTU25, Array, to_ntu25
 from edge_c2vl.utils.arrays import most_unpacked
-from edge_c2vl.utils.atomic import files_below
 from train.datasets import ntu
 from train.datasets.action_names import NTU60, NTU120
 from train.datasets.safe_pickle import as_array, load
-from train.datasets.source import Options, Recording, Source, bodies, from_kinect
+from train.datasets.source import Options, Recording, Source, bodies, from_kinect, only_file
 
 FPS = 30.0  # NTU's; the files do not state it
 _MAX_CLASSES = 100_000
@@ -34,10 +33,8 @@ _SPLIT = re.compile(r"(.*?)_?(train|val|test)(\d*)")
 
 def open_source(path: Path, options: Options) -> Source:  # noqa: ARG001
     """`path`: the .pkl, or a folder that holds one. Raises DatasetError."""
-    paths = [path] if path.is_file() else files_below(path, "*.pkl")
-    if len(paths) != 1:
-        raise DatasetError(f"{path} holds {len(paths)} .pkl files: name one")
-    values = load(paths[0])
+    path = only_file(path, ".pkl")
+    values = load(path)
     try:
         annotations = list(values["annotations"])
         whole = [entry for entry in annotations if not _problem(entry)]
@@ -46,20 +43,19 @@ def open_source(path: Path, options: Options) -> Source:  # noqa: ARG001
         layout = _layout(as_array(whole[0]["keypoint"]).shape)
         splits = read_splits(values.get("split", {}))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DatasetError(f"{paths[0]} is no pyskl file: {type(error).__name__}: {error}") from None
-    most = most_unpacked(paths[0].stat().st_size)
+        raise DatasetError(f"{path} is no pyskl file: {type(error).__name__}: {error}") from None
+    most = most_unpacked(path.stat().st_size)
     # A pickle may name one array any number of times.
     if sum(as_array(entry["keypoint"]).nbytes for entry in whole) > most:
-        raise DatasetError(f"{paths[0]} would unpack to more than {most} bytes")
+        raise DatasetError(f"{path} would unpack to more than {most} bytes")
     return Source(
         labels=_labels([entry["frame_dir"] for entry in whole], max(entry["label"] for entry in whole) + 1),
-        source=f"pyskl {paths[0].name} (https://github.com/kennymckormick/pyskl)",
+        source=f"pyskl {path.name} (https://github.com/kennymckormick/pyskl)",
         licence="of the data set that it was made from",
         source_layout=layout,
         dimensions=3 if layout == NTU25.name else 2,
         items=annotations,
         read=partial(read, splits=splits),
-        count=len(annotations),
         in_process=True,
     )
 

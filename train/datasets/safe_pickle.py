@@ -160,8 +160,12 @@ class _Bounded:
 _KEYS = (str, bytes, int, float, type(None))
 
 
-class _Unpickler(pickle._Unpickler):  # type: ignore[name-defined]
-    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]
+# The reader in Python, of whose methods typeshed knows only some.
+_Base: Any = pickle._Unpickler
+
+
+class _Unpickler(_Base):
+    dispatch: ClassVar[dict[int, Any]] = dict(_Base.dispatch)
 
     def _put(self, target: Any, keys: list[Any], values: list[Any]) -> None:
         """Into a dict; by keys whose hash is quick, as that of a tuple of tuples of tuples is not."""

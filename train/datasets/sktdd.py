@@ -13,19 +13,23 @@ from __future__ import annotations
 
 import warnings
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.errors import DatasetError
-from edge_c2vl.skeletons.skeleton import OPENPOSE25, Array, to_ntu25
+from edge_c2vl.skeletons.skeleton import OPENPOSE25, Array, clean, to_ntu25
 from edge_c2vl.utils.arrays import ERRORS, load_npy, most_unpacked
 from edge_c2vl.utils.atomic import files_below
+from edge_c2vl.utils.progress import track
+from train.datasets import sktdd_views as views
 from train.datasets.source import MAX_FRAMES, Options, Recording, Source
 
 CAMERAS = ("mirror", "window", "dashboard")
+# How many recordings from other places --views adds of each recording.
+VIEWS = {"labelled": 8, "normal": 3}
 FPS = 30.0  # not stated by the authors; the recordings' length of about 913 frames speaks for it
 
 
@@ -40,23 +44,34 @@ class _Item:
     mask: Path | None = None
 
 
-def open_source(folder: Path, options: Options) -> Source:  # noqa: ARG001
-    """`folder`: original_sktDD, or the folder that holds it. Raises DatasetError where no recording is found."""
+@dataclass(frozen=True)
+class _Turned:
+    """A moment that all cameras saw (camera -> its item), as it looks from other places."""
+
+    items: dict[str, _Item]
+    rig: views.Rig
+    places: list[views.Viewpoint]
+
+
+def open_source(folder: Path, options: Options) -> Source:
+    """`folder`: original_sktDD, or the folder that holds it. Raises DatasetError where no recording is found, or, with
+    options.views, none that all cameras saw."""
     root = folder / "original_sktDD" if (folder / "original_sktDD").is_dir() else folder
     items = _normal(root) + _labelled(root)
     if not items:
         raise DatasetError(
             f"no sktDD recordings in {folder}: expected training/trajectories/*/*.csv and testing/trajectories/*/*.csv"
         )
+    turned = _turned(items, root) if options.views else []
+    seen = ", as recorded and as seen from other places" if turned else ""
     return Source(
         labels=["attentive", "distracted"],
-        source="sktDD (https://github.com/jingyulei/sktDD)",
+        source=f"sktDD (https://github.com/jingyulei/sktDD){seen}",
         licence="MIT License, Copyright (c) 2024 jingyulei",
         source_layout=OPENPOSE25.name,
         dimensions=2,
-        items=items,
+        items=[*items, *turned],
         read=read,
-        count=len(items),
     )
 
 
@@ -91,7 +106,63 @@ def _labelled(root: Path) -> list[_Item]:
     return items
 
 
-def read(item: _Item) -> list[Recording]:
+def _turned(items: list[_Item], root: Path) -> list[_Turned]:
+    """The moments that all cameras saw, with the places to see them from. The cameras are found on labelled drives."""
+    moments: dict[str, dict[str, _Item]] = defaultdict(dict)
+    for item in items:
+        if item.camera in range(len(CAMERAS)):
+            moments[item.moment][CAMERAS[item.camera]] = item
+    whole = {name: moments[name] for name in sorted(moments) if len(moments[name]) == len(CAMERAS)}
+    labelled = [found for found in whole.values() if found["dashboard"].kind == "labelled"]
+    found = [seen for seen in map(_pictures, track(labelled, "finding the cameras")) if seen is not None]
+    if not found:
+        raise DatasetError(f"--views needs a labelled drive that all of sktDD's cameras saw; there is none in {root}")
+    random = np.random.default_rng(0)
+    rig = views.Rig.find(found, random)
+    return [
+        _Turned(parts, rig, [views.draw_viewpoint(random) for _ in range(VIEWS[parts["dashboard"].kind])])
+        for parts in whole.values()
+    ]
+
+
+def _pictures(items: dict[str, _Item]) -> Array | None:
+    """What the cameras see of a moment; None where a file is broken or of another camera, which `read` tells."""
+    try:
+        recordings = [_read_recording(items[camera]) for camera in CAMERAS]
+    except DatasetError:
+        return None
+    if [recording.camera for recording in recordings] != list(CAMERAS):
+        return None
+    return views.pictures({recording.camera: clean(recording.sequence) for recording in recordings})
+
+
+def read(item: _Item | _Turned) -> list[Recording]:
+    """The recording of a file, or those of a moment from other places. Raises DatasetError where a file is broken."""
+    return [_read_recording(item)] if isinstance(item, _Item) else _read_turned(item)
+
+
+def _read_turned(turned: _Turned) -> list[Recording]:
+    seen = _pictures(turned.items)
+    if seen is None:
+        return []
+    body = turned.rig.body(seen)
+    first = _read_recording(turned.items["dashboard"])
+    assert first.frame_labels is not None
+    return [
+        replace(
+            first,
+            name=f"{first.group}/turned-{number}",
+            sequence=views.turn(body, place),
+            camera="turned",
+            group=f"{first.group}/turned-{number}",
+            frame_labels=first.frame_labels[: len(body)],
+            columns={"kind": f"{first.columns['kind']}, turned"},
+        )
+        for number, place in enumerate(turned.places)
+    ]
+
+
+def _read_recording(item: _Item) -> Recording:
     """One recording on a uniform grid of frames. Raises DatasetError where the file is broken."""
     frames, view, pixels = read_csv(item.path)
     mask = None if item.mask is None else _read_mask(item.mask)
@@ -106,19 +177,17 @@ def read(item: _Item) -> list[Recording]:
     sequence[frames, :, 1] = -pixels[..., 1]
     sequence[frames, :, 3] = seen
     agrees = item.camera in (-1, view)
-    return [
-        Recording(
-            name=item.name,
-            sequence=to_ntu25(sequence, OPENPOSE25),
-            fps=FPS,
-            label=0 if mask is None else -1,
-            subject=item.driver,
-            camera=CAMERAS[view],
-            group=item.moment if agrees else item.name,
-            frame_labels=np.zeros(length, np.int16) if mask is None else mask,
-            columns={"kind": item.kind},
-        )
-    ]
+    return Recording(
+        name=item.name,
+        sequence=to_ntu25(sequence, OPENPOSE25),
+        fps=FPS,
+        label=0 if mask is None else -1,
+        subject=item.driver,
+        camera=CAMERAS[view],
+        group=item.moment if agrees else item.name,
+        frame_labels=np.zeros(length, np.int16) if mask is None else mask,
+        columns={"kind": item.kind},
+    )
 
 
 def read_csv(path: Path) -> tuple[NDArray[np.int64], int, Array]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from edge_c2vl.errors import DatasetError
 from edge_c2vl.skeletons.skeleton import Array, Layout, to_ntu25
+from edge_c2vl.utils.atomic import files_below
 from edge_c2vl.utils.texts import read_text
 
 # Longer than any recording of these data sets; a number in a broken file must not make an array of gigabytes.
@@ -53,7 +54,8 @@ class NobodyError(DatasetError):
 class Options:
     """What a data set may be asked for beside its folder. `missing`: a file that lists samples to leave out (NTU, PKU).
     Drive&Act: `level`: midlevel, tasklevel or objectlevel; `camera`; `input`: skeleton (openpose_3d) or pose (MediaPipe
-    on that camera's videos, by `workers` processes, kept in the folder `cache`)."""
+    on that camera's videos, by `workers` processes, kept in the folder `cache`). sktDD: `views`: recordings as they
+    look from other places, too."""
 
     missing: Path | None = None
     level: str = "midlevel"
@@ -61,13 +63,15 @@ class Options:
     input: str = "skeleton"
     workers: int = 1
     cache: Path | None = None
+    views: bool = False
 
 
 @dataclass(frozen=True)
 class Source:
     """A data set found on disk. `read(item)` gives the rows of one of `items` (one for each body, say) or raises
-    DatasetError where it is broken; both can be pickled unless `in_process`. `count`: how many items, where known.
-    `left_out`: what was left out before any item was read. `listed`: the names that the user wants left out."""
+    DatasetError where it is broken; both can be pickled unless `in_process`. `count`: how many items; by itself where
+    they are a list. `left_out`: what was left out before any item was read. `listed`: the names that the user wants
+    left out."""
 
     labels: list[str]
     source: str
@@ -80,6 +84,27 @@ class Source:
     in_process: bool = False
     left_out: list[LeftOut] = field(default_factory=list)
     listed: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if self.count is None and isinstance(self.items, Sized):
+            object.__setattr__(self, "count", len(self.items))
+
+
+def named_files(folder: Path, pattern: str, name: re.Pattern[str], what: str, example: str) -> list[Path]:
+    """The files below `folder` that fit the pattern and whose name, without its suffix, is `name`. Raises DatasetError
+    where there is none: "no WHAT in FOLDER: expected files like EXAMPLE"."""
+    paths = [path for path in files_below(folder, pattern) if name.fullmatch(path.stem)]
+    if not paths:
+        raise DatasetError(f"no {what} in {folder}: expected files like {example}")
+    return paths
+
+
+def only_file(path: Path, suffix: str) -> Path:
+    """The file itself, or the only one with that suffix below the folder. Raises DatasetError."""
+    paths = [path] if path.is_file() else files_below(path, f"*{suffix}")
+    if len(paths) != 1:
+        raise DatasetError(f"{path} holds {len(paths)} {suffix} files: name one")
+    return paths[0]
 
 
 def from_kinect(points: ArrayLike, confidence: ArrayLike, layout: Layout) -> Array:

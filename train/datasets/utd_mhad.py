@@ -18,9 +18,8 @@ import numpy as np
 from edge_c2vl.errors import DatasetError
 from edge_c2vl.skeletons.skeleton import KINECT20, Array
 from edge_c2vl.utils.arrays import most_unpacked
-from edge_c2vl.utils.atomic import files_below
 from train.datasets.action_names import UTD_MHAD
-from train.datasets.source import Options, Recording, Source, from_kinect
+from train.datasets.source import Options, Recording, Source, from_kinect, named_files
 
 FPS = 30.0
 _HEADER, _MATRIX, _COMPRESSED = 128, 14, 15  # bytes before a MATLAB 5 file's first element; types of elements
@@ -33,18 +32,14 @@ _ORDER = [3, 2, 1, 0, *range(4, 20)]
 
 def open_source(folder: Path, options: Options) -> Source:  # noqa: ARG001
     """`folder` holds the _skeleton.mat files, at any depth. Raises DatasetError where there is none."""
-    items = [path for path in files_below(folder, "*_skeleton.mat") if _NAME.fullmatch(path.stem)]
-    if not items:
-        raise DatasetError(f"no UTD-MHAD skeleton in {folder}: expected files like a1_s1_t1_skeleton.mat")
     return Source(
         labels=UTD_MHAD,
         source="UTD-MHAD (https://personal.utdallas.edu/~kehtar/UTD-MHAD.html)",
         licence="free for research; cite Chen et al., ICIP 2015",
         source_layout=KINECT20.name,
         dimensions=3,
-        items=items,
+        items=named_files(folder, "*_skeleton.mat", _NAME, "UTD-MHAD skeleton", "a1_s1_t1_skeleton.mat"),
         read=read,
-        count=len(items),
     )
 
 

@@ -12,57 +12,36 @@ from numpy.typing import NDArray
 
 from edge_c2vl.errors import DatasetError, UsageError
 from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.splits import Split
 from edge_c2vl.skeletons.windows import whole_clips
+from edge_c2vl.utils.scores import softmax
 from train.environment import describe_environment
 from train.evaluation.classified import Classified, Scored
 from train.evaluation.models import CheckpointModel, Model, matching
 from train.evaluation.predictions import first_of_samples, mean_of_samples, samples_of, through
 from train.evaluation.published import Row, published_table, rows_for
 from train.evaluation.report import Report, Table, Text, percent
-from train.metrics import mean_and_spread, softmax
+from train.metrics import mean_and_spread
+from train.settings.protocols import DATA_SETS, LINEAR, PROTOCOLS
 
 Ints = NDArray[np.int64]
 
-PROTOCOLS = ("linear", "knn", "finetune", "semi", "one-class", "classifier")
 # A protocol of its own flag: --labels-in-words.
 IN_WORDS = "words"
-# Data set -> the split columns of its archive that its authors define.
-SPLITS = {
-    "ntu60": ("xsub", "xview"),
-    "ntu120": ("xsub", "xset"),
-    "pku-mmd": ("xsub", "xview"),
-    "nw-ucla": ("xview",),
-    "utd-mhad": ("xsub",),
-}
-# How the sources begin that their loaders write.
-_TITLES = {
-    "ntu60": "NTU RGB+D 60",
-    "ntu120": "NTU RGB+D 120",
-    "pku-mmd": "PKU-MMD",
-    "nw-ucla": "Northwestern-UCLA",
-    "utd-mhad": "UTD-MHAD",
-}
-_WORDS = {
-    "linear": "logistic regression (C = {c}) on the frozen encoder's standardised features",
-    "knn": "{k} nearest neighbours by cosine among the frozen encoder's features",
-    "finetune": "the whole encoder trained on with all training labels",
-    "semi": "the whole encoder trained on with {share:.0%} of each class's training labels",
-    "one-class": "each class in turn is normal: ROC-AUC of the distance (Mahalanobis) from its training clips",
-    "classifier": "the model's own classifier, as it is",
-    IN_WORDS: "the nearest of {labels} labels in words, by cosine; no label is used; chance {chance:.1%}",
-}
+# Share of the training rows, in whole subjects, that "linear" chooses C on.
+HOLD_OUT = 0.2
+_IN_WORDS = "the nearest of {labels} labels in words, by cosine; no label is used; chance {chance:.1%}"
 
 
 @dataclass(frozen=True)
 class Asked:
-    """protocol: one of PROTOCOLS, or IN_WORDS. k: neighbours. choose_c: C of the linear probe by held-out subjects,
-    instead of 1. share: of each class's labels (semi). work, training: the folder of the runs and the settings of
-    finetune and semi: (AugmentSettings, DataSettings, LoopSettings). words: class -> its descriptions; None: the
-    classes' names. among: the classes that are told apart by words, and whose samples are judged; empty: all."""
+    """protocol: one of train.settings.protocols, or IN_WORDS. k: neighbours. share: of each class's labels (semi).
+    work, training: the folder of the runs and the settings of finetune and semi: (AugmentSettings, DataSettings,
+    LoopSettings). words: class -> its descriptions; None: the classes' names. among: the classes that are told apart by
+    words, and whose samples are judged; empty: all."""
 
     protocol: str
     k: int = 1
-    choose_c: bool = False
     share: float = 0.1
     work: Path | None = None
     training: Sequence[Any] = ()
@@ -83,11 +62,9 @@ class Samples:
 
     @classmethod
     def of(cls, archive: Archive, split: str) -> Samples:
-        """Raises DatasetError where the archive lacks the split or one of its parts."""
-        if split not in archive.clips.columns:
-            raise DatasetError(f"{archive.path} has no split {split}: prepare it again from the data set's own files")
-        part = archive.clips[split].to_numpy().astype(str)
-        rows = np.concatenate([np.flatnonzero(np.isin(part, ("train", "val"))), np.flatnonzero(part == "test")])
+        """Raises UsageError where the archive lacks the split, DatasetError where it lacks one of its parts."""
+        chosen = Split.of(archive, split, needed=())
+        part, rows = chosen.part, np.concatenate([chosen.rows("train", "val"), chosen.rows("test")])
         sample = samples_of(archive, rows)
         first = np.unique(sample, return_index=True)[1]
         label = first_of_samples(archive.clips["label"].to_numpy(np.int64)[rows], sample)
@@ -107,26 +84,26 @@ class Samples:
 
 
 def evaluate(archive: Archive, dataset: str, split: str, seeds: Sequence[Sequence[Model]], asked: Asked) -> Report:
-    """The report. seeds: the models of each seed: one, or one of each stream for fusion (linear only).
+    """The report. seeds: the models of each seed: one, or one of each stream for fusion (linear probes only).
 
     Raises UsageError where the archive holds another of the data sets, beside whose figures it would be put.
     """
     source = archive.meta["source"]
-    held = next((name for name, title in _TITLES.items() if source.startswith(title)), dataset)
+    held = next((name for name, known in DATA_SETS.items() if source.startswith(known.title)), dataset)
     if held != dataset:
         raise UsageError(f"{archive.path} holds {source}: that is eval {held}, not {dataset}")
-    if any(len(streams) > 1 for streams in seeds) and asked.protocol != "linear":
-        raise UsageError("several --checkpoint are the streams of a fusion, which --protocol linear alone has")
+    if any(len(streams) > 1 for streams in seeds) and asked.protocol not in LINEAR:
+        raise UsageError("several --checkpoint are the streams of a fusion, which --protocol fixed and linear have")
     samples = Samples.of(archive, split)
     names = [", ".join(model.description for model in streams) for streams in seeds]
     keys = ["test"] if len(seeds) == 1 else [f"seed {index}" for index in range(len(seeds))]
     classes = _classes(archive, asked)
-    words = _WORDS[asked.protocol].format(
+    words = (_IN_WORDS if asked.protocol == IN_WORDS else PROTOCOLS[asked.protocol]).format(
         k=asked.k,
         share=asked.share,
-        c="chosen" if asked.choose_c else "1",
         labels=len(classes),
         chance=1 / len(classes),
+        normal=DATA_SETS[dataset].normal,
     )
     published = rows_for(dataset, split) if asked.protocol != IN_WORDS else []
     values: dict[str, Any] = {
@@ -168,6 +145,7 @@ def _classified(
 ) -> None:
     judged = Classified(split, classes, sets, pooled=False, probabilistic=asked.protocol != "knn")
     report.values |= judged.to_json()
+    report.values["accuracy"] = {f"{report.title}; {report.values['how']}": judged.accuracy()}
     parts, report.files = judged.parts()
     report.parts += parts[:1] + ([published_table(published)] if published else []) + parts[1:]
 
@@ -183,8 +161,8 @@ def _scored(archive: Archive, samples: Samples, split: str, streams: Sequence[Mo
         place = matching(model, archive.labels)
         unknown = [name for name, index in zip(archive.labels, place, strict=True) if index < 0]
         if unknown:
-            raise UsageError(f"{model.name} does not know {unknown[0]!r}: choose --protocol linear, knn or finetune")
-        found = samples.values(lambda clips: softmax(model.logits(clips)), archive, model, "clips")
+            raise UsageError(f"{model.name} does not know {unknown[0]!r}: choose --protocol fixed, knn or finetune")
+        found = samples.values(lambda clips: softmax(model.logits(clips).astype(np.float64)), archive, model, "clips")
         own = found[test][:, place].astype(np.float64)
         return Scored(labels[test], own / own.sum(axis=1, keepdims=True))
     if asked.protocol == IN_WORDS:
@@ -193,12 +171,12 @@ def _scored(archive: Archive, samples: Samples, split: str, streams: Sequence[Mo
     if len(features) < len(streams):
         raise UsageError("two models see the same stream: fusion takes one model a stream")
     if asked.protocol == "knn":
-        from train.evaluation.protocols import knn_predict
+        from train.evaluation.judges import knn_predict
 
         (values,) = features.values()
         answered = knn_predict(values[train], labels[train], values[test], asked.k)
         return Scored(labels[test], np.eye(classes)[answered])
-    return Scored(labels[test], _linear(features, samples, classes, asked.choose_c))
+    return Scored(labels[test], _linear(features, samples, classes, asked.protocol == "linear"))
 
 
 def _in_words(archive: Archive, samples: Samples, model: Model, asked: Asked) -> Scored:
@@ -221,7 +199,9 @@ def _in_words(archive: Archive, samples: Samples, model: Model, asked: Asked) ->
     rows = judged[samples.sample]
     windows, sample = whole_clips(archive, samples.rows[rows]), np.unique(samples.sample[rows], return_inverse=True)[1]
     scores = through(lambda clips: words.scores(model.embeddings(clips)), archive, windows, model.spec, "clips")
-    return Scored(label[judged], mean_of_samples(softmax(scores).astype(np.float32), sample).astype(np.float64))
+    return Scored(
+        label[judged], mean_of_samples(softmax(scores.astype(np.float64)).astype(np.float32), sample).astype(np.float64)
+    )
 
 
 def _stream(model: Model) -> str:
@@ -232,19 +212,11 @@ def _linear(
     features: dict[str, NDArray[np.float32]], samples: Samples, classes: int, chosen: bool
 ) -> NDArray[np.float64]:
     from train.data.splits import hold_out
-    from train.evaluation.fusion import fuse
-    from train.evaluation.protocols import FIXED_C, choose_c, probe_scores
+    from train.evaluation.judges import linear
 
-    labels, test, train = samples.label, samples.test, samples.train
-    scores = {}
-    for stream, values in features.items():
-        c = FIXED_C
-        if chosen:
-            fitting, held = hold_out(samples.subject[train], 0.2)
-            own, right = values[train], labels[train]
-            c = choose_c(own[fitting], right[fitting], own[held], right[held], classes)
-        scores[stream] = probe_scores(values[train], labels[train], values[test], classes, c)
-    return softmax(fuse(scores) if len(scores) > 1 else next(iter(scores.values())))
+    train, test = np.flatnonzero(samples.train), np.flatnonzero(samples.test)
+    validation = train[hold_out(samples.subject[train], HOLD_OUT)[1]] if chosen else None
+    return softmax(linear(features, samples.label, train, test, classes, validation)[0])
 
 
 def _trained(archive: Archive, split: str, model: Model, asked: Asked) -> Model:
@@ -273,7 +245,7 @@ def _trained(archive: Archive, split: str, model: Model, asked: Asked) -> Model:
 
 
 def _one_class(report: Report, archive: Archive, samples: Samples, models: Sequence[Model], keys: list[str]) -> None:
-    from train.evaluation.protocols import one_class_scores
+    from train.evaluation.judges import one_class_scores
     from train.metrics import roc_auc
 
     aucs: dict[str, dict[str, float | None]] = {}

@@ -60,6 +60,10 @@ class Classified:
         """Mean and sample standard deviation of a figure over the test sets."""
         return mean_and_spread([float(getattr(found, name)) for found in self.figures.values()])
 
+    def accuracy(self) -> dict[str, dict[str, float]]:
+        """What a bundle's manifest states of each test set."""
+        return {key: {"top1": f.top1, "balanced": f.balanced, "clips": f.n} for key, f in self.figures.items()}
+
     def to_json(self) -> dict[str, Any]:
         values: dict[str, Any] = {
             "classes": self.classes,

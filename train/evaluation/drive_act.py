@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from edge_c2vl.errors import DatasetError, UsageError
 from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.splits import Split
 from edge_c2vl.skeletons.windows import whole_clips
+from edge_c2vl.utils.scores import softmax
 from train.datasets.drive_act_labels import PARTS
 from train.environment import describe_environment
 from train.evaluation.classified import Classified, Scored
@@ -18,9 +20,8 @@ from train.evaluation.models import Model, matching
 from train.evaluation.predictions import through
 from train.evaluation.published import published_table, rows_for
 from train.evaluation.report import Report, Table, Text
-from train.metrics import softmax
+from train.settings.protocols import DATA_SETS
 
-SPLITS = ("0", "1", "2")
 NOTE = (
     "Balanced accuracy is the mean of the classes' recalls. A class without a clip in a test set has no recall there "
     "and is left out of that set's mean; the mean over splits and the pooled figure thus weigh classes and clips "
@@ -33,7 +34,7 @@ SIMULATED_NOTE = "These drivers are simulated: the figures say that the protocol
 def splits_of(split: str, model_path: str) -> list[str]:
     """The splits to evaluate. Raises UsageError where one model would be judged on several: it has seen the test
     drivers of all but one."""
-    splits = list(SPLITS) if split == "all" else [split]
+    splits = list(DATA_SETS["drive-act"].splits) if split == "all" else [split]
     if len(splits) > 1 and "{split}" not in model_path:
         raise UsageError(
             "--split all needs a model for each split, because one that was trained on split 0 has seen drivers that "
@@ -79,9 +80,10 @@ def evaluate(
 
 
 def _rows(archive: Archive, column: str, part: str) -> NDArray[np.int64]:
-    if column not in archive.clips.columns or not (archive.clips[column] == part).any():
+    rows = Split.of(archive, column, needed=()).rows(part) if column in archive.clips.columns else []
+    if not len(rows):
         raise DatasetError(f"{archive.path} has no {part} clip of {column}: put {column}.{part}.csv among its labels")
-    return np.flatnonzero((archive.clips[column] == part).to_numpy())
+    return np.asarray(rows)
 
 
 def _scored(archive: Archive, rows: NDArray[np.int64], model: Model, classes: list[str], column: str) -> Scored:
@@ -97,7 +99,7 @@ def _scored(archive: Archive, rows: NDArray[np.int64], model: Model, classes: li
         )
     logits = through(model.logits, archive, windows, model.spec, f"{column} test")
     probabilities = np.zeros((len(rows), len(classes)))
-    probabilities[:, [classes.index(label) for label in model.labels]] = softmax(logits)
+    probabilities[:, [classes.index(label) for label in model.labels]] = softmax(logits.astype(np.float64))
     return Scored(windows.label, probabilities)
 
 
@@ -130,19 +132,20 @@ def _report(judged: list[Classified], names: dict[str, str], level: str, part: s
     note = f"{SIMULATED_NOTE} {NOTE}" if simulated else NOTE
     # Beside figures of simulated drivers the literature's would mislead.
     published = rows_for("drive-act", level) if part == "test" and not simulated else []
+    title = f"{'SIMULATED ' if simulated else ''}Drive&Act, {level}, {part}"
     values = {
         "dataset": "drive-act",
         "level": level,
         "part": part,
         **about,
         "models": names,
+        "accuracy": {f"{title}, {classified.name}": classified.accuracy() for classified in judged},
         "parts": {classified.name: classified.to_json() for classified in judged},
         "published": [row.to_json() for row in published],
         "note": note,
         "environment": describe_environment(),
     }
     where = ", ".join(str(value) for value in about.values())
-    title = f"{'SIMULATED ' if simulated else ''}Drive&Act, {level}, {part}"
     report = Report(title, values, [Text(f"{where}. {note}")])
     report.parts.append(Table("Models", ("split", "model"), [[key, name] for key, name in names.items()], words=2))
     for index, classified in enumerate(judged):

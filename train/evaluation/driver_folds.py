@@ -11,12 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.windows import Windows
-
-
-def driver_folds(drivers: Sequence[str], per_fold: int) -> list[list[str]]:
-    """Test drivers of each fold: in order of their names, `per_fold` at a time; each driver is tested once."""
-    names = sorted(set(drivers))
-    return [names[first : first + per_fold] for first in range(0, len(names), per_fold)]
+from train.metrics import mean_and_spread, roc_auc, score
 
 
 @dataclass(frozen=True)
@@ -85,8 +80,8 @@ def figures(
 
     labels: 0 or 1 (N,); scores: probability of 1 (N,). A moment's score is the mean over its views, and its label that
     of most of them; with whole=True only moments with a window from every camera count. Beside each figure over all
-    test drivers together stand mean and standard deviation over the drivers ("drivers", "spread"): what a driver can
-    expect, and how much that varies.
+    test drivers together stand mean and sample standard deviation over the drivers ("drivers", "spread"): what a driver
+    can expect, and how much that varies.
     """
     labels, scores = np.asarray(labels), np.asarray(scores, np.float64)
     cameras = sorted(set(scenes.camera))
@@ -106,27 +101,40 @@ def figures(
     return result
 
 
-def _figures(labels: NDArray[Any], scores: NDArray[Any], drivers: NDArray[Any], threshold: float) -> dict[str, float]:
-    from sklearn.metrics import balanced_accuracy_score, roc_auc_score
-
+def _figures(labels: NDArray[Any], scores: NDArray[Any], drivers: NDArray[Any], threshold: float) -> dict[str, Any]:
     if len(set(labels.tolist())) < 2:
         return {"windows": len(labels)}
+    answers = (scores >= threshold).astype(np.int64)
     each = [
-        (roc_auc_score(labels[at], scores[at]), balanced_accuracy_score(labels[at], scores[at] >= threshold))
+        (roc_auc(scores[at], labels[at] == 1), score(answers[at], labels[at]).balanced)
         for at in (drivers == driver for driver in sorted(set(drivers)))
         if len(set(labels[at].tolist())) == 2
     ]
-    auc, balanced = np.array(each).T
-    values = {
-        "auc": roc_auc_score(labels, scores),
-        "auc_drivers": auc.mean(),
-        "auc_spread": auc.std(),
-        "auc_worst": auc.min(),
-        "balanced": balanced_accuracy_score(labels, scores >= threshold),
-        "balanced_drivers": balanced.mean(),
-        "balanced_spread": balanced.std(),
+    auc, auc_spread = mean_and_spread([row[0] for row in each])
+    balanced, balanced_spread = mean_and_spread([row[1] for row in each])
+    values: dict[str, float | None] = {
+        "auc": roc_auc(scores, labels == 1),
+        "auc_drivers": auc,
+        "auc_spread": auc_spread,
+        "auc_worst": min(row[0] for row in each),
+        "balanced": score(answers, labels).balanced,
+        "balanced_drivers": balanced,
+        "balanced_spread": balanced_spread,
     }
-    return {name: round(float(value), 4) for name, value in values.items()} | {"windows": len(labels)}
+    rounded = {name: None if value is None else round(float(value), 4) for name, value in values.items()}
+    return rounded | {"windows": len(labels)}
+
+
+def mean_figures(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The mean of each figure over several `figures` of the same windows, such as those of seeds."""
+
+    def mean(name: str, key: str) -> float | None:
+        values = [result[name][key] for result in results]
+        if key == "windows" or None in values:
+            return values[0]
+        return round(float(np.mean(values)), 4)
+
+    return {name: {key: mean(name, key) for key in row} for name, row in results[0].items()}
 
 
 def table(result: dict[str, Any]) -> str:
@@ -139,8 +147,9 @@ def table(result: dict[str, Any]) -> str:
         if "auc" not in row:
             lines.append(f"| {name} | only one class | | | | {row['windows']} |")
             continue
-        over_drivers = f"{row['auc_drivers']:.3f} ± {row['auc_spread']:.3f} ({row['auc_worst']:.3f})"
-        balanced = f"{row['balanced_drivers']:.3f} ± {row['balanced_spread']:.3f}"
-        columns = (name, f"{row['auc']:.3f}", over_drivers, f"{row['balanced']:.3f}", balanced, str(row["windows"]))
+        shown = {key: "–" if value is None else f"{value:.3f}" for key, value in row.items()}
+        over_drivers = f"{shown['auc_drivers']} ± {shown['auc_spread']} ({shown['auc_worst']})"
+        balanced = f"{shown['balanced_drivers']} ± {shown['balanced_spread']}"
+        columns = (name, shown["auc"], over_drivers, shown["balanced"], balanced, str(row["windows"]))
         lines.append("| " + " | ".join(columns) + " |")
     return "\n".join(lines)

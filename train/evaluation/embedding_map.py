@@ -7,7 +7,7 @@ import numpy as np
 from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.skeleton import Array
-from edge_c2vl.skeletons.windows import clip_of, sliding, whole_clips
+from edge_c2vl.skeletons.windows import clip_of, windows_of
 from edge_c2vl.utils.progress import track
 from train.evaluation.models import Model
 
@@ -21,7 +21,7 @@ def embedding_map(archive: Archive, model: Model, by: str, count: int, seed: int
         raise UsageError(f"{archive.path} has no column {by!r}: there are {', '.join(map(str, archive.clips.columns))}")
     # A long drive whose frames have labels of their own is no clip; its windows are.
     long = archive.frame_labels(0) is not None
-    windows = sliding(archive, seconds=model.spec.seconds) if long else whole_clips(archive)
+    windows = windows_of(archive, None, model.spec.seconds if long else 0.0, 0.5)
     chosen = np.random.default_rng(seed).permutation(len(windows))[:count]
     names = np.array([*archive.labels, "no label"])
     clips, groups = [], []

@@ -22,7 +22,8 @@ from edge_c2vl.monitoring.policy_settings import PolicySettings
 from edge_c2vl.monitoring.standing import OF_DISTRACTION, Level, Reason
 from edge_c2vl.names import printable
 from edge_c2vl.outputs.base import Sink
-from edge_c2vl.runtime.run import Watch, watch
+from edge_c2vl.runtime.run import watch
+from edge_c2vl.runtime.settings import RunSettings, SourceSettings
 from train.environment import describe_environment
 from train.evaluation.events import Counted, count, merged
 from train.evaluation.report import Report, ReportPicture, Table, Text, percent
@@ -106,15 +107,17 @@ class Judged:
     labels: dict[str, Counted]
 
 
-def evaluate(paths: Sequence[Path], asked: Watch, least_iou: float = 0.5) -> Report:
+def evaluate(paths: Sequence[Path], asked: RunSettings, least_iou: float = 0.5) -> Report:
     """Plays the videos, and those in the folders named, and reports. asked: as for `run`; its camera is replaced by
     each video.
 
     Raises DatasetError, UsageError, CameraError, BundleError; labels are checked before anything is played.
     """
-    manifest = Bundle.open(asked.bundle).manifest
+    manifest = Bundle.open(asked.model.bundle).manifest
     if not manifest.distraction:
-        raise UsageError(f"bundle {asked.bundle} counts none of its labels as distraction: there are no events to find")
+        raise UsageError(
+            f"bundle {asked.model.bundle} counts none of its labels as distraction: there are no events to find"
+        )
     videos = [video for path in paths for video in (videos_in(path) if path.is_dir() else [path])]
     truths = [read_truth(labels_of(video), manifest.labels, nominal_s(video, asked)) for video in videos]
     judged = [
@@ -124,12 +127,12 @@ def evaluate(paths: Sequence[Path], asked: Watch, least_iou: float = 0.5) -> Rep
     return _report(judged, manifest.distraction, asked, least_iou)
 
 
-def nominal_s(video: Path, asked: Watch) -> float:
+def nominal_s(video: Path, asked: RunSettings) -> float:
     """The video's length as its container tells it; infinite where it does not. Raises CameraError."""
     from edge_c2vl.cameras.camera import open_camera
     from edge_c2vl.cameras.options import CameraOptions
 
-    with open_camera(str(video), CameraOptions(fps=asked.fps)) as camera:
+    with open_camera(str(video), CameraOptions(fps=asked.picture.fps)) as camera:
         if camera.live:
             raise UsageError(f"{video} is a live source: --live plays recordings")
         count, rate = camera.frame_count, camera.source_fps
@@ -137,11 +140,12 @@ def nominal_s(video: Path, asked: Watch) -> float:
 
 
 def judge(
-    video: Path, truth: list[Span], distraction: Sequence[str], asked: Watch, least_iou: float, window_s: float
+    video: Path, truth: list[Span], distraction: Sequence[str], asked: RunSettings, least_iou: float, window_s: float
 ) -> Judged:
     ambiguous = [span for span in truth if span.label in AMBIGUOUS]
     recorder = Recorder(ambiguous)
-    watch(replace(asked, camera=str(video), realtime=False, status=False), [recorder])
+    source, console = SourceSettings(str(video)), replace(asked.console, quiet=True)
+    watch(replace(asked, source=source, console=console), [recorder])
     beyond = [span for span in truth if span.end_s > recorder.last_s + SLACK_S]
     if beyond:
         line = truth.index(beyond[0]) + 2
@@ -171,15 +175,15 @@ NOTE = (
 )
 
 
-def _report(judged: Sequence[Judged], distraction: Sequence[str], asked: Watch, least_iou: float) -> Report:
+def _report(judged: Sequence[Judged], distraction: Sequence[str], asked: RunSettings, least_iou: float) -> Report:
     total = sum((one.detection for one in judged), Counted())
     labels = {label: sum((one.labels[label] for one in judged), Counted()) for label in distraction}
-    note = NOTE.format(iou=least_iou, window=Bundle.open(asked.bundle).manifest.clip.seconds)
+    note = NOTE.format(iou=least_iou, window=Bundle.open(asked.model.bundle).manifest.clip.seconds)
     values = {
-        "bundle": asked.bundle,
-        "precision": asked.precision,
-        "backend": asked.backend,
-        "hop_s": asked.hop,
+        "bundle": asked.model.bundle,
+        "precision": asked.inference.precision,
+        "backend": asked.inference.backend,
+        "hop_s": asked.decision.hop,
         "least_iou": least_iou,
         "events": total.to_json(),
         "labels": {label: counted.to_json() for label, counted in labels.items()},
@@ -191,7 +195,9 @@ def _report(judged: Sequence[Judged], distraction: Sequence[str], asked: Watch, 
         "note": note,
         "environment": describe_environment(),
     }
-    report = Report("Live pipeline on labelled recordings", values, [Text(printable(f"Bundle {asked.bundle}. {note}"))])
+    report = Report(
+        "Live pipeline on labelled recordings", values, [Text(printable(f"Bundle {asked.model.bundle}. {note}"))]
+    )
     rows = [_row("all", total)] + (
         [_row(printable(one.video.name), one.detection) for one in judged] if len(judged) > 1 else []
     )

@@ -76,7 +76,7 @@ class CheckpointModel(Model):
 
     def logits(self, clips: Array) -> Array:
         if self.encoder.classifier is None:
-            raise UsageError(f"{self.path} has no classifier: finetune it, or choose --protocol linear or knn")
+            raise UsageError(f"{self.path} has no classifier: finetune it, or choose --protocol fixed or knn")
         return self._run(clips, lambda batch: self.encoder(batch)[0])
 
     def features(self, clips: Array) -> Array:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.archive import Archive
-from edge_c2vl.skeletons.windows import Windows
+from edge_c2vl.skeletons.splits import Rows, Split, split_columns, windows_in
+from edge_c2vl.skeletons.windows import Windows, windows_of
 from train.data.clips import ClipStore
-from train.data.splits import Rows, few_labels, parts_to_judge, windows_to_judge
-from train.evaluation.fusion import fuse
-from train.evaluation.protocols import FIXED_C, choose_c, knn_predict, one_class_scores, probe_scores
-from train.metrics import roc_auc, score, spread
+from train.data.splits import few_labels, hold_out
+from train.evaluation.judges import knn_predict, linear, one_class_by_camera
+from train.metrics import mean_and_spread, roc_auc, score
 from train.model.checkpoint import load_model, members
 from train.model.inference import cached_features
 from train.settings.probe import ProbeSettings
@@ -23,7 +24,7 @@ from train.settings.probe import ProbeSettings
 
 def probe(
     archive: Archive, models: Sequence[Path], settings: ProbeSettings, device: str = "cpu", cache: Path | None = None
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """{"runs": figures of each seed, "mean": ..., "spread": ...}; the spread is the sample standard deviation. A run's
     `C_STREAM` is a setting that was chosen, and no figure: its mean would tell nothing.
 
@@ -31,7 +32,7 @@ def probe(
     streams of a fusion, with as many seeds each. Raises UsageError where the split, the labels or the streams do not
     fit, CheckpointError where a model is missing.
     """
-    windows = windows_to_judge(archive, settings)
+    windows = windows_of(archive, None, settings.seconds, settings.hop_s, labelled=True)
     runs = []
     for paths in zip(*_same_length([members(model) for model in models]), strict=True):
         features = {}
@@ -45,7 +46,7 @@ def probe(
             figures = _figures(archive, windows, features, settings, draw)
             runs.append({"model": str(paths[0])} | ({"draw": draw} if settings.draws > 1 else {}) | figures)
     names = [name for name in runs[0] if name not in ("model", "draw", "n") and not name.startswith("C_")]
-    summary = {name: spread([float(run[name]) for run in runs]) for name in names}
+    summary = {name: mean_and_spread([float(run[name]) for run in runs]) for name in names}
     return {
         "runs": runs,
         "mean": {name: mean for name, (mean, _) in summary.items()},
@@ -59,10 +60,26 @@ def _same_length(models: list[list[Path]]) -> list[list[Path]]:
     return models
 
 
+def _parts(archive: Archive, windows: Windows, settings: ProbeSettings) -> dict[str, Rows]:
+    """The windows in train, val and test; val is made of train's subjects where it is needed and missing."""
+    if not settings.split:
+        there = ", ".join(split_columns(archive)) or "no split"
+        raise UsageError(f"--split says what is judged: {archive.path} has {there}, or subject:K/N")
+    rows = windows_in(windows, Split.of(archive, settings.split, ("train", "test")).parts)
+    for name in ("train", "test"):
+        if not len(rows[name]):
+            raise UsageError(f"--split {settings.split}: no labelled window of {archive.path} is in {name}")
+    if settings.protocol == "linear" and not len(rows["val"]):
+        subjects = archive.clips["subject"].to_numpy()[windows.clip].astype(str)
+        _, held = hold_out(subjects[rows["train"]], settings.hold_out)
+        rows["val"] = rows["train"][held]
+    return rows
+
+
 def _figures(
     archive: Archive, windows: Windows, features: dict[str, NDArray[np.float32]], settings: ProbeSettings, draw: int
 ) -> dict[str, float]:
-    rows, labels, classes = parts_to_judge(archive, windows, settings), windows.label, len(archive.labels)
+    rows, labels, classes = _parts(archive, windows, settings), windows.label, len(archive.labels)
     if settings.protocol == "one-class":
         return _one_class(archive, windows, features, settings, rows)
     train, test = rows["train"], rows["test"]
@@ -74,16 +91,10 @@ def _figures(
             raise UsageError("--protocol knn has no scores to fuse: give one model")
         (values,) = features.values()
         return score(knn_predict(values[train], labels[train], values[test], settings.k), labels[test]).to_json()
-    scores, chosen = {}, {}
-    for stream, values in features.items():
-        c = FIXED_C
-        if settings.protocol == "linear":
-            fit = np.setdiff1d(train, rows["val"])
-            c = choose_c(values[fit], labels[fit], values[rows["val"]], labels[rows["val"]], classes)
-            chosen[f"C_{stream}"] = c
-        scores[stream] = probe_scores(values[train], labels[train], values[test], classes, c)
-    fused = fuse(scores) if len(scores) > 1 else next(iter(scores.values()))
-    return score(fused.argmax(axis=1), labels[test]).to_json() | chosen
+    validation = rows["val"] if settings.protocol == "linear" else None
+    scores, chosen = linear(features, labels, train, test, classes, validation)
+    found = score(scores.argmax(axis=1), labels[test]).to_json()
+    return found | {f"C_{stream}": c for stream, c in chosen.items()}
 
 
 def _one_class(
@@ -103,10 +114,11 @@ def _one_class(
         raise UsageError("--protocol one-class judges one model")
     train = rows["train"][windows.label[rows["train"]] == normal]
     test, camera = rows["test"], archive.clips["camera"].to_numpy()[windows.clip]
-    distance, figures = np.full(len(windows), np.nan), {}
-    for name in np.unique(camera[test]):
-        here, own = test[camera[test] == name], train[camera[train] == name]
-        distance[here] = one_class_scores(values[own], values[here], settings.distance)
-        figures[f"auc_{name}"] = roc_auc(distance[here], windows.label[here] != normal)
-    figures["auc"] = roc_auc(distance[test], windows.label[test] != normal)
+    distance = one_class_by_camera(values, camera, train, test, settings.distance)
+    strange = windows.label[test] != normal
+    figures = {
+        f"auc_{name}": roc_auc(distance[camera[test] == name], strange[camera[test] == name])
+        for name in np.unique(camera[test])
+    }
+    figures["auc"] = roc_auc(distance, strange)
     return figures | {"n": len(test)}

@@ -7,7 +7,9 @@ a moment.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import csv
+import io
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,138 +19,117 @@ from numpy.typing import NDArray
 
 from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.splits import Rows
 from edge_c2vl.utils.progress import track
+from edge_c2vl.utils.scores import softmax
+from train.data.splits import hold_out
 from train.environment import describe_environment
-from train.evaluation.benchmark import Asked
-from train.evaluation.driver_folds import driver_folds, figures
+from train.evaluation.benchmark import HOLD_OUT, Asked
+from train.evaluation.driver_folds import figures, mean_figures
+from train.evaluation.judges import knn_shares, linear, one_class_by_camera
 from train.evaluation.models import CheckpointModel, Model, matching
 from train.evaluation.predictions import BATCH
 from train.evaluation.published import published_table, rows_for
 from train.evaluation.report import Report, Table, Text, percent
 from train.evaluation.sktdd_windows import DRIVERS_A_FOLD, LABELS, Data
-from train.metrics import softmax
+from train.settings.protocols import DATA_SETS, LINEAR, PROTOCOLS
 
-PROTOCOLS = ("linear", "knn", "finetune", "one-class", "classifier")
 Scores = NDArray[np.float64]
 # One-class scores have no natural threshold: so many of the normal training windows are let pass as normal.
 NORMAL_SHARE = 0.95
 
-_WORDS = {
-    "linear": "logistic regression (C = 1) on the frozen encoder's standardised features, classes weighed equally",
-    "knn": "share of distracted ones among the {k} nearest training windows by cosine",
-    "finetune": "the whole encoder trained on with the labels of the training drivers",
-    "one-class": "distance (Mahalanobis) from the training drivers' normal driving, of each camera; no label is used",
-    "classifier": "each fold's model as it is",
-}
 
-
-def evaluate(archive: Archive, open_fold: Callable[[int], Model], asked: Asked) -> Report:
-    """The report. open_fold: the model of a fold, which may be the same for all where its training saw no label.
+def evaluate(archive: Archive, open_fold: Callable[[int], Sequence[Model]], asked: Asked) -> Report:
+    """The report. open_fold: the models of a fold, one of each seed; they may be the same for all folds where their
+    training saw no label. Figures are means over the seeds.
 
     Raises UsageError where a model of the protocol "classifier" does not know the two labels.
     """
-    if asked.protocol not in PROTOCOLS:
-        raise UsageError(f"sktdd has the protocols {', '.join(PROTOCOLS)}, not {asked.protocol}")
+    if asked.protocol not in DATA_SETS["sktdd"].protocols:
+        raise UsageError(f"sktdd has the protocols {', '.join(DATA_SETS['sktdd'].protocols)}, not {asked.protocol}")
     first = open_fold(0)
-    data = Data.open(archive, first.spec)
-    folds = driver_folds(data.scenes.driver.tolist(), DRIVERS_A_FOLD)
-    if asked.protocol == "finetune":
-        _add_folds(archive, folds)
-    scores, threshold = np.full(len(data.labels), np.nan), 0.5
+    # Only what is judged, where nothing is fitted.
+    data = Data.open(archive, first[0].spec, *([["labelled"]] if asked.protocol == "classifier" else []))
+    folds = data.folds()
+    scores = np.full((len(first), len(data.labels)), np.nan)
     cache: dict[int, NDArray[np.float32]] = {}
     for number in track(range(len(folds)), "folds"):
-        model = open_fold(number)
-        if model.spec != first.spec:
-            raise UsageError(f"{model.name} takes other clips than {first.name}")
+        models = open_fold(number)
+        if len(models) != len(first):
+            raise UsageError(f"fold {number} has {len(models)} seeds, fold 0 has {len(first)}")
         fit, test = data.fold(folds[number])
-        scores[test] = _fold_scores(archive, data, model, number, fit, test, asked, cache)
+        for seed, model in enumerate(models):
+            if model.spec != first[0].spec:
+                raise UsageError(f"{model.name} takes other clips than {first[0].name}")
+            scores[seed, test] = _fold_scores(data, model, number, folds[number], fit, test, asked, cache)
+    return _report(data, first[0].description, asked, scores, len(folds))
+
+
+def judge(data: Data, scores: Scores) -> dict[str, Any]:
+    """Figures of scores (seeds, N), the mean over the seeds of each: over all windows, and over those that the vehicle
+    answers, with the share of each camera's windows in which it "cannot see"; and each seed's ROC-AUC."""
     test = np.flatnonzero(data.labelled)
-    found = figures(data.labels[test], scores[test], data.scenes[test], threshold)
-    return _report(archive, first.description, asked, found, len(folds))
+    seen = data.store.arms[test] >= data.store.spec.min_arms
+    answered = test[seen]
+    camera = data.scenes.camera[test]
+    every = [figures(data.labels[test], row[test], data.scenes[test]) for row in scores]
+    clear = [figures(data.labels[answered], row[answered], data.scenes[answered], whole=False) for row in scores]
+    return {
+        "all": mean_figures(every),
+        "answered": mean_figures(clear),
+        "cannot_see": {str(name): round(float((~seen)[camera == name].mean()), 4) for name in np.unique(camera)},
+        "drivers": len(set(data.scenes.driver[test])),
+        "drivers_a_fold": DRIVERS_A_FOLD,
+        "seeds": [{view: row.get("auc") for view, row in result.items()} for result in every],
+    }
 
 
 def _fold_scores(
-    archive: Archive,
     data: Data,
     model: Model,
     number: int,
-    fit: NDArray[np.int64],
-    test: NDArray[np.int64],
+    drivers: list[str],
+    fit: Rows,
+    test: Rows,
     asked: Asked,
     cache: dict[int, NDArray[np.float32]],
 ) -> Scores:
     """How distracted the test windows look; 0.5 is the threshold."""
     if asked.protocol == "finetune":
-        model = _trained(archive, model, number, asked)
+        model = _trained(data.archive, model, number, drivers, asked)
     if asked.protocol in ("finetune", "classifier"):
         place = matching(model, LABELS)
         if (place < 0).any():
-            raise UsageError(f"{model.name} does not know {', '.join(LABELS)}: choose --protocol linear or knn")
+            raise UsageError(f"{model.name} does not know {', '.join(LABELS)}: choose --protocol fixed or knn")
         logits = _through(model.logits, data, test)[:, place]
-        return softmax(logits)[:, 1]
+        return softmax(logits.astype(np.float64))[:, 1]
     if id(model) not in cache:
         cache.clear()  # models of folds differ; one that serves all is computed once
         cache[id(model)] = _through(model.features, data, np.arange(len(data.labels)))
     values = cache[id(model)]
-    if asked.protocol == "linear":
-        return _linear(values[fit], data.labels[fit], values[test])
+    if asked.protocol in LINEAR:
+        return _linear(values, data, fit, test, chosen=asked.protocol == "linear")
     if asked.protocol == "knn":
-        return _neighbours(values[fit], data.labels[fit], values[test], asked.k)
-    return _one_class(values, data, fit[~data.labelled[fit]], test)
+        return knn_shares(values[fit], data.labels[fit], values[test], len(LABELS), asked.k)[:, 1]
+    normal = fit[~data.labelled[fit]]
+    return one_class_by_camera(values, data.scenes.camera, normal, test, share=NORMAL_SHARE)
 
 
-def _through(function: Any, data: Data, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+def _through(function: Any, data: Data, rows: Rows) -> NDArray[np.float32]:
     parts = [function(data.store.read(rows[first : first + BATCH])) for first in range(0, len(rows), BATCH)]
     return np.concatenate(parts)
 
 
-def _linear(train: NDArray[np.float32], labels: NDArray[np.int64], test: NDArray[np.float32]) -> Scores:
-    from train.evaluation.protocols import probe_scores
-
-    log = probe_scores(train, labels, test, 2)
+def _linear(values: NDArray[np.float32], data: Data, fit: Rows, test: Rows, chosen: bool) -> Scores:
+    validation = fit[hold_out(data.scenes.driver[fit].astype(str), HOLD_OUT)[1]] if chosen else None
+    log, _ = linear({"joint": values}, data.labels, fit, test, len(LABELS), validation)
     # Distraction is rare in training; taking its share out of the odds leaves 0.5 as the fair threshold.
-    prior = labels.mean()
+    prior = data.labels[fit].mean()
     odds = log[:, 1] - log[:, 0] - np.log(prior / (1 - prior))
     return 1 / (1 + np.exp(-odds))
 
 
-def _neighbours(train: NDArray[np.float32], labels: NDArray[np.int64], test: NDArray[np.float32], k: int) -> Scores:
-    def unit(x: NDArray[np.float32]) -> NDArray[np.float32]:
-        return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
-
-    train, k = unit(train), min(k, len(train))
-    parts = []
-    for first in range(0, len(test), 512):
-        similarity = unit(test[first : first + 512]) @ train.T
-        nearest = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
-        parts.append(labels[nearest].mean(axis=1))
-    return np.concatenate(parts)
-
-
-def _one_class(values: NDArray[np.float32], data: Data, normal: NDArray[np.int64], test: NDArray[np.int64]) -> Scores:
-    from train.evaluation.protocols import one_class_scores
-
-    camera = data.scenes.camera
-    scores = np.zeros(len(test))
-    for name in np.unique(camera[test]):
-        own, here = normal[camera[normal] == name], camera[test] == name
-        reference = one_class_scores(values[own], values[own])
-        # Scaled so that the limit of each camera lies at 0.5: distances of different cameras do not compare otherwise.
-        limit = np.quantile(reference, NORMAL_SHARE)
-        distance = one_class_scores(values[own], values[test[here]])
-        scores[here] = distance / (distance + limit)
-    return scores
-
-
-def _add_folds(archive: Archive, folds: list[list[str]]) -> None:
-    """A split column for each fold, in memory: normal recordings of its drivers are in neither part."""
-    for number, drivers in enumerate(folds):
-        theirs = archive.clips["subject"].isin(drivers)
-        labelled = archive.clips["kind"] == "labelled"
-        archive.clips[f"fold{number}"] = np.where(theirs, np.where(labelled, "test", ""), "train")
-
-
-def _trained(archive: Archive, model: Model, number: int, asked: Asked) -> Model:
+def _trained(archive: Archive, model: Model, number: int, drivers: list[str], asked: Asked) -> Model:
     from train.finetune import finetune
     from train.settings.training import EncoderSettings
     from train.trainer import CHECKPOINT, MODEL
@@ -158,42 +139,61 @@ def _trained(archive: Archive, model: Model, number: int, asked: Asked) -> Model
     run: Path = asked.work / f"fold{number}-{model.path.name or 'model'}"
     if not (run / MODEL).is_file():
         augment, data, loop = asked.training
-        settings = replace(data, split=f"fold{number}", seconds=model.spec.seconds, balance=True)
+        theirs = archive.clips["subject"].isin(drivers).to_numpy()
+        labelled = (archive.clips["kind"] == "labelled").to_numpy()
         finetune(
             archive,
             run,
             EncoderSettings(),
             augment,
-            settings,
+            replace(data, seconds=model.spec.seconds, balance=True),
             loop,
+            rows={"train": np.flatnonzero(~theirs), "test": np.flatnonzero(theirs & labelled)},
             pretrained=model.path,
             resume=(run / CHECKPOINT).is_file(),
         )
     return CheckpointModel(run)
 
 
-def _report(archive: Archive, name: str, asked: Asked, found: dict[str, Any], folds: int) -> Report:
-    words = _WORDS[asked.protocol].format(k=asked.k)
+def _report(data: Data, name: str, asked: Asked, scores: Scores, folds: int) -> Report:
+    words = PROTOCOLS[asked.protocol].format(k=asked.k, normal=DATA_SETS["sktdd"].normal)
+    source = data.archive.meta["source"]
     published = rows_for("sktdd", "one-class")
+    judged = judge(data, scores)
+    title = "sktDD, each driver's windows scored by a model that never saw the driver"
     values = {
         "dataset": "sktdd",
-        "data": archive.meta["source"],
+        "data": source,
         "protocol": asked.protocol,
         "how": words,
         "model": name,
         "folds": folds,
-        "drivers_a_fold": DRIVERS_A_FOLD,
-        "figures": found,
+        **judged,
+        "accuracy": {title: judged["all"], f"{title}; only windows with arms": judged["answered"]},
         "published": [row.to_json() for row in published],
         "environment": describe_environment(),
     }
-    report = Report(f"sktdd, {asked.protocol}", values)
+    report = Report(f"sktdd, {asked.protocol}", values, files={"scores.csv": _scores_csv(data, scores)})
     text = (
-        f"{archive.meta['source']}, {folds} folds by driver. Model: {name}. Protocol: {words}. Beside each figure over "
-        "all test drivers stands the mean and standard deviation over single drivers; a view's figures are of its own "
-        "windows, views_together is the mean score of a moment's three views."
+        f"{source}, {folds} folds by driver, {len(scores)} seeds. Model: {name}. Protocol: {words}. Beside each figure "
+        "over all test drivers stands the mean and standard deviation over single drivers; a view's figures are of its "
+        "own windows, views_together is the mean score of a moment's three views."
     )
-    report.parts.append(Text(text))
+    report.parts += [
+        Text(text),
+        _table("Views", judged["all"]),
+        _table("Views, only windows with arms: the vehicle answers no others", judged["answered"]),
+        Table(
+            "Windows without arms",
+            ("camera", "per cent"),
+            [[camera, percent(share, 1)] for camera, share in judged["cannot_see"].items()],
+        ),
+        published_table(published),
+    ]
+    return report
+
+
+def _table(title: str, found: dict[str, Any]) -> Table:
     rows = []
     for view, row in found.items():
         if "auc" not in row:
@@ -209,7 +209,16 @@ def _report(archive: Archive, name: str, asked: Asked, found: dict[str, Any], fo
                 str(row["windows"]),
             ]
         )
-    header = ("per cent", "ROC-AUC", "a driver's", "balanced", "a driver's", "windows")
-    report.parts.append(Table("Views", header, rows))
-    report.parts.append(published_table(published))
-    return report
+    return Table(title, ("per cent", "ROC-AUC", "a driver's", "balanced", "a driver's", "windows"), rows)
+
+
+def _scores_csv(data: Data, scores: Scores) -> str:
+    """A row for each window that is judged: recording, end_s, label, and its score by each seed."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["recording", "end_s", "label", *(f"seed{seed}" for seed in range(len(scores)))])
+    names, windows = data.archive.clips["name"].to_numpy(), data.store.windows
+    for row in np.flatnonzero(data.labelled):
+        shown = [f"{score:.6f}" for score in scores[:, row]]
+        writer.writerow([names[windows.clip[row]], f"{windows.end_s[row]:.3f}", int(data.labels[row]), *shown])
+    return buffer.getvalue()

@@ -17,6 +17,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,7 @@ from edge_c2vl.pose import identity_of, resolve
 from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
 from edge_c2vl.skeletons.skeleton import MEDIAPIPE33
 from edge_c2vl.utils.arrays import ERRORS, NpzFile
-from edge_c2vl.utils.atomic import files_below, put_in_place
+from edge_c2vl.utils.atomic import PART, files_below, put_in_place, whole_file
 from train.extraction.eta import Eta, Progress
 from train.extraction.label_files import OwnLabels, subject_of
 from train.extraction.video import ExtractSettings, Skeletons
@@ -72,9 +73,9 @@ def find_videos(paths: Sequence[Path]) -> list[Video]:
     found = []
     for path in paths:
         if path.is_dir():
-            for video in videos_in(path):
-                name = path.resolve().name if video == path else video.relative_to(path).as_posix()
-                found.append(video_at(video, name))
+            for file in videos_in(path):
+                name = path.resolve().name if file == path else file.relative_to(path).as_posix()
+                found.append(video_at(file, name))
         elif path.exists():
             found.append(video_at(path, path.name))
         else:
@@ -218,7 +219,7 @@ def _work_folder(target: Path) -> Iterator[Path]:
             raise ArchiveError(f"another extract is writing {target}: wait for it, or end it") from None
         for left in work.glob("*archive*"):
             shutil.rmtree(left)
-        for left in work.glob("*.tmp"):
+        for left in work.glob(f"*{PART}"):
             left.unlink()
         try:
             yield work
@@ -268,15 +269,13 @@ def _read_all(
 
 def _keep(path: Path, skeletons: Skeletons) -> None:
     """One part; it appears whole or not at all."""
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("wb") as file:
+    with whole_file(path) as part, part.open("wb") as file:
         np.savez(
             file,
             frames=skeletons.frames,
             timestamps=skeletons.timestamps,
             about=np.array([skeletons.fps, skeletons.poses]),
         )
-    temporary.replace(path)
 
 
 def _load(path: Path) -> Skeletons:
@@ -303,12 +302,15 @@ def _write(
 ) -> ExtractReport:
     poses = 0
     named = [] if labels is None else list(labels.names)
+    columns: dict[str, Any] = {}
     with ArchiveWriter(
         path, labels=named, source=source, licence=licence, source_layout=MEDIAPIPE33.name, dimensions=2
     ) as writer:
         for video in videos:
             skeletons = _load(parts[video.name])
             poses += skeletons.poses
+            if labels is not None:
+                columns = labels.columns(video.name)
             writer.append(
                 video.name,
                 skeletons.frames,
@@ -318,7 +320,7 @@ def _write(
                 timestamps=skeletons.timestamps,
                 frame_labels=None if labels is None else labels.of(video.path, skeletons.timestamps),
                 poses=skeletons.poses,
-                **({} if labels is None else labels.columns(video.name)),
+                **columns,
             )
         writer.meta["extracted"] = identity
         writer.meta["pose"] = pose

@@ -7,6 +7,7 @@ the queue is empty and nothing is under way. A process that is killed costs the 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -176,7 +177,7 @@ def run_ray(queue: deque[Job], recipe: ExtractSettings, address: str) -> Generat
         raise UsageError("--ray needs Ray: install it with pip install 'edge-c2vl[cluster]'") from None
     _check_reachable(address)
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="error", ignore_reinit_error=True)
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, ignore_reinit_error=True)
     except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
         raise UsageError(f"no Ray cluster at {address}: {' '.join(str(error).split())[:200]}") from None
     task = ray.remote(num_cpus=1, max_retries=0)(_ray_attempt)

@@ -70,7 +70,8 @@ def _to_vertical(up: Points) -> Points:
 
 def _mirrored(points: Points) -> bool:
     across = points[:, _I["right_shoulder"]] - points[:, _I["left_shoulder"]]
-    toes = sum(points[:, _I[f"{side}_foot"]] - points[:, _I[f"{side}_ankle"]] for side in ("left", "right"))
+    right_toes = points[:, _I["right_foot"]] - points[:, _I["right_ankle"]]
+    toes = points[:, _I["left_foot"]] - points[:, _I["left_ankle"]] + right_toes
     ahead = across[:, 0] * toes[:, 2] - across[:, 2] * toes[:, 0]
     ahead = ahead[np.isfinite(ahead)]
     return len(ahead) >= MIN_FRAMES and float((ahead > 0).mean()) < 0.35

@@ -181,7 +181,7 @@ def write_bank(
         with (folder / "captions.jsonl").open("w", encoding="utf-8") as file:
             for name, said in zip(names, captions, strict=True):
                 file.write(json.dumps({"name": name, "captions": list(said)}, ensure_ascii=False) + "\n")
-        tensors = {"embeddings": data, "spans": where}
+        tensors: dict[str, NDArray[Any]] = {"embeddings": data, "spans": where}
         if vocabulary is not None:
             values = {"clauses": vocabulary.clauses, "said": vocabulary.said.tolist()}
             (folder / "clauses.json").write_text(json.dumps(values, ensure_ascii=False) + "\n", "utf-8")

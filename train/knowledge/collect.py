@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_c2vl.errors import EdgeC2VLError, UsageError
-from edge_c2vl.names import short
+from edge_c2vl.utils.atomic import write_file
 from edge_c2vl.utils.progress import track
 
 
@@ -58,9 +58,7 @@ def collect(
             raise
     captions = {name: done[name] for name in names if name in done}
     if captions:
-        temporary = output.with_name(f".{short(output.name)}.{os.getpid()}")
-        temporary.write_text(json.dumps(captions, ensure_ascii=False, indent=1) + "\n", "utf-8")
-        temporary.replace(output)
+        write_file(output, json.dumps(captions, ensure_ascii=False, indent=1) + "\n")
     return captions, failed
 
 

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edge_c2vl.skeletons.archive import Archive
-from edge_c2vl.skeletons.skeleton import Array, clean, normalise, resample
+from edge_c2vl.skeletons.resample import resample
+from edge_c2vl.skeletons.skeleton import Array, clean, normalise
 from edge_c2vl.skeletons.windows import Windows
 from train.knowledge.axes import camera_axes
 from train.knowledge.posecodes import FRAMES, Posecodes, posecodes
@@ -52,7 +53,8 @@ def span_frames(
     if axes is not None:
         source[..., :3] = source[..., :3] @ axes
     frames = normalise(source, dimensions, facing=dimensions == 3)
-    times = np.linspace(*np.asarray(spans, np.float64).T, FRAMES, axis=1)
+    start_s, end_s = np.asarray(spans, np.float64).T
+    times = np.linspace(start_s, end_s, FRAMES, axis=1)
     return resample(frames, timestamps_s, times.ravel(), MAX_GAP_S).reshape(len(times), FRAMES, 25, 4)
 
 
@@ -116,7 +118,7 @@ class Describer:
         """The windows' posecodes, block by block, in their order."""
         cameras = self.archive.clips["camera"].astype(str).to_numpy()
         pending: list[Array] = []
-        seconds: list[Array] = []
+        seconds: list[NDArray[np.float64]] = []
         for row, spans in _runs(windows):
             axes = self.axes.get(cameras[row])
             sequence, stamps = self.archive.sequence(row), self.archive.timestamps(row)

@@ -11,8 +11,8 @@ import numpy as np
 from edge_c2vl.bundle.text_labels import TextLabels
 from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.skeleton import Array
+from edge_c2vl.utils.scores import softmax
 from train.knowledge.language import Language, Listener
-from train.metrics import softmax
 
 # The temperatures that are tried, and what is taken where no clips of the pretraining are known.
 TEMPERATURES = np.geomspace(0.01, 1.0, 81)
@@ -41,7 +41,7 @@ def fit_temperature(language: Language, embeddings: Array) -> float:
     if not len(language.clips):
         return USUAL
     right = (language.words @ embeddings.T).argmax(axis=1)
-    cosines = language.clips @ embeddings.T
+    cosines = (language.clips @ embeddings.T).astype(np.float64)
     rows = np.arange(len(right))
     losses = [-np.log(softmax(cosines / t)[rows, right] + 1e-12).mean() for t in TEMPERATURES]
     return float(TEMPERATURES[int(np.argmin(losses))])

@@ -164,7 +164,8 @@ class Listener:
             told = [clause for clause, quarter in prompt.clauses if anytime or quarter in (None, when)]
             if not told:
                 continue
-            said = language.vocabulary.said[:, k] > 0 if language.joined else language.vocabulary.said.any(axis=1)
+            counts = language.vocabulary.said  # (clauses, columns)
+            said = counts[:, k] > 0 if language.joined else np.asarray(counts.any(axis=1))
             # Only what is said stands in a column; of the rest nothing is known, which is 0. The knowledge's mean is
             # not taken off: a description of a few clauses is a direction from the average clip, not a clip.
             total = self._hear(told, said).sum(axis=0)

@@ -94,11 +94,29 @@ def make_bank(
         facts |= {"parts": recipe.parts, "quarters": recipe.quarters, "columns": columns(recipe.parts, recipe.quarters)}
     names = archive.clips["name"].astype(str).to_numpy()[windows.clip].tolist()
     spans = np.stack([windows.start_s, windows.end_s], axis=1)
-    about = {"encoder": encoder.name, "fingerprint": encoder.fingerprint}
     source = recipe.source if recipe.source == "kinematic" else Path(recipe.source.removeprefix("video:")).name
-    facts |= {"kind": kind, "source": source, "vocabulary": vocabulary, "overwrite": overwrite}
-    write_bank(path, names, spans, embeddings, captions, **about, **facts)
-    return {"rows": len(names), "per_row": embeddings.shape[1], "dimension": encoder.dimension, "kind": kind, **about}
+    write_bank(
+        path,
+        names,
+        spans,
+        embeddings,
+        captions,
+        kind=kind,
+        encoder=encoder.name,
+        source=source,
+        vocabulary=vocabulary,
+        overwrite=overwrite,
+        fingerprint=encoder.fingerprint,
+        **facts,
+    )
+    return {
+        "rows": len(names),
+        "per_row": embeddings.shape[1],
+        "dimension": encoder.dimension,
+        "kind": kind,
+        "encoder": encoder.name,
+        "fingerprint": encoder.fingerprint,
+    }
 
 
 def _captions(archive: Archive, windows: Windows, recipe: BankSettings) -> tuple[Windows, list[list[str]]]:

@@ -6,7 +6,10 @@ and a comparison with NaN is false. Lengths are in shoulder breadths (`skeleton.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_c2vl.skeletons.skeleton import NTU25, Array
 
@@ -51,7 +54,7 @@ def smooth(values: Array, width: int) -> Array:
     known = ~np.isnan(values)
     filled = np.where(known, values, 0)
 
-    def window_sum(array: Array) -> Array:
+    def window_sum(array: NDArray[Any]) -> NDArray[np.float64]:
         total = np.cumsum(array, axis=1, dtype=np.float64)
         total = np.concatenate([np.zeros_like(total[:, :1]), total], axis=1)
         frames = np.arange(values.shape[1])
@@ -210,14 +213,14 @@ def _trunk(body: Body) -> dict[str, Array]:
 def _legs(body: Body) -> dict[str, Array]:
     left, right = body["left_ankle"], body["right_ankle"]
     apart = right - left
-    middle = (left + right) / 2
-    hip = (body["left_hip"] + body["right_hip"]) / 2
+    middle: Array = (left + right) * np.float32(0.5)
+    hip: Array = (body["left_hip"] + body["right_hip"]) * np.float32(0.5)
     leg = [
         _length(body[f"{side}_hip"] - body[f"{side}_knee"]) + _length(body[f"{side}_knee"] - body[f"{side}_ankle"])
         for side in SIDES
     ]
     return {
-        "leg_stretch": (hip[..., 1] - middle[..., 1]) / _over_time((leg[0] + leg[1]) / 2)[:, None],
+        "leg_stretch": (hip[..., 1] - middle[..., 1]) / _over_time((leg[0] + leg[1]) * np.float32(0.5))[:, None],
         "feet_apart": _length(apart * np.array([1, 0, 1], np.float32)),
         "feet_front": _dot(apart, body.forward),
         "feet_side": _dot(apart, body.right),

@@ -181,7 +181,7 @@ def _course(values: Array, least: float) -> list[Bits]:
     ]
 
 
-def _reversals(values: Array, least: float) -> Array:
+def _reversals(values: Array, least: float) -> NDArray[np.int32]:
     """How often (B,) the measure turns round by more than `least` after having moved by more than `least`."""
     count = np.zeros(len(values), np.int32)
     direction = np.zeros(len(values), np.int8)

@@ -97,7 +97,7 @@ class MiniLM(TextEncoder):
         return np.asarray(vectors, np.float32)
 
     def token_limit(self) -> int:
-        return int(self._model.max_seq_length)
+        return int(self._model.max_seq_length or 0)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return [len(ids) for ids in self._model.tokenizer(list(texts), truncation=False)["input_ids"]]

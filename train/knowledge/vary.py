@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
 from edge_c2vl.skeletons.archive_files import COLUMNS
-from edge_c2vl.skeletons.skeleton import NTU25, Array, body_unit, mirror, resample
+from edge_c2vl.skeletons.resample import resample
+from edge_c2vl.skeletons.skeleton import NTU25, Array, body_unit, mirror
 from edge_c2vl.utils.progress import track
 from train.knowledge.kinematics import Describer
 
@@ -124,14 +125,14 @@ def with_arms(sequence: Array, other: Array) -> Array:
     result = sequence.copy()
     scale = body_unit(sequence) / max(body_unit(other), 1e-6)
     shoulders = list(SHOULDERS)
-    seen = (sequence[:, shoulders, 3] > 0).all(axis=1) & (other[:, shoulders, 3] > 0).all(axis=1)
+    seen = np.all((sequence[:, shoulders, 3] > 0) & (other[:, shoulders, 3] > 0), axis=1, keepdims=True)
     turn = _heading(sequence) - _heading(other)
     cos, sin = np.cos(turn)[:, None], np.sin(turn)[:, None]
     for shoulder, arm in zip(SHOULDERS, ARMS, strict=True):
         x, y, z = np.moveaxis((other[:, arm, :3] - other[:, [shoulder], :3]) * scale, -1, 0)
         turned = np.stack([x * cos - z * sin, y, x * sin + z * cos], axis=-1)
         result[:, arm, :3] = sequence[:, [shoulder], :3] + turned
-        result[:, arm, 3] = other[:, arm, 3] * seen[:, None]
+        result[:, arm, 3] = other[:, arm, 3] * seen
         result[:, arm] *= result[:, arm, 3:] > 0
     return result
 

@@ -38,8 +38,8 @@ def _family(kind: str, part: str, subject: str, measure: str, edges: tuple[float
     weights = tuple(0.0 if band == "-" else float(band.split(" ", 1)[0]) for band in bands)
     sides = (("right", "left"), ("left", "right")) if "{side}" in measure else (("", ""),)
     return [
-        Family(kind, *(text.replace("{side}", side) for text in (part, subject, measure)), edges,
-               tuple(word and word.replace("{other}", other) for word in words), weights)
+        Family(kind, part.replace("{side}", side), subject.replace("{side}", side), measure.replace("{side}", side),
+               edges, tuple(word and word.replace("{other}", other) for word in words), weights)
         for side, other in sides
     ]  # fmt: skip
 

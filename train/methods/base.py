@@ -1,6 +1,12 @@
 """What a training run minimises: a Task. The loop (trainer.py) knows nothing else of the method.
 
-A method is one subclass: supervised classification stands here, C2VL pretraining and its baselines in c2vl_loss.py.
+A method of pretraining is a subclass of Task, and a function that makes it,
+
+    make_task(network, augment, knowledge, pretraining, objective) -> Task
+
+network: the encoder; augment: varies clips (N, 3, T, 25); knowledge: {kind: (windows, K, D)} of the banks, empty for a
+method without; then the run's PretrainSettings and ObjectiveSettings. One line in train/settings/pretraining.py names
+it. Supervised classification, which train/finetune.py does, is a Task too.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from train.methods.base import Task
 from train.methods.c2vl_loss import C2VLObjective
 from train.model.ema import EmaModel
 from train.model.encoder import Encoder
-from train.settings.pretraining import ObjectiveSettings
+from train.settings.pretraining import ObjectiveSettings, PretrainSettings
 
 
 class Projected(nn.Module):
@@ -31,8 +31,19 @@ class Projected(nn.Module):
         result = {name: projector(features) for name, projector in self.projectors.items()}
         for name in self.names:
             if name not in result:
+                assert self.encoder.projection is not None  # for mypy: such an encoder has an embedding
                 result[name] = self.encoder.projection(features)
         return result
+
+
+def make_task(
+    network: Encoder,
+    augment: Callable[[Tensor], Tensor],
+    knowledge: Mapping[str, Tensor],
+    pretraining: PretrainSettings,
+    objective: ObjectiveSettings,
+) -> C2VL:
+    return C2VL(network, knowledge, augment, objective, pretraining.hidden, pretraining.ema_momentum)
 
 
 def make_projector(size_in: int, size_out: int, hidden: int) -> nn.Module:

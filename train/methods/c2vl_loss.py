@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import cast
 
 import torch
 import torch.distributed as dist
@@ -82,7 +83,7 @@ class C2VLObjective(nn.Module):
     def _modality(
         self, name: str, z: Tensor, m: Tensor, z_ema: Tensor | None, valid: Tensor, a: float
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        settings, queue = self.settings, self.queues[name]
+        settings, queue = self.settings, cast(_Queue, self.queues[name])
         # Candidates: the batches of all processes, then the queue. Clip i of this process stands in column first + i.
         first = _rank() * len(z)
         all_z, all_m, all_valid = gather(z), gather(m), gather(valid)
@@ -201,6 +202,10 @@ class _Gather(torch.autograd.Function):
 
 class _Queue(nn.Module):
     """The last `size` clips' knowledge and EMA projections (He et al., CVPR 2020); newest first."""
+
+    knowledge: Tensor
+    skeletons: Tensor
+    filled: Tensor
 
     def __init__(self, size: int, dimension: int) -> None:
         super().__init__()

@@ -3,7 +3,8 @@ and hard cross-modal InfoNCE is C2VL with softening 0."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,18 @@ from train.methods.c2vl import make_projector
 from train.methods.c2vl_loss import gather
 from train.model.ema import EmaModel
 from train.model.encoder import Encoder
+from train.settings.pretraining import ObjectiveSettings, PretrainSettings
+
+
+def make_task(
+    network: Encoder,
+    augment: Callable[[Tensor], Tensor],
+    knowledge: Mapping[str, Tensor],  # noqa: ARG001
+    pretraining: PretrainSettings,
+    objective: ObjectiveSettings,  # noqa: ARG001
+) -> SkeletonCLR:
+    sizes = (pretraining.projection, pretraining.key_queue)
+    return SkeletonCLR(network, augment, *sizes, pretraining.key_temperature, pretraining.ema_momentum)
 
 
 class SkeletonCLR(Task):
@@ -24,6 +37,9 @@ class SkeletonCLR(Task):
     projector; the negatives are the keys of the last `queue` clips. Like its authors' code it keeps the key encoder in
     train mode.
     """
+
+    queue: Tensor
+    filled: Tensor
 
     def __init__(
         self,
@@ -45,7 +61,7 @@ class SkeletonCLR(Task):
         query = _unit(self.projector(encoder.features(self.augment(batch.clip))))  # (N, D)
         with torch.no_grad():
             key_encoder, key_projector = self.keys.module
-            key = _unit(key_projector(key_encoder.features(self.augment(batch.clip))))
+            key = _unit(key_projector(cast(Encoder, key_encoder).features(self.augment(batch.clip))))
         with torch.autocast(query.device.type, enabled=False):
             past = self.queue[: int(self.filled)].clone()
             logits = torch.cat([(query * key).sum(dim=1, keepdim=True), query @ past.T], dim=1) / self.temperature

@@ -7,7 +7,6 @@ A *model* is one file: the encoder's weights, and in the file's metadata its for
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,9 +18,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from edge_c2vl.errors import EdgeC2VLError
-from edge_c2vl.names import short, utf8_name
+from edge_c2vl.names import utf8_name
 from edge_c2vl.skeletons.clip import ClipSpec
-from train.model.encoder import Encoder
+from edge_c2vl.utils.atomic import whole_file
+from train.model.encoder import Encoder, make_encoder
 from train.settings.training import EncoderSettings
 
 FORMAT_VERSION = 1
@@ -55,15 +55,10 @@ class About:
 def write_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
     """One safetensors file with a JSON text in its metadata; it appears whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{short(path.name)}.{os.getpid()}")
     # clone: safetensors refuses tensors that share memory.
     own = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
-    try:
-        with utf8_name(temporary) as name:
-            save_file(own, name, {"about": json.dumps({"format_version": FORMAT_VERSION} | about)})
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(path) as part, utf8_name(part) as name:
+        save_file(own, name, {"about": json.dumps({"format_version": FORMAT_VERSION} | about)})
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -96,7 +91,7 @@ def load_model(path: Path) -> tuple[Encoder, About]:
     values.pop("format_version")
     try:
         about = About.from_json(values)
-        encoder = Encoder(about.encoder)
+        encoder = make_encoder(about.encoder)
         encoder.load_state_dict(tensors)
     except (KeyError, TypeError, RuntimeError) as error:
         raise CheckpointError(f"{path} does not fit this version: {' '.join(str(error).split())[:200]}") from None

@@ -12,12 +12,15 @@ many blocks, and the rest are temporal.
 
 from __future__ import annotations
 
+import copy
+from importlib import import_module
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edge_c2vl.skeletons.skeleton import NTU25, adjacency
-from train.settings.training import EncoderSettings
+from train.settings.training import ENCODERS, EncoderSettings
 
 
 class GraphConvolution(nn.Module):
@@ -28,6 +31,8 @@ class GraphConvolution(nn.Module):
     joint_bias: a constant of each joint's own is added. Shared weights tell a left wrist from a right one only by their
     place in the graph; ST-GCN's BatchNorm on the input did it by a scale and shift of each joint, which does not fold.
     """
+
+    adjacency: Tensor
 
     def __init__(self, channels_in: int, channels_out: int, joint_bias: bool = False, adaptive: bool = False) -> None:
         super().__init__()
@@ -60,6 +65,8 @@ class FoldedGraphConvolution(nn.Module):
     vanish, and a width-64 encoder takes 13 % less time there; in FP32 it is the same.
     """
 
+    gathering: Tensor
+
     def __init__(self, trained: GraphConvolution) -> None:
         super().__init__()
         joints = NTU25.size
@@ -90,7 +97,9 @@ class Block(nn.Module):
         adaptive: bool = False,
     ) -> None:
         super().__init__()
-        self.graph = GraphConvolution(channels_in, channels_out, joint_bias, adaptive)
+        self.graph: GraphConvolution | FoldedGraphConvolution = GraphConvolution(
+            channels_in, channels_out, joint_bias, adaptive
+        )
         self.temporal = nn.Sequential(
             nn.Conv2d(channels_out, channels_out, (kernel, 1), (stride, 1), (kernel // 2, 0), bias=False),
             nn.BatchNorm2d(channels_out),
@@ -143,6 +152,8 @@ class Stream(nn.Module):
     It stands inside the network so that every stream's model takes the same clip. A bone or a motion with a missing end
     is 0, as a missing joint is.
     """
+
+    parents: Tensor
 
     def __init__(self, stream: str, presence: bool) -> None:
         super().__init__()
@@ -230,6 +241,13 @@ class Encoder(nn.Module):
         return self.heads(self.features(clip))
 
 
+def make_encoder(settings: EncoderSettings) -> Encoder:
+    """The network that settings.network names: one of train.settings.training.ENCODERS."""
+    module, name = ENCODERS[settings.network].split(":")
+    encoder: Encoder = getattr(import_module(module), name)(settings)
+    return encoder
+
+
 def unit_length(x: Tensor) -> Tensor:
     """(N, D) -> (N, D), each row scaled to length 1; a row of zeros stays 0."""
     return x / (x.square().sum(dim=1, keepdim=True).sqrt() + 1e-12)
@@ -241,28 +259,26 @@ def fold(encoder: Encoder) -> Encoder:
     The copy computes the same to rounding (Jacob et al., CVPR 2018, section 3.2), is in eval mode and cannot be
     trained further.
     """
-    folded = Encoder(encoder.settings)
+    folded = type(encoder)(encoder.settings)
     folded.load_state_dict(encoder.state_dict())
     folded.eval()
     with torch.no_grad():
         for module in list(folded.modules()):
-            if isinstance(module, Block):
+            if isinstance(module, Block) and isinstance(module.graph, GraphConvolution):
                 module.graph = FoldedGraphConvolution(module.graph)
-            elif isinstance(module, nn.Sequential) and len(module) == 2 and isinstance(module[1], nn.BatchNorm2d):
-                module[0] = _folded(module[0], module[1])
-                module[1] = nn.Identity()
+            elif isinstance(module, nn.Sequential) and len(module) == 2:
+                convolution, norm = module
+                if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                    module[0], module[1] = _folded(convolution, norm), nn.Identity()
     return folded.requires_grad_(False)
 
 
 def _folded(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
-    result = nn.Conv2d(
-        convolution.in_channels,
-        convolution.out_channels,
-        convolution.kernel_size,
-        convolution.stride,
-        convolution.padding,
-    )
+    """A convolution with a bias that does what both do. The one that is given has none."""
+    if norm.running_mean is None or norm.running_var is None:
+        raise ValueError("a BatchNorm without running statistics cannot be folded")
+    result = copy.deepcopy(convolution)
     scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
     result.weight.copy_(convolution.weight * scale[:, None, None, None])
-    result.bias.copy_(norm.bias - norm.running_mean * scale)
+    result.bias = nn.Parameter(norm.bias - norm.running_mean * scale)
     return result

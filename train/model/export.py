@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,19 @@ from torch import Tensor, nn
 
 from edge_c2vl.bundle.bundle import Bundle, Manifest, write_bundle
 from edge_c2vl.bundle.text_labels import TextLabels
-from edge_c2vl.errors import BundleError
+from edge_c2vl.errors import BundleError, UsageError
 from edge_c2vl.inference.onnxruntime import OnnxRuntimeBackend
 from edge_c2vl.skeletons.skeleton import Array
+from edge_c2vl.utils.texts import read_json
+from train.environment import describe_environment
 from train.model.checkpoint import About
 from train.model.encoder import Encoder, fold
+from train.settings.resume import SETTINGS
 
 OPSET = 17
+LICENCES = "licences"  # the bundle's folder of their texts
+# What a bundle's report.json keeps of the settings of the run that it was exported from.
+_SETTINGS = ("augment", "data", "pretraining", "objective", "loop", "model", "freeze")
 PARITY = 1e-4  # largest difference between ONNX Runtime and PyTorch that is let through
 
 
@@ -69,13 +76,45 @@ def export_bundle(
             embedding_size=encoder.embedding_size,
             trained_on=about.trained_on,
             accuracy=dict(accuracy or {}),
-            licences=about.licences,
+            licences=[*about.licences, *(name for name in files or {} if name.startswith(f"{LICENCES}/"))],
         )
         return write_bundle(path, manifest, {"model.fp32.onnx": model, **(files or {})}, overwrite), difference
 
 
+def texts_of(paths: Sequence[Path]) -> dict[str, Path | bytes]:
+    """Licence texts as files of a bundle. Raises UsageError where one is missing."""
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        raise UsageError(f"--licence {missing[0]}: there is no such file")
+    return {f"{LICENCES}/{path.name}": path for path in paths}
+
+
+def statement(report: Path, run: Path) -> tuple[dict[str, Any], bytes]:
+    """What a bundle states of its accuracy: for the manifest, and as report.json, with the settings of the run.
+
+    report: report.json of edge-c2vl eval; its "accuracy" is of FP32 models. Raises UsageError where it has none.
+    """
+    try:
+        values = read_json(report)
+        accuracy = values["accuracy"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"--figures {report} is no report.json of edge-c2vl eval ({type(error).__name__}: {error})"
+        ) from None
+    # No paths, commands or names of a machine go into a bundle.
+    stated = {name: value for name, value in values.items() if name not in ("environment", "model", "models")}
+    try:
+        settings = {name: value for name, value in read_json(run / SETTINGS).items() if name in _SETTINGS}
+    except (OSError, ValueError):
+        settings = {}
+    stated |= {"settings": settings, "versions": describe_environment()["versions"]}
+    return {"fp32": accuracy}, (json.dumps(stated, indent=1) + "\n").encode()
+
+
 class InWords(nn.Module):
     """An encoder whose classes are labels in words: clip -> cosines over temperature (N, L), embedding (N, D)."""
+
+    labels: Tensor
 
     def __init__(self, encoder: Encoder, labels: Tensor) -> None:
         """labels: (D, L), their embeddings over the temperature."""

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from edge_c2vl.utils.atomic import whole_file
 from edge_c2vl.utils.cache import default_cache
 from train.data.clips import ClipStore, in_order
 from train.metrics import Ints
@@ -42,9 +43,8 @@ def cached_features(encoder: Encoder, store: ClipStore, device: str = "cpu", cac
             return kept
     features = extract(encoder, store, np.arange(len(store)), device=device)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp.npy")
-    np.save(temporary, features)
-    temporary.replace(path)
+    with whole_file(path) as part, part.open("wb") as file:
+        np.save(file, features)
     return features
 
 

@@ -1,1 +1,1 @@
-"""One documented command for each model that the project ships."""
+"""How the models that the project ships are made: settings (.yaml), and the public commands in order (.sh)."""

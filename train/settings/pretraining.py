@@ -6,9 +6,24 @@ import math
 from dataclasses import dataclass
 
 from edge_c2vl.errors import UsageError
-from train.settings.flags import check_choices, setting
+from edge_c2vl.settings.fields import check, setting
+from train.settings.training import JOINT_CHOICES, JOINTS_HELP, SPLIT
 
-METHODS = ("c2vl", "skeleton-clr", "random")
+
+@dataclass(frozen=True)
+class Method:
+    """task: "module:function" that makes the run's Task (train/methods/base.py); empty: nothing is trained. knowledge:
+    whether it learns from knowledge banks, and cannot do without."""
+
+    task: str
+    knowledge: bool = False
+
+
+METHODS = {
+    "c2vl": Method("train.methods.c2vl:make_task", knowledge=True),
+    "skeleton-clr": Method("train.methods.skeleton_clr:make_task"),
+    "random": Method(""),
+}
 PREPARATIONS = ("none", "centre", "whiten")
 SCHEDULES = ("constant", "linear", "cosine", "step")
 # CLIP's bound on 1 / tau: without it a batch that is told apart perfectly drives the temperature to 0.
@@ -35,7 +50,7 @@ class ObjectiveSettings:
     share_duplicates: bool = setting(True, "Clips with the same knowledge share the target instead of being negatives.")
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        check(self)
         if not 0 <= self.softening <= 1 or not 0 <= self.balance <= 1:
             raise UsageError("--softening and --balance lie between 0 and 1")
         if not 0 <= self.soften_from <= self.soften_to <= 1:
@@ -80,9 +95,12 @@ class PretrainSettings:
     """What is learnt from, and the networks beside the encoder."""
 
     method: str = setting(
-        "c2vl", "c2vl; skeleton-clr (MoCo on skeletons alone); random: the encoder as it is initialised.", METHODS
+        "c2vl",
+        "c2vl; skeleton-clr (MoCo on skeletons alone); random: the encoder as it is initialised.",
+        tuple(METHODS),
     )
-    split: str = setting("", "Column of the archive: only its train part is learnt from; empty: everything.")
+    split: str = setting("", f"{SPLIT}: only the train part is learnt from; empty: everything.")
+    joints: str = setting("all", JOINTS_HELP, JOINT_CHOICES)
     frames: int = setting(64, "Frames T of a clip.")
     facing: bool = setting(False, "Turn every body to face the camera (3-D archives).")
     seconds: float = setting(0.0, "Without a bank: length of a window; 0: each recording is one clip, however long.")
@@ -105,7 +123,7 @@ class PretrainSettings:
     ema_momentum: float = setting(0.99, "Momentum of the EMA student and of SkeletonCLR's key encoder.")
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        check(self)
         if self.frames < 2 or self.seconds < 0 or self.hop_s <= 0:
             raise UsageError("--frames is at least 2, --seconds at least 0, --hop-s more than 0")
         if not 0 <= self.exchange <= 1:

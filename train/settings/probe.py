@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edge_c2vl.errors import UsageError
-from train.settings.flags import check_choices, setting
+from edge_c2vl.settings.fields import check, setting
+from train.settings.protocols import FROZEN
+from train.settings.training import SPLIT
 
-PROTOCOLS = ("fixed", "linear", "knn", "one-class")
 DISTANCES = ("mahalanobis", "cosine")
 
 
@@ -19,9 +20,9 @@ class ProbeSettings:
         "fixed",
         "fixed: logistic regression with C = 1 on standardised features; linear: C chosen on validation; knn: nearest "
         "neighbours by cosine; one-class: distance from normal clips.",
-        PROTOCOLS,
+        FROZEN,
     )
-    split: str = setting("", "Column of the archive with train / val / test.")
+    split: str = setting("", f"{SPLIT}.")
     hold_out: float = setting(
         0.2, "Share of the train part, in whole subjects, that is chosen by where the split has no val part."
     )
@@ -35,7 +36,7 @@ class ProbeSettings:
     normal: str = setting("", "Label that counts as normal in one-class; empty: the first.")
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        check(self)
         if not 0 < self.share <= 1 or not 0 < self.hold_out < 1:
             raise UsageError("--share lies in (0, 1], --hold-out between 0 and 1")
         if self.shots < 0 or self.draws < 1 or self.k < 1:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from edge_c2vl.errors import UsageError
+from edge_c2vl.settings.fields import flag
 from edge_c2vl.utils.texts import read_json
-from train.settings.flags import flag
 
 SETTINGS = "settings.json"
 # What does not change what was learnt so far. More epochs stretch the learning rate's schedule from there on.

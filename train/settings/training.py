@@ -5,8 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edge_c2vl.errors import UsageError
-from train.settings.flags import check_choices, flag, setting
+from edge_c2vl.settings.fields import check, flag, setting
 
+# What a setting "split" names.
+SPLIT = "Column of the archive with train / val / test, or subject:K/N, fold K of N by subject"
+JOINT_CHOICES = ("all", "upper")
+JOINTS_HELP = "Joints that are seen: all that the archive has, or its upper body without hands, as inside a vehicle."
+# name -> "module:class". The class takes EncoderSettings and is train.model.encoder.Encoder or a subclass, with its own
+# `features`, `feature_size` and, where it has other BatchNorms than behind convolutions, its own folding.
+ENCODERS = {"st-gcn": "train.model.encoder:Encoder"}
 STREAMS = ("joint", "bone", "motion")
 POOLINGS = ("mean", "mean_std")
 # The published ten blocks: (channels as multiples of the width, temporal stride).
@@ -17,6 +24,7 @@ _BLOCKS = ((1, 1), (1, 1), (1, 1), (1, 1), (2, 2), (2, 1), (2, 1), (4, 2), (4, 1
 class EncoderSettings:
     """The encoder's form; kept in each checkpoint."""
 
+    network: str = setting("st-gcn", "Which network.", tuple(ENCODERS))
     width: int = setting(16, "Channels of the first stage; doubled twice. 16 or 64 in the literature.")
     blocks: int = setting(10, "How many of the ten blocks, spread over the three stages.")
     graph_blocks: int = setting(
@@ -42,7 +50,7 @@ class EncoderSettings:
     classes: int = 0  # K; 0: no classifier. Set by the data, so it is no flag.
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        check(self)
         if not 3 <= self.blocks <= len(_BLOCKS):
             raise UsageError(f"--blocks is between 3 and {len(_BLOCKS)}, not {self.blocks}")
         if not 0 <= self.graph_blocks < self.blocks:
@@ -90,7 +98,8 @@ class AugmentSettings:
 class DataSettings:
     """Which windows of an archive are trained on, and how they become clips."""
 
-    split: str = setting("", "Column of the archive with train / val / test; empty: all is trained on.")
+    split: str = setting("", f"{SPLIT}; empty: all is trained on.")
+    joints: str = setting("all", JOINTS_HELP, JOINT_CHOICES)
     frames: int = setting(64, "Frames T of a clip.")
     seconds: float = setting(0.0, "Length of a window; 0: each recording is one clip, however long.")
     hop_s: float = setting(1.0, "Seconds between windows.")
@@ -100,15 +109,45 @@ class DataSettings:
     )
     shots: int = setting(0, "Training clips of each class that are used; 0: all of --share.")
     balance: bool = setting(False, "Draw every class equally often.")
+    balance_by: str = setting(
+        "", "Column of the archive: within a class each of its values is drawn equally often; with --balance."
+    )
+    shares: str = setting(
+        "", "LABEL=SHARE,...: how much of an epoch these labels are; the others share the rest. With --balance."
+    )
+    epoch_clips: int = setting(0, "Clips an epoch, drawn anew each time; 0: as many as there are.")
     smoothing: float = setting(0.0, "Label smoothing.")
 
     def __post_init__(self) -> None:
+        check(self)
+        if self.balance_by and not self.balance:
+            raise UsageError("--balance-by says what is balanced within each class: give --balance too")
+        if self.shares and not self.balance:
+            raise UsageError("--shares says how labels are balanced: give --balance too")
+        if sum(self.shares_of.values()) > 1:
+            raise UsageError(f"--shares {self.shares}: the shares come to more than 1")
+        if self.epoch_clips < 0:
+            raise UsageError(f"--epoch-clips is 0 or the number of clips an epoch, not {self.epoch_clips}")
         if not 0 < self.share <= 1:
             raise UsageError(f"--share lies in (0, 1], not {self.share}")
         if self.shots < 0 or (self.shots and self.share < 1):
             raise UsageError("--shots is at least 0, and stands for itself: say it or --share")
         if self.frames < 2 or self.seconds < 0 or self.hop_s <= 0:
             raise UsageError("--frames is at least 2, --seconds at least 0, --hop-s more than 0")
+
+    @property
+    def shares_of(self) -> dict[str, float]:
+        """`shares` read. Raises UsageError."""
+        shares: dict[str, float] = {}
+        for part in filter(None, self.shares.split(",")):
+            label, _, share = part.partition("=")
+            try:
+                shares[label.strip()] = float(share)
+            except ValueError:
+                raise UsageError(f"--shares {self.shares}: expected LABEL=SHARE,...") from None
+            if not 0 < shares[label.strip()] <= 1:
+                raise UsageError(f"--shares {self.shares}: a share lies in (0, 1]")
+        return shares
 
 
 @dataclass(frozen=True)
@@ -135,7 +174,7 @@ class LoopSettings:
     tensorboard: bool = setting(True, "Write TensorBoard event files into the run folder.")
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        check(self)
         for name in ("epochs", "batch_size", "accumulate", "devices", "nodes", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{flag(name)} is at least 1, not {getattr(self, name)}")

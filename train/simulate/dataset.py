@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -114,7 +114,7 @@ def _check(folder: Path, settings: SimulateSettings, overwrite: bool) -> None:
 _Tables = dict[tuple[str, str], list[list[str | int]]]
 
 
-def _each(runs: Sequence[_Run], target: Path, workers: int) -> Iterator[tuple[int, _Tables]]:
+def _each(runs: Sequence[_Run], target: Path, workers: int) -> Generator[tuple[int, _Tables], None, None]:
     if workers == 1:
         yield from (_write_run(run, target) for run in runs)
         return
@@ -140,7 +140,7 @@ def _write_run(run: _Run, target: Path) -> tuple[int, _Tables]:
     driver = make_driver(run.number, settings.seed)
     steps = protocol.plan((settings.seed, run.number, run.run), settings.seconds)
     motion = Motion(driver, protocol.script(steps))
-    stretches = labels.annotations(steps, motion)
+    stretches = labels.annotate(steps, motion)
     tables: _Tables = {}
     for name in dict.fromkeys((REFERENCE, *settings.cameras)):
         view = VIEWS[name]
@@ -177,7 +177,7 @@ def _write_video(film: Film, stem: Path, frames: int) -> int:
     view = film.view
     path = stem.with_name(f"{stem.name}.mp4")
     with for_ffmpeg(path) as name:
-        code = cv2.VideoWriter_fourcc(*"mp4v")
+        code = cv2.VideoWriter.fourcc(*"mp4v")
         writer = cv2.VideoWriter(name, cv2.CAP_FFMPEG, code, view.fps, (view.width, view.height))
     if not writer.isOpened():
         raise DatasetError(f"cannot write the video {path}")

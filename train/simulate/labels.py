@@ -30,7 +30,7 @@ class Annotation:
     names: tuple[str, ...]
 
 
-def annotations(steps: list[Step], motion: Motion) -> dict[str, list[Annotation]]:
+def annotate(steps: list[Step], motion: Motion) -> dict[str, list[Annotation]]:
     """All of a session, by level. `motion` plays these steps."""
     tasks = []
     for task, group in groupby(steps, key=lambda step: step.task):

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 
 from edge_c2vl.bundle.bundle import Bundle, revise_bundle
-from edge_c2vl.bundle.text_labels import FILE, TextLabels, softmax
+from edge_c2vl.bundle.text_labels import FILE, TextLabels
 from edge_c2vl.errors import BundleError, UsageError
 from edge_c2vl.monitoring.policy import State
 from edge_c2vl.outputs.status import StatusLine
 from edge_c2vl.runtime.pipeline import Pipeline
-from edge_c2vl.runtime.run import Watch, watch
-from tests.support.pipeline import SPEC, Camera, Encoder, Kept, Pose
+from edge_c2vl.runtime.run import watch
+from edge_c2vl.runtime.settings import RunSettings
+from edge_c2vl.utils.scores import softmax
+from tests.support.pipeline import Camera, Encoder, Kept, Pose, model
 from tests.support.tiny_bundle import SIZE, make_bundle
 
 # The scripted encoder's embedding is (1, 1, 1, 1) / 2.
@@ -85,17 +87,7 @@ def test_probabilities_are_the_softmax_of_cosines():
 def decisions(by_words=False, score=-3.0, encoder=None, words=WORDS):
     """The decisions of five seconds in which the classifier says attentive and the words on the phone."""
     kept = Kept()
-    pipeline = Pipeline(
-        Camera(150),
-        Pose(),
-        encoder or Encoder(score),
-        labels=["attentive", "distracted"],
-        distraction=["distracted"],
-        clip=SPEC,
-        sinks=[kept],
-        words=words,
-        by_words=by_words,
-    )
+    pipeline = Pipeline(Camera(150), Pose(), model(encoder or Encoder(score), words, by_words), sinks=[kept])
     summary = pipeline.run()
     named = [decision for decision in kept.decisions if decision.words is not None]
     assert sum(summary.in_words.values()) == len(named)
@@ -141,4 +133,4 @@ def test_the_status_line_names_the_nearest_phrase(capsys):
 def test_deciding_by_words_needs_words(tmp_path):
     make_bundle(tmp_path / "bundle")
     with pytest.raises(UsageError, match="has no labels in words"):
-        watch(Watch(camera="0", bundle=str(tmp_path / "bundle"), decide_by="words", status=False))
+        watch(RunSettings.of(camera="0", bundle=str(tmp_path / "bundle"), decide_by="words", quiet=True))

@@ -180,13 +180,13 @@ def test_leaning_over_for_a_moment_is_nobody_else(normal):
 def test_learnt_in_a_run_and_applied_from_then_on(tmp_path):
     path = tmp_path / "driver.npz"
     kept = Kept()
-    build(Camera(1500), Moving(), Encoder(-3.0), sinks=[kept], personaliser=Personaliser(str(path), 0.5)).run()
+    build(Camera(600, fps=12), Moving(), Encoder(-3.0), sinks=[kept], personaliser=Personaliser(str(path), 0.5)).run()
     unusual = [decision.unusual for decision in kept.decisions]
     assert unusual[0] is None
     assert unusual[-1] is not None
     assert isinstance(DriverBaseline.load(path), DriverBaseline)
     again = Kept()
-    build(Camera(300), Moving(), sinks=[again], personaliser=Personaliser(str(path))).run()
+    build(Camera(120, fps=12), Moving(), sinks=[again], personaliser=Personaliser(str(path))).run()
     judged = [decision for decision in again.decisions if decision.label]
     assert all(decision.unusual is not None for decision in judged)
 
@@ -204,9 +204,9 @@ class Moving(Pose):
 
 def test_another_driver_is_asked_to_be_learnt_and_alerted_all_the_same(tmp_path):
     path = str(tmp_path / "driver.npz")
-    build(Camera(1500), Moving(), Encoder(-3.0), sinks=[], personaliser=Personaliser(path, 0.5)).run()
+    build(Camera(600, fps=12), Moving(), Encoder(-3.0), sinks=[], personaliser=Personaliser(path, 0.5)).run()
     kept = Kept()
-    build(Camera(1500), Moving(shift=300.0), sinks=[kept], personaliser=Personaliser(path)).run()
+    build(Camera(600, fps=12), Moving(shift=300.0), sinks=[kept], personaliser=Personaliser(path)).run()
     told = [alert for alert in kept.alerts if alert.reason is Reason.ELSEWHERE]
     assert [alert.level for alert in told] == [Level.NOTICE, Level.NONE]
     assert next(iter(told[0].alerts.items())) == (Reason.LONG, Level.CRITICAL)
@@ -230,7 +230,7 @@ def test_phoning_is_never_learnt_as_normal_driving(tmp_path, caplog):
     path = tmp_path / "driver.npz"
     personaliser = Personaliser(str(path), 0.5)
     # 20 s of attention, then a call for the other 60.
-    build(Camera(2400), Moving(), PhonesFrom(80), sinks=[], personaliser=personaliser).run()
+    build(Camera(960, fps=12), Moving(), PhonesFrom(80), sinks=[], personaliser=personaliser).run()
     assert not path.exists()
     assert personaliser.learning
     why = personaliser.unfinished()
@@ -273,7 +273,7 @@ def test_too_small_a_share_of_attention_is_refused():
 )
 def test_normal_driving_is_learnt_at_speed_where_there_is_a_speed(tmp_path, speed, learns):
     path = tmp_path / "driver.npz"
-    build(Camera(1500), Moving(), Encoder(-3.0), personaliser=Personaliser(str(path), 0.5), speed=speed).run()
+    build(Camera(600, fps=12), Moving(), Encoder(-3.0), personaliser=Personaliser(str(path), 0.5), speed=speed).run()
     assert path.exists() is learns
 
 

@@ -282,7 +282,7 @@ def test_a_critical_alert_never_goes_without_attention_or_a_pause(observations):
         state, before = status.state, status.alerts
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(st.lists(st.sampled_from([LOOKS_AHEAD, ON_THE_PHONE, 0.5, None]), min_size=480, max_size=480))
 def test_whatever_the_windows_say_two_minutes_give_a_bounded_number_of_events(windows):
     played = play(*[(0.25, HIDDEN_ARMS if what is None else what) for what in windows], rate_hz=HOP_HZ)

@@ -14,6 +14,7 @@ from edge_c2vl.pose.landmarks import refine
 from edge_c2vl.pose.networks import as_input
 from edge_c2vl.pose.region import MARGIN, Region
 from edge_c2vl.pose.smoothing import LowPassFilter, OneEuroFilter
+from edge_c2vl.pose.tracker import VISIBILITY_S
 
 
 class TestRegion:
@@ -142,11 +143,20 @@ class TestSmoothing:
         assert smoothing.apply(np.zeros(1), 2.0, 1).tolist() == [0]
 
     def test_low_pass(self) -> None:
-        smoothing = LowPassFilter(0.1)
-        assert smoothing.apply(np.array([1.0])).tolist() == [1]
-        assert smoothing.apply(np.array([0.0])) == pytest.approx([0.9])
+        smoothing = LowPassFilter(VISIBILITY_S)
+        assert smoothing.apply(np.array([1.0]), 5.0).tolist() == [1]
+        # MediaPipe's tenth a picture, at 30 a second.
+        assert smoothing.apply(np.array([0.0]), 5.0 + 1 / 30) == pytest.approx([0.9])
         smoothing.reset()
-        assert smoothing.apply(np.array([0.5])).tolist() == [0.5]
+        assert smoothing.apply(np.array([0.5]), 9.0).tolist() == [0.5]
+
+    @pytest.mark.parametrize("fps", [5, 10, 15, 30, 120])
+    def test_low_pass_is_as_slow_at_every_rate(self, fps: int) -> None:
+        smoothing = LowPassFilter(VISIBILITY_S)
+        smoothing.apply(np.array([1.0]), 1.0)
+        for index in range(fps):
+            value = smoothing.apply(np.array([0.0]), 1.0 + (index + 1) / fps)
+        assert value == pytest.approx([0.9**30])
 
 
 def test_a_picture_becomes_rgb_planes() -> None:

@@ -28,7 +28,7 @@ from edge_c2vl.skeletons.skeleton import MEDIAPIPE33, NTU25, to_ntu25
 from tests.edge_c2vl.outputs.test_sinks import replace
 from tests.support.fleet import ALERT
 from tests.support.page import PIXELS
-from tests.support.pipeline import Camera, Encoder, Pose, build
+from tests.support.pipeline import Camera, Encoder, Pose, build, model
 from tests.support.records import DECISION, landmarks
 from tests.support.scripted import driver
 from tests.support.waiting import wait_for
@@ -236,14 +236,8 @@ def test_clips_of_an_archive(archive):
 def test_a_judged_clip_gets_the_decisions_of_the_live_pipeline(monkeypatch, tmp_path):
     """The same skeletons as a recorded drive and through the pipeline with a camera."""
 
-    class Model:
-        class manifest:
-            from tests.support.pipeline import SPEC as clip
-
-            labels, distraction = ("attentive", "distracted"), ("distracted",)
-
-    monkeypatch.setattr("edge_c2vl.bundle.bundle.Bundle.open", lambda _: Model)
-    monkeypatch.setattr("edge_c2vl.inference.select.open_backend", lambda _: Encoder())
+    monkeypatch.setattr("edge_c2vl.bundle.bundle.Bundle.open", lambda _: None)
+    monkeypatch.setattr("edge_c2vl.inference.model.ClipModel.open", lambda _: model())
     live = KeptDecisions()
     build(Camera(200), Pose(hidden=range(150, 200)), Encoder(), [live]).run()
     body = to_ntu25(Pose()._body[None], MEDIAPIPE33)[0]

@@ -85,10 +85,10 @@ def test_hidden_arms_are_never_shown_to_the_encoder():
 
 def test_a_live_source_is_followed_not_queued():
     kept = Kept()
-    summary = build(Camera(120, live=True), Pose(delay_s=0.05), sinks=[kept]).run()
-    # 4 s at 30 a second, of which a pose of 50 ms can look at 80 at most.
+    summary = build(Camera(120, live=True, interval_s=1 / 60), Pose(delay_s=0.025), sinks=[kept]).run()
+    # 2 s at 60 a second, of which a pose of 25 ms can look at 80 at most.
     assert summary.frames < 85
-    assert summary.frames + summary.dropped_frames == 120
+    assert summary.frames + summary.skipped_frames + summary.dropped_frames == 120
     assert [d.timestamp_s for d in kept.decisions] == sorted({d.timestamp_s for d in kept.decisions})
 
 

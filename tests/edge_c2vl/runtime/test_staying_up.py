@@ -115,11 +115,10 @@ class Blinking(Camera):
     """Live frames of which those in `blind` have no picture."""
 
     def __init__(self, count, blind):
-        super().__init__(count)
-        self.live, self._blind = True, blind
+        super().__init__(count, live=True, interval_s=0.005)
+        self._blind = blind
 
     def read(self):
-        time.sleep(0.002)
         frame = super().read()
         if frame is not None:
             frame.image = np.random.default_rng(self._next).integers(0, 255, frame.image.shape, np.uint8)
@@ -137,11 +136,9 @@ def test_a_run_without_pictures_cannot_see_and_says_so():
 
 class Frozen(Camera):
     def __init__(self, count):
-        super().__init__(count)
-        self.live = True
+        super().__init__(count, live=True, interval_s=0.005)
 
     def read(self):
-        time.sleep(0.002)
         frame = super().read()
         if frame is not None and self._next > 60:
             frame.image = np.zeros_like(frame.image)
@@ -206,16 +203,16 @@ def test_the_step_is_always_one_there_is(readings):
         now += elapsed
         assert 0 <= throttle.update(now, temperature, age) < len(throttle.settings.steps)
         assert throttle.hop_factor >= 1
-        assert throttle.stride >= 1
+        assert throttle.most_fps >= 5
 
 
 def test_fewer_poses_and_decisions_when_told_to():
     kept = Kept()
     pipeline = build(Blinking(240, ()), sinks=[kept])
-    pipeline.throttle = Throttle(ThrottleSettings(steps=((4, 3),)))
+    pipeline.throttle = Throttle(ThrottleSettings(steps=((4, 10.0),)))
     summary = pipeline.run()
     # Every third frame, a decision each second of 8.
-    assert summary.frames + summary.dropped_frames == 240
+    assert summary.frames + summary.skipped_frames + summary.dropped_frames == 240
     assert summary.frames <= 80
     assert len(kept.decisions) <= 9
 
@@ -341,6 +338,7 @@ class Hanging(Pose):
 
 def test_a_stage_that_hangs_ends_the_run_with_everything_flushed(monkeypatch):
     monkeypatch.setattr(pipeline_module, "CHECK_INTERVAL_S", 0.05)
+    monkeypatch.setattr(pipeline_module, "STAGE_STOP_TIMEOUT_S", 0.2)
     kept, pose = Kept(), Hanging()
     with pytest.raises(Stuck, match="start the process again"):
         build(Blinking(10**6, ()), pose, Encoder(), [kept], watchdog_s=0.5).run()
@@ -362,6 +360,7 @@ class HangingEncoder(Encoder):
 
 def test_an_encoder_that_hangs_ends_the_run_too(monkeypatch):
     monkeypatch.setattr(pipeline_module, "CHECK_INTERVAL_S", 0.05)
+    monkeypatch.setattr(pipeline_module, "STAGE_STOP_TIMEOUT_S", 0.2)
     kept, encoder = Kept(), HangingEncoder()
     with pytest.raises(Stuck, match="no progress of encoder"):
         build(Blinking(10**6, ()), Pose(), encoder, [kept], watchdog_s=0.5).run()

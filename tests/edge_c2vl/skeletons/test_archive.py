@@ -231,8 +231,8 @@ def test_a_missing_archive_is_named(tmp_path: Path) -> None:
         Archive.open(tmp_path / "none")
 
 
-def test_a_hundred_thousand_clips(tmp_path: Path) -> None:
-    count = 100_000
+@pytest.mark.parametrize("count", [10_000, pytest.param(100_000, marks=pytest.mark.slow)])
+def test_many_thousand_clips(tmp_path: Path, count: int) -> None:
     frame = sequence(1)
     with ArchiveWriter(tmp_path / "a", **META) as writer:
         for index in range(count):

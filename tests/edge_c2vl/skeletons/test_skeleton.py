@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from edge_c2vl.skeletons.resample import resample
 from edge_c2vl.skeletons.skeleton import (
     ARMS,
     LAYOUTS,
@@ -20,7 +21,6 @@ from edge_c2vl.skeletons.skeleton import (
     clean,
     mirror,
     normalise,
-    resample,
     to_ntu25,
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,14 +13,17 @@ import torch
 from click.testing import CliRunner, Result
 
 from cli import edge_c2vl
+from edge_c2vl.commands.lazy import find
 from edge_c2vl.errors import ArchiveError, DatasetError, EdgeC2VLError, UsageError
 from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
 from tests.support.by_hand import SPEC, ByHand
 from tests.support.training import body
-from train.evaluation.benchmark import SPLITS, Asked, Samples, evaluate
+from train.commands.eval import COMMANDS
+from train.evaluation.benchmark import Asked, Samples, evaluate
 from train.evaluation.models import Model
 from train.model.checkpoint import About, save_model
 from train.model.encoder import Encoder
+from train.settings.protocols import BENCHMARKS, DATA_SETS, PROTOCOLS
 from train.settings.training import EncoderSettings
 
 
@@ -66,7 +70,7 @@ def test_a_recording_is_one_sample_however_many_people_it_shows(archive: Archive
         assert samples.test[number] == (row["xsub"] == "test")
 
 
-@pytest.mark.parametrize("protocol", ["linear", "knn", "classifier"])
+@pytest.mark.parametrize("protocol", ["fixed", "linear", "knn", "classifier"])
 def test_each_protocol_judges_samples(archive: Archive, protocol: str) -> None:
     values = run(archive, protocol)
     found = values["splits"]["test"]
@@ -89,11 +93,11 @@ def test_the_mean_of_two_people_is_what_is_judged(archive: Archive) -> None:
 
 def test_the_probe_sees_the_test_part_once_and_never_fits_on_it(archive: Archive) -> None:
     """With test labels turned round accuracy turns round as well: nothing of them reached the probe."""
-    right = run(archive, "linear")["splits"]["test"]["top1"]
+    right = run(archive, "fixed")["splits"]["test"]["top1"]
     clips = archive.clips.copy()
     archive.clips.loc[archive.clips["xsub"] == "test", "label"] = 1 - archive.clips["label"]
     try:
-        assert run(archive, "linear")["splits"]["test"]["top1"] == pytest.approx(1 - right)
+        assert run(archive, "fixed")["splits"]["test"]["top1"] == pytest.approx(1 - right)
     finally:
         archive.clips["label"] = clips["label"]
 
@@ -120,7 +124,7 @@ def test_seeds_have_a_spread(archive: Archive) -> None:
 
 
 @pytest.mark.parametrize(("split", "protocol", "message"), [
-    ("xset", "linear", "has no split xset"),
+    ("xset", "linear", "--split xset: .* has xsub"),
     ("xsub", "semi", "it needs --checkpoint, and --work"),
 ])  # fmt: skip
 def test_wrong_wishes_are_one_line(archive: Archive, split: str, protocol: str, message: str) -> None:
@@ -211,9 +215,9 @@ def test_wrong_use_is_one_line(archive: Archive, arguments: tuple, error: type, 
     assert isinstance(caught.value, EdgeC2VLError)
 
 
-def test_the_commands_know_the_splits_of_the_data_sets() -> None:
-    from train.commands import eval_benchmark
-    from train.evaluation import benchmark
-
-    assert eval_benchmark._SPLITS == SPLITS
-    assert eval_benchmark._PROTOCOLS == benchmark.PROTOCOLS
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_the_commands_offer_what_the_table_says(name: str) -> None:
+    command = find(COMMANDS[name])
+    parameters: dict[str, Any] = {option.name or "": option.type for option in command.params}
+    assert tuple(parameters["split"].choices) == DATA_SETS[name].splits
+    assert tuple(parameters["protocol"].choices) == DATA_SETS[name].protocols == tuple(PROTOCOLS)

@@ -9,7 +9,8 @@ import pytest
 
 from edge_c2vl.monitoring.events import Decision
 from edge_c2vl.outputs.base import Sink
-from edge_c2vl.runtime.run import Watch, watch
+from edge_c2vl.runtime.run import watch
+from edge_c2vl.runtime.settings import RunSettings
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.windows import Windows, clip_of
 from tests.support.videos import Recordings
@@ -33,7 +34,7 @@ class Decisions(Sink):
 def test_run_and_eval_give_the_same_clips_and_logits(recording: Recordings, tmp_path: Path, name: str) -> None:
     video = recording(name)
     live = Decisions()
-    watch(Watch(str(video), hop=HOP_S, precision="fp32", backend="onnxruntime:cpu", status=False), [live])
+    watch(RunSettings.of(camera=str(video), hop=HOP_S, precision="fp32", backend="onnxruntime:cpu", quiet=True), [live])
     judged = [decision for decision in live.taken if decision.logits is not None]
     assert len(judged) >= 8
 

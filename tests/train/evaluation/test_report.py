@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from edge_c2vl.errors import EdgeC2VLError
+from edge_c2vl.utils.scores import softmax
 from tests.support.programs import needs
 from train.evaluation.classified import Classified, Scored
 from train.evaluation.report import Report, Table, Text, confusion_csv, page, percent, write_report
-from train.metrics import softmax
 
 
 @pytest.fixture

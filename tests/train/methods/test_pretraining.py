@@ -17,7 +17,7 @@ from edge_c2vl.skeletons.clip import ClipSpec  # noqa: E402
 from edge_c2vl.skeletons.windows import whole_clips  # noqa: E402
 from train.data.augment import Augment  # noqa: E402
 from train.data.clips import Batch, ClipStore, Loader  # noqa: E402
-from train.evaluation.protocols import knn_predict  # noqa: E402
+from train.evaluation.judges import knn_predict  # noqa: E402
 from train.methods.base import Task  # noqa: E402
 from train.methods.c2vl import C2VL  # noqa: E402
 from train.methods.skeleton_clr import SkeletonCLR  # noqa: E402

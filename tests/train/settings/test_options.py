@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from edge_c2vl.errors import UsageError
-from train.settings.flags import read_settings, settings_options
+from edge_c2vl.settings.config_file import read_settings
+from edge_c2vl.settings.flags import settings_options
 from train.settings.training import AugmentSettings, DataSettings, EncoderSettings, LoopSettings
 
 CLASSES = (EncoderSettings, AugmentSettings, DataSettings, LoopSettings)
@@ -53,9 +54,9 @@ def test_a_flag_wins_over_the_file_and_the_file_over_the_default(tmp_path: Path)
 
 @pytest.mark.parametrize(("content", "message"), [
     ("epoch: 3", "no setting 'epoch'"),
-    ("epochs: many", "epochs must be int"),
-    ("epochs: true", "epochs must be int"),
-    ("presence: 1", "presence must be bool"),
+    ("epochs: many", "epochs is a whole number, not 'many'"),
+    ("epochs: true", "epochs is a whole number, not True"),
+    ("presence: 1", "presence is true or false, not 1"),
     ("- epochs", "name: value"),
     ("a: [", "not YAML"),
 ])  # fmt: skip

@@ -131,7 +131,7 @@ def test_chunks_follow_one_another_and_last_three_seconds_at_most(small: Path) -
 def test_frame_numbers_are_each_cameras_own() -> None:
     steps = protocol.plan((0, 1, 1), 240.0)
     motion = Motion(make_driver(1), protocol.script(steps))
-    stretches = labels.annotations(steps, motion)["midlevel"]
+    stretches = labels.annotate(steps, motion)["midlevel"]
     nir, kinect = (VIEWS[name] for name in ("inner_mirror", "kinect_color"))
     by_camera = [labels.rows(stretches, 1, "run1", view, int(240 * view.fps)) for view in (nir, kinect)]
     assert by_camera[0][0][1] == "vp1/run1.ids_1"

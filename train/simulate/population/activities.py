@@ -79,7 +79,7 @@ def interacting_with_phone(actors: Actors, side: str) -> Keys:
         lap(actors.between(-0.1, 0.2), actors.between(-0.05, 0.15)),
         actors.spot((-0.02, 0.02), (0, 0.12), (-0.03, 0.03)),
     )
-    holding = choose(actors.chance(0.45), chest, choose(actors.chance(0.55), rim, low))
+    holding = choose(actors.chance(0.6), chest, choose(actors.chance(0.3), rim, low))
     both = actors.chance(0.12)
     helping = choose(both, front(actors.spot((-0.02, 0.10), (-0.32, -0.08), (0.22, 0.38))), resting)
     down = actors.chance(0.75)
@@ -99,14 +99,14 @@ def interacting_with_phone(actors: Actors, side: str) -> Keys:
 
 def talking_on_phone(actors: Actors, side: str) -> Keys:
     resting = _wheel(actors, "right" if side == "left" else "left")
-    at_ear = ear(actors.spot((-0.02, 0.03), (-0.10, 0.02), (-0.11, 0.02)), actors.elbow_lift())
+    at_ear = ear(actors.spot((-0.01, 0.03), (-0.08, 0.01), (-0.09, 0.0)), actors.elbow_lift())
     loud = front(
         actors.spot((-0.10, 0.12), (0.0, 0.16), (0.12, 0.28)),
         (-0.4, 0.8, -0.2),
         (-0.3, 0.2, 0.9),
         actors.between(5, 40),
     )
-    holding = choose(actors.chance(0.12), loud, at_ear)
+    holding = choose(actors.chance(0.08), loud, at_ear)
     tilt = np.float32(1 if side == "left" else -1) * actors.between(-2, 14)
     while True:
         look = np.stack([actors.around(0, 8), actors.around(2, 4), tilt], axis=1)
@@ -245,9 +245,9 @@ def fetching_an_object(actors: Actors) -> Keys:
 
 def grooming(actors: Actors) -> Keys:
     """Hair and make-up: one hand or both at the head, the face towards the mirror."""
-    both, with_left = actors.chance(0.35), actors.chance(0.35)
+    both, with_left = actors.chance(0.2), actors.chance(0.3)
     resting = {side: _wheel(actors, side) for side in ("left", "right")}
-    hair = actors.chance(0.6)[:, None]
+    hair = actors.chance(0.5)[:, None]
     yaw = -actors.between(-8, 28)
     nod = actors.between(-8, 10)
     base = np.where(
@@ -255,7 +255,7 @@ def grooming(actors: Actors) -> Keys:
         actors.spot((-0.02, 0.12), (0.04, 0.20), (-0.08, 0.12)),
         actors.spot((-0.03, 0.07), (-0.07, 0.07), (-0.13, -0.08)),
     )
-    lift, pointing = actors.elbow_lift() + 8, actors.pointing()
+    lift, pointing = actors.elbow_lift(), actors.spot((-0.6, 0.1), (0.4, 1.0), (-0.1, 0.8))
     while True:
         left, right = (fingers_at_head(base + actors.jitter(0.03), pointing, lift) for _ in range(2))
         look = np.stack([yaw + actors.around(0, 3), nod + actors.around(0, 3), actors.around(0, 5)], axis=1)
@@ -271,7 +271,7 @@ def grooming(actors: Actors) -> Keys:
 def talking_to_passenger(actors: Actors) -> Keys:
     """Turned to the seat beside, hands at the wheel or speaking along."""
     left, right = _grips(actors)
-    gestures = actors.chance(0.3)
+    gestures = actors.chance(0.15)
     yaw = -actors.between(28, 80)
     while True:
         speaking = front(

@@ -53,11 +53,12 @@ def draw_cameras(count: int, random: Random) -> Cameras:
     kind = random.choice(len(PLACES), count, p=shares / shares.sum())
     boxes = np.array([place[1:4] for place in PLACES.values()], np.float32)[kind]  # (N, 3, 2)
     position = boxes[..., 0] + (boxes[..., 1] - boxes[..., 0]) * uniform(random, 0, 1, count, 3)
-    # The camera looks at the driver's upper body, and more or less beside it.
-    target = np.stack(
-        [uniform(random, -0.15, 0.10, count), uniform(random, 0.10, 0.48, count), uniform(random, -0.35, 0.10, count)],
-        1,
-    )
+    # The camera looks at the driver's upper body, and more or less beside it; every fifth at the head, with a lens that
+    # shows little but head and shoulders, as in lorries.
+    near = random.random(count) < 0.2
+    height = np.where(near, uniform(random, 0.40, 0.68, count), uniform(random, 0.10, 0.48, count))
+    target = np.stack([uniform(random, -0.15, 0.10, count), height, uniform(random, -0.35, 0.10, count)], 1)
+    target = target.astype(np.float32)
     away = unit(target - position)
     right = unit(np.cross(vector(0, 1, 0), away))
     up = np.cross(away, right)
@@ -68,8 +69,8 @@ def draw_cameras(count: int, random: Random) -> Cameras:
     turned_right, turned_up = np.cos(roll) * right + np.sin(roll) * up, np.cos(roll) * up - np.sin(roll) * right
     distance = np.linalg.norm(target - position, axis=1)
     # Half a picture's width at the driver, metres: what a lens that suits the place shows.
-    half_width = uniform(random, 0.40, 1.05, count)
-    focal = np.clip(distance / half_width, 0.55, 2.4).astype(np.float32)
+    half_width = np.where(near, uniform(random, 0.22, 0.50, count), uniform(random, 0.40, 1.05, count))
+    focal = np.clip(distance / half_width, 0.55, 3.5).astype(np.float32)
     aspect = random.choice([0.5625, 0.75, 0.8, 0.625], count).astype(np.float32)
     axes = np.stack([turned_right, turned_up, away], axis=1).astype(np.float32)
     return Cameras(kind, position.astype(np.float32), axes, focal, aspect)

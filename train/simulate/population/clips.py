@@ -22,9 +22,19 @@ _ATTENTIVE = LABELS.index("attentive")
 
 
 @dataclass(frozen=True)
+class Sequences:
+    """N clips' skeletons: ntu (N, T, 25, 4), 2-D, in half picture widths; label (N,) of LABELS (what most of the frames
+    show); share (N,) of the frames that show it; place (N,) of the camera (PLACES)."""
+
+    ntu: Array
+    label: Ints
+    share: NDArray[np.float32]
+    place: Ints
+
+
+@dataclass(frozen=True)
 class Drawn:
-    """N clips: data (N, 3, T, 25), label (N,) of LABELS (what most of the frames show), share (N,) of the frames that
-    show it, place (N,) of the camera (PLACES), arms (N,) as in window.Clip."""
+    """The same as the encoder takes them: data (N, 3, T, 25), and arms (N,) as in clip.Clip."""
 
     data: Array
     label: Ints
@@ -47,6 +57,15 @@ def draw_script(count: int, random: Random, seconds: float, changing: float = 0.
 
 
 def draw_clips(count: int, seed: int, spec: ClipSpec, errors: Errors | None = None, still: float = 0.2) -> Drawn:
+    """See draw_sequences."""
+    drawn = draw_sequences(count, seed, spec, errors, still)
+    data, arms = normalise_many(drawn.ntu, spec)
+    return Drawn(data, drawn.label, drawn.share, drawn.place, arms)
+
+
+def draw_sequences(
+    count: int, seed: int, spec: ClipSpec, errors: Errors | None = None, still: float = 0.2
+) -> Sequences:
     """The same for the same seed. still: the share of clips that hold one posture, as a picture does; half of all clips
     are of right-hand drive."""
     random = np.random.default_rng([seed, 101])
@@ -72,8 +91,7 @@ def draw_clips(count: int, seed: int, spec: ClipSpec, errors: Errors | None = No
     ntu[mirrored] = ntu[mirrored][:, :, list(NTU25.mirror)]
     ntu[mirrored, ..., 0] *= -1
     label = np.where(mirrored, np.array(MIRRORED)[label], label)
-    data, arms = normalise_many(ntu, spec)
-    return Drawn(data, label, share, cameras.place, arms)
+    return Sequences(ntu, label, share, cameras.place)
 
 
 def _majority(labels: Ints) -> tuple[Ints, NDArray[np.float32]]:

@@ -55,7 +55,8 @@ def wheel(degrees: Floats, lift: ArrayLike = 12.0) -> Gesture:
         people, out = place.people, OUT[side]
         angle = np.radians(-degrees * out + people.steering)
         local = np.stack([-np.sin(angle), np.zeros_like(angle), -np.cos(angle)], axis=1) * people.radius[:, None]
-        rim = people.wheel + times(turned(-people.tilt, np.zeros(1), np.zeros(1)), local)
+        level = np.zeros(1, np.float32)
+        rim = people.wheel + times(turned(-people.tilt, level, level), local)
         high = 1 - np.abs(degrees)[:, None] / 180  # the higher the grip, the more the fingers point ahead
         direction = np.concatenate([np.full_like(high, -0.45), 0.25 + 0.4 * high, np.full_like(high, -0.8)], axis=1)
         palm = np.concatenate([np.full_like(high, -0.7), -0.25 * high, np.full_like(high, -0.55)], axis=1)

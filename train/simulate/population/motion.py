@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from train.simulate.population.activities import ACTIVITIES
 from train.simulate.population.gestures import PlacedPeople
@@ -81,7 +80,7 @@ def play(people: People, activity: str, times_s: Floats, random: Random) -> Floa
     return result
 
 
-def perform(people: People, script: Script, times_s: Sequence[float], random: Random) -> Floats:
+def perform(people: People, script: Script, times_s: ArrayLike, random: Random) -> Floats:
     """Postures (N, T, 17) of the script at these times."""
     times = np.asarray(times_s, np.float32)
     result = _play_each(people, script.first, times, random)

@@ -1,35 +1,27 @@
-"""sktDD seen from more places than its three cameras: what the default bundle is trained on beside the recordings.
-
-    edge-c2vl prepare sktdd original_sktDD sktdd.archive
-    python -m train.recipes.sktdd_views sktdd.archive sktdd-views.archive
+"""sktDD seen from more places than its three cameras: `edge-c2vl prepare sktdd --views`, for training alone.
 
 sktDD's cameras stand in front of the driver, to the right and farther to the right. From elsewhere hands at the wheel
 lie elsewhere in the picture, and a network that knows three views takes them for a distraction. The three cameras see
 the same moment, so joints can be triangulated and projected to any other place. The cameras are found first, by what
 all of them see and by bones that keep their length: scaled orthographic projections, no calibration is known. The
 result is a rough body in three dimensions, good enough to vary training clips; nothing is judged on it.
-
-The new archive holds all that the given one does, and of each moment `turned` recordings: `--labelled` views of a
-labelled drive, `--normal` of a recording of normal driving, from places drawn by lot.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-import click
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
-from edge_c2vl.errors import DatasetError
-from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
 from edge_c2vl.skeletons.skeleton import NTU25, ORIGIN, Array, body_unit
-from edge_c2vl.utils.progress import track
-from train.datasets.sktdd import FPS
 
 Floats = NDArray[np.float64]
 
+# The first one's axes and scale are the body's own.
 CAMERAS = ("dashboard", "mirror", "window")
 # Joints that two cameras or more see at least now and then.
 _SEEN = "head neck left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist left_hip right_hip"
@@ -44,6 +36,8 @@ SEEN, USUAL = 0.03, 0.3
 # near: 1 / distance in shoulder breadths. With mirror images in training both sides of the vehicle are covered.
 YAW, PITCH, ROLL, NEARNESS = (-80.0, 50.0), (-40.0, 10.0), 5.0, (0.1, 0.45)
 
+FRAMES = 150  # of a labelled drive, by which the cameras are found
+
 
 def rotation(yaw: float, pitch: float, roll: float) -> Floats:
     """(3, 3), degrees: about the vertical axis, then the picture's horizontal one, then the viewing one."""
@@ -54,13 +48,13 @@ def rotation(yaw: float, pitch: float, roll: float) -> Floats:
     return about_z @ about_x @ about_y
 
 
-def pictures(archive: Archive, rows: dict[str, int]) -> Floats:
-    """(T, J, 3 cameras, 2): where each camera sees the JOINTS, from the median of the spine-shoulder joint, in the
-    dashboard camera's shoulder breadths; NaN where it does not."""
-    unit = body_unit(archive.sequence(rows["dashboard"]))
+def pictures(sequences: Mapping[str, Array]) -> Floats:
+    """Each camera's ntu25 sequence (T, 25, 4) of one moment -> (T, J, 3 cameras, 2): where each sees the JOINTS, from
+    the median of the spine-shoulder joint, in the dashboard camera's shoulder breadths; NaN where it does not."""
+    unit = body_unit(sequences["dashboard"])
     views = []
     for camera in CAMERAS:
-        sequence = archive.sequence(rows[camera])
+        sequence = sequences[camera]
         origin = np.median(sequence[sequence[:, ORIGIN, 3] > 0, ORIGIN, :2], axis=0)
         seen = sequence[:, JOINTS, 3:] > 0
         views.append(np.where(seen, (sequence[:, JOINTS, :2] - origin) / unit, np.nan))
@@ -110,12 +104,28 @@ def find_cameras(seen: Floats) -> Floats:
     return cameras(solved.x)
 
 
-def turn(body: Floats, random: np.random.Generator) -> Array:
-    """(T, J, 3), NaN where unknown -> an ntu25 sequence (T, 25, 4) in a picture, from a place drawn by lot."""
+@dataclass(frozen=True)
+class Viewpoint:
+    """Where a camera stands: degrees about the vertical axis, up or down, and about the viewing axis; nearness: 1 over
+    the distance in shoulder breadths."""
+
+    yaw: float
+    pitch: float
+    roll: float
+    nearness: float
+
+
+def draw_viewpoint(random: np.random.Generator) -> Viewpoint:
+    """A place in a vehicle, drawn at random."""
     angles = random.uniform(*YAW), random.uniform(*PITCH), random.uniform(-ROLL, ROLL)
-    points = body @ rotation(*angles).T
+    return Viewpoint(*angles, random.uniform(*NEARNESS))
+
+
+def turn(body: Floats, place: Viewpoint) -> Array:
+    """(T, J, 3), NaN where unknown -> an ntu25 sequence (T, 25, 4) in the picture of a camera at that place."""
+    points = body @ rotation(place.yaw, place.pitch, place.roll).T
     # A pinhole camera, and never nearer to a hand than a third of its distance to the body.
-    depth = np.maximum(1 + random.uniform(*NEARNESS) * points[..., 2:], 1 / 3)
+    depth = np.maximum(1 + place.nearness * points[..., 2:], 1 / 3)
     result = np.zeros((len(body), NTU25.size, 4), np.float32)
     known = np.isfinite(points).all(axis=2)
     result[:, JOINTS, :2] = np.where(known[..., None], 100 * points[..., :2] / depth, 0)
@@ -130,67 +140,24 @@ def turn(body: Floats, random: np.random.Generator) -> Array:
     return result
 
 
-def add_views(archive: Archive, path: Path, labelled: int, normal: int, seed: int = 0, overwrite: bool = False) -> None:
-    """Writes the archive with turned recordings. Raises DatasetError where it has not sktDD's three cameras."""
-    clips, random = archive.clips, np.random.default_rng(seed)
-    if "kind" not in clips.columns or set(clips["camera"]) != set(CAMERAS):
-        raise DatasetError(f"{archive.path} is not sktDD: make it with edge-c2vl prepare sktdd")
-    moments = {
-        name: dict(zip(clips["camera"][rows], rows, strict=True))
-        for name, rows in clips.groupby("group").groups.items()
-        if len(rows) == len(CAMERAS)
-    }
-    seen = {name: pictures(archive, rows) for name, rows in track(moments.items(), "reading", len(moments))}
-    some = [
-        views[random.choice(len(views), 150, replace=False)] for name, views in seen.items() if name.startswith("label")
-    ]
-    cameras = find_cameras(np.concatenate(some))
-    usual = np.nanmedian(triangulate(np.concatenate(some), cameras), axis=0)
-    with ArchiveWriter(
-        path,
-        labels=archive.labels,
-        **{name: archive.meta[name] for name in ("source", "licence", "source_layout", "dimensions")},
-        overwrite=overwrite,
-    ) as writer:
-        for row in range(len(archive)):
-            about = {name: str(clips[name][row]) for name in ("subject", "camera", "group", "kind")}
-            writer.append(
-                str(clips["name"][row]),
-                archive.sequence(row),
-                FPS,
-                label=int(clips["label"][row]),
-                frame_labels=archive.frame_labels(row),
-                **about,
-            )
-        for name, rows in track(moments.items(), "turning", len(moments)):
-            first = rows["dashboard"]
-            kind = str(clips["kind"][first])
-            body = triangulate(seen[name], cameras, usual)
-            labels = archive.frame_labels(first)
-            for number in range(labelled if kind == "labelled" else normal):
-                writer.append(
-                    f"{name}/turned-{number}",
-                    turn(body, random),
-                    FPS,
-                    label=int(clips["label"][first]),
-                    frame_labels=None if labels is None else labels[: len(body)],
-                    subject=str(clips["subject"][first]),
-                    camera="turned",
-                    group=f"{name}/turned-{number}",
-                    kind=f"{kind}, turned",
-                )
+@dataclass(frozen=True)
+class Rig:
+    """The three cameras (3, 2, 3), scaled orthographic projections, and the usual place of each joint (J, 3)."""
 
+    cameras: Floats
+    usual: Floats
 
-@click.command()
-@click.argument("archive", type=click.Path(path_type=Path))
-@click.argument("output", type=click.Path(path_type=Path))
-@click.option("--labelled", type=click.IntRange(0), default=8, show_default=True, help="Views of a labelled drive.")
-@click.option("--normal", type=click.IntRange(0), default=3, show_default=True, help="Views of a normal recording.")
-@click.option("--overwrite", is_flag=True, help="Replace an archive that exists.")
-def main(archive: Path, output: Path, labelled: int, normal: int, overwrite: bool) -> None:
-    """Write OUTPUT: the sktDD ARCHIVE, and what it shows from other places."""
-    add_views(Archive.open(archive), output, labelled, normal, overwrite=overwrite)
+    @classmethod
+    def find(cls, moments: Sequence[Floats], random: np.random.Generator) -> Rig:
+        """From what the cameras see in some moments, (T, J, 3 cameras, 2) each; frames are drawn from all of them."""
+        some = np.concatenate(
+            [seen[random.choice(len(seen), min(FRAMES, len(seen)), replace=False)] for seen in moments]
+        )
+        cameras = find_cameras(some)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a joint that no two cameras see has no usual place
+            return cls(cameras, np.nanmedian(triangulate(some, cameras), axis=0))
 
-
-if __name__ == "__main__":
-    main()
+    def body(self, seen: Floats) -> Floats:
+        """(T, J, 3 cameras, 2) -> (T, J, 3)."""
+        return triangulate(seen, self.cameras, self.usual)

@@ -16,7 +16,7 @@ from edge_c2vl.skeletons.windows import whole_clips  # noqa: E402
 from train.data.clips import ClipStore  # noqa: E402
 from train.data.splits import few_labels, hold_out  # noqa: E402
 from train.evaluation.fusion import FUSION, fuse  # noqa: E402
-from train.evaluation.protocols import (  # noqa: E402
+from train.evaluation.judges import (  # noqa: E402
     C_GRID,
     UNSEEN_LOG_PROBABILITY,
     choose_c,
@@ -24,7 +24,7 @@ from train.evaluation.protocols import (  # noqa: E402
     one_class_scores,
     probe_scores,
 )
-from train.metrics import roc_auc, score, spread  # noqa: E402
+from train.metrics import roc_auc, score  # noqa: E402
 from train.model.encoder import Encoder  # noqa: E402
 from train.model.inference import cached_features, extract  # noqa: E402
 from train.settings.training import EncoderSettings  # noqa: E402
@@ -145,13 +145,6 @@ def test_top1_and_balanced() -> None:
     for labels in ([], [0, -1]):
         with pytest.raises(UsageError):
             score(np.zeros(len(labels), np.int64), np.array(labels, np.int64))
-
-
-def test_mean_and_spread() -> None:
-    assert spread([1.0, 2.0, 3.0]) == (2.0, 1.0)
-    mean, deviation = spread([4.0])
-    assert mean == 4
-    assert np.isnan(deviation)
 
 
 def test_nearest_neighbours() -> None:

@@ -1,0 +1,282 @@
+"""What a live run is asked for. Each field is an option of `edge-c2vl run` and a key of `run --config FILE.yaml`.
+
+Nothing heavy is imported here, so that the command lists its options fast.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from edge_c2vl.cameras.options import parse_crop
+from edge_c2vl.errors import UsageError
+from edge_c2vl.monitoring.policy_settings import PolicySettings
+from edge_c2vl.settings.fields import build, check, flag, options_of, own_options, section, setting
+
+
+def _existing(path: str) -> None:
+    if not Path(path).is_file():
+        raise UsageError(f"there is no file {path}")
+
+
+@dataclass(frozen=True)
+class SourceSettings:
+    """Camera."""
+
+    camera: str = setting(
+        "",
+        "0, /dev/video2, csi://0, rtsp://..., http://..., udp://..., tcp://..., a video file, a folder or glob of "
+        "images, `sample` (a man talking in a moving car), or `simulated` (a drawn driver, such as simulated:story).",
+        metavar="URI",
+    )
+    realtime: bool = setting(False, "Play a file at its own speed instead of as fast as it goes.")
+    reconnect: bool = setting(False, "Open a live camera again and again when it fails, instead of ending.")
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclass(frozen=True)
+class PictureSettings:
+    """Picture."""
+
+    width: int | None = setting(None, "Width to ask the camera for.", least=1)
+    height: int | None = setting(None, "Height to ask the camera for.", least=1)
+    fps: float | None = setting(None, "Frames a second to ask the camera for.", least=1, most=1000)
+    rotate: str = setting("0", "Clockwise degrees.", ("0", "90", "180", "270"))
+    mirror: bool = setting(False, "Flip left and right.")
+    crop: str | None = setting(
+        None,
+        "The driver's seat in the picture: pixels, or shares of the picture such as 0.5,0,0.5,1.",
+        metavar="X,Y,W,H",
+        parse=parse_crop,
+    )
+    camera_mode: str = setting(
+        "auto",
+        "ir brightens dark infrared pictures before the pose; auto decides by the picture.",
+        ("auto", "rgb", "ir"),
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclass(frozen=True)
+class PoseSettings:
+    """Pose."""
+
+    pose: str = setting(
+        "auto",
+        "Who runs BlazePose: blazepose (this program, on ONNX Runtime; blazepose:PROVIDER,... of tensorrt, cuda, "
+        "cpu), mediapipe (MediaPipe's own code, an extra), or auto: blazepose, with --pose-model mediapipe.",
+        metavar="NAME",
+    )
+    pose_model: str | None = setting(
+        None,
+        "A MediaPipe pose landmarker of your own, instead of BlazePose full; needs the extra mediapipe.",
+        metavar="FILE.task",
+        parse=_existing,
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclass(frozen=True)
+class BundleSettings:
+    """Model bundle."""
+
+    bundle: str = setting("default", "The model bundle to run.", metavar="FOLDER")
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclass(frozen=True)
+class BackendSettings:
+    """Inference."""
+
+    backend: str = setting(
+        "auto",
+        "Inference engine: tensorrt, onnxruntime, onnxruntime:PROVIDER,... (of tensorrt, cuda, cpu, tried in that "
+        "order), or auto: the best that opens.",
+        metavar="NAME",
+    )
+    precision: str = setting("auto", "Which of the bundle's models to run.", ("auto", "fp32", "fp16", "int8"))
+    threads: int = setting(1, "CPU threads of each network; 0: all cores.", least=0)
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclass(frozen=True)
+class DecisionSettings:
+    """Decisions and alerts."""
+
+    decide_by: str = setting(
+        "classifier",
+        "What states and alerts follow: the trained classes, or the bundle's labels in words.",
+        ("classifier", "words"),
+    )
+    pose_fps: float | None = setting(
+        None,
+        "Frames a second that the pose looks at; every one while hands move fast or an alert is near. Left out: 15 of "
+        "a live camera, every frame of a recording.",
+        least=5,
+        most=1000,
+    )
+    hop: float = setting(0.25, "Seconds between decisions.", least=0.02, most=1)
+    no_alerts: bool = setting(
+        False, "Never alert; needed for a bundle none of whose labels counts as distraction.", off="alerts"
+    )
+    settings: str | None = setting(
+        None,
+        "Limits of the alert policy from a file of their own, which holds `policy:` alone; read again on SIGHUP.",
+        metavar="FILE.yaml",
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclass(frozen=True)
+class BaselineSettings:
+    """The driver's normal driving."""
+
+    normal: str | None = setting(None, "This driver's normal driving, as it was learnt; see above.", metavar="FILE")
+    learn_normal: float | None = setting(None, "Learn it first, into --normal FILE.", least=0.5, metavar="MINUTES")
+    forget_normal: bool = setting(False, "Remove what --normal FILE holds.")
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclass(frozen=True)
+class SpeedSettings:
+    """Speed."""
+
+    speed_kmh: float | None = setting(None, "The vehicle's speed, where it is always the same.", least=0, most=500)
+    speed: str | None = setting(
+        None,
+        "Where the speed comes from: unix:PATH, mqtt://HOST/TOPIC, can:CHANNEL?dbc=FILE&signal=NAME. Unknown: fast.",
+        metavar="URI",
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclass(frozen=True)
+class OutputSettings:
+    """Outputs."""
+
+    events: str | None = setting(
+        None, "Append a JSON line for every change of state and every alert.", metavar="FILE|-"
+    )
+    decisions: str | None = setting(None, "Append a JSON line for every decision.", metavar="FILE|-")
+    rotate_mb: float | None = setting(None, "Start a new JSON lines file at this size; keep five.", least=0.01)
+    output: str | None = setting(
+        None, "Keep a video with skeleton and state drawn. Stores pictures.", metavar="FILE.mp4"
+    )
+    show: bool = setting(False, "Show a window with skeleton and state drawn; q ends.")
+    mqtt: str | None = setting(
+        None, "Alerts and states to a broker: mqtt[s]://[USER@]HOST[:PORT]/TOPIC.", metavar="URI"
+    )
+    mqtt_queue: str | None = setting(
+        None, "Keep what the broker could not take in this file over a restart.", metavar="FILE"
+    )
+    home_assistant: bool = setting(False, "Announce the driver monitor to Home Assistant over MQTT.")
+    metrics: str | None = setting(None, "Serve Prometheus metrics at /metrics.", metavar="[HOST:]PORT")
+    webhook: str | None = setting(None, "POST every alert there as JSON.", metavar="URL")
+    alert_clips: str | None = setting(None, "Keep the skeletons (never pictures) around each alert.", metavar="FOLDER")
+    strict: bool = setting(False, "End where an output cannot be opened, instead of going on without it (live).")
+
+    def __post_init__(self) -> None:
+        check(self)
+        if self.events == "-" and self.decisions == "-":
+            raise UsageError("--events - and --decisions - would mix on standard output; give one of them a file")
+
+
+@dataclass(frozen=True)
+class PageSettings:
+    """Live page."""
+
+    serve: str | None = setting(
+        None,
+        "Serve the live page, at http://127.0.0.1:8480/ unless told otherwise. It shows skeletons, not pictures.",
+        metavar="[HOST:PORT]",
+        bare="",
+    )
+    public_url: str | None = setting(
+        None,
+        "Where a reverse proxy serves the page to others, such as https://fleet.example/car-17: that host and path "
+        "are allowed as well.",
+        metavar="URL",
+    )
+    serve_video: bool = setting(False, "Show the camera's pictures on the live page as well.")
+
+    def __post_init__(self) -> None:
+        check(self)
+        if self.serve_video and self.serve is None:
+            raise UsageError("--serve-video shows pictures on the live page; add --serve")
+
+
+@dataclass(frozen=True)
+class ConsoleSettings:
+    """How long, and what is said."""
+
+    duration: float | None = setting(None, "End after this long.", above=0, metavar="SECONDS")
+    quiet: bool = setting(False, "No status line and no summary.")
+    json: bool = setting(False, "Print the summary as JSON.")
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """Everything that a run is asked for."""
+
+    source: SourceSettings = SourceSettings()
+    picture: PictureSettings = PictureSettings()
+    pose: PoseSettings = PoseSettings()
+    model: BundleSettings = BundleSettings()
+    inference: BackendSettings = BackendSettings()
+    decision: DecisionSettings = DecisionSettings()
+    baseline: BaselineSettings = BaselineSettings()
+    speed: SpeedSettings = SpeedSettings()
+    outputs: OutputSettings = OutputSettings()
+    page: PageSettings = PageSettings()
+    console: ConsoleSettings = ConsoleSettings()
+    policy: PolicySettings = field(
+        default=PolicySettings(), metadata=section("Limits of the alert policy, each above 0; read again on SIGHUP.")
+    )
+
+    def __post_init__(self) -> None:
+        if self.page.public_url is not None and self.page.serve is None and self.outputs.metrics is None:
+            raise UsageError("--public-url is where others find the live page; add --serve")
+        if self.decision.settings and self.policy != PolicySettings():
+            raise UsageError("--settings and `policy:` both hold limits of the alert policy: keep one of them")
+
+    @classmethod
+    def of(cls, **options: Any) -> RunSettings:
+        """From options by name, such as camera="0", hop=0.2, and policy=PolicySettings(...). What is None or not named
+        keeps its default. Raises UsageError: an option that there is not, or a value that cannot be."""
+        known = [option.name for option in options_of(cls)] + ["policy"]
+        unknown = [name for name in options if name not in known]
+        if unknown:
+            raise UsageError(f"no option {flag(unknown[0])}; there are {', '.join(known)}")
+        return build(cls, {name: value for name, value in options.items() if value is not None})
+
+
+def changed_options(before: RunSettings, after: RunSettings) -> list[str]:
+    """The flags whose values differ."""
+    groups = [(getattr(before, entry.name), getattr(after, entry.name)) for entry in fields(RunSettings)]
+    return [
+        flag(option.name)
+        for old, new in groups
+        if not isinstance(old, PolicySettings)
+        for option in own_options(type(old))
+        if getattr(old, option.name) != getattr(new, option.name)
+    ]

@@ -1,0 +1,1 @@
+"""Settings as dataclasses, each field of which is declared once: an option of the command line and a key of a file."""

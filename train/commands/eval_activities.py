@@ -1,0 +1,56 @@
+"""edge-c2vl eval activities"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edge_c2vl.settings.flags import Number
+from train.commands.eval_options import model_options, report_options, tell
+
+
+@click.command()
+@click.argument("archive", type=click.Path(path_type=Path))
+@model_options
+@click.option(
+    "--half",
+    type=click.Choice(["all", "odd", "even"]),
+    default="all",
+    show_default=True,
+    help="The 1st, 3rd, 5th ... subject by name, or the others, so that some stay unseen while something is chosen.",
+)
+@click.option("--hop-s", default=0.5, show_default=True, type=Number(0.01, 3600), help="Seconds between windows.")
+@report_options
+def activities(
+    archive: Path,
+    checkpoint: str | None,
+    bundle: str | None,
+    device: str,
+    backend: str,
+    precision: str,
+    threads: int,
+    half: str,
+    hop_s: float,
+    report: Path | None,
+    as_json: bool,
+) -> None:
+    """What a model says of a labelled ARCHIVE that it was not trained on: activities, distraction, what is judged.
+
+    The archive's labels are compared with the model's by their names; "attentive" is what is no distraction. Attentive
+    windows called distracted are false alarms, told for each driver as well. The same figures follow with each driver's
+    own usual level taken off, learnt on the first half of the driver's attentive windows.
+
+    \b
+    Example:
+      edge-c2vl prepare statefarm tables statefarm.archive
+      edge-c2vl eval activities statefarm.archive --bundle default --half odd
+    """
+    from edge_c2vl.skeletons.archive import Archive
+    from train.evaluation.activities import evaluate
+    from train.evaluation.models import open_model
+
+    opened = Archive.open(archive)
+    with open_model(checkpoint, bundle, backend=backend, precision=precision, threads=threads, device=device) as model:
+        made = evaluate(opened, model, half, hop_s)
+    tell(made, report, as_json)
