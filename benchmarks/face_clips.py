@@ -46,8 +46,9 @@ def main() -> None:
     print("| clip | pictures | face | closures | false | yawns | false | away, s |\n|---|---|---|---|---|---|---|---|")
     for clip, marked in truth.items():
         seen = look(arguments.folder / clip)
+        pictures = len(seen) - 1  # without the one that ends it
         faces = sum(face is not None for _, face, _ in seen)
-        cells = [clip, str(len(seen)), f"{faces / len(seen):.1%}"]
+        cells = [clip, str(pictures), f"{faces / pictures:.1%}"]
         for what in ("closed", "yawn"):
             cells += [*found(what, marked, seen)]
         print(f"| {' | '.join(cells)} | {away(marked, seen):.2f} |", flush=True)

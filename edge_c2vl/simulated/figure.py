@@ -12,10 +12,6 @@ from edge_c2vl.simulated.body import SIDES, Build, Floats, Skeleton
 from edge_c2vl.simulated.driver import Appearance
 from edge_c2vl.simulated.implicit import BodyModel, Part
 
-# A yawn: from this opening of the mouth on the jaw drops, and the most that it does, metres; the lips part between
-# these heights in the head's axes.
-YAWN_BEGINS, JAW_M, LIPS_M = 1.0, 0.030, (-0.0475, -0.058)
-
 # Parts that are put on and taken off, and the part that each hides.
 WORN = {"belt": None, "jacket": "shirt", "sunglasses": None}
 
@@ -34,13 +30,9 @@ class Figure:
         self._dressed: dict[frozenset[str], tuple[NDArray[np.int32], NDArray[np.bool_]]] = {}
         origin, axes = self.rest.bones["head"]
         self.face_place: Floats = ((self.mesh.points - origin) @ axes).astype(np.float32)  # in the head's axes
-        owner = np.repeat([part.name for part in parts], [len(part.mesh.points) for part in parts])
-        below = ((self.face_place[:, 1] - LIPS_M[0]) / (LIPS_M[1] - LIPS_M[0])).clip(0, 1)
-        before = (-self.face_place[:, 2] / 0.06).clip(0, 1)
-        self._jaw: Floats = (below * before * (owner == "head")).astype(np.float32)
 
-    def posed(self, skeleton: Skeleton, mouth: float = 0.0) -> tuple[Floats, Floats]:
-        """Points (N, 3) and normals (N, 3) of the figure's mesh in that posture. mouth: see Posture."""
+    def posed(self, skeleton: Skeleton) -> tuple[Floats, Floats]:
+        """Points (N, 3) and normals (N, 3) of the figure's mesh in that posture."""
         moves = np.empty((len(self.bones), 3, 4), np.float32)
         for index, name in enumerate(self.bones):
             origin, axes = skeleton.bones[name]
@@ -50,9 +42,6 @@ class Figure:
             moves[index, :, 3] = origin - turn @ rest_origin
         blended = (self.weights @ moves.reshape(len(moves), 12)).reshape(-1, 3, 4)
         points = np.einsum("nij,nj->ni", blended[..., :3], self.mesh.points) + blended[..., 3]
-        if mouth > YAWN_BEGINS:
-            drop = (mouth - YAWN_BEGINS) * JAW_M * skeleton.bones["head"][1][:, 1]
-            points = points - self._jaw[:, None] * drop
         normals = np.einsum("nij,nj->ni", blended[..., :3], self.mesh.normals)
         return points, normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
 

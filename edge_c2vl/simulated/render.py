@@ -72,7 +72,7 @@ class Renderer:
         self, skeleton: Skeleton, posture: Posture, props: list[Mesh], worn: frozenset[str], time_s: float = 0.0
     ) -> Image:
         """uint8 (H, W, 3) BGR. time_s: for what passes by outside and for the sensor's noise."""
-        points, normals = self.figure.posed(skeleton, posture.mouth)
+        points, normals = self.figure.posed(skeleton)
         body = self.figure.mesh
         triangles, on_face = self.figure.dressed(worn)
         scene = meshes.join([Mesh(points, normals, triangles, body.colours, body.gray), *props])

