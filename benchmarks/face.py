@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 
 from edge_c2vl.cameras.infrared import Brightener
-from edge_c2vl.face.episodes import Episode, Episodes
+from edge_c2vl.face.bouts import Bout, Bouts
 from edge_c2vl.face.gaze import ZONES, straight_ahead, zone_of
 from edge_c2vl.face.head_pose import angles_of
 from edge_c2vl.face.tracker import Face, FaceTracker
@@ -72,8 +72,8 @@ class Row:
     zones: list[bool] = field(default_factory=list)
     found: int = 0
     counted: int = 0
-    true: list[Episode] = field(default_factory=list)
-    told: list[Episode] = field(default_factory=list)
+    true: list[Bout] = field(default_factory=list)
+    told: list[Bout] = field(default_factory=list)
     lengths: list[float] = field(default_factory=list)
     hits: int = 0
     face_s: list[float] = field(default_factory=list)
@@ -161,7 +161,7 @@ def turns(film: Film, seconds: float, row: Row) -> None:
 
 def closures(film: Film, seconds: float, row: Row) -> None:
     brightener, watch, rate = Brightener("auto"), FaceWatch(), Rate()
-    truly, true, told = Episodes(CLOSED, OPEN), [], []
+    truly, true, told = Bouts(CLOSED, OPEN), [], []
     with PoseEstimator() as pose:
         tracker = FaceTracker.open()
         for number in range(int(seconds * 30)):
@@ -179,7 +179,7 @@ def closures(film: Film, seconds: float, row: Row) -> None:
     match(true, told, row)
 
 
-def match(true: list[Episode], told: list[Episode], row: Row) -> None:
+def match(true: list[Bout], told: list[Bout], row: Row) -> None:
     """Each true closure with the one told that overlaps it most; those too short on both sides are blinks."""
     row.true += [closure for closure in true if closure.length_s >= MIN_CLOSURE_S]
     row.told += [closure for closure in told if closure.length_s >= MIN_CLOSURE_S]

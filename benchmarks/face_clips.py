@@ -21,7 +21,7 @@ import numpy as np
 
 from edge_c2vl.cameras.camera import open_camera
 from edge_c2vl.cameras.options import CameraOptions
-from edge_c2vl.face.episodes import Episode
+from edge_c2vl.face.bouts import Bout
 from edge_c2vl.face.gaze import straight_ahead
 from edge_c2vl.face.tracker import Face, FaceTracker
 from edge_c2vl.face.watch import CLOSING, FaceState, FaceWatch
@@ -39,10 +39,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     arguments = parser.parse_args()
-    truth: dict[str, list[tuple[str, Episode]]] = defaultdict(list)
+    truth: dict[str, list[tuple[str, Bout]]] = defaultdict(list)
     with TRUTH.open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            truth[row["clip"]].append((row["what"], Episode(float(row["start_s"]), float(row["end_s"]), 0.0)))
+            truth[row["clip"]].append((row["what"], Bout(float(row["start_s"]), float(row["end_s"]), 0.0)))
     print("| clip | pictures | face | closures | false | yawns | false | away, s |\n|---|---|---|---|---|---|---|---|")
     for clip, marked in truth.items():
         seen = look(arguments.folder / clip)
@@ -68,21 +68,21 @@ def look(path: Path) -> Seen:
     return seen
 
 
-def found(what: str, marked: list[tuple[str, Episode]], seen: Seen) -> tuple[str, str]:
+def found(what: str, marked: list[tuple[str, Bout]], seen: Seen) -> tuple[str, str]:
     told = [state.closure if what == "closed" else state.yawn for _, _, state in seen]
-    episodes = [episode for episode in told if episode is not None]
-    true = [episode for kind, episode in marked if kind == what]
-    hits = sum(any(one.overlap_s(other) > one.length_s / 2 for other in episodes) for one in true)
-    known = [episode for kind, episode in marked if kind in (what, "unclear")]
+    bouts = [bout for bout in told if bout is not None]
+    true = [bout for kind, bout in marked if kind == what]
+    hits = sum(any(one.overlap_s(other) > one.length_s / 2 for other in bouts) for one in true)
+    known = [bout for kind, bout in marked if kind in (what, "unclear")]
     false = [
-        episode
-        for episode in episodes
-        if episode.length_s >= MIN_CLOSURE_S and not any(episode.overlap_s(other) > 0 for other in known)
+        bout
+        for bout in bouts
+        if bout.length_s >= MIN_CLOSURE_S and not any(bout.overlap_s(other) > 0 for other in known)
     ]
     return f"{hits} of {len(true)}", str(len(false))
 
 
-def away(marked: list[tuple[str, Episode]], seen: Seen) -> float:
+def away(marked: list[tuple[str, Bout]], seen: Seen) -> float:
     spans = [span for kind, span in marked if kind == "ahead"]
 
     def looks_ahead(time_s: float) -> bool:

@@ -28,12 +28,15 @@ from edge_c2vl.skeletons.windows import Windows, sliding
 from train.evaluation.driver_folds import Scenes, figures
 from train.evaluation.sktdd_windows import HOPS
 from train.model.checkpoint import load_model
+from train.model.encoder import Encoder
 from train.trainer import MODEL
 
 FOLDS = 6  # of train/recipes/sktdd.sh
 
 
-def thinned(archive: Archive, windows: Windows, spec: ClipSpec, rate_fps: float | None) -> tuple[Array, NDArray]:
+def thinned(
+    archive: Archive, windows: Windows, spec: ClipSpec, rate_fps: float | None, short_gaps: bool
+) -> tuple[Array, NDArray]:
     """The clips of the windows (N, 3, T, 25) and their `arms` (N,), each up to the last frame looked at."""
     data, arms = [], []
     for row in np.unique(windows.clip):
@@ -46,7 +49,8 @@ def thinned(archive: Archive, windows: Windows, spec: ClipSpec, rate_fps: float 
             last = int(np.searchsorted(stamps, end_s + 1e-6, side="right")) - 1
             first = max(int(np.searchsorted(stamps, stamps[last] - spec.seconds, side="right")) - 1, 0)
             part = slice(first, last + 1)
-            clip = make_clip(sequence[part], stamps[part], stamps[last], spec, unlooked_s[part])
+            unlooked = None if short_gaps else unlooked_s[part]
+            clip = make_clip(sequence[part], stamps[part], stamps[last], spec, unlooked)
             data.append(clip.data)
             arms.append(clip.arms)
     return np.stack(data), np.array(arms)
@@ -58,11 +62,12 @@ def main() -> None:
     parser.add_argument("work", type=Path, help="the folder of train/recipes/sktdd.sh")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rates", type=float, nargs="+", default=[15.0, 10.0, 5.0])
+    parser.add_argument("--short-gaps", action="store_true", help="fill no longer gaps at lower rates")
     arguments = parser.parse_args()
     archive = Archive.open(arguments.archive)
     labelled = archive.clips["kind"] == "labelled"
     drivers = archive.clips["subject"].to_numpy()
-    models = {}
+    models: dict[str, tuple[Encoder, ClipSpec]] = {}
     for number, names in enumerate(subject_folds(drivers[labelled], FOLDS)):
         folder = arguments.work / f"fold{number}" / f"seed{arguments.seed}"
         if (folder / MODEL).is_file():
@@ -77,7 +82,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|")
     answered = None
     for rate in (None, *arguments.rates):
-        clips, arms = thinned(archive, windows, spec, rate)
+        clips, arms = thinned(archive, windows, spec, rate, arguments.short_gaps)
         scores = np.zeros(len(windows))
         with torch.inference_mode():
             for name, (encoder, _) in models.items():

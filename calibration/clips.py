@@ -155,7 +155,7 @@ def _parts(archive: Archive, windows: Windows, split: str | None) -> tuple[NDArr
         who = owner[windows.clip]
         names = np.unique(who)
         if len(names) > 1:
-            # Without a split nobody can tell here whom the model was trained on.
+            # Without a split it is unknown on whom the model was trained.
             named = {
                 "train": f"half of the {what}",
                 "val": f"the same {what}, other recordings",
@@ -166,7 +166,7 @@ def _parts(archive: Archive, windows: Windows, split: str | None) -> tuple[NDArr
 
 
 def _moments(archive: Archive) -> NDArray[Any]:
-    """What each recording (a row of the archive) is a recording of: its group, or itself where it has none."""
+    """The group of each recording (row of the archive), or the recording itself where it has none."""
     group = archive.clips["group"].to_numpy().astype(str)
     return np.where(group == "", archive.clips["name"].to_numpy().astype(str), group)
 

@@ -5,7 +5,7 @@
 # defaults are printed. EDGE-C2VL is the program.
 set -euo pipefail
 folder=$1 program=$2
-options=(--camera /dev/video0 --reconnect --quiet --events /var/lib/edge-c2vl/events.jsonl --rotate-mb 20)
+options=(--camera /dev/video0 --bundle /opt/edge-c2vl/current/bundle --reconnect --quiet --events /var/lib/edge-c2vl/events.jsonl --rotate-mb 20)
 # As systemd reads it: the last line counts, quotes around the whole are no part of it.
 value_of() { sed -n "s/^$1=//p" "$folder/environment" | tail -n 1 | sed 's/^"\(.*\)"$/\1/'; }
 if [ -e "$folder/environment" ]; then

@@ -1,4 +1,4 @@
-"""File names on their way into libraries and into messages.
+"""File names as libraries take them, and as messages show them.
 
 A Linux file name is bytes: any but / and NUL. Python keeps bytes that are no UTF-8 as surrogates, which crash OpenCV
 and which no terminal, log or JSON reader takes; FFmpeg reads `concat:a.mp4` as a command rather than as a name.

@@ -122,14 +122,14 @@ def curves(runs: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
 
 
 def embeddings(points: ArrayLike, groups: Sequence[str], title: str) -> Figure:
-    """points: (N, 2), what t-SNE or another map made of embeddings; groups: (N,), each with a mark of its own."""
+    """points: (N, 2), embeddings mapped to the plane by t-SNE or alike; groups: (N,), a marker each."""
     figure, axes = _figure(6.5, 5)
     places, named = np.asarray(points), np.asarray(groups)
     for number, group in enumerate(sorted(set(groups))):
         chosen = places[named == group]
         marker, colour = MARKERS[number % len(MARKERS)], COLOURS[number % len(COLOURS)]
         axes.scatter(*chosen.T, s=14, marker=marker, color=colour, edgecolors="white", linewidths=0.3, label=group)
-    # Where t-SNE puts a point means nothing; only who lies beside whom does.
+    # The axes of t-SNE have no meaning; only neighbourhoods do.
     axes.set(title=title, xticks=[], yticks=[])
     figure.legend(loc="outside right upper", fontsize=7, markerscale=1.5)
     return figure

@@ -29,10 +29,9 @@ settings.register_profile(
 settings.load_profile("edge-c2vl")
 
 
-# Every process of pytest-xdist has a core; threads of PyTorch's own would wait for one another, many times as long on a
-# busy machine. Before PyTorch is imported.
-if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+# The networks of the tests are so small that a second thread of PyTorch costs time, on a busy machine most of it.
+# Before PyTorch is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A shell that runs this in the background has SIGINT ignored, and processes that the tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)

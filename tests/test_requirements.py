@@ -25,14 +25,13 @@ CONSTRAINTS = [
 # The first version without the hole.
 MENDED = {
     "h11": ("0.16.0", "CVE-2025-43859, request smuggling by chunked bodies"),
-    "opencv-contrib-python": ("4.12.0", "CVE-2025-53644, a JPEG file writes past a buffer"),
+    "opencv-python-headless": ("4.12.0", "CVE-2025-53644, a JPEG file writes past a buffer"),
     "pillow": ("10.3.0", "CVE-2023-50447 and CVE-2024-28219, code by a picture"),
     "protobuf": ("4.25.8", "CVE-2025-4565, recursion without a limit"),
     "ray": ("2.52.0", "CVE-2025-62593, code by a page in the browser"),
     "scikit-learn": ("1.5.0", "CVE-2024-5206, words of the training data kept"),
     "starlette": ("0.49.1", "CVE-2025-62727, a Range header that takes quadratic time"),
     "torch": ("2.6.0", "CVE-2025-32434, code by a checkpoint"),
-    "tqdm": ("4.66.3", "CVE-2024-34062, code by a command line"),
 }
 
 

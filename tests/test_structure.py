@@ -117,3 +117,15 @@ def test_every_room_has_its_line():
     for package, lines in ORDER.items():
         rooms = {room_of(module).split(".")[1] for module in structure.imports if module.startswith(f"{package}.")}
         assert rooms <= set(" ".join(lines).split())
+
+
+def test_test_modules_do_not_import_each_other():
+    """What several of them need lies in tests/support or in a conftest.py."""
+    imports = Structure.read(ROOT, ["tests"]).imports
+    found = {
+        (module, other)
+        for module, others in imports.items()
+        for other in others
+        if other.rpartition(".")[2].startswith("test_")
+    }
+    assert sorted(found) == []

@@ -40,11 +40,6 @@ TURNS = [
     ("archive", "knowledge", "M285 109 V146"),
     ("bundle", "backend", "M865 109 V220 H559 V286"),
 ]
-NOTES = (
-    "A mailbox of one frame lies between two stages: a newer one replaces it, so no stage works on old frames.",
-    "Each output has a thread and a queue of its own, and delays neither the stages nor the others.",
-    "Nothing of the workstation is imported in the vehicle; window and normalising are the same code in both.",
-)
 STYLE = """
 text { font: 12px system-ui, sans-serif; fill: #1a1a1a }
 .title { font-weight: 600; font-size: 13px }

@@ -36,7 +36,7 @@ ORDER = {
         "outputs",
         "runtime",
         "replay",
-        "doctor plots",
+        "doctor packaging plots",
         "commands",
     ),
     "train": (

@@ -56,7 +56,8 @@ def pretrain(
     fabric = make_fabric(loop)
     torch.manual_seed(loop.seed)
     seconds = max([pretraining.seconds, *(float(bank.meta.get("seconds", 0)) for bank in banks)])
-    method, language, knowledge = METHODS[pretraining.method], None, {}
+    method, language = METHODS[pretraining.method], None
+    knowledge: dict[str, torch.Tensor] = {}
     if method.knowledge:
         windows, knowledge, language = gather_knowledge(archive, rows, banks, pretraining, loop.seed)
         if "language" in knowledge and not pretraining.hidden:

@@ -27,7 +27,7 @@ class PictureSource(ABC):
     """One opened camera, stream or file. Used by one thread at a time; only `interrupt` may come from another."""
 
     live = False
-    """Whether pictures come at a pace of their own, so that whoever is slow misses some."""
+    """Whether pictures come at their own rate, so that a slow reader misses some."""
     fps: float | None = None
     """Nominal frames a second, where the source tells."""
     frame_count: int | None = None
@@ -43,7 +43,7 @@ class PictureSource(ABC):
 
     @abstractmethod
     def reopen(self) -> None:
-        """Connects anew (live), or goes back to the beginning (a file). Raises CameraError."""
+        """Connects again (live), or goes back to the beginning (a file). Raises CameraError."""
 
     @property
     def dropped(self) -> int:

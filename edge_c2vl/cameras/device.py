@@ -14,7 +14,7 @@ from edge_c2vl.errors import CameraError
 if TYPE_CHECKING:
     from edge_c2vl.cameras.options import CameraOptions
 
-# For whoever has none: what needs nothing plugged in.
+# Shown where no camera is connected: the sources that need none.
 WITHOUT_CAMERA = "--camera simulated:story (a drawn driver) or --camera sample (a recorded one)"
 # Where udev names cameras by what they are, and by where they are plugged in.
 STABLE_NAMES = ("v4l/by-id", "v4l/by-path")

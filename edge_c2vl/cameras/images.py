@@ -80,7 +80,7 @@ class Images(PictureSource):
         return picture or self._load()
 
     def _load(self) -> Picture | None:
-        """The next image that can be read, at the time of its own place in the order."""
+        """The next readable image, with the timestamp of its position in the folder."""
         while self._index < len(self._paths):
             path, timestamp_s = self._paths[self._index], self._index * self._period_s
             self._index += 1
@@ -95,7 +95,7 @@ class Images(PictureSource):
         return None
 
     def _tell(self) -> None:
-        """Of the first image that is left out. Where there is no other, that is an error, told by whoever opens."""
+        """Logs the first image that is left out. If no image is readable, opening raises an error."""
         if self._left_out and not self._told and len(self._left_out) < len(self._paths):
             self._told = True
             log.warning("cannot read %s: %s; it is left out", printable(str(self._left_out[0])), DAMAGED)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 # How long closing waits for a reader that is inside a blocking read. It is then left to end by itself.
 JOIN_TIMEOUT_S = 2.0
-# The longest time between two pictures of a file that is played at its own speed. What lies farther apart was not
-# recorded in one go: a dash camera that was parked, two files joined.
+# The longest time between two pictures of a file that is played at its own speed. What lies farther apart is a gap
+# in the recording: a dash camera that was parked, two files joined.
 MAX_WAIT_S = 10.0
 
 log = logging.getLogger("edge_c2vl")
@@ -52,7 +52,7 @@ class _Reader:
                     self.dropped += self.newest is not None
                     self.newest = picture
                     self.changed.notify_all()
-        except Exception as error:  # handed to whoever reads
+        except Exception as error:  # `read` raises it
             self.error = error
         finally:
             if source is not None:

@@ -21,7 +21,7 @@ log = logging.getLogger("edge_c2vl")
 # OpenCV tells a picture that cannot be decoded and the end of a stream in the same way. Behind the one the next picture
 # follows; so many, for so long, are the end.
 MAX_DAMAGED = 50
-DAMAGED_S = 2.0
+MAX_DAMAGED_S = 2.0
 
 
 class Capture(PictureSource):
@@ -74,7 +74,7 @@ class Capture(PictureSource):
                 self._damaged += failed
                 return Picture(image, captured_s, captured_s, self._white)
             failed_s = failed_s or captured_s
-            if captured_s > failed_s + DAMAGED_S:
+            if captured_s > failed_s + MAX_DAMAGED_S:
                 break
         raise CameraError(f"{self._name} stopped: the stream ended or the camera was unplugged")
 

@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 from edge_c2vl.commands.options import backend_options, crop_option, json_option
+from edge_c2vl.runtime.settings import PoseSettings
+from edge_c2vl.settings.flags import options_like
 
 
 @click.command()
@@ -24,6 +26,7 @@ from edge_c2vl.commands.options import backend_options, crop_option, json_option
 @click.option("--camera", default="sample", show_default=True, metavar="URI", help="The recording to run over.")
 @crop_option
 @click.option("--pose", default="auto", show_default=True, metavar="NAME", help="As for run (all).")
+@options_like(PoseSettings, "pose_fps")
 @backend_options
 @click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Clips an inference (encoder).")
 @json_option
@@ -33,6 +36,7 @@ def bench(
     camera: str,
     crop: str | None,
     pose: str,
+    pose_fps: float | None,
     backend: str,
     precision: str,
     threads: int,
@@ -63,7 +67,7 @@ def bench(
         compared = bench_pose(camera, crop, sorted({1, 2, threads or os.cpu_count() or 1}))
         click.echo(json.dumps(compared) if as_json else _pose_text(compared))
         return
-    result = bench_pipeline(camera, bundle, backend, precision, threads, crop, pose)
+    result = bench_pipeline(camera, bundle, backend, precision, threads, crop, pose, pose_fps)
     click.echo(json.dumps(result) if as_json else _pipeline_text(result))
 
 
@@ -105,6 +109,7 @@ def _pipeline_text(result: dict[str, Any]) -> str:
         "",
         f"frames a second      {run['fps']:.1f} ({run['frames']} frames, poses in {run['poses']})",
         f"pose network alone   {result['pose_fps']:.1f} (the pipeline reaches {result['of_pose']:.2f} of it)",
+        f"processor time       {1e3 * run['cpu_s'] / max(1, run['decisions']):.1f} ms a decision",
         f"memory               {run['rss_mb']:.0f} MB at the end, {run['peak_rss_mb']:.0f} MB at the peak",
     ]
     return "\n".join(lines)

@@ -42,7 +42,11 @@ from edge_c2vl.commands.options import json_option
     "--timing-cache", type=click.Path(path_type=Path, dir_okay=False), help="Kernel timings, kept and reused."
 )
 @click.option("--dla", type=click.IntRange(0), metavar="N", help="Use this DLA core; the GPU runs what it cannot.")
-@click.option("--version-compatible", is_flag=True, help="Let newer TensorRT of the same major version load it.")
+@click.option(
+    "--version-compatible",
+    is_flag=True,
+    help="Let newer TensorRT of the same major version load it; needs libnvinfer-lean there.",
+)
 @click.option("--hardware-compatible", is_flag=True, help="Let every GPU from Ampere on load it.")
 @click.option("--optimization-level", "optimisation_level", type=click.IntRange(0, 5), help="How long to search.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads (onnxruntime).")

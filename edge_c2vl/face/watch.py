@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_c2vl.face.episodes import Episode, Episodes, TimeShare
+from edge_c2vl.face.bouts import Bout, Bouts, TimeShare
 from edge_c2vl.face.tracker import Face
 
 # Eyes are closed below the first share of the driver's own opening, and open again above the second.
@@ -74,10 +74,10 @@ class FaceState:
 
     openness: float | None
     closed_s: float
-    closure: Episode | None
+    closure: Bout | None
     perclos: float | None
     blinks_a_minute: int
-    yawn: Episode | None
+    yawn: Bout | None
     learnt: float
 
 
@@ -88,8 +88,8 @@ class FaceWatch:
     def reset(self) -> None:
         """For another driver."""
         self._own = OwnOpening()
-        self._closures = Episodes(CLOSED, OPEN)
-        self._yawns = Episodes(-YAWN_MM, -YAWN_ENDS_MM)
+        self._closures = Bouts(CLOSED, OPEN)
+        self._yawns = Bouts(-YAWN_MM, -YAWN_ENDS_MM)
         self._closed_share = TimeShare()
         self._blinks: deque[float] = deque()
 

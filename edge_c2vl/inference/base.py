@@ -18,10 +18,13 @@ class Backend(ABC):
     """An open model: clip in, logits and embedding out. A context manager; closed once, it stays closed.
 
     `name`: the engine ("onnxruntime:cpu"). `precision`: "fp32", "fp16" or "int8". `clip_shape`: (3, T, 25).
-    `note`: why it was chosen and others were not, where that was left to `open_backend`; else empty.
+    `note`: why it was chosen and others were not, where that was left to `open_backend`; else empty. `unused_engine`:
+    why the bundle's TensorRT engine is not what runs; empty where it is, where there is none, or where it was not asked
+    for.
     """
 
     note: str = ""
+    unused_engine: str = ""
 
     def __init__(self, name: str, precision: str, clip_shape: tuple[int, int, int]) -> None:
         self.name = name

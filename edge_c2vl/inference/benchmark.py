@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from edge_c2vl.bundle.bundle import Bundle
+from edge_c2vl.device.cpu_cores import load_onnxruntime
 from edge_c2vl.errors import EdgeC2VLError
 from edge_c2vl.utils.own_process import in_own_process, peak_rss_mb
 
@@ -66,7 +67,7 @@ def cpu_latency(bundle: Bundle, threads: int = 1, times: int = 100, rounds: int 
     The precisions are measured in turns, and of each one's rounds the one with the lowest median counts: what else the
     machine does can only make it slower.
     """
-    import onnxruntime
+    onnxruntime = load_onnxruntime()
 
     path = str(Path(bundle.path).resolve())
     found: dict[str, list[dict[str, Any]]] = {precision: [] for precision in bundle.precisions}

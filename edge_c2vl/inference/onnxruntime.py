@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge_c2vl.device.cpu_cores import load_onnxruntime
 from edge_c2vl.errors import BundleError, UsageError
 from edge_c2vl.inference.base import Backend, in_batches
 from edge_c2vl.names import utf8_name
@@ -29,7 +30,7 @@ SHORT_SPIN = (1, 32)
 
 def session_options(threads: int, spin: bool = True) -> Any:
     """threads: 0 leaves the number to ONNX Runtime. spin: whether threads may wait a moment for the next operator."""
-    import onnxruntime
+    onnxruntime = load_onnxruntime()
 
     from edge_c2vl.device.machine import overflows_int8
 
@@ -75,7 +76,7 @@ class OnnxRuntimeBackend(Backend):
 
 def open_session(model: Path | bytes, precision: str, providers: Sequence[str], threads: int, spin: bool = True) -> Any:
     """A session over one ONNX model. Raises BundleError where it does not open, UsageError for an unknown provider."""
-    import onnxruntime
+    onnxruntime = load_onnxruntime()
 
     names = [_with_options(name, precision) for name in chosen_providers(providers)]
     try:
@@ -101,7 +102,7 @@ def fixed_batch(session: Any) -> int:
 def optimised_model(bundle: Bundle, precision: str, device: str) -> tuple[Path, str]:
     """The model to open on that CPU: the one optimised for it, if the bundle has it and it is current, else the ONNX.
     Beside it, why one that is there is not used; empty otherwise."""
-    import onnxruntime
+    onnxruntime = load_onnxruntime()
 
     model = bundle.model_path(precision)
     for engine in bundle.manifest.engines:
@@ -131,7 +132,7 @@ def chosen_providers(wanted: Sequence[str]) -> list[str]:
 
     Raises UsageError for one that there is not, BundleError for one that this build of ONNX Runtime lacks.
     """
-    import onnxruntime
+    onnxruntime = load_onnxruntime()
 
     unknown = [name for name in wanted if name not in PROVIDERS]
     if unknown:
@@ -148,3 +149,57 @@ def chosen_providers(wanted: Sequence[str]) -> list[str]:
 def _version(text: str) -> tuple[int, ...]:
     """ "1.32.0" -> (1, 32)."""
     return tuple(int(part) for part in text.split(".")[:2] if part.isdecimal())
+
+
+def open_onnxruntime(bundle: Bundle, variant: str, precision: str, threads: int) -> OnnxRuntimeBackend:
+    """variant: providers in the order they are tried in, such as "cuda,cpu"; empty for CUDA where this build has it,
+    else the CPU. Raises UsageError, BundleError."""
+    from edge_c2vl.device.machine import cpu_name
+
+    providers = [part.strip() for part in variant.split(",")] if variant else _best_provider()
+    note = ""
+    if precision == "auto":
+        if providers[0] == "cpu":
+            precision, note = cpu_precision(bundle, cpu_name())
+        else:
+            # Without TensorRT a GPU runs Q/DQ in floating point, with the rounding and without the speed.
+            wanted = "int8" if providers[0] == "tensorrt" else "fp16"
+            precision = wanted if wanted in bundle.precisions else "fp32"
+    model = bundle.model_path(precision)
+    if providers == ["cpu"]:
+        model, stale = optimised_model(bundle, precision, cpu_name())
+        note = "; ".join(part for part in (note, stale) if part)
+    backend = OnnxRuntimeBackend(model, precision, providers, threads)
+    backend.note = note
+    return backend
+
+
+def cpu_precision(bundle: Bundle, device: str) -> tuple[str, str]:
+    """The precision to run on that CPU, and why: INT8, unless the bundle's own figures say that FP32 is faster.
+
+    Figures of this CPU count before those of another one of the same architecture.
+    """
+    present = bundle.precisions
+    if "int8" not in present:
+        return "fp32", ""
+    own = bundle.manifest.latency.get(device)
+    architecture = device.rpartition(" ")[2]
+    others = [(name, row) for name, row in bundle.manifest.latency.items() if name.rpartition(" ")[2] == architecture]
+    measured, row = (device, own) if own else others[0] if others else ("", {})
+    int8, fp32 = _p50_ms(row, "int8"), _p50_ms(row, "fp32")
+    if int8 is None or fp32 is None:
+        hint = f"edge-c2vl build-engine {bundle.path} --backend onnxruntime"
+        return "int8", f"int8 was not measured against fp32 on this CPU; {hint} does"
+    chosen = "int8" if int8 <= fp32 else "fp32"
+    return chosen, f"{chosen}, because int8 takes {int8:g} ms and fp32 {fp32:g} ms on {measured}"
+
+
+def _p50_ms(row: dict[str, Any], precision: str) -> float | None:
+    figures = row.get(precision)
+    value = figures.get("p50_ms") if isinstance(figures, dict) else None
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def _best_provider() -> list[str]:
+    onnxruntime = load_onnxruntime()
+    return ["cuda"] if "CUDAExecutionProvider" in onnxruntime.get_available_providers() else ["cpu"]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from edge_c2vl.bundle.bundle import Bundle, Engine, Manifest
-from edge_c2vl.device.machine import tensorrt_hint
+from edge_c2vl.device.jetson import tensorrt_hint
 from edge_c2vl.errors import BundleError
 from edge_c2vl.inference.base import Backend
 from edge_c2vl.inference.cuda import Buffer, Cuda
@@ -22,9 +22,16 @@ class TensorRTBackend(Backend):
     time in a row, so that a decision costs one launch."""
 
     def __init__(
-        self, plan: bytes, engine: Engine, manifest: Manifest, trt: Any = None, cuda: Cuda | None = None
+        self,
+        plan: bytes,
+        engine: Engine,
+        manifest: Manifest,
+        trt: Any = None,
+        cuda: Cuda | None = None,
+        graph: bool = True,
     ) -> None:
-        """plan: bytes from `vouched_plan`, or just built. Raises BundleError where TensorRT refuses them."""
+        """plan: bytes from `vouched_plan`, or just built. graph: whether work may be captured. Raises BundleError where
+        TensorRT refuses the plan."""
         trt = trt or load_tensorrt()
         self._cuda = cuda or Cuda()
         self._log = make_log(trt)
@@ -52,7 +59,7 @@ class TensorRTBackend(Backend):
         self._largest = largest
         self._rows = 0  # the batch size that the context is set to
         self._graph: Any = None  # of that batch size; None: not captured yet, or not to be captured
-        self._capturable = True
+        self._capturable = graph
         super().__init__("tensorrt", engine.precision, shape)
 
     @classmethod
@@ -113,7 +120,7 @@ class TensorRTBackend(Backend):
 
     def _drop_graph(self) -> None:
         if self._graph is not None:
-            self._cuda.call("cudaGraphExecDestroy", self._graph)
+            self._cuda.call("cuGraphExecDestroy", self._graph)
             self._graph = None
 
     def _close(self) -> None:
@@ -123,6 +130,10 @@ class TensorRTBackend(Backend):
             buffer.free()
         self._context = self._engine = self._runtime = None
         self._cuda.close()
+
+
+def open_tensorrt(bundle: Bundle, _variant: str, precision: str, _threads: int) -> TensorRTBackend:
+    return TensorRTBackend.open(bundle, precision)
 
 
 def load_tensorrt() -> Any:

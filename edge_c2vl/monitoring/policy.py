@@ -48,10 +48,11 @@ class Observation:
 
 @dataclass(frozen=True)
 class Status:
-    """The state since `since_s`. label, probability: the most probable class, None where there is none. distraction:
-    the filtered probability of all labels that count as distraction, None where nothing could be judged. awareness: 1
-    fully aware, 0 where the critical alert stands. alerts: every one that stands, the loudest first. paused: too slow
-    for alerts. speed_known: whether the speed was told and is not stale."""
+    """The state since `since_s`. label, probability: the most probable class, among those that distract while the state
+    is distracted; None where there is none. distraction: the filtered probability of all labels that count as
+    distraction, None where nothing could be judged. awareness: 1 fully aware, 0 where the critical alert stands.
+    alerts: every one that stands, the loudest first. paused: too slow for alerts. speed_known: whether the speed was
+    told and is not stale."""
 
     state: State
     since_s: float
@@ -123,7 +124,10 @@ class Policy:
             self._state, self._since_s = state, seen.time_s
         label = None
         if distraction is not None and seen.probabilities is not None:
-            label = max(seen.probabilities, key=seen.probabilities.__getitem__)
+            # A distracted driver is said to do what is most probable of what distracts, also where no single activity
+            # is as probable as attentive driving.
+            told = [name for name in seen.probabilities if state is not State.DISTRACTED or name in self._labels]
+            label = max(told or seen.probabilities, key=seen.probabilities.__getitem__)
         return Status(
             state=state,
             since_s=self._since_s,
@@ -177,7 +181,7 @@ class Policy:
         settings = self.settings
         since_judged_s = max(0.0, seen.time_s - self._judged_s)
         if distraction is None:
-            # A window that begins anew is no drop-out: what was known lies at another time.
+            # A new window is no drop-out: the previous knowledge belongs to another time.
             if self._judged and since_judged_s <= settings.dropout_s and seen.fill >= settings.min_fill:
                 return self._state
             self._filtered = None

@@ -21,7 +21,7 @@ class Level(IntEnum):
 
 
 class Reason(str, Enum):
-    """Why there is an alert. Of two that are equally urgent the one that stands first here is told first."""
+    """Why there is an alert. Of two at one level, outputs list the one first that comes first here."""
 
     UNRESPONSIVE = "unresponsive or out of view"
     LONG = "long distraction"
@@ -36,7 +36,7 @@ OF_DISTRACTION = frozenset({Reason.UNRESPONSIVE, Reason.LONG, Reason.CUMULATIVE}
 
 
 def loudest_first(alerts: Mapping[Reason, Level]) -> dict[Reason, Level]:
-    """Alerts in the order in which they are told."""
+    """Alerts in the order in which outputs list them."""
     return {reason: alerts[reason] for reason in sorted(alerts, key=lambda one: (-alerts[one], _ORDER.index(one)))}
 
 
@@ -151,7 +151,7 @@ class Standing:
     def _pass_unseen(self, step_s: float, limit_s: float, settings: PolicySettings) -> None:
         self._lost_s += step_s
         if self._lost_s > settings.dropout_s + 1e-9:
-            # Not being seen is neither attention nor distraction: it breaks off the one and does not begin the other.
+            # Out of sight is neither attention nor distraction: it interrupts attention and begins no distraction.
             self._attention_s = self._looked_up_s = self._sight_s = self._doubt_s = 0.0
         self._blind.add(self._now_s - step_s, self._now_s)
         window_s = settings.cannot_see_s / settings.cannot_see_share

@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -21,31 +21,34 @@ MAX_DURATIONS = 36_000
 class _Stage:
     """The newest durations in a ring of fixed size, so that memory does not grow with time."""
 
-    def __init__(self) -> None:
-        self.ring = array("d", bytes(8 * MAX_DURATIONS))
+    def __init__(self, size: int) -> None:
+        self.ring = array("d", bytes(8 * size))
         self.count = 0
         self.total_ms = 0.0
 
     def add(self, duration_ms: float) -> None:
-        self.ring[self.count % MAX_DURATIONS] = duration_ms
+        self.ring[self.count % len(self.ring)] = duration_ms
         self.count += 1
         self.total_ms += duration_ms
 
     def newest(self, number: int) -> np.ndarray:
-        number = min(number, self.count, MAX_DURATIONS)
-        return np.array(self.ring)[np.arange(self.count - number, self.count) % MAX_DURATIONS]
+        number = min(number, self.count, len(self.ring))
+        return np.array(self.ring)[np.arange(self.count - number, self.count) % len(self.ring)]
 
 
 class Timings:
-    """Durations in milliseconds by stage. Each stage is written by one thread only; every thread may read."""
+    """Durations in milliseconds by stage. Each stage is written by one thread only; every thread may read.
 
-    def __init__(self) -> None:
+    size: how many of a stage's newest durations are kept."""
+
+    def __init__(self, size: int = MAX_DURATIONS) -> None:
+        self._size = size
         self._stages: dict[str, _Stage] = {}
 
     def add(self, stage: str, duration_ms: float) -> None:
         kept = self._stages.get(stage)
         if kept is None:
-            kept = self._stages[stage] = _Stage()
+            kept = self._stages[stage] = _Stage(self._size)
         kept.add(duration_ms)
 
     @contextmanager
@@ -64,10 +67,10 @@ class Timings:
         return {stage: (kept.count, kept.total_ms) for stage, kept in list(self._stages.items())}
 
     def table(self) -> dict[str, dict[str, float]]:
-        """stage -> count since the start; p50, p95, p99 and mean of the newest 36,000, in milliseconds."""
+        """stage -> count since the start; p50, p95, p99 and mean of those kept, in milliseconds."""
         result = {}
         for stage, kept in list(self._stages.items()):
-            values = kept.newest(MAX_DURATIONS)
+            values = kept.newest(self._size)
             p50, p95, p99 = np.percentile(values, (50, 95, 99))
             result[stage] = {
                 "count": kept.count,
@@ -82,10 +85,11 @@ class Timings:
 @dataclass
 class Summary:
     """`frames`: looked at; `skipped_frames`: left out, because the pose has a rate of its own or to spare the machine;
-    `dropped_frames`: came too fast. `decided`: number of decisions by state. `in_words`: by nearest phrase, where the
-    bundle has labels in words. `states_s`: seconds of recording spent in each state; `unwatched_s`: those between
-    decisions so far apart that nobody knows the state. `stages`: latency of each stage in milliseconds (see
-    `stats.Timings.table`). `wall_s`: the whole run; `seeing_s`: from the first frame to the last. `rss_mb`: the
+    `dropped_frames`: came too fast. `poses`: pictures with a body that may be the driver's; `rejected`: with one that
+    cannot be, by why. `decided`: number of decisions by state. `in_words`: by nearest phrase, where the bundle has
+    labels in words. `states_s`: seconds of recording spent in each state; `unwatched_s`: those between decisions so far
+    apart that nobody knows the state. `stages`: latency of each stage in milliseconds (see `stats.Timings.table`).
+    `wall_s`: the whole run; `seeing_s`: from the first frame to the last; `cpu_s`: the processor's time. `rss_mb`: the
     process's memory at the end. `outputs_down`: outputs that could not be opened up to the end, and why."""
 
     frames: int = 0
@@ -94,15 +98,21 @@ class Summary:
     dropped_frames: int = 0
     decisions: int = 0
     alerts: int = 0
+    rejected: dict[str, int] = field(default_factory=dict)
     decided: dict[str, int] = field(default_factory=dict)
     in_words: dict[str, int] = field(default_factory=dict)
     states_s: dict[str, float] = field(default_factory=dict)
     unwatched_s: float = 0.0
     wall_s: float = 0.0
     seeing_s: float = 0.0
+    cpu_s: float = 0.0
     stages: dict[str, dict[str, float]] = field(default_factory=dict)
     rss_mb: float = 0.0
     outputs_down: dict[str, str] = field(default_factory=dict)
+
+    def reject(self, why: str) -> None:
+        """One more picture with a body that can be no driver's."""
+        self.rejected[why] = self.rejected.get(why, 0) + 1
 
     def count(self, state: str) -> None:
         """One more decision in that state."""
@@ -119,6 +129,7 @@ class Summary:
             "fps": round(self.fps, 2),
             "wall_s": round(self.wall_s, 3),
             "seeing_s": round(self.seeing_s, 3),
+            "cpu_s": round(self.cpu_s, 3),
         }
 
     def to_text(self) -> str:
@@ -132,6 +143,8 @@ class Summary:
             f"decisions  {self.decisions}: {states}",
             f"alerts     {self.alerts}",
         ]
+        if self.rejected:
+            lines.append(f"no driver  {', '.join(f'{why} {count}' for why, count in self.rejected.items())}")
         if self.unwatched_s:
             lines.append(f"unwatched  {self.unwatched_s:.1f} s in which nobody looked")
         if self.in_words:
@@ -141,3 +154,23 @@ class Summary:
         lines.append(f"memory     {self.rss_mb:.0f} MB")
         lines += [f"down       {name}: {why}" for name, why in self.outputs_down.items()]
         return "\n".join(lines)
+
+
+class RunFigures(Protocol):
+    """How a run goes, while it goes on."""
+
+    @property
+    def summary(self) -> Summary: ...
+
+    @property
+    def timings(self) -> Timings: ...
+
+    @property
+    def dropped_frames(self) -> int: ...
+
+    @property
+    def reconnects(self) -> int: ...
+
+    def outputs_down(self) -> dict[str, str | None]:
+        """Output -> why it cannot be opened; None where it is open."""
+        ...

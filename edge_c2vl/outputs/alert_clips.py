@@ -18,8 +18,8 @@ from edge_c2vl.outputs.base import Sink
 from edge_c2vl.utils.atomic import PART, is_hidden, whole_file
 from edge_c2vl.utils.files import PRIVATE_FILE, PRIVATE_FOLDER
 
-# A clip that is not complete yet is written anew this often, so that a crash takes no more than that from it.
-RENEW_S = 1.0
+# An unfinished clip is rewritten this often, so that a crash loses no more than this much of it.
+REWRITE_INTERVAL_S = 1.0
 
 
 class SkeletonClips(Sink):
@@ -42,7 +42,7 @@ class SkeletonClips(Sink):
                 for part in self._folder.glob(f".*{PART}"):
                     part.unlink(missing_ok=True)
             _holds(self._held, fcntl.LOCK_SH)
-            tempfile.TemporaryFile(dir=self._folder).close()  # a disk that takes no files is told of now
+            tempfile.TemporaryFile(dir=self._folder).close()  # fails now if the folder is not writable
         except OSError as error:
             if self._held >= 0:
                 os.close(self._held)
@@ -63,7 +63,7 @@ class SkeletonClips(Sink):
             self._recent.popleft()
         while self._due and skeleton.timestamp_s >= self._due[0].timestamp_s + self._after_s:
             self._write(self._due.pop(0))
-        if self._due and skeleton.timestamp_s >= self._renewed_s + RENEW_S:
+        if self._due and skeleton.timestamp_s >= self._renewed_s + REWRITE_INTERVAL_S:
             self._renewed_s = skeleton.timestamp_s
             for alert in self._due:
                 self._write(alert)

@@ -5,23 +5,11 @@ from __future__ import annotations
 from typing import Protocol
 
 from edge_c2vl.monitoring.events import Alert, Decision, SeenFrame, SeenSkeleton, StateChange
-from edge_c2vl.monitoring.stats import Summary, Timings
+from edge_c2vl.monitoring.stats import RunFigures
 
 
-class Run(Protocol):
+class Run(RunFigures, Protocol):
     """What a sink may look at while the run goes on (pipeline.Pipeline). Reading only."""
-
-    @property
-    def summary(self) -> Summary: ...
-
-    @property
-    def timings(self) -> Timings: ...
-
-    @property
-    def dropped_frames(self) -> int: ...
-
-    @property
-    def reconnects(self) -> int: ...
 
     @property
     def damaged_pictures(self) -> int: ...
@@ -36,8 +24,6 @@ class Run(Protocol):
     def refused_speeds(self) -> int: ...
 
     def sink_failures(self) -> dict[str, int]: ...
-
-    def outputs_down(self) -> dict[str, str | None]: ...
 
 
 class Sink:
@@ -78,6 +64,6 @@ class Sink:
         return True
 
     def interrupt(self) -> None:
-        """The run is ending: whoever waits for something stops waiting."""
+        """The run is ending: waits in this sink are cut short."""
 
     def close(self) -> None: ...

@@ -35,9 +35,9 @@ class Deferred(Sink):
         self._opening = threading.Lock()
         self._closed = self._gone = self._may_wait = False
 
-    def open_first(self, may_wait: bool) -> None:
-        """Opens it. Where that fails and it may wait, that is told, and `problem` says why. Raises UsageError in every
-        case, other errors where it may not wait."""
+    def open_first(self, may_wait: bool, timeout_s: float = OPEN_TIMEOUT_S) -> None:
+        """Opens it. may_wait: a failure, or an opening that takes longer than `timeout_s`, is logged and stands in
+        `problem`. Raises UsageError in every case, other errors only where it may not wait."""
         self._may_wait = may_wait
         raised: list[Exception] = []
 
@@ -52,9 +52,9 @@ class Deferred(Sink):
         if may_wait:
             thread = threading.Thread(target=attempt, name=f"open {self.name}", daemon=True)
             thread.start()
-            thread.join(OPEN_TIMEOUT_S)
+            thread.join(timeout_s)
             if thread.is_alive():
-                self._failed(OutputError(f"--{self.name} did not open in {OPEN_TIMEOUT_S:.0f} s"))
+                self._failed(OutputError(f"--{self.name} did not open in {timeout_s:.0f} s"))
         else:
             attempt()
         if raised and (not may_wait or self.misused):

@@ -16,9 +16,9 @@ from edge_c2vl.outputs.base import Sink
 from edge_c2vl.outputs.overlay import draw
 from edge_c2vl.outputs.screen import HEADER
 
-# Importing OpenCV from a slow disk takes its time.
-OPEN_S = 20.0
-CLOSE_S = 1.0
+# Importing it from a slow disk takes its time.
+OPEN_TIMEOUT_S = 20.0
+CLOSE_TIMEOUT_S = 1.0
 
 
 class Display(Sink):
@@ -42,7 +42,7 @@ class Display(Sink):
             start_new_session=True,
         )
         assert self._screen.stdout is not None
-        late = threading.Timer(OPEN_S, self._screen.kill)
+        late = threading.Timer(OPEN_TIMEOUT_S, self._screen.kill)
         late.start()
         opened = self._screen.stdout.readline() == b"open\n"
         late.cancel()
@@ -66,8 +66,8 @@ class Display(Sink):
         return ended is None
 
     def interrupt(self) -> None:
-        # Whoever writes to a window that does not read stops waiting.
-        threading.Timer(CLOSE_S, self._screen.kill).start()
+        # Ends the wait of a thread that writes to a window which does not read.
+        threading.Timer(CLOSE_TIMEOUT_S, self._screen.kill).start()
 
     def close(self) -> None:
         assert self._screen.stdin is not None
@@ -75,7 +75,7 @@ class Display(Sink):
         with contextlib.suppress(OSError):
             self._screen.stdin.close()
         try:
-            self._screen.wait(CLOSE_S)
+            self._screen.wait(CLOSE_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self._screen.kill()
             self._screen.wait()

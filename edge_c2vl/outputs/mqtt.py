@@ -20,7 +20,7 @@ from edge_c2vl.utils.mqtt_client import make_client, parse_broker
 
 log = logging.getLogger("edge_c2vl")
 
-ACKNOWLEDGE_S = 10.0
+ACK_TIMEOUT_S = 10.0
 BACKOFF_S = (0.5, 30.0)
 # What is left is sent at the end of a run for at most this long; the rest waits on the disk for the next run.
 CLOSE_TIMEOUT_S = 2.0
@@ -49,7 +49,7 @@ class Mqtt(Sink):
     def __init__(self, uri: str, spool: MqttQueue | None = None, home_assistant: bool = False) -> None:
         self._broker = parse_broker(uri, default_topic="edge-c2vl")
         try:
-            make_client(self._broker)  # certificates that cannot be used are told of now, not in a thread
+            make_client(self._broker)  # invalid certificates fail here, not in a thread
         except UsageError as error:
             raise OutputError(str(error)) from None
         self._home_assistant = home_assistant
@@ -139,9 +139,9 @@ class Mqtt(Sink):
         client.will_set(f"{self._broker.topic}/availability", "offline", qos=1, retain=True)
         client.connect(self._broker.host, self._broker.port, keepalive=15)
         client.loop_start()
-        if not answered.wait(ACKNOWLEDGE_S) or refused:
+        if not answered.wait(ACK_TIMEOUT_S) or refused:
             client.loop_stop()
-            raise EdgeC2VLError(refused[0] if refused else f"no answer within {ACKNOWLEDGE_S:.0f} s")
+            raise EdgeC2VLError(refused[0] if refused else f"no answer within {ACK_TIMEOUT_S:.0f} s")
         return client
 
     def _send(self, client: Any) -> None:
@@ -167,7 +167,7 @@ class Mqtt(Sink):
             payload = json.dumps(json.loads(payload) | {"repeated": True})
         self._spool.tried(message)
         info = client.publish(message.topic, payload, qos=1)
-        if not self._acknowledged(info, CLOSE_TIMEOUT_S if self._closing.is_set() else ACKNOWLEDGE_S):
+        if not self._acknowledged(info, CLOSE_TIMEOUT_S if self._closing.is_set() else ACK_TIMEOUT_S):
             return False
         self._spool.done(message)
         return True

@@ -37,7 +37,7 @@ class MqttQueue:
 
     def __init__(self, limit: int = 10_000) -> None:
         self.dropped = 0
-        # Set when there is something new to send; whoever waits for it clears it.
+        # Set when there is something new to send; the sender clears it.
         self.arrived = threading.Event()
         self._limit = limit
         self._lock = threading.Lock()

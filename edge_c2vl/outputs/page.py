@@ -21,8 +21,8 @@ PICTURES_A_SECOND = 15
 HISTORY_S = 60.0
 MAX_HISTORY = 1200
 MAX_ALERTS = 200
-# A run from which nothing has come for so long is not well.
-STALLED_S = 10.0
+# `/healthz` reports a run that has decided nothing for this long as stalled.
+STALL_TIMEOUT_S = 10.0
 
 
 class Pace:
@@ -126,7 +126,7 @@ class Page(Sink):
         return messages.status(self._about.camera(), temperature_c(), self._run)
 
     def _healthy(self) -> bool:
-        return time.monotonic() - self._news_s < STALLED_S
+        return time.monotonic() - self._news_s < STALL_TIMEOUT_S
 
     async def _show(self, socket: Any) -> None:
         async def send(message: str | bytes) -> None:

@@ -32,7 +32,7 @@ class VideoFile(Sink):
         try:
             if self._path.is_dir():
                 raise UsageError(f"--output {path}: that is a folder")
-            # FFmpeg writes into this file, for this user alone; what a run that was killed left in it goes.
+            # FFmpeg writes into this file, which only this user can read; the rest of a killed run is overwritten.
             self._held = open_held(self._part, os.O_RDWR, stands_for=self._path)
         except OSError as error:
             raise OutputError(f"--output {path}: cannot write there: {error.strerror}") from None

@@ -17,7 +17,7 @@ from edge_c2vl.utils.redact import secret_from
 
 TOKEN_VARIABLE = "EDGE_C2VL_WEBHOOK_TOKEN"
 TIMEOUT_S = 5.0
-GIVE_UP_S = 60.0
+DELIVERY_TIMEOUT_S = 60.0
 _PRINTABLE = re.compile(r"[!-~]*")
 
 
@@ -50,7 +50,7 @@ class Webhook(Sink):
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         body = json.dumps(alert.to_json()).encode()
-        end_s, delay_s = time.monotonic() + GIVE_UP_S, 1.0
+        end_s, delay_s = time.monotonic() + DELIVERY_TIMEOUT_S, 1.0
         while True:
             try:
                 status = post(self._url, body, headers, TIMEOUT_S).status

@@ -64,12 +64,12 @@ class Converter:
             if do is None:
                 raise ValueError(f"there is no way to convert {source.kind(operator)}")
             do(source.options(operator), inputs, outputs[0])
-        answers = self._outputs()
+        named = self._outputs()
         graph = helper.make_graph(
             self._nodes,
             self.graph_name,
             [helper.make_tensor_value_info("image", kinds.FLOAT, _channels_first(source.shape(image)))],
-            [helper.make_tensor_value_info(name, kinds.FLOAT, shape) for name, shape in answers],
+            [helper.make_tensor_value_info(name, kinds.FLOAT, shape) for name, shape in named],
             self._stored(weights_file) + self._initialisers,
         )
         model = helper.make_model(

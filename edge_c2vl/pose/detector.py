@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,9 @@ from edge_c2vl.pose.region import Region
 PIXELS = 224
 # (pixels between two cells of the grid, anchors in a cell), in the order of the network's answers.
 GRIDS = ((8, 2), (16, 2), (32, 6))
+# For somebody small: parts of the picture to look at one after the other, as the share of its width and height, and how
+# many of them lie beside and below each other.
+PARTS = ((0.6, 2), (0.6, 1), (0.4, 3))
 # Answers that share more of their boxes than this are of one person.
 SAME_PERSON = 0.3
 
@@ -47,6 +52,15 @@ class Detector:
         people = [points.reshape(2, 2) * whole.size + corner for points in merge(boxes, scores)]
         return [Region.around(centre, end) for centre, end in people]
 
+    def search(self, image_bgr: NDArray[np.uint8]) -> Iterator[Region]:
+        """The people in the whole picture, then those in overlapping parts of it. Whoever has found one may stop, and
+        saves the rest of the work; the same person may come again."""
+        yield from self.detect(image_bgr)
+        for share, number in PARTS:
+            for x, y, part in parts(image_bgr, share, number):
+                for region in self.detect(part):
+                    yield replace(region, x=region.x + x, y=region.y + y)
+
     def _decode(self, answers: Floats, logits: Floats) -> tuple[Floats, Floats]:
         """The answers that are sure enough: (N, 8) centre, width and height, two points, in shares; and scores (N,)."""
         limit = math.log(self._min_score / (1 - self._min_score)) if 0 < self._min_score < 1 else -math.inf
@@ -58,6 +72,18 @@ class Detector:
         whole = (boxes[:, 2:4] >= 0).all(axis=1)
         scores = 1 / (1 + np.exp(-np.clip(logits[sure], -100, 100)))
         return boxes[whole], scores[whole]
+
+
+def parts(image: NDArray[np.uint8], share: float, number: int) -> Iterator[tuple[int, int, NDArray[np.uint8]]]:
+    """`number` times `number` equal parts of a picture (H, W, 3), from edge to edge, one in the middle: x and y of the
+    upper left corner, and the part."""
+    height, width = image.shape[:2]
+    high, wide = max(1, round(height * share)), max(1, round(width * share))
+    places = np.linspace(0, 1, number) if number > 1 else [0.5]
+    for down in places:
+        for right in places:
+            x, y = round((width - wide) * right), round((height - high) * down)
+            yield x, y, image[y : y + high, x : x + wide]
 
 
 def merge(boxes: Floats, scores: Floats) -> list[Floats]:

@@ -9,10 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.errors import UsageError
-from edge_c2vl.pose.base import Evidence, Tracker
+from edge_c2vl.pose.base import Tracker
+from edge_c2vl.skeletons.evidence import Evidence
 from edge_c2vl.skeletons.skeleton import Array
 
 KINDS = ("auto", "blazepose", "mediapipe")
+# How sure the detector has to be of a person: above what it says of noise and empty cars, below what it says of drivers
+# whom it finds hard to see (docs/evidence.md). `run` has an option for it.
+MIN_DETECTION = 0.3
 # Smoothing goes by timestamps, which must rise: a frame that is not later than the one before it is taken to follow it
 # by this much.
 STEP_S = 1 / 30
@@ -35,12 +39,12 @@ class PoseEstimator:
         kind: str = "auto",
         static: bool = False,
         threads: int = 1,
-        min_detection_confidence: float = 0.5,
+        min_detection_confidence: float = MIN_DETECTION,
         min_tracking_confidence: float = 0.5,
     ) -> None:
         self.kind = resolve(kind, model)
         confidences = (min_detection_confidence, min_tracking_confidence)
-        self._tracker = _open(self.kind, model, static, threads, *confidences)
+        self._tracker = _open(kind, self.kind, model, static, threads, *confidences)
         self._clock = RisingClock()
         self._tracker.warm_up(self._clock.at(-STEP_S))
 
@@ -91,7 +95,8 @@ class PoseEstimator:
 
 def resolve(kind: str = "auto", model: str | Path | None = None) -> str:
     """What `kind` and `model` come to: "auto" is MediaPipe where a `.task` file is named, else our own graph, which is
-    the faster one. Raises UsageError where they do not fit or there is no such kind."""
+    the faster one; on a GPU or on the CPU is measured when it opens. Raises UsageError where they do not fit or there
+    is no such kind."""
     base, _, providers = kind.partition(":")
     if base not in KINDS or (providers and base != "blazepose") or kind.endswith(":"):
         raise UsageError(f"no pose estimator {kind!r}: there are {', '.join(KINDS)}, and blazepose:tensorrt,cuda,cpu")
@@ -103,16 +108,24 @@ def resolve(kind: str = "auto", model: str | Path | None = None) -> str:
 
 
 def _open(
-    kind: str, model: str | Path | None, static: bool, threads: int, min_detection: float, min_tracking: float
+    asked: str,
+    kind: str,
+    model: str | Path | None,
+    static: bool,
+    threads: int,
+    min_detection: float,
+    min_tracking: float,
 ) -> Tracker:
+    """asked: what `kind` was resolved from."""
     if kind == "mediapipe":
         from edge_c2vl.pose.mediapipe import open_mediapipe
 
         return open_mediapipe(model, static, min_detection, min_tracking)
-    from edge_c2vl.pose.networks import open_networks
+    from edge_c2vl.pose.networks import open_fastest, open_networks
     from edge_c2vl.pose.tracker import BlazePose
 
-    return BlazePose(open_networks(_providers(kind), threads), static, min_detection, min_tracking)
+    networks = open_fastest(threads) if asked == "auto" else open_networks(_providers(kind), threads)
+    return BlazePose(networks, static, min_detection, min_tracking)
 
 
 def identity_of(kind: str = "auto", model: str | Path | None = None) -> str:

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.bundle.bundle import sha256
+from edge_c2vl.device.cpu_cores import load_onnxruntime
 from edge_c2vl.errors import BundleError
 from edge_c2vl.skeletons.skeleton import Array
 
@@ -65,19 +67,16 @@ class OnnxRuntimeNetwork(Network):
 
 @dataclass(frozen=True)
 class Networks:
-    """identity: changes when what they answer does."""
+    """identity: changes when what they answer does. note: why these and no others, where that was measured."""
 
     identity: str
     detector: Network
     landmarks: Network
+    note: str = ""
 
     def close(self) -> None:
         self.detector.close()
         self.landmarks.close()
-
-
-def are_there(folder: Path = FOLDER) -> bool:
-    return (folder / "manifest.json").is_file()
 
 
 def open_networks(providers: Sequence[str] = ("cpu",), threads: int = 1, folder: Path = FOLDER) -> Networks:
@@ -87,8 +86,48 @@ def open_networks(providers: Sequence[str] = ("cpu",), threads: int = 1, folder:
     """
     precision = precision_for(providers)
     identity = verify(folder, precision)
-    opened = [OnnxRuntimeNetwork(folder / f"{name}.{precision}.onnx", precision, providers, threads) for name in NAMES]
-    return Networks(identity, *opened)
+    detector, landmarks = (
+        OnnxRuntimeNetwork(folder / f"{name}.{precision}.onnx", precision, providers, threads) for name in NAMES
+    )
+    return Networks(identity, detector, landmarks)
+
+
+def open_fastest(threads: int = 1, folder: Path = FOLDER) -> Networks:
+    """On a GPU by CUDA or on the CPU, where ONNX Runtime has both: what is faster here, measured at each start.
+
+    TensorRT is left to who asks for it: ONNX Runtime would build its engine at each start, which takes minutes.
+
+    Raises BundleError as `open_networks` does.
+    """
+    onnxruntime = load_onnxruntime()
+
+    from edge_c2vl.inference.onnxruntime import PROVIDERS
+
+    cpu = open_networks(("cpu",), threads, folder)
+    if PROVIDERS["cuda"] not in onnxruntime.get_available_providers():
+        return cpu
+    try:
+        cuda = open_networks(("cuda",), threads, folder)
+    except BundleError as error:
+        return replace(cpu, note=f"not cuda: {error}")
+    if cuda.landmarks.name == cpu.landmarks.name:
+        cuda.close()
+        return replace(cpu, note="not cuda: ONNX Runtime found no GPU that it can use")
+    taken_ms = [(latency_ms(networks.landmarks), networks) for networks in (cpu, cuda)]
+    (fast_ms, fast), (slow_ms, slow) = sorted(taken_ms, key=lambda taken: taken[0])
+    slow.close()
+    return replace(fast, note=f"{fast_ms:.1f} ms, {slow.landmarks.name} takes {slow_ms:.1f} ms")
+
+
+def latency_ms(landmarks: Network, times: int = 20) -> float:
+    """The median time that the landmark network takes for a picture."""
+    image = np.zeros((1, 3, 256, 256), np.float32)
+    taken_ms = []
+    for _ in range(5 + times):
+        started = time.perf_counter()
+        landmarks.run(image)
+        taken_ms.append((time.perf_counter() - started) * 1e3)
+    return float(np.median(taken_ms[5:]))
 
 
 def precision_for(providers: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edge_c2vl.pose.base import Floats
 
-# A region is so much larger than the circle around the person that its two points stand for.
+# A region is larger by this factor than the circle around the person that its two points define.
 MARGIN = 1.25
 
 

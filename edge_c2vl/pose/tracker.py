@@ -7,16 +7,18 @@ constant, is that of MediaPipe 0.10.14's pose solution at 30 pictures a second: 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_c2vl.pose.base import Evidence, Floats, Tracker
+from edge_c2vl.pose.base import Floats, Tracker
 from edge_c2vl.pose.detector import Detector
 from edge_c2vl.pose.landmarks import BODY, Found, LandmarkFinder
 from edge_c2vl.pose.networks import Networks
 from edge_c2vl.pose.region import Region
 from edge_c2vl.pose.smoothing import LowPassFilter, OneEuroFilter
+from edge_c2vl.skeletons.evidence import Evidence
 from edge_c2vl.skeletons.skeleton import MEDIAPIPE33, Array
 
 # For so long after the person was lost, only somebody whose shoulders are where the person's were is taken to be that
@@ -28,7 +30,8 @@ SHOULDERS = [MEDIAPIPE33.index("left_shoulder"), MEDIAPIPE33.index("right_should
 
 
 class BlazePose(Tracker):
-    """static: every picture stands for itself; nothing is followed or smoothed."""
+    """static: every picture stands for itself; nothing is followed or smoothed, and whom the detector does not find in
+    the whole picture it looks for in parts of it, which MediaPipe does not do."""
 
     def __init__(
         self, networks: Networks, static: bool = False, min_detection: float = 0.5, min_tracking: float = 0.5
@@ -37,7 +40,7 @@ class BlazePose(Tracker):
         self._detector = Detector(networks.detector, min_detection)
         self._finder = LandmarkFinder(networks.landmarks)
         self.identity = networks.identity
-        self.name = f"{networks.identity} on {networks.landmarks.name}"
+        self.name = f"{networks.identity} on {networks.landmarks.name}" + (networks.note and f" ({networks.note})")
         self._points, self._region_points = OneEuroFilter(0.05, 80), OneEuroFilter(0.01, 10)
         self._visibility = LowPassFilter(VISIBILITY_S)
         self.reset()
@@ -63,7 +66,7 @@ class BlazePose(Tracker):
         size = np.array([image_bgr.shape[1], image_bgr.shape[0]])
         places = found.points[:BODY, :2]
         outside = np.any((places < 0) | (places > size), axis=1)
-        self.evidence = Evidence(found.presence, found.visibility, np.asarray(outside))
+        self.evidence = Evidence(found.presence, found.visibility, np.asarray(outside), places * [1, -1])
         points, visibility = found.points[:BODY], found.visibility
         if not self._static:
             points, visibility = self._smooth(found.points, visibility, timestamp_ms)
@@ -85,14 +88,22 @@ class BlazePose(Tracker):
         """The person and the region looked at: the one followed, else the one followed until a moment ago, so that a
         passenger does not become the driver whenever the driver is not seen for a moment, else the surest."""
         known = self._region is not None or not self._remembers(timestamp_ms)
-        regions = [self._region] if self._region is not None else self._detector.detect(image_bgr)
-        for region in regions[:1] if known else regions:
+        for region in self._regions(image_bgr, known):
             found = self._finder.find(image_bgr, region)
             if not found.presence > self._min_presence or not np.isfinite(found.points).all():
                 continue
             if known or self._is_same(found):
                 return region, found
         return None
+
+    def _regions(self, image_bgr: NDArray[np.uint8], known: bool) -> Iterable[Region]:
+        """Where to look. known: whoever is surest is meant."""
+        if self._static:
+            return self._detector.search(image_bgr)
+        if self._region is not None:
+            return [self._region]
+        people = self._detector.detect(image_bgr)
+        return people[:1] if known else people
 
     def _remembers(self, timestamp_ms: int) -> bool:
         return self._last is not None and timestamp_ms - self._last[2] <= REMEMBERED_MS

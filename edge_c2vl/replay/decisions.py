@@ -16,7 +16,7 @@ from edge_c2vl.replay.recording import ReplayRecording, spans_of
 from edge_c2vl.utils.texts import read_text
 
 # Decisions farther apart than this, or that go back in time, belong to different runs, which share a file.
-NEW_RUN_S = 10.0
+NEW_RUN_GAP_S = 10.0
 # How far an alert may lie outside its run's decisions by the wall clock: it is made just after its decision.
 CLOCK_SLACK_S = 2.0
 
@@ -79,7 +79,7 @@ def _runs(decisions: list[Line]) -> list[list[Line]]:
     before = None
     for line in decisions:
         now = line[1]["timestamp_s"]
-        if before is None or not before <= now <= before + NEW_RUN_S:
+        if before is None or not before <= now <= before + NEW_RUN_GAP_S:
             runs.append([])
         runs[-1].append(line)
         before = now

@@ -14,10 +14,10 @@ import numpy as np
 from edge_c2vl.errors import EdgeC2VLError
 from edge_c2vl.replay.recording import Drive, ReplayRecording
 from edge_c2vl.web import messages
-from edge_c2vl.web.hub import BEAT_S
+from edge_c2vl.web.hub import HEARTBEAT_INTERVAL_S
 
 TICK_S = 1 / 30
-POSITION_EVERY_S = 0.1
+POSITION_INTERVAL_S = 0.1
 HISTORY_S = 60.0
 SPEEDS = (0.05, 64.0)
 # Commands that may wait; a page that sends more than it could mean is not listened to.
@@ -63,14 +63,14 @@ class Player:
                 # A page that was slow goes on from where it is, instead of jumping.
                 await self._advance(self._speed * min(now_s - before_s, 0.25))
             before_s = now_s
-            if now_s - told_s >= POSITION_EVERY_S or not self._playing:
+            if now_s - told_s >= POSITION_INTERVAL_S or not self._playing:
                 told_s = now_s
                 await self._tell_position()
             self._wake.clear()
             if not self._playing and not self._commands:
                 # A pause is no silence: the page takes that for a lost connection.
                 with contextlib.suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), BEAT_S)
+                    await asyncio.wait_for(self._wake.wait(), HEARTBEAT_INTERVAL_S)
                 before_s = time.monotonic()
             else:
                 await asyncio.sleep(TICK_S)

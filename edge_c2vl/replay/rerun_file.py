@@ -49,7 +49,7 @@ def write_rerun(recording: ReplayRecording, target: str) -> None:
 
 def _log_skeletons(rr: Any, stream: rerun.RecordingStream, seen: ReplaySkeletons, start_s: float) -> None:
     flat = not seen.frames[..., 2].any()
-    # Rerun's 2-D views look down on y, as pictures do; in 3-D the layout's own axes are told.
+    # Rerun's 2-D views look down on y, as pictures do; in 3-D the layout's own axes are stated.
     if not flat:
         stream.log("driver", rr.ViewCoordinates.RIGHT_HAND_Y_UP, static=True)
     sign = np.array([1, -1] if flat else [1, 1, -1], np.float32)

@@ -49,7 +49,7 @@ def bench_pose(camera: str, crop: str | None, threads: list[int], rounds: int = 
 
 
 class _Runner:
-    """An estimator in a process of its own. frames: how many the recording has. Raises what opening it raised."""
+    """Opens an estimator in a separate process. frames: how many the recording has. Raises what opening it raised."""
 
     def __init__(self, camera: str, crop: str | None, kind: str, threads: int) -> None:
         context = multiprocessing.get_context("spawn")

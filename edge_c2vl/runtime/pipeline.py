@@ -12,83 +12,32 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
 
 import numpy as np
 import psutil
 
-from edge_c2vl.cameras.freeze_detector import FreezeDetector
 from edge_c2vl.device.systemd import Notifier
 from edge_c2vl.device.temperature import temperature_c
-from edge_c2vl.errors import EdgeC2VLError, UsageError
+from edge_c2vl.errors import EdgeC2VLError
 from edge_c2vl.inference.model import ClipModel
 from edge_c2vl.monitoring.apply_baseline import Personaliser
 from edge_c2vl.monitoring.events import Decision, SeenFrame, SeenSkeleton
-from edge_c2vl.monitoring.monitor import DriverMonitor, MonitorInput
+from edge_c2vl.monitoring.monitor import DriverMonitor, MonitorInput, MonitorRecord
 from edge_c2vl.monitoring.policy_settings import PolicySettings
 from edge_c2vl.monitoring.stats import Summary, Timings
 from edge_c2vl.outputs.base import Sink
+from edge_c2vl.runtime.frame_stage import FrameLike, FrameSource, FrameStage, SeenInFrame, SkeletonSource, check_hop
 from edge_c2vl.runtime.pose_rate import DEFAULT_FPS, PoseRate, is_near
 from edge_c2vl.runtime.queues import Mailbox, OutputQueue
 from edge_c2vl.runtime.throttle import Throttle
-from edge_c2vl.skeletons.clip import ClipBuffer
 from edge_c2vl.skeletons.skeleton import Array
 from edge_c2vl.speed.base import FixedSpeed, Speed
 from edge_c2vl.utils.once import Once
 
-# Frames farther apart than this do not belong to one window: the clock was set, or the source stood still.
-CLOCK_JUMP_S = 10.0
-# Decisions farther apart than this would tell of a distraction too late.
-MAX_HOP_S = 1.0
 # How often the run looks after itself: progress, temperature, lateness.
 CHECK_INTERVAL_S = 1.0
 # How long a live run waits at its end for a stage to finish what it is at.
 STAGE_STOP_TIMEOUT_S = 3.0
-
-
-class FrameLike(Protocol):
-    """What the pipeline needs of a frame (edge_c2vl.cameras.camera). `image` None: there is no picture at this time."""
-
-    @property
-    def image(self) -> Any: ...
-
-    @property
-    def timestamp_s(self) -> float: ...
-
-    @property
-    def captured_s(self) -> float: ...
-
-
-class FrameSource(Protocol):
-    """What the pipeline needs of a camera (edge_c2vl.cameras.camera)."""
-
-    @property
-    def live(self) -> bool: ...
-
-    @property
-    def dropped(self) -> int: ...
-
-    def read(self) -> FrameLike | None: ...
-
-    def interrupt(self) -> None:
-        """Wakes a `read` that waits, from another thread."""
-
-
-class SkeletonSource(Protocol):
-    """What the pipeline needs of a pose network (edge_c2vl.pose)."""
-
-    def estimate(self, image_bgr: Any, timestamp_s: float) -> Array | None: ...
-
-
-def check_hop(hop_s: float, settings: PolicySettings) -> None:
-    """Raises UsageError where decisions would be so far apart that the policy's limits no longer mean what they say."""
-    if not 0 < hop_s <= MAX_HOP_S:
-        raise UsageError(f"decisions are made every {MAX_HOP_S:g} s at least, not every {hop_s:g} s")
-    if hop_s > settings.max_step_s:
-        raise UsageError(
-            f"max_step_s ({settings.max_step_s:g}) is below the {hop_s:g} s between two decisions, so that time would "
-            "not count in full: raise max_step_s, or lower --hop"
-        )
 
 
 class Stuck(EdgeC2VLError):
@@ -97,6 +46,8 @@ class Stuck(EdgeC2VLError):
 
 class Pipeline:
     """Joins the parts and runs them until the source ends, `stop` is called or a stage fails.
+
+    `run` does so in threads. Who has frames of their own calls `start`, `step` for each frame, and `finish` instead.
 
     hop_s: seconds of recording between two decisions, MAX_HOP_S at most. pose_fps: poses a second (see PoseRate); None:
     DEFAULT_FPS live, and every frame of a recording. layout: the joint layout that `pose` speaks.
@@ -120,27 +71,35 @@ class Pipeline:
         layout: str = "mediapipe33",
         watchdog_s: float = 30.0,
         alerts: bool = True,
+        throttle: Throttle | None = None,
     ) -> None:
         check_hop(hop_s, policy or PolicySettings())
         self.summary, self.timings = Summary(), Timings()
-        self.throttle = Throttle()
+        self.throttle = throttle or Throttle()
         self._once = Once()
-        self._camera, self._pose, self._spec = camera, pose, model.clip
-        self._hop_s, self._layout, self._watchdog_s = hop_s, layout, watchdog_s
-        self._pose_fps = DEFAULT_FPS if pose_fps is None and camera.live else pose_fps
+        self._camera, self._hop_s, self._watchdog_s = camera, hop_s, watchdog_s
         self._speed = speed or FixedSpeed()
         self._monitor = DriverMonitor(
             model, policy, self._speed, personaliser or Personaliser(), self.timings, self.summary, alerts
         )
         lossless = not camera.live
+        pose_fps = DEFAULT_FPS if pose_fps is None and camera.live else pose_fps
+        rate = PoseRate(pose_fps, layout, model.clip.max_gap_s)
+        shared = (self.throttle, self._monitor.policy, self.timings, self.summary)
+        self._stage = FrameStage(pose, model.clip, hop_s, layout, rate, camera.live, *shared)
         self._queues = [OutputQueue(sink, lossless, self._fail) for sink in sinks]
         self._frames: Mailbox[FrameLike] = Mailbox(lossless)
         self._jobs: Mailbox[MonitorInput] = Mailbox(lossless)
         self._stopping = threading.Event()
         self._error: BaseException | None = None
         self._newest: Decision | None = None
-        self._progress_s = time.monotonic()
+        self._started_s = self._cpu_started_s = 0.0
         self._judging_since_s = float("inf")
+
+    @property
+    def live(self) -> bool:
+        """Whether the camera sets the pace, so that nobody waits for whoever is slow."""
+        return self._camera.live
 
     @property
     def run_id(self) -> str:
@@ -203,14 +162,11 @@ class Pipeline:
         stages = (self._capture, self._see, self._decide)
         # Daemons: a stage that hangs for ever must not keep the process from ending.
         threads = [threading.Thread(target=self._guard, args=(stage,), daemon=True) for stage in stages]
-        started = self._progress_s = time.monotonic()
-        for queue in self._queues:
-            queue.sink.attach(self)
-            queue.start()
+        self.start()
         for thread in threads:
             thread.start()
         try:
-            self._wait(threads, None if duration_s is None else started + duration_s)
+            self._wait(threads, None if duration_s is None else self._started_s + duration_s)
         finally:
             self.stop()
             # What is in a mailbox when the run is asked to end is dropped; at a file's end the mailboxes are empty by
@@ -221,11 +177,47 @@ class Pipeline:
             for thread in threads:
                 # Live, a stage that hangs must not keep what was decided from being written.
                 thread.join(STAGE_STOP_TIMEOUT_S if self._camera.live else None)
-            for queue in self._queues:
-                queue.close()
+            self._close_outputs()
+        return self._summarise()
+
+    def start(self) -> None:
+        """Starts the outputs: the first thing that `run` does. Who calls `step` instead calls this before it."""
+        self._started_s = self._stage.progress_s = time.monotonic()
+        self._cpu_started_s = time.process_time()
+        for queue in self._queues:
+            queue.sink.attach(self)
+            queue.start()
+
+    def step(self, frame: FrameLike) -> list[MonitorRecord]:
+        """What the threads of `run` do with a frame, at once and in this thread: the decision that was due, if one
+        was, and what it changed. The outputs are given them too. Raises what an output raised that can never open."""
         if self._error is not None:
             raise self._error
-        self.summary.wall_s = time.monotonic() - started
+        seen = self._look(frame)
+        if seen is None:
+            return []
+        records = [] if seen.job is None else self._judge(seen.job)
+        self._show(frame, seen.landmarks)
+        return records
+
+    def finish(self) -> list[MonitorRecord]:
+        """Ends what `start` began: the last state, and the end of each alert that stands. Raises what an output
+        raised, where the camera is not live."""
+        records = self._monitor.finish()
+        self._give(records)
+        self._close_outputs()
+        self._summarise()
+        return records
+
+    def _close_outputs(self) -> None:
+        for queue in self._queues:
+            queue.close()
+
+    def _summarise(self) -> Summary:
+        if self._error is not None:
+            raise self._error
+        self.summary.wall_s = time.monotonic() - self._started_s
+        self.summary.cpu_s = time.process_time() - self._cpu_started_s
         self.summary.dropped_frames = self.dropped_frames
         self.summary.outputs_down = {name: why for name, why in self.outputs_down().items() if why is not None}
         self.summary.stages = self.timings.table()
@@ -266,7 +258,7 @@ class Pipeline:
 
     def _look_after(self, now_s: float, notifier: Notifier) -> None:
         stuck = {
-            "camera and pose": now_s - self._progress_s,
+            "camera and pose": now_s - self._stage.progress_s,
             "encoder": now_s - self._judging_since_s,
         }
         for stage, seconds in stuck.items():
@@ -306,51 +298,20 @@ class Pipeline:
             self._frames.close()
 
     def _see(self) -> None:
-        window = ClipBuffer(self._spec, self._layout)
-        rate = PoseRate(self._pose_fps, self._layout, self._spec.max_gap_s)
-        freeze = FreezeDetector()
-        started = None
-        now_s = -float("inf")
-        first_s = due_s = last_seen_s = 0.0
         try:
             while (frame := self._frames.take()) is not None:
-                started = started or time.monotonic()
-                # When a decision is made depends on the machine, and what is seen of a recording must not.
-                near = self._camera.live and is_near(self._newest)
-                if not rate.looks(frame.timestamp_s, self.throttle.most_fps, near) and frame.image is not None:
-                    self.summary.skipped_frames += 1
+                seen = self._look(frame)
+                if seen is None:
                     continue
-                blind = frame.image is None or (self._camera.live and freeze.frozen(frame.image, frame.timestamp_s))
-                landmarks = None if blind else self._find_pose(frame)
-                if not now_s - CLOCK_JUMP_S < frame.timestamp_s < now_s + CLOCK_JUMP_S:
-                    # The first frame, or a clock that was set: what the window holds lies at another time.
-                    window.clear()
-                    first_s, due_s, last_seen_s = frame.timestamp_s, frame.timestamp_s + self._hop_s, -float("inf")
-                now_s = frame.timestamp_s
-                window.add(now_s, landmarks, rate.unlooked_s)
-                rate.saw(landmarks, now_s)
-                if landmarks is not None:
-                    last_seen_s = now_s
-                # A frame that is early by rounding alone is the one that was due, and the next decision is a hop later.
-                if now_s >= due_s - 1e-6:
-                    hop_s = self.throttle.hop_s(self._hop_s, self._monitor.policy.settings.max_step_s)
-                    due_s += hop_s * (1 + (now_s + 1e-6 - due_s) // hop_s)
-                    with self.timings.measure("window"):
-                        clip = window.clip()
-                    fill = min(1.0, (now_s - first_s) / self._spec.seconds)
-                    self._jobs.put(MonitorInput(clip, now_s, frame.captured_s, now_s - last_seen_s, fill, blind))
-                self._show(frame, landmarks)
-                self._progress_s = time.monotonic()
-                self.summary.seeing_s = self._progress_s - started
+                if seen.job is not None:
+                    self._jobs.put(seen.job)
+                self._show(frame, seen.landmarks)
         finally:
             self._jobs.close()
 
-    def _find_pose(self, frame: FrameLike) -> Array | None:
-        with self.timings.measure("pose"):
-            landmarks = self._pose.estimate(frame.image, frame.timestamp_s)
-        self.summary.frames += 1
-        self.summary.poses += landmarks is not None
-        return landmarks
+    def _look(self, frame: FrameLike) -> SeenInFrame | None:
+        # When a decision is made depends on the machine, and what is seen of a recording must not.
+        return self._stage.look(frame, self._camera.live and is_near(self._newest))
 
     def _show(self, frame: FrameLike, landmarks: Array | None) -> None:
         size = None if frame.image is None else (frame.image.shape[1], frame.image.shape[0])
@@ -362,14 +323,20 @@ class Pipeline:
 
     def _decide(self) -> None:
         while (job := self._jobs.take()) is not None:
-            self._judging_since_s = time.monotonic()
-            decision, *more = self._monitor.decide(job)
-            self._judging_since_s = float("inf")
-            assert isinstance(decision, Decision)
-            self._newest = decision
-            for record in (decision, *more):
-                for queue in self._queues:
-                    queue.give(record)
-        for change in self._monitor.finish():
+            self._judge(job)
+        self._give(self._monitor.finish())
+
+    def _judge(self, job: MonitorInput) -> list[MonitorRecord]:
+        self._judging_since_s = time.monotonic()
+        records = self._monitor.decide(job)
+        self._judging_since_s = float("inf")
+        decision = records[0]
+        assert isinstance(decision, Decision)
+        self._newest = decision
+        self._give(records)
+        return records
+
+    def _give(self, records: Sequence[MonitorRecord]) -> None:
+        for record in records:
             for queue in self._queues:
-                queue.give(change)
+                queue.give(record)

@@ -1,4 +1,4 @@
-"""The way from the pipeline to one sink: a queue and a thread of its own, so that no sink delays anything.
+"""From the pipeline to one sink: each sink has a queue and a thread, so that it delays nothing else.
 
 A `Mailbox` hands the newest item from one thread to the next.
 """
@@ -21,10 +21,10 @@ Record = Decision | StateChange | Alert | SeenSkeleton
 MAX_RECORDS = 2400
 # How long a live run waits at its end for a sink that is still writing.
 CLOSE_TIMEOUT_S = 3.0
-# A sink that fails is told of at most this often.
+# Failures of a sink are logged at most this often.
 WARNING_INTERVAL_S = 60.0
 # The pauses after which one that could not be opened is tried again: the first, and the longest.
-REOPEN_S = (1.0, 60.0)
+REOPEN_BACKOFF_S = (1.0, 60.0)
 
 log = logging.getLogger("edge_c2vl")
 
@@ -39,9 +39,25 @@ class OutputQueue:
     changes of state, unless they alone fill the queue), and one that fails is told of and tried again with the next
     record. One that cannot be opened is tried again, after growing pauses; what comes meanwhile waits as for one that
     is behind.
+
+    max_records: how many may wait. close_timeout_s: how long a live run waits at its end for a sink that is writing.
+    reopen_backoff_s: the first and the longest pause before a sink that could not be opened is opened again.
     """
 
-    def __init__(self, sink: Sink, lossless: bool, failed: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self,
+        sink: Sink,
+        lossless: bool,
+        failed: Callable[[BaseException], None],
+        max_records: int = MAX_RECORDS,
+        close_timeout_s: float = CLOSE_TIMEOUT_S,
+        reopen_backoff_s: tuple[float, float] = REOPEN_BACKOFF_S,
+    ) -> None:
+        self._max_records, self._close_timeout_s, self._reopen_backoff_s = (
+            max_records,
+            close_timeout_s,
+            reopen_backoff_s,
+        )
         self.sink = sink
         self.dropped = 0
         self.failures = 0
@@ -59,9 +75,9 @@ class OutputQueue:
 
     def give(self, record: Record) -> None:
         with self._changed:
-            while self._lossless and len(self._records) >= MAX_RECORDS and not self._closing:
+            while self._lossless and len(self._records) >= self._max_records and not self._closing:
                 self._changed.wait()
-            if len(self._records) >= MAX_RECORDS:
+            if len(self._records) >= self._max_records:
                 self._drop_oldest()
             self._records.append(record)
             self._changed.notify_all()
@@ -79,9 +95,9 @@ class OutputQueue:
             self._closing = True
             self._changed.notify_all()
         self.sink.interrupt()
-        self._thread.join(None if self._lossless else CLOSE_TIMEOUT_S)
+        self._thread.join(None if self._lossless else self._close_timeout_s)
         if self._thread.is_alive():
-            log.warning("%s did not finish in %.0f s and was given up", self.name, CLOSE_TIMEOUT_S)
+            log.warning("%s did not finish in %.0f s and was given up", self.name, self._close_timeout_s)
 
     @property
     def name(self) -> str:
@@ -98,7 +114,7 @@ class OutputQueue:
 
     def _open(self) -> bool:
         """Whether the sink is open; False once the run has ended before it could be opened, or failed because of it."""
-        pause_s = REOPEN_S[0]
+        pause_s, longest_s = self._reopen_backoff_s
         while True:
             with self._changed:
                 last = self._closing
@@ -114,7 +130,7 @@ class OutputQueue:
                     self.dropped += len(self._records)
                     return False
                 self._changed.wait_for(lambda: self._closing, pause_s)
-            pause_s = min(2 * pause_s, REOPEN_S[1])
+            pause_s = min(2 * pause_s, longest_s)
 
     def _work(self) -> None:
         if not self._open():

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +15,13 @@ from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.monitoring.apply_baseline import Personaliser
 from edge_c2vl.monitoring.policy_file import read_policy
 from edge_c2vl.monitoring.policy_settings import PolicySettings
+from edge_c2vl.monitoring.self_calibration import SelfCalibration
 from edge_c2vl.monitoring.stats import Summary
 from edge_c2vl.outputs.base import Sink
 from edge_c2vl.outputs.deferred import Deferred
 from edge_c2vl.outputs.mqtt_queue import MqttQueue
 from edge_c2vl.runtime.pipeline import Pipeline
-from edge_c2vl.runtime.settings import RunSettings, changed_options
+from edge_c2vl.runtime.settings import BaselineSettings, RunSettings, changed_options
 from edge_c2vl.runtime.signals import Signals
 from edge_c2vl.speed import open_speed
 
@@ -29,6 +32,15 @@ if TYPE_CHECKING:
 log = logging.getLogger("edge_c2vl")
 
 
+@dataclass(frozen=True)
+class OpenRun:
+    """The parts of a run that has not begun."""
+
+    pipeline: Pipeline
+    camera: Camera
+    model: ClipModel
+
+
 def watch(
     asked: RunSettings,
     sinks: Sequence[Sink] = (),
@@ -37,13 +49,27 @@ def watch(
 ) -> Summary:
     """Runs the live pipeline to its end and returns what it came to. sinks: further ones, beside those asked for.
 
-    signals: what ends it, and on SIGHUP has the policy's limits taken from what `read_again` returns. Live, an output
-    that cannot be opened is told of and tried again while the run goes on. Raises UsageError, BundleError or
-    CameraError, on a recording (and live, where `strict`) OutputError too, after closing what was open.
+    signals: what ends it, and on SIGHUP has the policy's limits taken from what `read_again` returns. Raises what
+    `opened` raises.
+    """
+    with opened(asked, sinks) as run:
+        if signals is not None:
+            signals.connect(run.pipeline.stop, lambda: reread(run.pipeline, asked, read_again))
+        return run.pipeline.run(asked.console.duration)
+
+
+@contextmanager
+def opened(asked: RunSettings, sinks: Sequence[Sink] = (), push: bool = False) -> Iterator[OpenRun]:
+    """Opens what is asked for, and closes it. push: the caller has the frames (PushedCamera); no camera is opened.
+
+    Live, an output that cannot be opened is told of and tried again while the run goes on. Raises UsageError,
+    BundleError or CameraError, on a recording (and live, where `strict`) OutputError too, after closing what was open;
+    at the end of a recording EdgeC2VLError where normality was to be learnt from it and could not.
     """
     from edge_c2vl.bundle.bundle import Bundle
     from edge_c2vl.cameras.camera import open_camera
     from edge_c2vl.cameras.options import CameraOptions, parse_crop
+    from edge_c2vl.cameras.pushed import PushedCamera
     from edge_c2vl.cameras.reconnect import Reconnecting
     from edge_c2vl.inference.model import ClipModel
     from edge_c2vl.pose import PoseEstimator, resolve
@@ -60,12 +86,10 @@ def watch(
     )
     resolve(asked.pose.pose, asked.pose.pose_model)
     policy = limits(asked)
-    personaliser = Personaliser(
-        asked.baseline.normal, asked.baseline.learn_normal, asked.baseline.forget_normal, later=True
-    )
     with ExitStack() as stack:
         bundle = Bundle.open(asked.model.bundle)
         by_words = asked.decision.decide_by == "words"
+        personaliser = _personaliser(asked.baseline, None if by_words else bundle.manifest.attentive_odds)
         if by_words and bundle.words is None:
             raise UsageError(
                 f"--decide-by words: bundle {asked.model.bundle} has no labels in words; add some with "
@@ -83,7 +107,7 @@ def watch(
             )
         model.backend.warm_up()
         speed = stack.enter_context(open_speed(asked.speed.speed_kmh, asked.speed.speed))
-        source = stack.enter_context(open_camera(asked.source.camera, options))
+        source = stack.enter_context(PushedCamera(options) if push else open_camera(asked.source.camera, options))
         # Opened before the pose networks, which take a moment, so that a wrong camera is told at once.
         outputs = _outputs(asked, source, model, personaliser)
         unused = stack.enter_context(ExitStack())
@@ -93,7 +117,12 @@ def watch(
         from edge_c2vl.outputs.status import StatusLine
 
         pose = stack.enter_context(
-            PoseEstimator(asked.pose.pose_model, kind=asked.pose.pose, threads=asked.inference.threads)
+            PoseEstimator(
+                asked.pose.pose_model,
+                kind=asked.pose.pose,
+                threads=asked.inference.threads,
+                min_detection_confidence=asked.pose.min_detection,
+            )
         )
         pipeline = Pipeline(
             Reconnecting(source, asked.decision.hop) if asked.source.reconnect and source.live else source,
@@ -101,7 +130,8 @@ def watch(
             model,
             sinks=[*outputs, *([StatusLine()] if not asked.console.quiet else []), *sinks],
             hop_s=asked.decision.hop,
-            pose_fps=asked.decision.pose_fps,
+            # Who pushes frames has chosen them.
+            pose_fps=asked.decision.pose_fps or (math.inf if push else None),
             policy=policy,
             speed=speed,
             personaliser=personaliser,
@@ -114,16 +144,18 @@ def watch(
             print(f"{what} ({engine.note})" if engine.note else what, file=sys.stderr)
             if asked.decision.no_alerts:
                 print("--no-alerts: whatever the driver does, there will be no alert", file=sys.stderr)
-        if signals is not None:
-            signals.connect(pipeline.stop, lambda: reread(pipeline, asked, read_again))
         unused.pop_all()  # the pipeline closes its sinks
-        summary = pipeline.run(asked.console.duration)
+        yield OpenRun(pipeline, source, model)
         unfinished = personaliser.unfinished()
         if unfinished is not None and not source.live:
             raise EdgeC2VLError(unfinished)
         if unfinished is not None:
             log.warning("%s", unfinished)
-        return summary
+
+
+def _personaliser(asked: BaselineSettings, attentive_odds: float | None) -> Personaliser:
+    calibration = None if asked.no_self_calibration else SelfCalibration(attentive_odds)
+    return Personaliser(asked.normal, asked.learn_normal, asked.forget_normal, later=True, calibration=calibration)
 
 
 def _outputs(asked: RunSettings, source: Camera, model: ClipModel, personaliser: Personaliser) -> list[Deferred]:
@@ -167,7 +199,8 @@ def _outputs(asked: RunSettings, source: Camera, model: ClipModel, personaliser:
             add("mqtt-queue", "mqtt:Queue", spool, asked.outputs.mqtt_queue, replace_damaged)
         add("mqtt", "mqtt:Mqtt", asked.outputs.mqtt, spool, asked.outputs.home_assistant)
     if asked.outputs.metrics is not None:
-        add("metrics", "prometheus:Prometheus", asked.outputs.metrics, asked.page.public_url)
+        unused = bool(model.backend.unused_engine)
+        add("metrics", "prometheus:Prometheus", asked.outputs.metrics, asked.page.public_url, unused)
     if asked.outputs.webhook:
         add("webhook", "webhook:Webhook", asked.outputs.webhook)
     if asked.outputs.alert_clips:

@@ -11,7 +11,7 @@ Control of Human Movement, figure 4.1.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -335,7 +335,3 @@ def _leg(
     bones[f"{side}_thigh"] = (hip, _axes(thigh, across))
     bones[f"{side}_shin"] = (knee, _axes(shin, across))
     bones[f"{side}_shoe"] = (ankle, _axes(foot, across))
-
-
-def shifted(hand: Hand, by: ArrayLike) -> Hand:
-    return replace(hand, wrist=hand.wrist + np.asarray(by, np.float32))

@@ -28,9 +28,9 @@ class FaceTexture:
     def __init__(self, look: Appearance, infrared: bool) -> None:
         self._look, self._infrared = look, infrared
         painter = _Painter(look, infrared)
-        white = np.array([0.80, 0.82, 0.84], np.float32) * (0.62 if infrared else 0.95)
+        white = np.array([0.80, 0.82, 0.84], np.float32) * np.float32(0.62 if infrared else 0.95)
         iris = np.full(3, 0.30, np.float32) if infrared else np.array([0.16, 0.20, 0.26], np.float32)
-        self._eyes = EyeColours((painter.skin + painter.dark) * np.float32(0.5), white, iris, _BLACK)
+        self._eyes = EyeColours(np.float32(0.5) * (painter.skin + painter.dark), white, iris, _BLACK)
 
     def sample(self, place: Floats, posture: Posture) -> Floats:
         """place (P, 3) in the head's axes -> albedo (P, 3)."""

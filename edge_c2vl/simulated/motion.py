@@ -117,10 +117,6 @@ class Motion:
         left, down = (a + share * (b - a) for a, b in zip(*towards, strict=True))
         return replace(posture, eyes=(left, down), lids=lids)
 
-    def segment_at(self, time_s: float) -> Segment:
-        self.at(time_s)
-        return self.segments[self._knots[self._find(time_s)].segment]
-
     def actions(self, until_s: float) -> list[tuple[float, float, tuple[str, str, str]]]:
         """Object-level stretches (start, end, (action, object, location)) up to a time; equal neighbours are one."""
         self.at(until_s)

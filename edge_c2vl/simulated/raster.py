@@ -89,7 +89,7 @@ def rasterise(screen: Floats, triangles: NDArray[np.int32], width: int, height: 
     row = (pixel // width - top[owner]).astype(np.float32)
     flat = c[owner] + b[owner] * row[:, None] + a[owner] * column[:, None]
     weights = flat * inv_z[owner]
-    depth = 1 / _of_three(np.add, weights)
+    depth = np.float32(1) / _of_three(np.add, weights)
     return Fragments(pixel, seen[owner], weights * depth[:, None], np.asarray(depth, np.float32))
 
 

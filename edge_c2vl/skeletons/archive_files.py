@@ -1,4 +1,4 @@
-"""The files of a skeleton archive, read and checked: what is damaged is told in one line, and bounded in memory."""
+"""Reads and checks the files of a skeleton archive, in bounded memory. A damaged one gives an error of one line."""
 
 from __future__ import annotations
 

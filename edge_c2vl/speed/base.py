@@ -61,7 +61,7 @@ class Speed:
 
 
 class FixedSpeed(Speed):
-    """The same speed for ever, and never stale. None: there is no source of the speed."""
+    """A constant speed that is never stale. None: there is no speed source."""
 
     @property
     def told(self) -> bool:

@@ -41,7 +41,7 @@ class CanSpeed(Speed):
                     }
                 ],
             )
-        except Exception as error:  # each interface raises exceptions of its own
+        except Exception as error:  # each interface has its own exceptions
             raise UsageError(f"--speed {redact(uri)}: the bus does not open: {' '.join(str(error).split())}") from None
         self._notifier = can.Notifier(self._bus, [self._receive], timeout=0.2)
 

@@ -9,7 +9,7 @@ from edge_c2vl.utils.mqtt_client import make_client, parse_broker
 
 
 class MqttSpeed(Speed):
-    """Subscribes; a broker that is away is tried again for ever, during which the speed grows stale."""
+    """Subscribes. Connects to an unreachable broker again and again; meanwhile the speed becomes stale."""
 
     def __init__(self, uri: str) -> None:
         super().__init__()
@@ -20,7 +20,7 @@ class MqttSpeed(Speed):
             client.subscribe(broker.topic)
 
         def received(_client: Any, _data: Any, message: Any) -> None:
-            # A retained message is as old as nobody knows: a speed must be news.
+            # The age of a retained message is unknown, and an old speed must not count as the present one.
             if not message.retain:
                 self.set(parse_kmh(message.payload[:64]))
 

@@ -20,8 +20,8 @@ from edge_c2vl.utils.once import Once
 # A line with a speed is shorter; a client that sends no line end must not fill the memory.
 MAX_LINE = 64
 MAX_CLIENTS = 16
-# For so long no connection is accepted after one could not be, because the process may open no further file.
-PAUSE_S = 1.0
+# After accept() failed because the process has no free file descriptor, it is not tried again for this long.
+ACCEPT_PAUSE_S = 1.0
 
 
 @dataclass
@@ -90,14 +90,14 @@ class UnixSpeed(Speed):
     def _serve(self) -> None:
         paused_until_s: float | None = None
         while True:
-            for key, _ in self._selector.select(None if paused_until_s is None else PAUSE_S):
+            for key, _ in self._selector.select(None if paused_until_s is None else ACCEPT_PAUSE_S):
                 if key.fileobj is self._wake_reader:
                     return
                 if key.fileobj is self._listener:
                     if not self._accept():
-                        # What waits there would be told of again at once, for ever.
+                        # The waiting connection would make `select` return at once again and again.
                         self._selector.unregister(self._listener)
-                        paused_until_s = time.monotonic() + PAUSE_S
+                        paused_until_s = time.monotonic() + ACCEPT_PAUSE_S
                 elif isinstance(key.fileobj, socket.socket) and key.fileobj in self._clients:
                     self._receive(key.fileobj)
             if paused_until_s is not None and time.monotonic() >= paused_until_s:

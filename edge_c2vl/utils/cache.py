@@ -31,7 +31,7 @@ def default_cache() -> Path:
     return _found(os.environ.get("XDG_CACHE_HOME", ""), os.path.expanduser("~"), os.geteuid())
 
 
-@functools.cache  # the warning is told once
+@functools.cache  # warns once
 def _found(base: str, home: str, user: int) -> Path:
     """base, home: as in the environment; "~" where nobody knows a home. user: the number."""
     # A path that is not absolute is to be ignored (XDG base directory specification).

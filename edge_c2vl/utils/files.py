@@ -29,7 +29,7 @@ def open_held(path: str | Path, flags: int, stands_for: Path | None = None) -> i
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 return descriptor
             _hold(descriptor, stands_for or path)
-            # Whoever held it before may have renamed or removed it since it was opened here.
+            # The process that held the lock may have renamed or removed the file since it was opened here.
             if _is_named(descriptor, path):
                 return descriptor
         except BaseException:

@@ -84,7 +84,7 @@ class _Line:
                 self._handle = None
 
     def connect(self, address: tuple[str, int], *_: Any) -> socket.socket:
-        """In place of socket.create_connection, which takes its time-out for each address of a name anew."""
+        """In place of socket.create_connection, which applies its time-out to each address of a name."""
         problem: OSError = OSError(f"{address[0]} has no address")
         for family, kind, number, _name, where in socket.getaddrinfo(*address, type=socket.SOCK_STREAM):
             left_s = self._end_s - time.monotonic()
@@ -96,7 +96,7 @@ class _Line:
                 connection.settimeout(left_s)
                 connection.connect(where)
                 with self._lock:
-                    # A handle of its own, since TLS takes the socket over.
+                    # A separate handle, since TLS takes over the socket.
                     self._handle = connection.dup()
                 if self.cut:
                     self._cut()

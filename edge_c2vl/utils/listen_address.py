@@ -1,4 +1,4 @@
-"""Where something may listen, and for whom: on this machine alone, or beyond it with a token."""
+"""Listening addresses: on this machine without a token, beyond it only with one."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class Once:
 
     @contextmanager
     def guard(self, what: str) -> Iterator[None]:
-        """An exception within the block is told of once, and goes no further: for what must not end a run."""
+        """Logs the first exception within the block and suppresses all: for work that must not end a run."""
         try:
             yield
         except Exception as error:

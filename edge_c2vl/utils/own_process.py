@@ -1,4 +1,4 @@
-"""Calls a function in a process of its own, and tells how much memory a process took."""
+"""Calls a function in a separate process, and measures the memory of a process."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 
 def quiet_opencv() -> None:
-    """Silences OpenCV's and FFmpeg's own messages; errors are told by what their functions return.
+    """Silences OpenCV's and FFmpeg's own messages; the callers check return values and raise errors.
 
     Call before OpenCV opens anything. A user's own OPENCV_LOG_LEVEL and OPENCV_FFMPEG_LOGLEVEL are respected.
     """

@@ -25,7 +25,7 @@ def make_app(token: str | None, session: Session, healthy: Callable[[], bool], m
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     viewers = 0
 
-    # It says nothing of the driver, so whoever looks after the process may ask without the token.
+    # It contains nothing about the driver, so a process supervisor needs no token.
     @app.get("/healthz")
     async def healthz() -> JSONResponse:
         well = healthy()
@@ -38,7 +38,7 @@ def make_app(token: str | None, session: Session, healthy: Callable[[], bool], m
         with contextlib.suppress(WebSocketDisconnect):
             if not await admit(viewer, token):
                 return
-            # Counted from here on: whoever has not shown the token takes no page's place.
+            # Counted only from here on: clients that have not shown the token do not use up the number of pages.
             if viewers >= min(MAX_VIEWERS, max_viewers):
                 await viewer.close(TRY_LATER)
                 return

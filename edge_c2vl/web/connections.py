@@ -1,7 +1,7 @@
-"""The connections of a server: never more than a limit, and none that only holds a place. For the server's loop only.
+"""Limits the connections of a server, and closes those that only hold a place. For the server's loop only.
 
-A connection belongs to a stranger until it has shown that it may see the run. A stranger has REQUEST_S for a whole
-request, its answer, and the token. Where the limit is reached, a stranger makes room: of the address that has the
+A connection counts as a stranger's until it has shown the token. A stranger has REQUEST_TIMEOUT_S for a whole request,
+its answer and the token. Where the limit is reached, one stranger's connection is closed: of the address that has the
 most, the one that has been idle for the longest. So neither silent nor slow clients keep others out.
 """
 
@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 from edge_c2vl.utils.once import Once
 
-REQUEST_S = 10.0
-CHECK_S = 0.5
+REQUEST_TIMEOUT_S = 10.0
+CHECK_INTERVAL_S = 0.5
 # What accept() says where the process or the system has run out of something.
 EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
@@ -62,7 +62,7 @@ class Connections:
         return None if client is None else self._open.get((client[0], client[1]))
 
     async def accept(self, make_protocol: Callable[[], asyncio.BaseProtocol]) -> None:
-        """Accepts, for ever."""
+        """Accepts connections until it is cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             try:
@@ -86,12 +86,12 @@ class Connections:
             self._open[peer[0], peer[1]] = Connection(client, transport, peer[0], time.monotonic())
 
     async def look_after(self) -> None:
-        """Closes the connections of strangers whose time is over, for ever."""
+        """Closes strangers' connections that have timed out, until it is cancelled."""
         while True:
-            await asyncio.sleep(CHECK_S)
+            await asyncio.sleep(CHECK_INTERVAL_S)
             now_s = time.monotonic()
             for connection in self._strangers():
-                if now_s - connection.idle_since_s > REQUEST_S:
+                if now_s - connection.idle_since_s > REQUEST_TIMEOUT_S:
                     connection.close()
 
     def close_strangers(self) -> None:

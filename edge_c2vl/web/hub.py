@@ -12,10 +12,10 @@ from edge_c2vl.web import messages
 Message = str | bytes
 
 # What may wait for one page: a minute of decisions at four a second.
-LIMIT = 256
+MAX_QUEUED = 256
 # A page that has not taken one message for so long will not take the next ones either.
 SEND_TIMEOUT_S = 5.0
-BEAT_S = 2.0
+HEARTBEAT_INTERVAL_S = 2.0
 
 
 class Viewer:
@@ -34,7 +34,7 @@ class Viewer:
         """Puts a message on its way. replaces: a kind of which an older message that still waits is left out."""
         if replaces is not None:
             self._newest[replaces] = message
-        elif len(self._queue) < LIMIT:
+        elif len(self._queue) < MAX_QUEUED:
             self._queue.append(message)
         else:
             self.given_up.set()
@@ -46,7 +46,7 @@ class Viewer:
             self.given_up.set()
 
     async def pump(self) -> None:
-        """Sends, for ever."""
+        """Sends messages until it is cancelled."""
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -79,9 +79,9 @@ class Hub:
             viewer.offer(message, replaces)
 
     async def look_after(self) -> None:
-        """Looks for slow pages, and sends a sign of life to all, for ever."""
+        """Disconnects slow pages and sends a heartbeat to all, until it is cancelled."""
         while True:
-            await asyncio.sleep(BEAT_S)
+            await asyncio.sleep(HEARTBEAT_INTERVAL_S)
             now_s = time.monotonic()
             for viewer in self._viewers:
                 viewer.check(now_s)

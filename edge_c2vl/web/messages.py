@@ -6,13 +6,13 @@ import json
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.monitoring.events import SeenFrame, SeenSkeleton
-from edge_c2vl.monitoring.stats import Summary, Timings
+from edge_c2vl.monitoring.stats import RunFigures
 from edge_c2vl.skeletons.skeleton import Array, Layout, get_layout
 
 # Grows when a page that was loaded before would misread what is sent now.
@@ -20,7 +20,7 @@ VERSION = 2
 PICTURE_WIDTH = 640
 JPEG_QUALITY = 70
 # A stage's latency is told over its newest measurements.
-NEWEST = 120
+LATENCY_SAMPLES = 120
 
 Box = tuple[float, float, float, float]
 
@@ -37,24 +37,6 @@ class RunDescription:
     distraction: Sequence[str]
     layout: str = "mediapipe33"
     min_confidence: float = 0.5
-
-
-class RunFigures(Protocol):
-    """What `status` tells of a run."""
-
-    @property
-    def summary(self) -> Summary: ...
-
-    @property
-    def timings(self) -> Timings: ...
-
-    @property
-    def dropped_frames(self) -> int: ...
-
-    @property
-    def reconnects(self) -> int: ...
-
-    def outputs_down(self) -> dict[str, str | None]: ...
 
 
 def line(record: dict[str, Any]) -> str:
@@ -110,7 +92,7 @@ def status(camera: str, temperature_c: float | None, run: RunFigures | None) -> 
     """run: None before it has begun."""
     told: dict[str, Any] = {"kind": "status", "camera": camera, "temperature_c": temperature_c}
     if run is not None:
-        stages = {stage: run.timings.newest(stage, NEWEST) for stage in run.timings.totals()}
+        stages = {stage: run.timings.newest(stage, LATENCY_SAMPLES) for stage in run.timings.totals()}
         told |= {
             "frames": run.summary.frames,
             "dropped_frames": run.dropped_frames,

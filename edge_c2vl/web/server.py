@@ -80,7 +80,7 @@ class HttpServer:
             self._looked_after(Guard(app, self.host, self.public)),
             log_config=None,
             # An address may hold a token, and so may a message, which is logged at the level "debug". What is logged at
-            # other levels are strangers' mistakes, as many lines as they like. Our own are told of by _looked_after.
+            # other levels are clients' mistakes, in any number. Our own errors are logged by _looked_after.
             access_log=False,
             log_level="critical",
             lifespan="off",
@@ -173,7 +173,7 @@ class HttpServer:
                 else:
                     connection.close()
             finally:
-                # A WebSocket that was refused gets no time anew.
+                # A refused WebSocket gets no further time.
                 if scope["type"] == "http":
                     connection.answered()
 
@@ -200,7 +200,7 @@ class PageServer(HttpServer):
 
     @property
     def invitation(self) -> str:
-        """A line for whoever started it. The token itself is never printed."""
+        """A line for the terminal. It never contains the token."""
         behind = f" (a proxy's, for http://127.0.0.1:{self.port}/)" if self.public is not None else ""
         return f"page at {self.url}{behind}" + (f" (asks for the token in {TOKEN_VARIABLE})" if self.token else "")
 

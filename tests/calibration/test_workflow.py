@@ -7,6 +7,7 @@ import json
 import shutil
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,10 @@ def no_timing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workflow, "cpu_latency", lambda *_: LATENCY)
 
 
-def test_from_the_command_line(bundle_path: Path, archive_path: Path, tmp_path: Path) -> None:
+def test_from_the_command_line(
+    bundle_path: Path, archive_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workflow, "cpu_latency", partial(workflow.cpu_latency, times=20, rounds=1))
     before = digest(bundle_path)
     arguments = [str(bundle_path), "--calibration", str(archive_path), "--samples", "32", "--compare-methods"]
     result = CliRunner().invoke(quantize, [*arguments, "--report", str(tmp_path / "report"), "--json"])

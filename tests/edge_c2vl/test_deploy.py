@@ -40,7 +40,9 @@ def test_the_unit_is_one_that_systemd_understands(tmp_path):
     needs("systemd-analyze", "systemd")
     unit = tmp_path / "edge-c2vl.service"
     # The program that it starts is not installed here.
-    unit.write_text((DEPLOY / "edge-c2vl.service").read_text().replace("/opt/edge-c2vl/bin/edge-c2vl", "/bin/true"))
+    unit.write_text(
+        (DEPLOY / "edge-c2vl.service").read_text().replace("/opt/edge-c2vl/current/bin/edge-c2vl", "/bin/true")
+    )
     done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     # 0 is closed, 10 wide open; a unit without any of its protections has 9.6.
@@ -51,13 +53,14 @@ def test_the_unit_is_one_that_systemd_understands(tmp_path):
 
 
 def test_the_installer_says_what_it_would_do_and_does_nothing():
-    where = [Path("/opt/edge-c2vl"), Path("/etc/edge-c2vl"), Path("/etc/systemd/system/edge-c2vl.service")]
+    unit = Path("/usr/local/lib/systemd/system/edge-c2vl.service")
+    where = [Path("/opt/edge-c2vl"), Path("/etc/edge-c2vl"), unit]
     places = [path.exists() for path in where]
     done = subprocess.run(["bash", DEPLOY / "install.sh", "--dry-run"], capture_output=True, text=True)
     if "needs Python" in done.stderr or "venv module" in done.stderr:
         pytest.skip(done.stderr.strip())
     assert done.returncode == 0, done.stderr
-    assert "/etc/systemd/system/edge-c2vl.service" in done.stdout
+    assert str(unit) in done.stdout
     assert places == [path.exists() for path in where]
 
 
@@ -78,7 +81,8 @@ def made_config(tmp_path: Path) -> tuple[RunSettings, subprocess.CompletedProces
 
 
 SERVICE = {
-    "camera": "/dev/video0", "reconnect": True, "quiet": True, "events": "/var/lib/edge-c2vl/events.jsonl",
+    "camera": "/dev/video0", "bundle": "/opt/edge-c2vl/current/bundle", "reconnect": True, "quiet": True,
+    "events": "/var/lib/edge-c2vl/events.jsonl",
     "rotate_mb": 20,
 }  # fmt: skip
 

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from edge_c2vl import doctor
 from edge_c2vl.commands.doctor import doctor as command
-from edge_c2vl.device.machine import Jetson, find_jetson
-from edge_c2vl.doctor import Finding, can_run, examine
+from edge_c2vl.device.jetson import Jetson, find_jetson, tensorrt_advice
+from edge_c2vl.doctor import cameras, machine, nvidia, software
+from edge_c2vl.doctor import examine as examining
+from edge_c2vl.doctor.examine import can_run, examine
+from edge_c2vl.doctor.findings import Finding
 from edge_c2vl.errors import CameraError
 
 ORIN = (
@@ -61,26 +63,25 @@ class TestJetson:
 
     def test_its_findings(self, tmp_path, monkeypatch):
         program(tmp_path, "nvpmodel", "echo 'NV Power Mode: 15W'; echo 1", monkeypatch)
-        found = by_name(doctor.check_gpu(jetson_root(tmp_path)))
+        found = by_name(nvidia.check_gpu(jetson_root(tmp_path)))
         assert found["Jetson"].value == "NVIDIA Jetson Orin Nano Developer Kit, JetPack 6 (L4T 36.4.0)"
-        assert found["power mode"].value == "15W"
-        assert "nvpmodel -m 0" in found["power mode"].advice
+        assert found["power mode"].value == "15W"  # without nvpmodel.conf
 
     def test_too_old(self, tmp_path):
-        found = by_name(doctor.check_gpu(jetson_root(tmp_path, ORIN.replace("R36", "R35"))))
+        found = by_name(nvidia.check_gpu(jetson_root(tmp_path, ORIN.replace("R36", "R35"))))
         assert "JetPack 6" in found["JetPack"].advice
 
     @pytest.mark.parametrize(
         ("python", "advice"), [((3, 10), "apt-get install tensorrt"), ((3, 12), "python3.10 -m venv")]
     )
     def test_how_to_get_tensorrt(self, python, advice):
-        assert advice in doctor.tensorrt_advice(Jetson("Orin", "36.4.0", "6", "3.10"), python)
+        assert advice in tensorrt_advice(Jetson("Orin", "36.4.0", "6", "3.10"), python)
 
     def test_gstreamer_without_the_sensors_element(self, tmp_path, monkeypatch):
         monkeypatch.setattr("edge_c2vl.cameras.csi.has_gstreamer", lambda: False)
         program(tmp_path, "gst-launch-1.0", "", monkeypatch)
         program(tmp_path, "gst-inspect-1.0", "exit 1", monkeypatch)
-        found = by_name(doctor.check_cameras(jetson_root(tmp_path)))["GStreamer"]
+        found = by_name(cameras.check_cameras(jetson_root(tmp_path)))["GStreamer"]
         assert (found.state, "nvidia-l4t-camera" in found.advice) == ("warn", True)
 
 
@@ -97,21 +98,38 @@ class TestFindings:
 
     def test_a_missing_package_is_named_with_its_command(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "onnxruntime", None)
-        found = by_name(doctor.check_packages())["onnxruntime"]
+        found = by_name(software.check_packages())["onnxruntime"]
         assert (found.state, found.advice) == ("fail", "pip install onnxruntime")
 
     def test_two_opencvs_are_noticed(self, monkeypatch):
-        real = doctor._version
-        monkeypatch.setattr(doctor, "_version", lambda name: "4.10" if name == "opencv-python" else real(name))
-        assert "pip uninstall opencv-python &&" in by_name(doctor.check_packages())["OpenCV twice"].advice
+        versions = {"opencv-python": "4.12", "opencv-python-headless": "4.12", "numpy": "2.4"}
+        monkeypatch.setattr(software, "version_of", versions.get)
+        assert "pip uninstall opencv-python &&" in by_name(software.check_packages())["OpenCV twice"].advice
+        versions["mediapipe"] = "0.10"  # which needs one of its own
+        assert "OpenCV twice" not in by_name(software.check_packages())
+
+    @pytest.mark.parametrize(
+        ("library", "advice"),
+        [
+            ("libGL.so.1", "apt-get install libgl1"),
+            ("libSM.so.6", "apt-get install libsm6"),
+            ("libX11-xcb.so.1", "apt-get install libx11-xcb1"),
+            ("libgthread-2.0.so.0", "apt-get install libglib2.0-0"),
+            ("libodd.so.3", "apt-file search libodd.so.3"),
+        ],
+    )
+    def test_a_library_of_the_system_that_is_missing_is_named_with_its_package(self, library, advice):
+        error = ImportError(f"{library}: cannot open shared object file: No such file or directory")
+        assert advice in software.install_advice(error, "opencv-python-headless")
+        assert software.install_advice(ImportError("broken"), "numpy") == "pip install numpy"
 
     def test_a_gpu(self, tmp_path, monkeypatch):
         program(tmp_path, "nvidia-smi", "echo 'NVIDIA X, 550.1, 8192 MiB'", monkeypatch)
-        assert doctor.check_gpu(tmp_path) == [Finding("GPU", "ok", "NVIDIA X, 550.1, 8192 MiB")]
+        assert nvidia.check_gpu(tmp_path) == [Finding("GPU", "ok", "NVIDIA X, 550.1, 8192 MiB")]
 
     def test_a_gpu_driver_that_fails(self, tmp_path, monkeypatch):
         program(tmp_path, "nvidia-smi", "echo no driver; exit 9", monkeypatch)
-        assert doctor.check_gpu(tmp_path)[0].state == "info"
+        assert nvidia.check_gpu(tmp_path)[0].state == "info"
 
     @pytest.mark.parametrize(("degrees", "state"), [(45000, "ok"), (91500, "warn")])
     def test_the_hottest_zone_counts(self, tmp_path, degrees, state):
@@ -121,11 +139,11 @@ class TestFindings:
             (zone / "type").write_text(kind + "\n")
             if temperature is not None:
                 (zone / "temp").write_text(f"{temperature}\n")
-        found = doctor.check_temperature(tmp_path)[0]
+        found = machine.check_temperature(tmp_path)[0]
         assert (found.state, found.value) == (state, f"{degrees / 1000:.0f} C (gpu)")
 
     def test_no_sensor(self, tmp_path):
-        assert doctor.check_temperature(tmp_path)[0].value == "not readable here"
+        assert machine.check_temperature(tmp_path)[0].value == "not readable here"
 
     def test_a_device_that_gives_no_picture_is_reported(self, tmp_path, monkeypatch):
         def fail(*_):
@@ -133,7 +151,7 @@ class TestFindings:
 
         monkeypatch.setattr("edge_c2vl.cameras.device.devices", lambda: [Path("/dev/video7")])
         monkeypatch.setattr("edge_c2vl.cameras.camera.open_camera", fail)
-        found = by_name(doctor.check_cameras(tmp_path))["/dev/video7"]
+        found = by_name(cameras.check_cameras(tmp_path))["/dev/video7"]
         assert (found.state, found.value) == ("info", "cannot open /dev/video7: another program uses it")
 
 
@@ -141,7 +159,7 @@ class TestCommand:
     FINDINGS = (Finding("Python", "ok", "3.11"), Finding("pose model", "fail", "gone", "pip install it"))
 
     def test_table(self, monkeypatch):
-        monkeypatch.setattr(doctor, "examine", lambda: list(self.FINDINGS))
+        monkeypatch.setattr(examining, "examine", lambda *_: list(self.FINDINGS))
         done = CliRunner().invoke(command)
         assert done.exit_code == 1
         assert done.output.splitlines() == [
@@ -152,7 +170,7 @@ class TestCommand:
         ]
 
     def test_json(self, monkeypatch):
-        monkeypatch.setattr(doctor, "examine", lambda: list(self.FINDINGS[:1]))
+        monkeypatch.setattr(examining, "examine", lambda *_: list(self.FINDINGS[:1]))
         done = CliRunner().invoke(command, ["--json"])
         assert done.exit_code == 0
         expected = [{"name": "Python", "state": "ok", "value": "3.11", "advice": ""}]

@@ -23,9 +23,8 @@ from edge_c2vl.outputs.prometheus import Prometheus
 from edge_c2vl.utils.listen_address import connection_limit, parse_address, parse_public_url, token_for
 from edge_c2vl.utils.once import Once
 from edge_c2vl.web import app, connections
-from tests.edge_c2vl.web.test_page_server import get, viewer
 from tests.support.hostile import closed, connect, websocket
-from tests.support.page_server import ABOUT, TOKEN, read
+from tests.support.page_server import ABOUT, TOKEN, get, read, viewer
 from tests.support.records import DECISION
 from tests.support.waiting import wait_for
 
@@ -84,14 +83,14 @@ def test_idle_connections_make_room(page, metrics, caplog, text):
 
 @pytest.mark.parametrize("text", HALVES[:2], ids=["silent", "half a request"])
 def test_whoever_brings_no_whole_request_is_closed(page, metrics, monkeypatch, text):
-    monkeypatch.setattr(connections, "REQUEST_S", 0.3)
+    monkeypatch.setattr(connections, "REQUEST_TIMEOUT_S", 0.3)
     for server in (page, metrics):
         client = connect(server.port, text)
         assert closed(client)
 
 
 def test_a_request_that_drips_is_closed_and_nobody_waits_for_it(metrics, monkeypatch):
-    monkeypatch.setattr(connections, "REQUEST_S", 1.0)
+    monkeypatch.setattr(connections, "REQUEST_TIMEOUT_S", 1.0)
     client = connect(metrics.port, "GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Filler: ")
     assert ask(metrics.port)[0] == 200
     client.settimeout(0.05)
@@ -240,7 +239,7 @@ def frame(opcode, payload, length=None):
 )
 def test_broken_frames_close_the_connection_without_a_word_in_the_log(locked, monkeypatch, caplog, capfd, data):
     # A client that does not answer to being told to close.
-    monkeypatch.setattr(connections, "REQUEST_S", 1.0)
+    monkeypatch.setattr(connections, "REQUEST_TIMEOUT_S", 1.0)
     client = connect(locked.port, websocket(locked.port))
     client.sendall(data)
     assert closed(client)

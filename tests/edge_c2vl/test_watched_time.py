@@ -55,9 +55,8 @@ def test_a_recording_without_a_gap_has_a_log_without_one():
 @pytest.mark.parametrize("fps", [2.5, 5, 8, 30])
 def test_a_hot_machine_with_a_slow_camera_still_sees_the_driver(fps):
     kept = Kept()
-    pipeline = build(Camera(int(20 * fps), fps=fps), sinks=[kept])
-    pipeline.throttle = Throttle(ThrottleSettings(steps=((4, 5.0),)))
-    pipeline.run()
+    throttle = Throttle(ThrottleSettings(steps=((4, 5.0),)))
+    build(Camera(int(20 * fps), fps=fps), sinks=[kept], throttle=throttle).run()
     assert State.CANNOT_SEE not in {decision.state for decision in kept.decisions}
     assert {decision.state for decision in kept.decisions[2:]} == {State.DISTRACTED}
 

@@ -1,26 +1,28 @@
-"""Stand-ins for CUDA's runtime and TensorRT that really move memory and really compute (by ONNX Runtime), so that
+"""Stand-ins for CUDA's driver and TensorRT that really move memory and really compute (by ONNX Runtime), so that
 buffers, batches, graphs and the build's steps are exercised where there is no GPU. A "plan" is an ONNX model's bytes.
 
-They know nothing of NVIDIA's libraries but the calls that are made; the names of these calls are held against the real
-tensorrt, where it is installed, in test_tensorrt.py.
+They know nothing of NVIDIA's libraries but the calls that are made; the names of these calls are held against NVIDIA's
+own bindings and headers by .ci/tensorrt-names.
 """
 
 from __future__ import annotations
 
 import ctypes
+import threading
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
+
+from edge_c2vl.inference.cuda import FUNCTIONS, Out
 
 
 class FakeCuda:
-    """The functions of cuda.bindings.runtime that are used: each returns (status, *results)."""
-
-    cudaStreamCaptureMode = SimpleNamespace(cudaStreamCaptureModeThreadLocal=2)
-    cudaMemcpyKind = SimpleNamespace(cudaMemcpyHostToDevice=1, cudaMemcpyDeviceToHost=2)
+    """Stands for libcuda.so.1: C functions with the parameters that `edge_c2vl.inference.cuda.FUNCTIONS` lists, so that
+    what is passed goes through ctypes as it does to the real ones."""
 
     def __init__(self, gpus: int = 1, can_capture: bool = True) -> None:
         self.gpus, self.can_capture = gpus, can_capture
@@ -30,6 +32,23 @@ class FakeCuda:
         self.work: dict[int, list[Callable[[], None]]] = {}
         self.launches = 0
         self.events = 0
+        self.current = threading.local()  # whether a thread has made the context its own
+        self.broken: dict[str, int] = {}  # function -> the status that it gives
+        for name, kinds in FUNCTIONS.items():
+            types = [ctypes.POINTER(kind.type) if isinstance(kind, Out) else kind for kind in kinds]
+            setattr(self, name, ctypes.CFUNCTYPE(ctypes.c_int, *types)(self._checked(name)))
+
+    def _checked(self, name: str) -> Callable[..., int]:
+        work = getattr(self, f"_{name}")
+
+        def function(*arguments: Any) -> int:
+            # As the real one does: without a current context only these answer.
+            free = name.startswith(("cuInit", "cuGet", "cuDriver", "cuDevice", "cuCtxSetCurrent"))
+            if not free and not getattr(self.current, "set", False):
+                return 201
+            return self.broken.get(name) or work(*arguments) or 0
+
+        return function
 
     def enqueue(self, work: Callable[[], None]) -> None:
         if self.captured is None:
@@ -37,90 +56,109 @@ class FakeCuda:
         else:
             self.captured.append(work)
 
-    def cudaGetDeviceCount(self) -> tuple:
-        return 0, self.gpus
+    def _cuInit(self, flags: int) -> int:
+        return 0 if flags == 0 else 1
 
-    def cudaGetDevice(self) -> tuple:
-        return 0, 0
+    def _cuGetErrorName(self, status: int, text: Any) -> None:
+        names = {100: b"CUDA_ERROR_NO_DEVICE", 201: b"CUDA_ERROR_INVALID_CONTEXT"}
+        text[0] = names.get(status, b"CUDA_ERROR_%d" % status)
 
-    def cudaGetDeviceProperties(self, _device: int) -> tuple:
-        return 0, SimpleNamespace(name=b"Fake GPU\0\0", major=8, minor=7)
+    def _cuDriverGetVersion(self, version: Any) -> None:
+        version[0] = 12060
 
-    def cudaRuntimeGetVersion(self) -> tuple:
-        return 0, 12060
+    def _cuDeviceGetCount(self, count: Any) -> None:
+        count[0] = self.gpus
 
-    def cudaStreamCreate(self) -> tuple:
-        return 0, 77
+    def _cuDeviceGet(self, device: Any, ordinal: int) -> int:
+        device[0] = 0
+        return 0 if ordinal < self.gpus else 101
 
-    def cudaStreamDestroy(self, _stream: int) -> tuple:
-        return (0,)
+    def _cuDeviceGetName(self, text: int, size: int, _device: int) -> None:
+        ctypes.memmove(text, b"Fake GPU\0", min(size, 9))
 
-    def cudaStreamSynchronize(self, _stream: int) -> tuple:
-        return (0,)
+    def _cuDeviceGetAttribute(self, value: Any, kind: int, _device: int) -> None:
+        value[0] = {75: 8, 76: 7}[kind]
 
-    def cudaMallocHost(self, size: int) -> tuple:
-        return self.cudaMalloc(size)
+    def _cuDevicePrimaryCtxRetain(self, context: Any, _device: int) -> None:
+        context[0] = 55
 
-    def cudaMalloc(self, size: int) -> tuple:
+    def _cuDevicePrimaryCtxRelease_v2(self, _device: int) -> None:
+        pass
+
+    def _cuCtxSetCurrent(self, context: int) -> int:
+        self.current.set = context == 55
+        return 0 if context == 55 else 201
+
+    def _cuStreamCreate(self, stream: Any, _flags: int) -> None:
+        stream[0] = 77
+
+    def _cuStreamDestroy_v2(self, stream: int) -> int:
+        return 0 if stream == 77 else 400
+
+    _cuStreamSynchronize = _cuStreamDestroy_v2
+
+    def _cuMemAllocHost_v2(self, address: Any, size: int) -> None:
         block = (ctypes.c_byte * size)()
+        address[0] = ctypes.addressof(block)
         self.memory[ctypes.addressof(block)] = block
-        return 0, ctypes.addressof(block)
 
-    def cudaFree(self, address: int) -> tuple:
+    _cuMemAlloc_v2 = _cuMemAllocHost_v2
+
+    def _cuMemFree_v2(self, address: int) -> None:
         del self.memory[address]
-        return (0,)
 
-    cudaFreeHost = cudaFree
+    _cuMemFreeHost = _cuMemFree_v2
 
-    def cudaMemcpyAsync(self, target: int, source: int, size: int, _kind: int, _stream: int) -> tuple:
+    def _cuMemcpyHtoDAsync_v2(self, target: int, source: int, size: int, _stream: int) -> None:
         self.enqueue(lambda: ctypes.memmove(target, source, size))
-        return (0,)
 
-    def cudaStreamBeginCapture(self, _stream: int, _mode: int) -> tuple:
+    _cuMemcpyDtoHAsync_v2 = _cuMemcpyHtoDAsync_v2
+
+    def _cuStreamBeginCapture_v2(self, _stream: int, _mode: int) -> int:
         if not self.can_capture:
-            return (900,)
+            return 900
         self.captured = []
-        return (0,)
+        return 0
 
-    def cudaStreamEndCapture(self, _stream: int) -> tuple:
-        graph = len(self.work) + 1
-        self.work[graph], self.captured = self.captured or [], None
-        return 0, graph
+    def _cuStreamEndCapture(self, _stream: int, graph: Any) -> None:
+        number = len(self.work) + 1
+        self.work[number], self.captured = self.captured or [], None
+        graph[0] = number
 
-    def cudaGraphInstantiate(self, graph: int, _flags: int) -> tuple:
+    def _cuGraphInstantiateWithFlags(self, made: Any, graph: int, flags: int) -> int:
         self.graphs.add(graph)
-        return 0, graph
+        made[0] = graph
+        return flags
 
-    def cudaGraphDestroy(self, _graph: int) -> tuple:
-        return (0,)
+    def _cuGraphDestroy(self, _graph: int) -> None:
+        pass
 
-    def cudaGraphExecDestroy(self, graph: int) -> tuple:
+    def _cuGraphExecDestroy(self, graph: int) -> None:
         self.graphs.remove(graph)
-        return (0,)
 
-    def cudaGraphLaunch(self, graph: int, _stream: int) -> tuple:
-        assert graph in self.graphs
+    def _cuGraphLaunch(self, graph: int, _stream: int) -> int:
+        if graph not in self.graphs:
+            return 400
         self.launches += 1
         for work in self.work[graph]:
             work()
-        return (0,)
+        return 0
 
-    def cudaEventCreate(self) -> tuple:
+    def _cuEventCreate(self, event: Any, _flags: int) -> None:
         self.events += 1
-        return 0, self.events
+        event[0] = self.events
 
-    def cudaEventDestroy(self, _event: int) -> tuple:
+    def _cuEventDestroy_v2(self, _event: int) -> None:
         self.events -= 1
-        return (0,)
 
-    def cudaEventRecord(self, _event: int, _stream: int) -> tuple:
-        return (0,)
+    def _cuEventRecord(self, _event: int, stream: int) -> int:
+        return 0 if stream == 77 else 400
 
-    def cudaEventSynchronize(self, _event: int) -> tuple:
-        return (0,)
+    def _cuEventSynchronize(self, _event: int) -> None:
+        pass
 
-    def cudaEventElapsedTime(self, _start: int, _end: int) -> tuple:
-        return 0, 0.25
+    def _cuEventElapsedTime(self, elapsed: Any, _start: int, _end: int) -> None:
+        elapsed[0] = 0.25
 
 
 class Flags(SimpleNamespace):
@@ -135,6 +173,7 @@ class FakeTensorRT:
 
     MemoryPoolType = Flags("WORKSPACE")
     DeviceType = Flags("GPU", "DLA")
+    TensorIOMode = Flags("INPUT", "OUTPUT")
     HardwareCompatibilityLevel = Flags("NONE", "AMPERE_PLUS")
 
     class ILogger:
@@ -169,7 +208,11 @@ class FakeTensorRT:
     def Builder(self, log: Any) -> Any:
         def create_network(bits: int) -> Any:
             self.seen["network_bits"] = bits
-            named = [SimpleNamespace(name=name) for name in self.layers]
+            output = SimpleNamespace(dtype="DataType.FLOAT")
+            named = [
+                SimpleNamespace(name=name, type=f"LayerType.{name.upper()}", get_output=lambda _index: output)
+                for name in self.layers
+            ]
             return SimpleNamespace(
                 get_layer=named.__getitem__,
                 num_layers=len(named),
@@ -203,7 +246,8 @@ class FakeTensorRT:
 
     def OnnxParser(self, network: Any, log: Any) -> Any:
         def parse(model: bytes, path: str) -> bool:
-            network.model = model
+            # As TensorRT does, with the weights that lie in files beside it.
+            network.model = onnx.load(path).SerializeToString() if b".weights" in model else model
             self.seen["parsed"] = path
             return self.broken != "parse"
 
@@ -221,7 +265,7 @@ class FakeTensorRT:
             if self.broken == "load":
                 self._tell(log, "magic tag\nmismatch")
                 return None
-            return SimpleNamespace(create_execution_context=lambda: FakeContext(self.cuda, plan))
+            return FakeEngine(self.cuda, plan)
 
         runtime.deserialize_cuda_engine = deserialize
         return runtime
@@ -270,22 +314,41 @@ class FakeProfile:
         self._trt.seen["profile"] = (name, smallest, usual, largest)
 
 
+class FakeEngine:
+    def __init__(self, cuda: FakeCuda, plan: bytes) -> None:
+        self._cuda, self._session = cuda, onnxruntime.InferenceSession(plan, providers=["CPUExecutionProvider"])
+        self._tensors = {tensor.name: tensor.shape for tensor in self._session.get_inputs()}
+        self._inputs = set(self._tensors)
+        self._tensors |= {tensor.name: tensor.shape for tensor in self._session.get_outputs()}
+        self.num_io_tensors = len(self._tensors)
+
+    def get_tensor_name(self, index: int) -> str:
+        return list(self._tensors)[index]
+
+    def get_tensor_shape(self, name: str) -> list[int]:
+        return [size if isinstance(size, int) else -1 for size in self._tensors[name]]
+
+    def get_tensor_mode(self, name: str) -> int:
+        return int(name not in self._inputs)
+
+    def create_execution_context(self) -> Any:
+        return FakeContext(self._cuda, self._session)
+
+
 class FakeContext:
     """Reads and writes the memory at the addresses that it was given, as a GPU would."""
 
-    def __init__(self, cuda: FakeCuda, plan: bytes) -> None:
-        self._cuda = cuda
-        self._session = onnxruntime.InferenceSession(plan, providers=["CPUExecutionProvider"])
+    def __init__(self, cuda: FakeCuda, session: Any) -> None:
+        self._cuda, self._session = cuda, session
         self._addresses: dict[str, int] = {}
-        self._shape: tuple[int, ...] | None = None
+        self._shapes = {tensor.name: tuple(tensor.shape) for tensor in session.get_inputs()}
         self._ready = False  # TensorRT sets itself up in the first run after a new shape, not inside a capture
 
     def set_tensor_address(self, name: str, address: int) -> None:
         self._addresses[name] = address
 
     def set_input_shape(self, name: str, shape: tuple[int, ...]) -> bool:
-        assert name == "clip"
-        self._shape, self._ready = shape, False
+        self._shapes[name], self._ready = shape, False
         return shape[0] <= 8
 
     def execute_async_v3(self, stream: int) -> bool:
@@ -293,15 +356,14 @@ class FakeContext:
         if self._cuda.captured is not None and not self._ready:
             return False
         self._ready = True
-        shape = self._shape
-        self._cuda.enqueue(lambda: self._compute(shape))
+        shapes = dict(self._shapes)
+        self._cuda.enqueue(lambda: self._compute(shapes))
         return True
 
-    def _compute(self, shape: Any) -> None:
-        clip = self._at("clip", shape)
-        for name, value in zip(
-            ("logits", "embedding"), self._session.run(["logits", "embedding"], {"clip": clip}), strict=True
-        ):
+    def _compute(self, shapes: Any) -> None:
+        names = [output.name for output in self._session.get_outputs()]
+        given = {name: self._at(name, shape) for name, shape in shapes.items()}
+        for name, value in zip(names, self._session.run(names, given), strict=True):
             self._at(name, value.shape)[:] = value
 
     def _at(self, name: str, shape: tuple[int, ...]) -> np.ndarray:

@@ -16,15 +16,15 @@ torch = pytest.importorskip("torch")
 from click.testing import CliRunner  # noqa: E402
 
 from edge_c2vl.errors import EdgeC2VLError, UsageError  # noqa: E402
-from edge_c2vl.skeletons.archive import Archive, ArchiveWriter  # noqa: E402
+from edge_c2vl.skeletons.archive import Archive  # noqa: E402
+from tests.support.training import CLIPS, make_bank, write_movements  # noqa: E402
 from train.commands.pretrain import pretrain  # noqa: E402
 from train.commands.probe import probe  # noqa: E402
-from train.knowledge.bank import Bank, BankError, write_bank  # noqa: E402
+from train.knowledge.bank import Bank, BankError  # noqa: E402
 from train.knowledge.gather import exchanged, gather_knowledge  # noqa: E402
 from train.model.checkpoint import load_model  # noqa: E402
 from train.settings.pretraining import PretrainSettings  # noqa: E402
 
-CLIPS = 36
 SMALL = ["--width", 4, "--blocks", 3, "--frames", 12, "--batch-size", 8, "--learning-rate", 0.01, "--view", 10]
 FAST = [*SMALL, "--accelerator", "cpu", "--no-tensorboard"]
 
@@ -36,39 +36,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three movements by six people before two cameras; the last third of the clips is test."""
-    path = tmp_path_factory.mktemp("pretrain") / "archive"
-    random = np.random.default_rng(0)
-    with ArchiveWriter(
-        path, labels=["up", "out", "fore"], source="made up", licence="none", source_layout="ntu25", dimensions=3
-    ) as writer:
-        body = random.normal(size=(25, 3))
-        for number in range(CLIPS):
-            frames = np.ones((20, 25, 4), np.float32)
-            frames[..., :3] = body + random.normal(0, 0.05, (1, 25, 3)) + random.normal(0, 0.02, (20, 25, 3))
-            frames[:, 5:8, number % 3] += np.linspace(0, 3, 20)[:, None]
-            writer.append(
-                f"clip{number}", frames, fps=10, label=number % 3, subject=f"s{number % 6}",
-                camera=f"v{number // 3 % 2}", fold="train" if number < 24 else "test",
-            )  # fmt: skip
-    return path
-
-
-def make_bank(
-    path: Path, archive: Path, kind: str = "language", crops: bool = True, size: int = 5, skip: int = 0
-) -> Path:
-    """Two captions a window, alike within a movement; of each clip the whole and its second half."""
-    random = np.random.default_rng(1)
-    concepts = random.normal(size=(3, size))
-    names, spans, embeddings = [], [], []
-    for number in range(skip, CLIPS):
-        for span in [(0, 1.9), (0.9, 1.9)][: 1 + crops]:
-            names.append(f"clip{number}")
-            spans.append(span)
-            embeddings.append(concepts[number % 3] + 0.1 * random.normal(size=(2, size)))
-    said = [["a caption", "another"]] * len(names)
-    write_bank(path, names, spans, np.array(embeddings), said, kind=kind, encoder="none", source="test")
-    return path
+    return write_movements(tmp_path_factory.mktemp("pretrain") / "archive")
 
 
 def run(command, *arguments: object) -> str:
@@ -80,7 +48,7 @@ def run(command, *arguments: object) -> str:
 
 
 def test_c2vl_learns_from_a_bank_and_is_probed(archive: Path, tmp_path: Path) -> None:
-    bank = make_bank(tmp_path / "bank", archive)
+    bank = make_bank(tmp_path / "bank")
     trained = [archive, tmp_path / "runs", "--bank", bank, "--split", "fold", "--epochs", 8, "--seeds", 2, *FAST]
     trained += ["--softening", 0.7]
     figures = json.loads(run(pretrain, *trained, "--json"))
@@ -147,7 +115,7 @@ def test_skeleton_clr_from_the_command_line(archive: Path, tmp_path: Path) -> No
 def test_mixed_precision_varies_the_clips_in_full_precision(archive: Path, tmp_path: Path) -> None:
     figures = {}
     for precision in ("32-true", "bf16-mixed"):
-        run(pretrain, archive, tmp_path / precision, "--bank", make_bank(tmp_path / f"bank-{precision}", archive),
+        run(pretrain, archive, tmp_path / precision, "--bank", make_bank(tmp_path / f"bank-{precision}"),
             "--split", "fold", "--epochs", 2, "--precision", precision, *FAST)  # fmt: skip
         figures[precision] = json.loads((tmp_path / precision / "metrics.jsonl").read_text().splitlines()[-1])["loss"]
     assert figures["bf16-mixed"] == pytest.approx(figures["32-true"], rel=0.02)
@@ -155,8 +123,8 @@ def test_mixed_precision_varies_the_clips_in_full_precision(archive: Path, tmp_p
 
 def test_banks_that_do_not_fit_are_named(archive: Path, tmp_path: Path) -> None:
     opened, rows, settings = Archive.open(archive), np.arange(CLIPS), PretrainSettings()
-    language = Bank.open(make_bank(tmp_path / "language", archive))
-    lacking = Bank.open(make_bank(tmp_path / "lacking", archive, skip=3))
+    language = Bank.open(make_bank(tmp_path / "language"))
+    lacking = Bank.open(make_bank(tmp_path / "lacking", skip=3))
     with pytest.raises(BankError, match=r"lacks 3 of 36 samples, the first clip0"):
         gather_knowledge(opened, rows, [lacking], settings, 0)
     assert len(gather_knowledge(opened, rows[3:], [lacking], settings, 0)[0]) == 66  # what is asked for is there
@@ -171,7 +139,7 @@ def test_banks_that_do_not_fit_are_named(archive: Path, tmp_path: Path) -> None:
     # A run that was begun with one bank is not resumed with one of another dimension.
     start = [archive, tmp_path / "run", "--epochs", 1, *FAST]
     run(pretrain, *start, "--bank", language.path)
-    wider = make_bank(tmp_path / "wider", archive, size=9)
+    wider = make_bank(tmp_path / "wider", size=9)
     (tmp_path / "run" / "model.safetensors").unlink()
     with pytest.raises(EdgeC2VLError, match="another encoder or task"):
         run(pretrain, *start, "--bank", wider, "--resume")
@@ -179,8 +147,8 @@ def test_banks_that_do_not_fit_are_named(archive: Path, tmp_path: Path) -> None:
 
 def test_vision_of_whole_recordings_joins_the_words_of_crops(archive: Path, tmp_path: Path) -> None:
     opened, rows = Archive.open(archive), np.arange(CLIPS)
-    language = Bank.open(make_bank(tmp_path / "language", archive))
-    vision = Bank.open(make_bank(tmp_path / "vision", archive, kind="vision", crops=False, size=4))
+    language = Bank.open(make_bank(tmp_path / "language"))
+    vision = Bank.open(make_bank(tmp_path / "vision", kind="vision", crops=False, size=4))
     windows, knowledge, _ = gather_knowledge(opened, rows, [vision, language], PretrainSettings(prepare="none"), 0)
     assert len(windows) == 2 * CLIPS
     assert knowledge["language"].shape == (72, 2, 5)
@@ -188,7 +156,7 @@ def test_vision_of_whole_recordings_joins_the_words_of_crops(archive: Path, tmp_
     for index in range(len(windows)):
         expected = vision.embeddings[vision.rows_of(f"clip{windows.clip[index]}")[0]]
         np.testing.assert_allclose(knowledge["vision"][index], expected, atol=1e-6)
-    other = Bank.open(make_bank(tmp_path / "other", archive, kind="vision"))
+    other = Bank.open(make_bank(tmp_path / "other", kind="vision"))
     other.spans = other.spans * 0.9
     with pytest.raises(BankError, match="other windows"):
         gather_knowledge(opened, rows, [language, other], PretrainSettings(), 0)
@@ -196,7 +164,7 @@ def test_vision_of_whole_recordings_joins_the_words_of_crops(archive: Path, tmp_
 
 def test_joined_captions_stand_side_by_side(archive: Path, tmp_path: Path) -> None:
     opened = Archive.open(archive)
-    bank = Bank.open(make_bank(tmp_path / "bank", archive))
+    bank = Bank.open(make_bank(tmp_path / "bank"))
     _, knowledge, _ = gather_knowledge(opened, np.arange(CLIPS), [bank], PretrainSettings(join=True), 0)
     joined = bank.embeddings - bank.embeddings.mean(axis=0)
     joined = joined.reshape(72, 10)
@@ -224,7 +192,7 @@ def test_knowledge_is_exchanged_between_recordings() -> None:
 @pytest.mark.parametrize("method", ["c2vl", "skeleton-clr"])
 def test_two_processes_train_one_model(archive: Path, tmp_path: Path, method: str) -> None:
     """torchrun on the CPU: negatives, queue and EMA student work across processes, and a finished run is resumed."""
-    knowledge = ["--bank", make_bank(tmp_path / "bank", archive), "--queue", 20] if method == "c2vl" else []
+    knowledge = ["--bank", make_bank(tmp_path / "bank"), "--queue", 20] if method == "c2vl" else []
     command = [
         sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", 2,
         Path(__file__).resolve().parents[2] / "cli.py", "train", "pretrain", archive, tmp_path / "run",

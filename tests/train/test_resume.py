@@ -9,12 +9,17 @@ import pytest
 from click.testing import CliRunner
 
 from edge_c2vl.errors import EdgeC2VLError, UsageError
-from tests.train.test_pretrain import archive, make_bank  # noqa: F401
+from tests.support.training import make_bank, write_movements
 from train.commands.finetune import finetune
 from train.commands.pretrain import pretrain
 from train.data import clips
 
 QUICK = ("--width", 4, "--blocks", 3, "--batch-size", 8, "--accelerator", "cpu", "--no-tensorboard", "--frames", 16)
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_movements(tmp_path_factory.mktemp("resume") / "archive")
 
 
 def run(command, *arguments: object) -> str:
@@ -39,8 +44,8 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return stores
 
 
-def test_a_pretraining_goes_on_to_more_epochs(archive: Path, tmp_path: Path, made: list[Path]) -> None:  # noqa: F811
-    bank = make_bank(tmp_path / "bank", archive)
+def test_a_pretraining_goes_on_to_more_epochs(archive: Path, tmp_path: Path, made: list[Path]) -> None:
+    bank = make_bank(tmp_path / "bank")
     folder = tmp_path / "run"
     run(pretrain, archive, folder, "--bank", bank, "--split", "fold", "--facing", "--epochs", 2, *QUICK)
     first = epochs(folder)
@@ -57,7 +62,7 @@ def test_a_pretraining_goes_on_to_more_epochs(archive: Path, tmp_path: Path, mad
 
 
 def test_another_setting_is_refused_before_clips_are_made(
-    archive: Path,  # noqa: F811
+    archive: Path,
     tmp_path: Path,
     made: list[Path],
 ) -> None:
@@ -79,7 +84,7 @@ def test_another_setting_is_refused_before_clips_are_made(
     assert len(made) == 1
 
 
-def test_finished_seeds_go_on_too(archive: Path, tmp_path: Path, made: list[Path]) -> None:  # noqa: F811
+def test_finished_seeds_go_on_too(archive: Path, tmp_path: Path, made: list[Path]) -> None:
     folder = tmp_path / "runs"
     asked = (pretrain, archive, folder, "--method", "skeleton-clr", "--seeds", 2)
     run(*asked, "--epochs", 1, *QUICK)
@@ -89,7 +94,7 @@ def test_finished_seeds_go_on_too(archive: Path, tmp_path: Path, made: list[Path
     assert len(made) == 1
 
 
-def test_a_finetuning_keeps_what_it_began_from(archive: Path, tmp_path: Path, made: list[Path]) -> None:  # noqa: F811
+def test_a_finetuning_keeps_what_it_began_from(archive: Path, tmp_path: Path, made: list[Path]) -> None:
     run(pretrain, archive, tmp_path / "before", "--method", "random", *QUICK)
     folder = tmp_path / "run"
     run(finetune, archive, folder, "--from", tmp_path / "before", "--split", "fold", "--epochs", 1, *QUICK)

@@ -21,6 +21,13 @@ from train.commands.eval_options import model_options, report_options, tell
     help="The 1st, 3rd, 5th ... subject by name, or the others, so that some stay unseen while something is chosen.",
 )
 @click.option("--hop-s", default=0.5, show_default=True, type=Number(0.01, 3600), help="Seconds between windows.")
+@click.option(
+    "--offset",
+    "offsets",
+    multiple=True,
+    metavar="LABEL=NUMBER",
+    help="Add to this label's logit before distraction is judged, as export --offset does. Repeatable.",
+)
 @report_options
 def activities(
     archive: Path,
@@ -32,6 +39,7 @@ def activities(
     threads: int,
     half: str,
     hop_s: float,
+    offsets: tuple[str, ...],
     report: Path | None,
     as_json: bool,
 ) -> None:
@@ -49,8 +57,9 @@ def activities(
     from edge_c2vl.skeletons.archive import Archive
     from train.evaluation.activities import evaluate
     from train.evaluation.models import open_model
+    from train.model.export import parse_offsets
 
     opened = Archive.open(archive)
     with open_model(checkpoint, bundle, backend=backend, precision=precision, threads=threads, device=device) as model:
-        made = evaluate(opened, model, half, hop_s)
+        made = evaluate(opened, model, half, hop_s, parse_offsets(offsets, model.labels))
     tell(made, report, as_json)

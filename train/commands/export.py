@@ -22,7 +22,8 @@ import click
 @click.option(
     "--distraction",
     metavar="LABEL,...",
-    help="Those of the labels that count as distraction; empty: none.  [default: distracted, where there is such]",
+    help="Those of the labels that count as distraction; !LABEL: all but that; empty: none.  "
+    "[default: distracted, where there is such]",
 )
 @click.option(
     "--describe",
@@ -45,11 +46,24 @@ import click
     help="The text of a licence that the data asks to be handed on; it goes into the bundle. Repeatable.",
 )
 @click.option(
+    "--offset",
+    "offsets",
+    multiple=True,
+    metavar="LABEL=NUMBER",
+    help="Add to this label's logit: the log of how much more often it is on the road than in training. Repeatable.",
+)
+@click.option(
     "--batch",
     type=click.IntRange(0),
     default=0,
     show_default=True,
     help="Clips an inference, for engines that want it fixed; 0: any number.",
+)
+@click.option(
+    "--attentive-odds",
+    type=click.FloatRange(-20, 20),
+    help="Log-odds of distraction that attentive driving usually has (eval activities tells it), from which the "
+    "vehicle's self-calibration counts.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace a bundle that stands there.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
@@ -63,7 +77,9 @@ def export(
     describe: Path | None,
     figures: Path | None,
     licences: tuple[Path, ...],
+    offsets: tuple[str, ...],
     batch: int,
+    attentive_odds: float | None,
     overwrite: bool,
     as_json: bool,
 ) -> None:
@@ -76,6 +92,7 @@ def export(
     Example:
       edge-c2vl export runs/sktdd my-bundle --archive sktdd.archive
       edge-c2vl export runs/final my-bundle --archive sktdd.archive --figures report/report.json --licence LICENSE
+      edge-c2vl export runs/both my-bundle --archive both.archive --distraction '!attentive'
       edge-c2vl run --camera 0 --bundle my-bundle
       edge-c2vl export runs/c2vl my-bundle --archive drives --describe labels.yaml --distraction "on the phone"
     """
@@ -83,7 +100,7 @@ def export(
     from edge_c2vl.skeletons.archive import Archive
     from train.data.clips import sample_clips
     from train.model.checkpoint import LANGUAGE, load_model
-    from train.model.export import export_bundle, statement, texts_of
+    from train.model.export import chosen_labels, export_bundle, parse_offsets, statement, texts_of
 
     encoder, about = load_model(checkpoint)
     folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
@@ -115,11 +132,13 @@ def export(
         bundle,
         compared,
         name=name or bundle.name,
-        distraction=[label.strip() for label in distraction.split(",") if label.strip()],
+        distraction=chosen_labels(distraction, labels),
         files=files,
         words=words,
         accuracy=accuracy,
         batch=batch,
+        attentive_odds=attentive_odds,
+        offsets=parse_offsets(offsets, labels),
         overwrite=overwrite,
     )
     size = sum(entry["size"] for entry in made.manifest.files.values())

@@ -72,7 +72,10 @@ class Augment:
     def draw(self, n: int, frames: int, device: torch.device) -> Draw:
         """For n clips of that many frames."""
         settings = self.settings
-        at = crop_frames(n, frames, settings.crop, device) if settings.crop < 1 else None
+        at = crop_frames(n, frames, settings.crop, device) if settings.crop < 1 or settings.hold else None
+        if at is not None and settings.hold:
+            held = torch.rand(n, device=device) < settings.hold
+            at = torch.where(held[:, None], at[:, -1:].floor(), at)
         mirrored = (
             torch.rand(n, device=device) < settings.mirror
             if settings.mirror

@@ -6,6 +6,9 @@ times as long. The drawn numbers are the same, so are the results but for roundi
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -13,13 +16,24 @@ from numpy.typing import NDArray
 from edge_c2vl.skeletons.skeleton import NTU25
 
 Floats = NDArray[np.float32]
+F = TypeVar("F", bound=Callable[..., Any])
 
 # Constants to the compiler.
 _JOINTS = NTU25.size
 _PARTNER = np.array(NTU25.mirror)
 
 
-@njit(nogil=True, error_model="numpy", fastmath={"contract"})
+def _compiled(function: F) -> F:
+    """Compiles at the first call, which takes seconds, and keeps the result on disk for the next process."""
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+    try:
+        compiled: F = njit(cache=True, **options)(function)
+    except RuntimeError:  # there is no folder for it that can be written
+        compiled = njit(**options)(function)
+    return compiled
+
+
+@_compiled
 def vary(
     clips: Floats,
     at: Floats,

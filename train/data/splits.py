@@ -37,26 +37,33 @@ def draw_weights(
     archive: Archive, windows: Windows, rows: Ints, by: str = "", shares: Mapping[str, float] | None = None
 ) -> Floats:
     """Weights of these windows (rows of `windows`) by which each label is drawn equally often, and within a label each
-    value of the archive's column `by`. shares: label -> its share of what is drawn; the others share the rest equally.
-    Raises UsageError where the archive has no such column or label."""
-    shares = shares or {}
-    unknown = sorted(set(shares) - set(archive.labels))
-    if unknown:
-        raise UsageError(f"--shares {unknown[0]}: {archive.path} has the labels {', '.join(archive.labels)}")
+    value of the archive's column `by`.
+
+    shares: "LABEL" or "LABEL@VALUE" (of the column) -> its share of what is drawn. A label's share is that of its
+    values which are not named themselves; labels of which nothing is named share the rest equally. Raises UsageError
+    where the archive has no such column, label or value.
+    """
     if by and by not in archive.clips.columns:
         columns = ", ".join(map(str, archive.clips.columns))
         raise UsageError(f"--balance-by {by}: {archive.path} has the columns {columns}")
-    values = archive.clips[by].to_numpy().astype(str)[windows.clip[rows]] if by else np.zeros(len(rows), np.int64)
-    labels = windows.label[rows]
+    values = archive.clips[by].to_numpy().astype(str)[windows.clip[rows]] if by else np.full(len(rows), "")
+    labels = np.array(archive.labels)[windows.label[rows]]
+    cells = sorted(set(zip(labels.tolist(), values.tolist(), strict=True)))
+    shares = dict(shares or {})
+    known = {label for label, _ in cells} | {f"{label}@{value}" for label, value in cells}
+    for name in shares:
+        if name not in known:
+            raise UsageError(f"--shares {name}: {archive.path} has {', '.join(sorted(known))}")
+    named = {name.partition("@")[0] for name in shares}
+    free = {label for label, _ in cells} - named
+    rest = (1 - sum(shares.values())) / max(len(free), 1)
     weights = np.zeros(len(rows))
-    present = np.unique(labels)
-    others = [label for label in present if archive.labels[label] not in shares]
-    rest = (1 - sum(shares.values())) / max(len(others), 1)
-    for label in present:
-        share = shares.get(archive.labels[label], rest)
-        for value in (of_class := np.unique(values[labels == label])):
-            chosen = (labels == label) & (values == value)
-            weights[chosen] = share / (len(of_class) * chosen.sum())
+    for label, value in cells:
+        own = f"{label}@{value}"
+        together = [v for name, v in cells if name == label and f"{label}@{v}" not in shares]
+        share = shares[own] if own in shares else shares.get(label, 0 if label in named else rest) / len(together)
+        chosen = (labels == label) & (values == value)
+        weights[chosen] = share / chosen.sum()
     return weights
 
 

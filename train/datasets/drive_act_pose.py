@@ -19,8 +19,8 @@ from train.datasets.source import Options, Recording, Source
 from train.extraction.extract import SUFFIXES, extract, fingerprint, video_at
 from train.extraction.video import ExtractSettings
 
-# A chunk may end so much later than its video, in seconds: containers lose a frame or two at their end.
-SLACK_S = 0.5
+# A chunk may end this much later than its video: containers lose a frame or two at their end.
+END_TOLERANCE_S = 0.5
 
 
 def open_pose_source(folder: Path, options: Options) -> Source:
@@ -85,7 +85,7 @@ def read(item: tuple[str, int, list[Chunk]], archive: Archive, labels: list[str]
     fps = float(archive.clips["fps"].iloc[row])
     recordings = []
     for chunk in chunks:
-        if chunk.start >= len(frames) or chunk.end > len(frames) + SLACK_S * fps:
+        if chunk.start >= len(frames) or chunk.end > len(frames) + END_TOLERANCE_S * fps:
             raise DatasetError(
                 f"{chunk.where}: frames {chunk.start} to {chunk.end}, but the video {camera}/{file_id} ends with frame "
                 f"{len(frames) - 1}; do the labels belong to this camera?"

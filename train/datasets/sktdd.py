@@ -125,7 +125,7 @@ def _turned(items: list[_Item], root: Path) -> list[_Turned]:
     ]
 
 
-def _pictures(items: dict[str, _Item]) -> Array | None:
+def _pictures(items: dict[str, _Item]) -> views.Floats | None:
     """What the cameras see of a moment; None where a file is broken or of another camera, which `read` tells."""
     try:
         recordings = [_read_recording(items[camera]) for camera in CAMERAS]

@@ -6,6 +6,7 @@ stands for itself, without the filter of the alert policy. Distraction is the su
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.errors import UsageError
+from edge_c2vl.monitoring.self_calibration import level, level_offset
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.skeleton import Array
 from edge_c2vl.skeletons.windows import clip_of, windows_of
@@ -25,8 +27,6 @@ from train.evaluation.report import Report, Table, Text, percent
 from train.metrics import Floats, Ints, confusion
 
 ATTENTIVE = "attentive"
-# A driver's own baseline moves the distraction logit by no more than this.
-MOST_OFFSET = 2.0
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,11 @@ def half_of(archive: Archive, which: str) -> Ints:
     return np.flatnonzero(np.isin(subjects, chosen))
 
 
-def judge(archive: Archive, model: Model, rows: Ints, hop_s: float) -> JudgedWindows:
-    """Raises UsageError where the archive or the model knows no attentive driving."""
+def judge(
+    archive: Archive, model: Model, rows: Ints, hop_s: float, offsets: Mapping[str, float] | None = None
+) -> JudgedWindows:
+    """offsets: added to these labels' logits before distraction is judged, as by `edge-c2vl export --offset`; which
+    activity it is, is judged without. Raises UsageError where the archive or the model knows no attentive driving."""
     for what, labels in ((str(archive.path), archive.labels), (model.name, model.labels)):
         if ATTENTIVE not in labels:
             raise UsageError(f"{what} has no label {ATTENTIVE!r}: there are {', '.join(labels)}")
@@ -75,24 +78,32 @@ def judge(archive: Archive, model: Model, rows: Ints, hop_s: float) -> JudgedWin
         logits[first : first + BATCH] = model.logits(np.stack([clip.data for clip in clips]))
         archive.release()
     subject = archive.clips["subject"].to_numpy().astype(str)[windows.clip]
-    attentive = softmax(logits.astype(np.float64))[:, model.labels.index(ATTENTIVE)]
+    moved = logits.astype(np.float64) + np.array([(offsets or {}).get(label, 0.0) for label in model.labels])
+    attentive = softmax(moved)[:, model.labels.index(ATTENTIVE)]
     attentive = np.clip(attentive, 1e-6, 1 - 1e-6)
     odds = np.log((1 - attentive) / attentive)
     return JudgedWindows(archive.labels, windows.label, subject, arms >= model.spec.min_arms, logits, odds)
 
 
-def own_baseline(judged: JudgedWindows) -> JudgedWindows:
-    """Each driver's usual log-odds taken off: their mean over the first half of the driver's attentive windows, within
-    bounds. That half is judged no longer."""
-    odds, keep = judged.distraction.copy(), judged.judged.copy()
+def attentive_odds(judged: JudgedWindows) -> float | None:
+    """The log-odds of distraction that attentive driving usually has: the median over drivers, of what the vehicle's
+    self-calibration learns of each. None where it learns of none."""
     calm = judged.chosen(ATTENTIVE)
+    levels = [level(judged.distraction[calm & (judged.subject == driver)]) for driver in np.unique(judged.subject)]
+    known = [found for found in levels if not np.isnan(found)]
+    return float(np.median(known)) if known else None
+
+
+def own_baseline(judged: JudgedWindows) -> JudgedWindows:
+    """Each driver's offset taken off, as the vehicle's self-calibration learns it, on the first half of the driver's
+    attentive windows. That half is judged no longer."""
+    odds, keep = judged.distraction.copy(), judged.judged.copy()
+    calm, usual = judged.chosen(ATTENTIVE), attentive_odds(judged)
     for driver in np.unique(judged.subject):
         own = np.flatnonzero(calm & (judged.subject == driver))
         first = own[: len(own) // 2]
-        if len(first):
-            usual = np.mean(odds[first]) - np.median(odds[calm])
-            odds[judged.subject == driver] -= np.clip(usual, -MOST_OFFSET, MOST_OFFSET)
-            keep[first] = False
+        odds[judged.subject == driver] -= level_offset(odds[first], usual)
+        keep[first] = False
     return JudgedWindows(judged.labels, judged.label, judged.subject, keep, judged.logits, odds)
 
 
@@ -113,6 +124,7 @@ def figures(judged: JudgedWindows, model_labels: list[str]) -> dict[str, Any]:
     active = judged.judged & ~calm & (judged.label >= 0)
     values: dict[str, Any] = {"windows": len(judged.label), "judged": int(judged.judged.sum()), "labels": {}}
     values["auc"] = auc(active, everyone)
+    values["attentive_odds"] = attentive_odds(judged)
     for name in (ATTENTIVE, *judged.others):
         chosen = judged.chosen(name)
         answers = judged.logits[chosen].argmax(axis=1)
@@ -158,16 +170,26 @@ def share(values: NDArray[np.bool_]) -> float | None:
     return round(float(values.mean()), 4) if len(values) else None
 
 
-def evaluate(archive: Archive, model: Model, half: str, hop_s: float) -> Report:
+def evaluate(
+    archive: Archive, model: Model, half: str, hop_s: float, offsets: Mapping[str, float] | None = None
+) -> Report:
     """The report, of the windows of all subjects or of half of them; without and with each driver's own baseline."""
-    found = judge(archive, model, half_of(archive, half), hop_s)
+    found = judge(archive, model, half_of(archive, half), hop_s, offsets)
     both = {
         "as it is": figures(found, model.labels),
         "with each driver's own baseline": figures(own_baseline(found), model.labels),
     }
-    values = {"data": archive.meta["source"], "half": half, "model": model.name, "environment": describe_environment()}
+    values = {
+        "data": archive.meta["source"],
+        "half": half,
+        "model": model.name,
+        "offsets": dict(offsets or {}),
+        "environment": describe_environment(),
+    }
     drivers = len(both["as it is"]["subjects"])
-    said = Text(f"{model.description}. {len(found.label)} windows of {drivers} drivers; half: {half}.")
+    usual = both["as it is"]["attentive_odds"]
+    odds = "" if usual is None else f" Log-odds of distraction of attentive driving (--attentive-odds): {usual:.2f}."
+    said = Text(f"{model.description}. {len(found.label)} windows of {drivers} drivers; half: {half}.{odds}")
     tables = [table for title, of_it in both.items() for table in _tables(title, of_it)]
     return Report(f"Activities: {archive.meta['source']}", values | both, [said, *tables])
 

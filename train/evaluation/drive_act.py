@@ -80,7 +80,8 @@ def evaluate(
 
 
 def _rows(archive: Archive, column: str, part: str) -> NDArray[np.int64]:
-    rows = Split.of(archive, column, needed=()).rows(part) if column in archive.clips.columns else []
+    known = column in archive.clips.columns
+    rows = Split.of(archive, column, needed=()).rows(part) if known else np.empty(0, np.int64)
     if not len(rows):
         raise DatasetError(f"{archive.path} has no {part} clip of {column}: put {column}.{part}.csv among its labels")
     return np.asarray(rows)

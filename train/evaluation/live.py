@@ -28,7 +28,7 @@ from train.environment import describe_environment
 from train.evaluation.events import Counted, count, merged
 from train.evaluation.report import Report, ReportPicture, Table, Text, percent
 from train.extraction.extract import videos_in
-from train.extraction.label_files import AMBIGUOUS, SLACK_S, Span, labels_of, read_truth
+from train.extraction.label_files import AMBIGUOUS, END_TOLERANCE_S, Span, labels_of, read_truth
 
 
 @dataclass
@@ -146,7 +146,7 @@ def judge(
     recorder = Recorder(ambiguous)
     source, console = SourceSettings(str(video)), replace(asked.console, quiet=True)
     watch(replace(asked, source=source, console=console), [recorder])
-    beyond = [span for span in truth if span.end_s > recorder.last_s + SLACK_S]
+    beyond = [span for span in truth if span.end_s > recorder.last_s + END_TOLERANCE_S]
     if beyond:
         line = truth.index(beyond[0]) + 2
         raise DatasetError(

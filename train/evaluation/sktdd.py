@@ -43,7 +43,7 @@ def evaluate(archive: Archive, open_fold: Callable[[int], Sequence[Model]], aske
     """The report. open_fold: the models of a fold, one of each seed; they may be the same for all folds where their
     training saw no label. Figures are means over the seeds.
 
-    Raises UsageError where a model of the protocol "classifier" does not know the two labels.
+    Raises UsageError where a model of the protocol "classifier" knows no attentive driving.
     """
     if asked.protocol not in DATA_SETS["sktdd"].protocols:
         raise UsageError(f"sktdd has the protocols {', '.join(DATA_SETS['sktdd'].protocols)}, not {asked.protocol}")
@@ -99,10 +99,13 @@ def _fold_scores(
         model = _trained(data.archive, model, number, drivers, asked)
     if asked.protocol in ("finetune", "classifier"):
         place = matching(model, LABELS)
-        if (place < 0).any():
-            raise UsageError(f"{model.name} does not know {', '.join(LABELS)}: choose --protocol fixed or knn")
-        logits = _through(model.logits, data, test)[:, place]
-        return softmax(logits.astype(np.float64))[:, 1]
+        if place[0] < 0:
+            raise UsageError(f"{model.name} does not know {LABELS[0]!r}: choose --protocol fixed or knn")
+        logits = _through(model.logits, data, test)
+        # A model that knows what distracts says how distracted by the sum over all of that.
+        chosen = logits if place[1] < 0 else logits[:, place]
+        attentive = place[0] if place[1] < 0 else 0
+        return 1 - softmax(chosen.astype(np.float64))[:, attentive]
     if id(model) not in cache:
         cache.clear()  # models of folds differ; one that serves all is computed once
         cache[id(model)] = _through(model.features, data, np.arange(len(data.labels)))

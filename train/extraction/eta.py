@@ -10,7 +10,7 @@ from typing import Any
 
 from edge_c2vl.utils.progress import PLAIN_INTERVAL_S
 
-# Before so much time and work has passed a rate would be a guess.
+# Before this much time and work has passed, a rate would be a guess.
 MIN_SECONDS, MIN_SHARE = 3.0, 0.002
 
 
@@ -27,7 +27,7 @@ class Eta:
         self.total = sum(self._sizes)
 
     def move(self, index: int, share: float) -> None:
-        """That share (0 to 1) of a file is done; 0 again where it has to be done anew."""
+        """The share (0 to 1) of a file that is done; 0 again if it is restarted."""
         self._share[index] = share
 
     def finish(self, index: int) -> None:

@@ -18,8 +18,8 @@ from edge_c2vl.utils.texts import read_text
 AMBIGUOUS = ("-", "?")
 
 COLUMNS = ("start", "end", "label")
-# A label may end so much later than its video: containers round, and lose a frame at their end.
-SLACK_S = 0.5
+# A label may end this much later than its video: containers round times, and lose a frame at their end.
+END_TOLERANCE_S = 0.5
 
 
 def labels_of(video: Path) -> Path:
@@ -67,7 +67,7 @@ class OwnLabels:
 
 
 def subject_of(name: str) -> str:
-    """anna of anna/drive1.mp4; empty where a video lies in no folder of its own."""
+    """anna of anna/drive1.mp4; empty where a video lies in no subfolder."""
     return name.rpartition("/")[0]
 
 
@@ -117,6 +117,6 @@ def _span(row: dict[str, str | None], where: str, labels: Sequence[str], duratio
         raise DatasetError(f"{where}: the label {label!r} is unknown; there are {known}")
     if not 0 <= start_s < end_s < math.inf:
         raise DatasetError(f"{where}: from {start_s:g} to {end_s:g} s is no span of time")
-    if end_s > duration_s + SLACK_S:
+    if end_s > duration_s + END_TOLERANCE_S:
         raise DatasetError(f"{where}: {end_s:g} s lies beyond the video's end at {duration_s:.2f} s")
     return Span(start_s, end_s, label)

@@ -144,7 +144,7 @@ def _work(pipe: Any, recipe: ExtractSettings) -> None:
     import cv2
 
     end_with_parent()
-    # Each worker has a core; threads of its own would only compete with the other workers'.
+    # Each worker has one core; further threads would compete with the other workers.
     cv2.setNumThreads(1)
     while True:
         try:

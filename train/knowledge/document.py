@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from train.knowledge.posecodes import SEGMENT_NAMES, SPAN_NAMES, say
-from train.knowledge.vocabulary import FAMILIES, HELD_S, Family
+from train.knowledge.vocabulary import FAMILIES, HELD_EDGES_S, Family
 
 BEGIN = "<!-- vocabulary: made by python -m train.knowledge.document docs/vocabulary.md -->"
 END = "<!-- end of vocabulary -->"
@@ -64,7 +64,7 @@ def _ranges(family: Family) -> list[str]:
         return [text.format(edges[0]) for text in _COURSE]
     if family.kind == "held":
         between = f"{edges[0]} to {edges[1]}"
-        short, long = HELD_S
+        short, long = HELD_EDGES_S
         return [f"{between}, under {short:g} s", f"{between}, {short:g} to {long:g} s", f"{between}, over {long:g} s"]
     inner = [f"{a} to {b}" for a, b in pairwise(edges)]
     return [f"under {edges[0]}", *inner, f"from {edges[-1]}"]

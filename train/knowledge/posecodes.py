@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from edge_c2vl.skeletons.skeleton import Array
 from train.knowledge.measures import SIDES, Body, measure, nanmean
-from train.knowledge.vocabulary import FAMILIES, HELD_S, Family
+from train.knowledge.vocabulary import FAMILIES, HELD_EDGES_S, Family
 
 Bits = NDArray[np.bool_]
 
@@ -148,7 +148,7 @@ def _span_bits(family: Family, knots: dict[str, Array], whole: dict[str, Array],
     values = knots[family.measure]
     if family.kind == "held":
         held_s = _longest((values >= family.edges[0]) & (values < family.edges[1])) * seconds / KNOTS
-        edges = (1e-6, *HELD_S, np.inf)
+        edges = (1e-6, *HELD_EDGES_S, np.inf)
         bits = [(held_s >= a) & (held_s < b) for a, b in pairwise(edges)]
     else:
         bits = _course(values, family.edges[0])

@@ -121,7 +121,7 @@ def quarter_captions(codes: Posecodes, index: int) -> list[str]:
 
 
 def columns(parts: bool, quarters: bool) -> list[str]:
-    """What each of a span's captions tells of, in their order (see kinematics.captions)."""
+    """The subject of each of a span's captions, in their order (see kinematics.captions)."""
     return ["the whole", *(PARTS if parts else ()), *((*QUARTERS, "the course") if quarters else ())]
 
 

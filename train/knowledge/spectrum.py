@@ -60,7 +60,7 @@ def _sampled(flat: Array, count: int, seed: int) -> Array:
 
 
 def mean_cosine(embeddings: ArrayLike, seed: int = 0) -> float:
-    """Mean cosine between two different embeddings; 1: all the same, 0: no common direction."""
+    """Mean cosine between two different embeddings; 1: all equal, 0: no common direction."""
     flat = _sampled(_flat(embeddings), _SAMPLE, seed).astype(np.float64)
     count = len(flat)
     if count < 2:

@@ -64,7 +64,7 @@ def _device() -> str:
 
 
 def quieten() -> None:
-    """transformers draws a bar for every model it loads."""
+    """Hides the progress bar that transformers shows for each model."""
     from transformers.utils import logging
 
     logging.disable_progress_bar()

@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 PARTS = ("right arm", "left arm", "hands", "trunk and head", "legs", "place")
-HELD_S = (1.0, 3.0)
+HELD_EDGES_S = (1.0, 3.0)
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ class CheckpointError(EdgeC2VLError):
 
 @dataclass(frozen=True)
 class About:
-    """What stands beside a model's weights. labels: the classes, in the order of the logits. trained_on: in words."""
+    """The metadata of a model's weights. labels: the classes, in the order of the logits. trained_on: in words."""
 
     encoder: EncoderSettings
     clip: ClipSpec

@@ -274,7 +274,7 @@ def fold(encoder: Encoder) -> Encoder:
 
 
 def _folded(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
-    """A convolution with a bias that does what both do. The one that is given has none."""
+    """One convolution with a bias that computes the same as both. `convolution` has no bias."""
     if norm.running_mean is None or norm.running_var is None:
         raise ValueError("a BatchNorm without running statistics cannot be folded")
     result = copy.deepcopy(convolution)

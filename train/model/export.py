@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import tempfile
 import warnings
@@ -43,13 +44,16 @@ def export_bundle(
     words: TextLabels | None = None,
     accuracy: Mapping[str, Any] | None = None,
     batch: int = 0,
+    attentive_odds: float | None = None,
+    offsets: Mapping[str, float] | None = None,
     overwrite: bool = False,
 ) -> tuple[Bundle, float]:
     """Writes the bundle; returns it and the largest difference from PyTorch on `clips` (N, 3, T, 25).
 
     distraction: those of the model's labels that count as distraction. files: licence texts, report.json and the like.
     words: labels in words, which become the classes of a model without a classifier. batch: clips an inference; 0
-    leaves that open.
+    leaves that open. offsets: added to the logits of these labels, the log of how much more often they are on the road
+    than in training. attentive_odds: see Manifest.
     Raises BundleError where the outputs differ by more than 1e-4, the model has no classifier, or `path` exists.
     """
     network: Encoder | InWords = encoder
@@ -62,6 +66,8 @@ def export_bundle(
             "this model has no classifier, so it cannot decide: train one with edge-c2vl train finetune, or give it "
             "labels in words (--describe)"
         )
+    elif offsets:
+        network = encoder = _with_offsets(encoder, [offsets.get(label, 0.0) for label in about.labels])
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model.fp32.onnx"
         write_onnx(network, about.clip.frames, model, batch)
@@ -75,10 +81,44 @@ def export_bundle(
             clip=about.clip,
             embedding_size=encoder.embedding_size,
             trained_on=about.trained_on,
+            attentive_odds=attentive_odds,
             accuracy=dict(accuracy or {}),
             licences=[*about.licences, *(name for name in files or {} if name.startswith(f"{LICENCES}/"))],
         )
         return write_bundle(path, manifest, {"model.fp32.onnx": model, **(files or {})}, overwrite), difference
+
+
+def _with_offsets(encoder: Encoder, offsets: Sequence[float]) -> Encoder:
+    moved = copy.deepcopy(encoder)
+    assert moved.classifier is not None
+    with torch.no_grad():
+        moved.classifier.bias.add_(torch.tensor(offsets))
+    return moved
+
+
+def parse_offsets(texts: Sequence[str], labels: Sequence[str]) -> dict[str, float]:
+    """ "LABEL=NUMBER", ... Raises UsageError."""
+    offsets = {}
+    for text in texts:
+        label, _, value = text.partition("=")
+        try:
+            offsets[label] = float(value)
+        except ValueError:
+            raise UsageError(f"--offset {text}: expected LABEL=NUMBER") from None
+        if label not in labels or not -20 <= offsets[label] <= 20:
+            raise UsageError(f"--offset {text}: labels are {', '.join(labels)}; a number of -20 to 20")
+    return offsets
+
+
+def chosen_labels(text: str, labels: Sequence[str]) -> list[str]:
+    """ "a,b" -> those labels; "!a,!b" -> all but those; empty: none. Raises UsageError on a label that is not there."""
+    named = [part.strip() for part in text.split(",") if part.strip()]
+    unknown = [name for name in named if name.removeprefix("!") not in labels]
+    if unknown or len({name.startswith("!") for name in named}) > 1:
+        raise UsageError(f"--distraction {text}: expected some of {', '.join(labels)}, or some with ! before each")
+    if named and named[0].startswith("!"):
+        return [label for label in labels if f"!{label}" not in named]
+    return named
 
 
 def texts_of(paths: Sequence[Path]) -> dict[str, Path | bytes]:

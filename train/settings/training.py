@@ -80,6 +80,7 @@ class AugmentSettings:
 
     shear: float = setting(0.0, "Largest entry of the shear matrix (0.5 in AimCLR's normal set).")
     crop: float = setting(1.0, "Shortest temporal crop, as a share of the clip; it is stretched to full length.")
+    hold: float = setting(0.0, "Probability that a clip holds one of its frames throughout, as a picture does.")
     rotate: float = setting(0.0, "Largest roll about the viewing axis, degrees.")
     view: float = setting(0.0, "Largest turn about the vertical axis, degrees; 2-D clips are narrowed accordingly.")
     mirror: float = setting(0.0, "Probability of the mirror image.")
@@ -113,7 +114,9 @@ class DataSettings:
         "", "Column of the archive: within a class each of its values is drawn equally often; with --balance."
     )
     shares: str = setting(
-        "", "LABEL=SHARE,...: how much of an epoch these labels are; the others share the rest. With --balance."
+        "",
+        "LABEL=SHARE,...: how much of an epoch these labels are; LABEL@VALUE: with that value in the column of "
+        "--balance-by; the others share the rest. With --balance.",
     )
     epoch_clips: int = setting(0, "Clips an epoch, drawn anew each time; 0: as many as there are.")
     smoothing: float = setting(0.0, "Label smoothing.")

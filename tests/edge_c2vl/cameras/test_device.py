@@ -38,7 +38,7 @@ def test_cameras_are_listed_by_the_name_that_stays(dev):
 
 def test_the_shell_and_the_doctor_offer_that_name(dev, monkeypatch):
     from edge_c2vl.commands.options import complete_camera
-    from edge_c2vl.doctor import check_cameras
+    from edge_c2vl.doctor.cameras import check_cameras
 
     found = device.devices(dev)
     stable = device.stable_name

@@ -7,29 +7,29 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from edge_c2vl.face.episodes import Episodes, TimeShare
+from edge_c2vl.face.bouts import Bouts, TimeShare
 from edge_c2vl.face.gaze import ZONES, straight_ahead, typical_rotation, zone_of
 from edge_c2vl.face.watch import USUAL_GAP_MM, FaceWatch, OwnOpening, Rate
 from tests.support.faces import turned
 
 
 def played(values, hz: float = 10.0, **options) -> list:
-    episodes = Episodes(0.3, 0.45, **options)
-    ended = [episodes.update(index / hz, value) for index, value in enumerate(values)]
-    return [episode for episode in ended if episode is not None]
+    bouts = Bouts(0.3, 0.45, **options)
+    ended = [bouts.update(index / hz, value) for index, value in enumerate(values)]
+    return [bout for bout in ended if bout is not None]
 
 
-class TestEpisodes:
+class TestBouts:
     def test_times_lie_between_the_pictures(self) -> None:
-        (episode,) = played([1, 1, 0, 0, 0, 1, 1])
-        assert episode.start_s == pytest.approx(0.17)
-        assert episode.end_s == pytest.approx(0.445)
-        assert episode.peak == 0
+        (bout,) = played([1, 1, 0, 0, 0, 1, 1])
+        assert bout.start_s == pytest.approx(0.17)
+        assert bout.end_s == pytest.approx(0.445)
+        assert bout.peak == 0
 
     def test_between_the_two_limits_nothing_changes(self) -> None:
         assert played([1, 0.4, 0.35, 0.4, 1]) == []
-        (episode,) = played([1, 0.2, 0.4, 0.2, 0.4, 1])
-        assert episode.length_s > 0.3
+        (bout,) = played([1, 0.2, 0.4, 0.2, 0.4, 1])
+        assert bout.length_s > 0.3
 
     def test_what_cannot_be_told_for_long_ends_it(self) -> None:
         (short,) = played([1, 0, 0, None, None, 0, 0, 1])
@@ -38,13 +38,13 @@ class TestEpisodes:
         assert long.end_s == pytest.approx(0.2)
 
     def test_pictures_that_did_not_come_end_it_too(self) -> None:
-        episodes = Episodes(0.3, 0.45)
+        bouts = Bouts(0.3, 0.45)
         for time_s, value in ((0.0, 1.0), (0.1, 0.0), (0.2, 0.0)):
-            assert episodes.update(time_s, value) is None
-        ended = episodes.update(3.0, 0.0)
+            assert bouts.update(time_s, value) is None
+        ended = bouts.update(3.0, 0.0)
         assert ended is not None
         assert ended.end_s == pytest.approx(0.2)
-        assert episodes.length_s(3.1) == pytest.approx(0.1)
+        assert bouts.length_s(3.1) == pytest.approx(0.1)
 
 
 class TestTimeShare:

@@ -6,30 +6,14 @@ import hashlib
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from edge_c2vl.bundle.bundle import Bundle, Engine, revise_bundle
+from edge_c2vl.bundle.bundle import Bundle, revise_bundle
 from edge_c2vl.errors import BundleError
 from edge_c2vl.inference.engine_check import Device, fitting_engine, listed_engines, refusal, vouched_plan
-from tests.support.engines import ORIN, PLAN
+from tests.support.engines import ORIN, PLAN, engine_for
 from tests.support.tiny_bundle import make_bundle
-
-
-def engine_for(bundle: Bundle, precision: str = "int8", **change: Any) -> Engine:
-    """An engine as `build-engine` lists it, built on ORIN."""
-    engine = Engine(
-        path=f"engines/orin/model.{precision}.plan",
-        device="orin",
-        gpu=ORIN.gpu,
-        sm=ORIN.sm,
-        tensorrt=ORIN.tensorrt,
-        precision=precision,
-        sha256=hashlib.sha256(PLAN).hexdigest(),
-        model_sha256=bundle.manifest.files[f"model.{precision}.onnx"]["sha256"],
-    )
-    return replace(engine, **change)
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from edge_c2vl.bundle.bundle import Bundle, Engine, revise_bundle
 from edge_c2vl.device.machine import cpu_name
 from edge_c2vl.errors import BundleError, UsageError
 from edge_c2vl.inference.engine_build import build_optimised
-from edge_c2vl.inference.onnxruntime import OnnxRuntimeBackend, chosen_providers, optimised_model
-from edge_c2vl.inference.select import cpu_precision, open_backend
+from edge_c2vl.inference.onnxruntime import OnnxRuntimeBackend, chosen_providers, cpu_precision, optimised_model
+from edge_c2vl.inference.select import open_backend
 from tests.support.tiny_bundle import SIZE, clips, make_bundle, model
 
 CPU = "Some CPU (x86_64)"

@@ -3,6 +3,7 @@ and, where there is a GPU, the real thing."""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,15 @@ from edge_c2vl.bundle.bundle import Bundle, revise_bundle
 from edge_c2vl.errors import BundleError
 from edge_c2vl.inference import cuda as cuda_module
 from edge_c2vl.inference import engine_build as building
+from edge_c2vl.inference import plan
 from edge_c2vl.inference import tensorrt as tensorrt_module
 from edge_c2vl.inference.cuda import Cuda
-from edge_c2vl.inference.engine_build import BuildOptions, build_engine
+from edge_c2vl.inference.engine_build import build_engine
 from edge_c2vl.inference.onnxruntime import OnnxRuntimeBackend
+from edge_c2vl.inference.plan import BuildOptions
 from edge_c2vl.inference.select import open_backend
 from edge_c2vl.inference.tensorrt import TensorRTBackend
-from tests.edge_c2vl.inference.test_engines import engine_for
+from tests.support.engines import engine_for
 from tests.support.fake_nvidia import FakeCuda, FakeTensorRT
 from tests.support.tiny_bundle import clips, make_bundle, model
 
@@ -40,7 +43,7 @@ def install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: str) -> Fa
     runtime = FakeCuda()
     trt = FakeTensorRT(version, runtime)
     monkeypatch.setattr(tensorrt_module, "load_tensorrt", lambda: trt)
-    monkeypatch.setattr(cuda_module, "_runtime", lambda: runtime)
+    monkeypatch.setattr(cuda_module, "open_library", lambda: runtime)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return trt
 
@@ -116,8 +119,11 @@ def _sha(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def test_auto_takes_tensorrt_where_an_engine_fits(bundle: Bundle, fake: FakeTensorRT) -> None:
+def test_auto_takes_tensorrt_where_an_engine_fits(
+    bundle: Bundle, fake: FakeTensorRT, caplog: pytest.LogCaptureFixture
+) -> None:
     with open_backend(listed(bundle)) as backend:
+        assert (backend.unused_engine, caplog.messages) == ("", [])
         assert (backend.name, backend.precision, backend.note) == ("tensorrt", "int8", "")
         assert backend.infer(clips(1))[0].shape == (1, 2)
     assert fake.seen["host_code"] is False
@@ -167,6 +173,32 @@ def test_no_gpu(bundle: Bundle, fake: FakeTensorRT) -> None:
     fake.cuda.gpus = 0
     with pytest.raises(BundleError, match="no GPU"):
         open_backend(listed(bundle), "tensorrt")
+
+
+def test_an_engine_that_cannot_be_used_is_logged_whoever_asked_for_quiet(
+    bundle: Bundle, fake: FakeTensorRT, caplog: pytest.LogCaptureFixture
+) -> None:
+    fake.cuda.broken["cuInit"] = 100
+    with open_backend(listed(bundle)) as backend:
+        assert "CUDA failed in cuInit: CUDA_ERROR_NO_DEVICE" in backend.unused_engine
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "running on onnxruntime:cpu, because the bundle's engine cannot be used: tensorrt: CUDA" in caplog.text
+    with open_backend(bundle) as backend:  # a bundle without an engine misses nothing
+        assert backend.unused_engine == ""
+    assert len(caplog.records) == 1
+
+
+def test_inference_in_another_thread_than_the_one_that_opened_it(bundle: Bundle, fake: FakeTensorRT) -> None:
+    with backend_for(bundle, fake, [1, 1, 1]) as backend, ThreadPoolExecutor(1) as pool:
+        here = backend.infer(clips(1))[0]
+        np.testing.assert_array_equal(pool.submit(backend.infer, clips(1)).result()[0], here)
+
+
+def test_no_cuda(bundle: Bundle, fake: FakeTensorRT, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(cuda_module, "LIBRARY", "libno-such-cuda.so.1")
+    with pytest.raises(BundleError, match=r"libno-such-cuda.so.1.*it comes with NVIDIA's driver"):
+        Cuda()
 
 
 def test_no_tensorrt(bundle: Bundle) -> None:
@@ -220,6 +252,7 @@ def test_a_build_of_each_version(
     assert entry.batch == [1, 2, 4]
     assert entry.measured["largest_logit_difference"] < 1e-5
     assert entry.measured["same_decision_as_fp32"] == 1
+    assert entry.measured["layers"] == {"CONV FLOAT": 1, "MATMUL FLOAT": 1}
     assert (entry.measured["p50_ms"], entry.measured["p95_ms"]) == (0.25, 0.25)
     with open_backend(revised) as backend:
         assert backend.name == "tensorrt"
@@ -342,7 +375,7 @@ def test_the_names_that_are_used_exist() -> None:
     trt = pytest.importorskip("tensorrt", reason="TensorRT is not installed here")
     version = tensorrt_module.version_of(trt)
     for precision in ("int8", "fp16", "fp32"):
-        flags = building.choose_flags(version, precision, version_compatible=True)
+        flags = plan.choose_flags(version, precision, version_compatible=True)
         assert all(hasattr(trt.NetworkDefinitionCreationFlag, name) for name in flags.network)
         assert all(hasattr(trt.BuilderFlag, name) for name in (*flags.builder, "GPU_FALLBACK"))
     assert trt.MemoryPoolType.WORKSPACE is not None
@@ -358,32 +391,22 @@ def test_the_names_that_are_used_exist() -> None:
         "can_run_on_DLA",
         trt.OnnxParser: "parse num_errors get_error",
         trt.Runtime: "deserialize_cuda_engine engine_host_code_allowed DLA_core",
-        trt.ICudaEngine: "create_execution_context",
+        trt.ICudaEngine: "create_execution_context num_io_tensors get_tensor_name get_tensor_shape get_tensor_mode",
+        trt.TensorIOMode: "INPUT",
         trt.IExecutionContext: "set_tensor_address set_input_shape execute_async_v3",
         trt.INetworkDefinition: "get_layer num_layers get_input",
+        trt.ILayer: "name type get_output",
+        trt.ITensor: "dtype shape",
     }.items():
         assert [name for name in names.split() if not hasattr(owner, name)] == []
     if version >= (10,):
         assert hasattr(trt.IBuilderConfig, "progress_monitor")
-        own = {name for name in vars(type(building._monitor(trt, print))) if not name.startswith("_")}
+        own = {name for name in vars(type(plan._monitor(trt, print))) if not name.startswith("_")}
         assert own == {name for name in vars(trt.IProgressMonitor) if not name.startswith("_")}
     log = tensorrt_module.make_log(trt)
     log.log(trt.ILogger.Severity.WARNING, "no")
     log.log(trt.ILogger.Severity.ERROR, "two\nlines")
     assert log.last == "two lines"
-
-
-def test_the_names_that_are_used_of_cuda_exist() -> None:
-    """Needs cuda-python, but neither driver nor GPU."""
-    try:
-        runtime = cuda_module._runtime()
-    except BundleError as error:
-        pytest.skip(str(error))
-    for owner, fake in ((runtime, FakeCuda), (runtime.cudaMemcpyKind, FakeCuda.cudaMemcpyKind)):
-        used = [name for name in dir(fake) if name.startswith("cuda")]
-        assert used
-        assert [name for name in used if not hasattr(owner, name)] == []
-    assert hasattr(runtime.cudaStreamCaptureMode, "cudaStreamCaptureModeThreadLocal")
 
 
 @pytest.mark.parametrize("precision", ["int8", "fp32"])

@@ -93,6 +93,16 @@ def test_the_label_is_the_most_probable_class_and_distraction_their_sum():
     assert status.distraction == pytest.approx(0.9)
 
 
+def test_a_distracted_driver_is_named_by_what_distracts_though_attentive_is_the_single_most_probable_class():
+    policy = Policy(["phoning", "texting"])
+    probabilities = {"attentive": 0.35, "phoning": 0.33, "texting": 0.32}
+    calm = dict(probabilities, attentive=0.7, phoning=0.2, texting=0.1)
+    seen = [policy.update(Observation(step / 4, 0.0, 1.0, True, calm)) for step in range(20)]
+    seen += [policy.update(Observation(step / 4, 0.0, 1.0, True, probabilities)) for step in range(20, 60)]
+    assert (seen[19].state, seen[19].label) == (State.ATTENTIVE, "attentive")
+    assert (seen[-1].state, seen[-1].label, seen[-1].probability) == (State.DISTRACTED, "phoning", 0.33)
+
+
 def test_the_state_says_since_when():
     played = play((5, 0.05), (5, 0.95))
     change = next(now for now, status in played if status.state is State.DISTRACTED)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from edge_c2vl.monitoring import stats
 from edge_c2vl.monitoring.stats import Timings
 
 
-def test_table_totals_and_newest(monkeypatch):
-    monkeypatch.setattr(stats, "MAX_DURATIONS", 10)
-    timings = Timings()
+def test_table_totals_and_newest():
+    timings = Timings(size=10)
     for duration in range(1, 26):
         timings.add("pose", float(duration))
     assert timings.newest("pose", 3) == [23.0, 24.0, 25.0]

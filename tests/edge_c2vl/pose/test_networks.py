@@ -15,10 +15,11 @@ from click.testing import CliRunner
 from cli import edge_c2vl
 from edge_c2vl.bundle.external_data import external_files
 from edge_c2vl.errors import BundleError, EdgeC2VLError, UsageError
-from edge_c2vl.pose import build
-from edge_c2vl.pose.networks import FOLDER, NAMES, open_networks, verify
+from edge_c2vl.pose import PoseEstimator, build
+from edge_c2vl.pose.networks import FOLDER, NAMES, open_fastest, open_networks, verify
 
 ROOT = Path(__file__).resolve().parents[3]
+BOTH = ["CUDAExecutionProvider", "CPUExecutionProvider"]
 
 
 @pytest.fixture
@@ -63,6 +64,58 @@ class TestOpening:
 
     def test_the_licence_is_beside_them(self) -> None:
         assert "Apache License, Version 2.0" in (FOLDER / "NOTICE").read_text()
+
+
+class TestFastest:
+    """Without a GPU here: what CUDA's network takes is scripted."""
+
+    @pytest.fixture
+    def with_cuda(self, monkeypatch: pytest.MonkeyPatch):
+        import onnxruntime
+
+        from edge_c2vl.pose import networks
+
+        opener = networks.open_networks
+
+        def opened(providers, threads, folder):
+            made = opener(("cpu",), threads, folder)
+            if providers[0] == "cuda":
+                made.landmarks.name = "onnxruntime:cuda"
+            return made
+
+        def scripted(cpu_ms: float, cuda_ms: float):
+            monkeypatch.setattr(networks, "latency_ms", lambda net: cuda_ms if "cuda" in net.name else cpu_ms)
+            monkeypatch.setattr(networks, "open_networks", opened)
+            monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: BOTH)
+
+        return scripted
+
+    def test_the_faster_one_is_taken_and_says_so(self, with_cuda) -> None:
+        with_cuda(8.0, 2.0)
+        chosen = open_fastest()
+        assert (chosen.landmarks.name, chosen.note) == ("onnxruntime:cuda", "2.0 ms, onnxruntime:cpu takes 8.0 ms")
+        chosen.close()
+
+    def test_a_gpu_that_is_slower_is_not_taken(self, with_cuda) -> None:
+        with_cuda(8.0, 9.0)
+        with PoseEstimator() as pose:
+            assert pose.name.endswith(" on onnxruntime:cpu (8.0 ms, onnxruntime:cuda takes 9.0 ms)")
+
+    def test_without_one_nothing_is_measured(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from edge_c2vl.pose import networks
+
+        monkeypatch.setattr(networks, "latency_ms", None)
+        assert (open_fastest().landmarks.name, open_fastest().note) == ("onnxruntime:cpu", "")
+
+    @pytest.mark.filterwarnings("ignore:Specified provider")
+    def test_a_provider_that_does_not_open_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """ONNX Runtime claims to have CUDA, and has not."""
+        import onnxruntime
+
+        monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: BOTH)
+        chosen = open_fastest()
+        assert chosen.landmarks.name == "onnxruntime:cpu"
+        assert chosen.note.startswith("not cuda: ")
 
 
 class TestHalfPrecision:

@@ -13,7 +13,7 @@ from edge_c2vl.pose import PoseEstimator
 from edge_c2vl.pose.networks import Network, Networks
 from edge_c2vl.pose.tracker import REMEMBERED_MS, BlazePose
 from edge_c2vl.skeletons.skeleton import MEDIAPIPE33
-from tests.support.pose_clips import SHOULDERS, frames_of
+from tests.support.pose_clips import SHOULDERS, frames_of, rendered
 
 NOSE = MEDIAPIPE33.index("nose")
 FPS = 30
@@ -65,6 +65,23 @@ class TestSeveralPeople:
         found = noses([picture(two, index, over=over)[:, :480] for index, over in enumerate(leaning)])
         expected = noses([picture(two, index)[:, :480] for index in range(len(leaning))])
         assert found[-1] == pytest.approx(expected[-1], abs=5)
+
+
+def test_in_a_picture_by_itself_somebody_small_is_found_too() -> None:
+    drawn = rendered(1, 10)[0].image
+    small = cv2.resize(drawn, (drawn.shape[1] // 5, drawn.shape[0] // 5), interpolation=cv2.INTER_AREA)
+    image = np.full((480, 640, 3), 90, np.uint8)
+    top, left = 300, 420
+    image[top : top + small.shape[0], left : left + small.shape[1]] = small
+    with PoseEstimator() as pose:
+        assert pose.estimate(image, 0.0) is None
+    with PoseEstimator(static=True) as pose:
+        found = pose.estimate(image, 0.0)
+        whole = pose.estimate(drawn, 1.0)
+        assert pose.estimate(np.full((480, 640, 3), 90, np.uint8), 2.0) is None
+    expected = whole[SHOULDERS, :2] * (small.shape[1] / drawn.shape[1]) + [left, -top]
+    width = np.linalg.norm(expected[0] - expected[1])
+    assert np.abs(found[SHOULDERS, :2] - expected).max() < 0.25 * width
 
 
 class TestEvidence:

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,6 @@ from edge_c2vl.replay.serve import ReplayServer
 from edge_c2vl.replay.skeletons import Judge, KeptDecisions
 from edge_c2vl.skeletons.archive import ArchiveWriter
 from edge_c2vl.skeletons.skeleton import MEDIAPIPE33, NTU25, to_ntu25
-from tests.edge_c2vl.outputs.test_sinks import replace
 from tests.support.fleet import ALERT
 from tests.support.page import PIXELS
 from tests.support.pipeline import Camera, Encoder, Pose, build, model

@@ -270,3 +270,37 @@ def test_adjacency_is_a_partition_of_the_graph():
 
 def test_arms_are_elbows_and_wrists():
     assert [NTU25.joints[joint] for joint in ARMS] == ["left_elbow", "left_wrist", "right_elbow", "right_wrist"]
+
+
+class TestFramesNobodyLookedAt:
+    """Seen at 0 and 0.6 s, looked for every 0.1 s of a camera's 30 pictures a second."""
+
+    def body(self, *seen: int) -> tuple[np.ndarray, np.ndarray]:
+        frames = np.zeros((7, 25, 4), np.float32)
+        for index in seen:
+            frames[index] = [index, 0, 0, 1]
+        return frames, np.arange(7) / 10
+
+    def test_a_longer_gap_is_filled(self):
+        frames, stamps = self.body(0, 6)
+        unlooked_s = np.full(7, 2 / 30)
+        assert not resample(frames, stamps, [0.3], 0.5).any()
+        assert resample(frames, stamps, [0.3], 0.5, unlooked_s)[0, 0] == pytest.approx([3, 0, 0, 1], abs=1e-5)
+        # But at most twice as long as the limit.
+        assert not resample(frames, stamps, [0.3], 0.25, np.full(7, 0.2)).any()
+
+    def test_a_joint_stays_for_as_long_as_nobody_looked(self):
+        frames, stamps = self.body(3)
+        times = [0.22, 0.25, 0.3, 0.35, 0.38]
+        held = resample(frames, stamps, times, 0.5, np.full(7, 2 / 30))[:, 0]
+        assert held[:, 3].tolist() == [0, 1, 1, 1, 0]
+        assert held[1:4, 0].tolist() == [3, 3, 3]
+        assert resample(frames, stamps, times, 0.5)[:, 0, 3].tolist() == [0, 0, 1, 0, 0]
+
+    def test_where_every_frame_is_looked_at_nothing_changes(self):
+        generator = np.random.default_rng(0)
+        frames = generator.normal(size=(40, 25, 4)).astype(np.float32)
+        frames[..., 3] = generator.random((40, 25)) > 0.7
+        stamps, times = np.arange(40) / 30, np.linspace(-0.1, 1.5, 64)
+        plain = resample(frames, stamps, times, 0.2)
+        assert np.array_equal(plain, resample(frames, stamps, times, 0.2, np.zeros(40)))

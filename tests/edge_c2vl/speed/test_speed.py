@@ -105,7 +105,7 @@ def test_silent_clients_keep_no_speed_out(tmp_path, caplog):
 
 
 def test_a_machine_out_of_files_is_told_once_and_not_asked_without_pause(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr("edge_c2vl.speed.unix.PAUSE_S", 0.2)
+    monkeypatch.setattr("edge_c2vl.speed.unix.ACCEPT_PAUSE_S", 0.2)
     path, calls = tmp_path / "speed.sock", []
 
     def exhausted(_listener):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,6 @@ from edge_c2vl.monitoring.events import SeenSkeleton
 from edge_c2vl.monitoring.policy import State
 from edge_c2vl.monitoring.standing import Level, Reason
 from edge_c2vl.outputs.page import Page
-from tests.edge_c2vl.outputs.test_sinks import replace
 from tests.support.fleet import ALERT
 from tests.support.page import ABOUT, PIXELS
 from tests.support.programs import free_port

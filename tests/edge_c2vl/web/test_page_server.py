@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import re
 import socket
@@ -11,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -24,9 +24,8 @@ from edge_c2vl.monitoring.events import SeenFrame, SeenSkeleton
 from edge_c2vl.outputs import page as page_module
 from edge_c2vl.outputs.page import Pace, Page
 from edge_c2vl.web import app
-from tests.edge_c2vl.outputs.test_sinks import replace
 from tests.support.fleet import ALERT, Run
-from tests.support.page_server import ABOUT, TOKEN, read
+from tests.support.page_server import ABOUT, TOKEN, get, read, viewer
 from tests.support.programs import free_port
 from tests.support.records import DECISION, landmarks
 from tests.support.waiting import wait_for
@@ -39,23 +38,6 @@ def page():
     opened = Page("127.0.0.1:0", ABOUT)
     yield opened
     opened.close()
-
-
-def get(page, path, host=None, **headers):
-    """(status, headers, body)"""
-    connection = http.client.HTTPConnection("127.0.0.1", page.port, timeout=10)
-    connection.putrequest("GET", path, skip_host=True)
-    for name, value in {"Host": host or f"127.0.0.1:{page.port}", **headers}.items():
-        connection.putheader(name, value)
-    connection.endheaders()
-    answer = connection.getresponse()
-    body = answer.read().decode()
-    connection.close()
-    return answer.status, answer.headers, body
-
-
-def viewer(page, **more):
-    return connect(f"ws://127.0.0.1:{page.port}/live", open_timeout=10, **more)
 
 
 def test_it_serves_its_own_files_and_nothing_else(page):
@@ -153,7 +135,7 @@ def test_an_address_that_is_taken_is_told_with_another(page):
 
 def test_health(page, monkeypatch):
     assert get(page, "/healthz")[0] == 200
-    monkeypatch.setattr(page_module, "STALLED_S", 0.0)
+    monkeypatch.setattr(page_module, "STALL_TIMEOUT_S", 0.0)
     status, _, body = get(page, "/healthz")
     assert (status, body) == (503, '{"status":"stalled"}')
 

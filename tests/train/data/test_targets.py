@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
-from edge_c2vl.errors import ArchiveError
+from edge_c2vl.errors import ArchiveError, UsageError
+from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
+from edge_c2vl.skeletons.windows import whole_clips
 from train.data.augment import Augment
 from train.data.clips import Batch
+from train.data.splits import draw_weights
 from train.data.targets import Targets
 from train.methods.supervised import Supervised, partial_cross_entropy
 from train.model.encoder import Encoder
-from train.settings.training import AugmentSettings, EncoderSettings
+from train.settings.training import AugmentSettings, DataSettings, EncoderSettings
 
 LABELS = ["attentive", "distracted", "phone_left", "phone_right", "smoking"]
 GROUPS = {"distracted": ["phone_left", "phone_right", "smoking"]}
@@ -64,3 +70,26 @@ def test_a_mirrored_clip_has_the_mirrored_label_and_unlabelled_clips_count_nothi
     logits = encoder(Augment(AugmentSettings(mirror=1.0), 2)(clip))[0]
     expected = F.cross_entropy(logits[:2], torch.tensor([2, 0]))  # phone_right, attentive
     assert loss.item() == pytest.approx(expected.item(), rel=1e-4)
+
+
+def test_shares_of_labels_and_of_where_they_come_from(tmp_path: Path) -> None:
+    with ArchiveWriter(
+        tmp_path / "a", labels=["calm", "busy", "smoking"], source="made up", licence="none", source_layout="ntu25"
+    ) as writer:
+        for number, (label, kind) in enumerate([(0, "drawn"), (0, "real"), (0, "real"), (1, "real"), (2, "drawn")]):
+            writer.append(f"{number}", np.ones((4, 25, 4)), 10.0, label=label, kind=kind)
+    archive = Archive.open(tmp_path / "a")
+    windows, rows = whole_clips(archive), np.arange(5)
+    equal = draw_weights(archive, windows, rows, "kind")
+    assert equal.tolist() == pytest.approx([1 / 6, 1 / 12, 1 / 12, 1 / 3, 1 / 3])
+    shares = DataSettings(balance=True, balance_by="kind", shares="calm@drawn=0.4, calm=0.1,busy=0.2").shares_of
+    weights = draw_weights(archive, windows, rows, "kind", shares)
+    assert weights.tolist() == pytest.approx([0.4, 0.05, 0.05, 0.2, 0.3])
+    with pytest.raises(UsageError, match="--shares asleep"):
+        draw_weights(archive, windows, rows, "kind", {"asleep": 0.5})
+
+
+@pytest.mark.parametrize("shares", ["calm", "calm=much", "calm=0", "calm=0.7,busy=0.7", "calm=nan"])
+def test_shares_that_are_none_are_refused(shares: str) -> None:
+    with pytest.raises(UsageError, match="--shares"):
+        DataSettings(balance=True, shares=shares)

@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_c2vl.errors import DatasetError
-from tests.train.datasets import test_pyskl, test_sktdd
+from tests.support.datasets import pyskl, sktdd
 from train.datasets.packed import unpacked
 from train.datasets.prepare import prepare
 from train.datasets.safe_pickle import load
@@ -107,13 +107,13 @@ def test_a_small_pyskl_file_does_not_hang(tmp_path: Path, annotation: dict[str, 
 
 
 def test_a_pyskl_file_that_names_one_array_again_and_again_is_refused(tmp_path: Path) -> None:
-    values = test_pyskl.annotations()
+    values = pyskl.annotations()
     values["annotations"] = [values["annotations"][0] | {"frame_dir": str(number)} for number in range(40_000)]
     values["annotations"][0]["keypoint"] = np.ones((1, 400, 25, 3), np.float32)
     for entry in values["annotations"]:
         entry["keypoint"] = values["annotations"][0]["keypoint"]
     with pytest.raises(DatasetError, match="would unpack to more"):
-        prepare("pyskl", test_pyskl.dump(tmp_path / "x.pkl", values), tmp_path / "a")
+        prepare("pyskl", pyskl.dump(tmp_path / "x.pkl", values), tmp_path / "a")
 
 
 @settings(max_examples=100)
@@ -234,8 +234,8 @@ def test_an_honest_tar_is_unpacked(tmp_path: Path, mode: str) -> None:
 
 
 def test_a_far_frame_number_in_a_small_file_makes_no_huge_array(tmp_path: Path) -> None:
-    test_sktdd.write(tmp_path / "training/trajectories/001-01/00001.csv", [test_sktdd.row(0, 0, (9, 9))])
-    test_sktdd.write(tmp_path / "training/trajectories/001-02/00001.csv", [test_sktdd.row(900_000, 0, (9, 9))])
+    sktdd.write(tmp_path / "training/trajectories/001-01/00001.csv", [sktdd.row(0, 0, (9, 9))])
+    sktdd.write(tmp_path / "training/trajectories/001-02/00001.csv", [sktdd.row(900_000, 0, (9, 9))])
     report = prepare("sktdd", tmp_path, tmp_path / "a")
     assert "is that number right?" in report.skipped[0]
     assert report.clips == 1

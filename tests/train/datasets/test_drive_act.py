@@ -13,36 +13,12 @@ from hypothesis import strategies as st
 from edge_c2vl.errors import DatasetError, UsageError
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.skeleton import NTU25
+from tests.support.datasets.drive_act import RUN, write_labels, write_skeletons
 from tests.support.drive_act_files import HEADER, JOINTS
 from train.datasets import drive_act
 from train.datasets.drive_act_labels import camera_of, read_labels
 from train.datasets.prepare import prepare
 from train.datasets.source import Options
-
-RUN = "vp1/run1b_2018-05-29-14-02-47.ids_1"
-
-
-def write_skeletons(folder: Path, frames: list[int], run: str = RUN) -> np.ndarray:
-    """Returns the joints (n, 26, 4) written."""
-    joints = np.random.default_rng(0).uniform(0.1, 1, (len(frames), 26, 4)).round(4)
-    path = folder / "openpose_3d" / f"{run}.openpose.3d.csv"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    header = ["frame_id", "timestamp"] + [f"{joint}_{axis}" for joint in JOINTS for axis in "xyzp"]
-    rows = [
-        [str(frame), str(1527595367.5 + frame / 30), *(str(number) for number in row.ravel())]
-        for frame, row in zip(frames, joints, strict=True)
-    ]
-    path.write_text("\n".join(",".join(row) for row in [header, *rows]) + "\n")
-    return joints
-
-
-def write_labels(
-    folder: Path, rows: list[str], name: str = "midlevel.chunks_90.split_0.test.csv", header: str = HEADER
-):
-    path = folder / "activities_3s" / "inner_mirror" / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join([header, *rows]) + "\n")
-    return path
 
 
 @pytest.mark.parametrize(("part", "rows", "drivers"), [("train", 6642, 10), ("test", 2222, 3)])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import json
 from pathlib import Path
 
 import numpy as np
@@ -15,16 +14,9 @@ from hypothesis import strategies as st
 from edge_c2vl.errors import DatasetError
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.skeleton import KINECT20, NTU25
+from tests.support.datasets.nw_ucla import write
 from train.datasets.nw_ucla import read
 from train.datasets.prepare import prepare
-
-
-def write(folder: Path, name: str = "a08_s02_e03_v03", **change: object) -> Path:
-    points = np.arange(2 * 20 * 3).reshape(2, 20, 3) + 1.0
-    values = {"file_name": name, "skeletons": points.tolist(), "label": 7}
-    path = folder / f"{name}.json"
-    path.write_text(json.dumps(values | change))
-    return path
 
 
 def test_one_clip(tmp_path: Path) -> None:

@@ -17,17 +17,9 @@ from edge_c2vl.errors import DatasetError
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.utils.atomic import files_below, is_hidden
 from edge_c2vl.utils.texts import decoded, read_json
-from tests.train.datasets import (
-    test_ctr_gcn,
-    test_drive_act,
-    test_ntu,
-    test_nw_ucla,
-    test_pku_mmd,
-    test_pyskl,
-    test_sktdd,
-    test_utd_mhad,
-)
+from tests.support.datasets import ctr_gcn, drive_act, ntu, nw_ucla, pku_mmd, pyskl, sktdd, utd_mhad
 from train.commands.prepare import prepare as command
+from train.datasets.ntu import NAME as NTU_NAME
 from train.datasets.prepare import prepare
 from train.datasets.source import Options, names_in
 
@@ -35,21 +27,19 @@ BOM = b"\xef\xbb\xbf"
 VALUES = {"all zero": 0.0, "all NaN": np.nan}
 
 
-def ctr_gcn(folder: Path, value: float | None) -> Path:
-    x = test_ctr_gcn.clips(3, 0)
+def make_ctr_gcn(folder: Path, value: float | None) -> Path:
+    x = ctr_gcn.clips(3, 0)
     if value is not None:
         x[1] = value
-    return test_ctr_gcn.write(folder / "mine.npz", x_train=x).parent
+    return ctr_gcn.write(folder / "mine.npz", x_train=x).parent
 
 
-def drive_act(folder: Path, value: float | None) -> Path:
+def make_drive_act(folder: Path, value: float | None) -> Path:
     frames = list(range(20))
-    test_drive_act.write_skeletons(folder, frames)
-    test_drive_act.write_labels(
-        folder, [f"1,{test_drive_act.RUN},0,0,9,eating,0", f"1,{test_drive_act.RUN},1,9,20,drinking,0"]
-    )
+    drive_act.write_skeletons(folder, frames)
+    drive_act.write_labels(folder, [f"1,{drive_act.RUN},0,0,9,eating,0", f"1,{drive_act.RUN},1,9,20,drinking,0"])
     if value is not None:
-        path = folder / "openpose_3d" / f"{test_drive_act.RUN}.openpose.3d.csv"
+        path = folder / "openpose_3d" / f"{drive_act.RUN}.openpose.3d.csv"
         lines = path.read_text().splitlines()
         empty = ",".join([str(value)] * (26 * 4))
         for row in range(10, 21):
@@ -60,60 +50,60 @@ def drive_act(folder: Path, value: float | None) -> Path:
 
 def ntu60(folder: Path, value: float | None) -> Path:
     for number in (1, 2):
-        joints = test_ntu.standing(12)
+        joints = ntu.standing(12)
         if value is not None and number == 2:
             joints[:] = value
-        test_ntu.write(folder, {"1": (0, joints)}, 12, f"S001C001P001R001A00{number}")
+        ntu.write(folder, {"1": (0, joints)}, 12, f"S001C001P001R001A00{number}")
     if value == 0:  # where Kinect finds a body, no joint lies in the sensor: it loses it, and says nothing at all
         (folder / "S001C001P001R001A002.skeleton").write_text("3\n0\n0\n0\n")
     return folder
 
 
-def nw_ucla(folder: Path, value: float | None) -> Path:
-    test_nw_ucla.write(folder)
+def make_nw_ucla(folder: Path, value: float | None) -> Path:
+    nw_ucla.write(folder)
     empty = {} if value is None else {"skeletons": np.full((2, 20, 3), value).tolist()}
-    test_nw_ucla.write(folder, "a08_s02_e04_v03", **empty)
+    nw_ucla.write(folder, "a08_s02_e04_v03", **empty)
     return folder
 
 
-def pku_mmd(folder: Path, value: float | None) -> Path:
-    values = test_pku_mmd.frames(9, bodies=1)
+def make_pku_mmd(folder: Path, value: float | None) -> Path:
+    values = pku_mmd.frames(9, bodies=1)
     if value is not None:
         values[4:] = value
-    test_pku_mmd.write(folder, "0002-L", values, "1,1,4,2\n2,5,9,2\n")
+    pku_mmd.write(folder, "0002-L", values, "1,1,4,2\n2,5,9,2\n")
     return folder
 
 
-def pyskl(folder: Path, value: float | None) -> Path:
-    values = test_pyskl.annotations()
+def make_pyskl(folder: Path, value: float | None) -> Path:
+    values = pyskl.annotations()
     if value is not None:
         values["annotations"][1]["keypoint"][:] = value
-    return test_pyskl.dump(folder / "x.pkl", values).parent
+    return pyskl.dump(folder / "x.pkl", values).parent
 
 
-def sktdd(folder: Path, value: float | None) -> Path:
+def make_sktdd(folder: Path, value: float | None) -> Path:
     for number in (1, 2):
         empty = value is not None and number == 2
-        rows = [test_sktdd.row(frame, 0, (value, value) if empty else (10 + frame, 20)) for frame in range(4)]
-        test_sktdd.write(folder / f"training/trajectories/001-0{number}/00001.csv", rows)
+        rows = [sktdd.row(frame, 0, (value, value) if empty else (10 + frame, 20)) for frame in range(4)]
+        sktdd.write(folder / f"training/trajectories/001-0{number}/00001.csv", rows)
     return folder
 
 
-def utd_mhad(folder: Path, value: float | None) -> Path:
-    test_utd_mhad.write(folder, "a1_s1_t1")
-    test_utd_mhad.write(folder, "a1_s2_t1", None if value is None else np.full((20, 3, 7), value))
+def make_utd_mhad(folder: Path, value: float | None) -> Path:
+    utd_mhad.write(folder, "a1_s1_t1")
+    utd_mhad.write(folder, "a1_s2_t1", None if value is None else np.full((20, 3, 7), value))
     return folder
 
 
 LOADERS: dict[str, Callable[[Path, float | None], Path]] = {
-    "ctr-gcn": ctr_gcn,
-    "drive-act": drive_act,
+    "ctr-gcn": make_ctr_gcn,
+    "drive-act": make_drive_act,
     "ntu60": ntu60,
-    "nw-ucla": nw_ucla,
-    "pku-mmd": pku_mmd,
-    "pyskl": pyskl,
-    "sktdd": sktdd,
-    "utd-mhad": utd_mhad,
+    "nw-ucla": make_nw_ucla,
+    "pku-mmd": make_pku_mmd,
+    "pyskl": make_pyskl,
+    "sktdd": make_sktdd,
+    "utd-mhad": make_utd_mhad,
 }
 
 
@@ -170,8 +160,8 @@ def test_a_byte_order_mark_is_no_part_of_a_text(tmp_path: Path, dataset: str) ->
 
 
 def test_one_bad_label_row_costs_that_row_and_is_told(tmp_path: Path) -> None:
-    values = test_pku_mmd.frames(30, bodies=1)
-    test_pku_mmd.write(tmp_path, "0002-L", values, "1,1,10,2\n2,eleven,20,2\n3,21,30,2\n52,1,9,2\n")
+    values = pku_mmd.frames(30, bodies=1)
+    pku_mmd.write(tmp_path, "0002-L", values, "1,1,10,2\n2,eleven,20,2\n3,21,30,2\n52,1,9,2\n")
     report = prepare("pku-mmd", tmp_path, tmp_path / "a")
     # The rows keep their numbers, by which other files name them.
     assert Archive.open(tmp_path / "a").clips["name"].tolist() == ["F002V001C001L001", "F002V001C003L003"]
@@ -181,10 +171,10 @@ def test_one_bad_label_row_costs_that_row_and_is_told(tmp_path: Path) -> None:
 
 
 def test_one_bad_row_of_drive_act_costs_that_row(tmp_path: Path) -> None:
-    test_drive_act.write_skeletons(tmp_path, list(range(20)))
-    run = test_drive_act.RUN
+    drive_act.write_skeletons(tmp_path, list(range(20)))
+    run = drive_act.RUN
     rows = [f"1,{run},0,0,9,eating,0", f"1,{run},1,9,x,drinking,0", f"1,{run},2,9,20,drinking,0"]
-    test_drive_act.write_labels(tmp_path, rows)
+    drive_act.write_labels(tmp_path, rows)
     report = prepare("drive-act", tmp_path, tmp_path / "a")
     assert report.clips == 2
     assert len(report.skipped) == 1
@@ -192,7 +182,7 @@ def test_one_bad_row_of_drive_act_costs_that_row(tmp_path: Path) -> None:
 
 
 def test_one_bad_annotation_of_pyskl_costs_that_one(tmp_path: Path) -> None:
-    values = test_pyskl.annotations()
+    values = pyskl.annotations()
     good = values["annotations"][0]
     values["annotations"] += [
         {key: value for key, value in good.items() if key != "label"} | {"frame_dir": "S001C001P001R001A002"},
@@ -200,7 +190,7 @@ def test_one_bad_annotation_of_pyskl_costs_that_one(tmp_path: Path) -> None:
         good | {"frame_dir": None},
         7,
     ]
-    report = prepare("pyskl", test_pyskl.dump(tmp_path / "x.pkl", values), tmp_path / "a")
+    report = prepare("pyskl", pyskl.dump(tmp_path / "x.pkl", values), tmp_path / "a")
     assert (report.clips, len(report.skipped)) == (3, 4)
     assert len(Archive.open(tmp_path / "a").labels) == 60
 
@@ -221,14 +211,14 @@ FORMS = {
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("cut", [False, True], ids=["recordings", "clips"])
 def test_a_list_of_samples_in_any_form(tmp_path: Path, form: str, cut: bool) -> None:
-    values = test_pku_mmd.frames(30, bodies=1)
+    values = pku_mmd.frames(30, bodies=1)
     source = tmp_path / "source"
     source.mkdir()
     if cut:
         for number in (1, 2, 3):
-            test_pku_mmd.write_clip(source / f"F002V001C00{number}L00{number}.skeleton", values[:9])
+            pku_mmd.write_clip(source / f"F002V001C00{number}L00{number}.skeleton", values[:9])
     else:
-        test_pku_mmd.write(source, "0002-L", values, "1,1,10,2\n2,11,20,2\n3,21,30,2\n")
+        pku_mmd.write(source, "0002-L", values, "1,1,10,2\n2,11,20,2\n3,21,30,2\n")
     (tmp_path / "missing.txt").write_bytes(FORMS[form])
     report = prepare("pku-mmd", source, tmp_path / "a", options=Options(missing=tmp_path / "missing.txt"))
     assert Archive.open(tmp_path / "a").clips["name"].tolist() == ["F002V001C001L001"]
@@ -236,7 +226,7 @@ def test_a_list_of_samples_in_any_form(tmp_path: Path, form: str, cut: bool) -> 
 
 
 def test_names_that_are_not_there_are_told(tmp_path: Path) -> None:
-    pku_mmd(tmp_path, None)
+    make_pku_mmd(tmp_path, None)
     (tmp_path / "missing.md").write_text("F002V001C002L002\nF999V001C002L002\n")
     arguments = ["pku-mmd", tmp_path, tmp_path / "a", "--missing", tmp_path / "missing.md"]
     result = CliRunner().invoke(command, [str(argument) for argument in arguments])
@@ -261,7 +251,7 @@ def test_names_are_found_however_they_stand_in_a_line(
     wanted = {f"S001C001P001R001A{number:03d}" for number in numbers}
     path = tmp_path / "list.txt"
     path.write_bytes("".join(f"{before}{name}{behind}\n" for name in sorted(wanted)).encode(encoding))
-    assert names_in(path, test_ntu.ntu.NAME) == wanted
+    assert names_in(path, NTU_NAME) == wanted
 
 
 # The helpers

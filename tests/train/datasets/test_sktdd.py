@@ -17,23 +17,11 @@ from hypothesis import strategies as st
 from edge_c2vl.errors import ArchiveError, DatasetError, UsageError
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.skeleton import NTU25
+from tests.support.datasets.sktdd import HEADER, row, write
 from train.commands.prepare import prepare as command
 from train.datasets.packed import unpacked
 from train.datasets.prepare import prepare
 from train.datasets.sktdd import read_csv
-
-HEADER = "FrameNumber,PersonID," + ",".join(f"x{j},y{j}" for j in range(25))
-
-
-def row(frame: int, view: int, neck: tuple[float, float] = (0.0, 0.0)) -> str:
-    points = np.zeros((25, 2))
-    points[1] = neck  # BODY-25's joint 1
-    return ",".join(str(value) for value in (frame, view, *points.ravel()))
-
-
-def write(path: Path, rows: list[str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join([HEADER, *rows]) + "\n")
 
 
 @pytest.fixture

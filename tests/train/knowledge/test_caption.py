@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -19,14 +18,6 @@ from tests.support.tiny_models import save_vision_language_model
 from train.knowledge.caption import PROMPT, Endpoint, LocalCaptioner, Videos, data_url, sample_frames
 from train.knowledge.collect import collect
 from train.knowledge.text import KnowledgeError
-
-
-@pytest.fixture
-def server(monkeypatch) -> Iterator[Server]:
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    made = Server()
-    yield made
-    made.close()
 
 
 def endpoint(server: Server, **options) -> Endpoint:

@@ -19,7 +19,6 @@ from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
 from tests.support.bodies import arm, bent, clip, pose
 from tests.support.captions import completion, write_video
 from tests.support.tiny_models import save_clip
-from tests.train.knowledge.test_caption import server  # noqa: F401
 from train.knowledge import text
 from train.knowledge.bank import Bank, BankError
 from train.knowledge.show import find_clip
@@ -230,7 +229,7 @@ def test_sketches_of_somebody_and_of_nobody():
     assert len(sketch(sequence, frames=3, width=10, height=5).splitlines()) == 5
 
 
-def test_caption_videos(server, tmp_path):  # noqa: F811
+def test_caption_videos(server, tmp_path):
     for name in ("secretclass_07", "secretclass_08"):
         write_video(tmp_path / "videos" / f"{name}.avi", 20)
     output = tmp_path / "captions.json"
@@ -250,7 +249,7 @@ def test_caption_videos(server, tmp_path):  # noqa: F811
     assert len(json.loads(output.read_text())["secretclass_07"]) == 5
 
 
-def test_caption_names_what_failed(server, archive, tmp_path):  # noqa: F811
+def test_caption_names_what_failed(server, archive, tmp_path):
     write_video(tmp_path / "videos" / "bow_c01.avi")
     write_video(tmp_path / "videos" / "phone_c02.avi")
     server.answer = lambda *_: completion("Someone bows.")

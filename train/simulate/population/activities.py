@@ -8,56 +8,10 @@ from functools import partial
 
 import numpy as np
 
+from train.simulate.population.driving import attentive, grips, one_hand
 from train.simulate.population.gestures import Gesture, at_head, car, ear, fingers_at_head, front, lap, mouth, wheel
 from train.simulate.population.key import Activity, Actors, Keys, choose, shaken
 from train.simulate.population.people import Floats
-
-
-def _grips(actors: Actors) -> tuple[Gesture, Gesture]:
-    """Where each driver's hands are while driving: mostly both at the wheel, often one of them at rest."""
-    grip = actors.people.grip
-    left, right = wheel(grip[:, 0], actors.between(0, 30)), wheel(grip[:, 1], actors.between(0, 30))
-    return choose(actors.chance(0.2), _resting(actors, "left"), left), choose(
-        actors.chance(0.25), _resting(actors, "right"), right
-    )
-
-
-def _wheel(actors: Actors, side: str) -> Gesture:
-    """One hand that steers alone: anywhere on the rim, in the lap of some."""
-    column = 0 if side == "left" else 1
-    alone = np.where(actors.chance(0.3), actors.between(0, 60), actors.people.grip[:, column])
-    return choose(actors.chance(0.08), _resting(actors, side), wheel(alone, actors.between(0, 30)))
-
-
-def _resting(actors: Actors, side: str) -> Gesture:
-    """In the lap; the left arm on the door's sill, the right hand on the gear lever or the arm rest."""
-    on_lap = lap(actors.between(-0.2, 0.25), actors.between(-0.03, 0.12))
-    if side == "left":
-        on_side = car(actors.spot((0.28, 0.44), (0.22, 0.42), (-0.40, -0.05)), lift=actors.between(15, 50))
-        at_face = at_head(
-            actors.spot((0.06, 0.11), (-0.10, 0.04), (-0.08, 0.0)), (-0.3, 0.85, 0.2), (-0.9, 0, -0.2), 35
-        )
-        return choose(actors.chance(0.45), on_lap, choose(actors.chance(0.25), at_face, on_side))
-    on_side = car(actors.spot((-0.44, -0.26), (-0.04, 0.20), (-0.46, -0.05)), lift=actors.between(0, 20))
-    return choose(actors.chance(0.45), on_lap, on_side)
-
-
-def attentive(actors: Actors) -> Keys:
-    """Eyes on the road, hands where they are while driving, a look into a mirror or at the dashboard, now and then
-    a hand to the face or the lever for less than a second."""
-    left, right = _grips(actors)
-    while True:
-        sway = actors.jitter(0.008)
-        ahead = np.stack([actors.around(0, 4), actors.around(0, 3), actors.around(0, 2)], axis=1)
-        yield actors.key(shaken(left, sway), shaken(right, sway), (0.5, 1.2), (1.5, 5.0), head=ahead)
-        yaw = actors.random.choice(
-            [38.0, -34.0, -18.0, 4.0, 60.0, 0.0], len(actors), p=[0.15, 0.15, 0.2, 0.2, 0.04, 0.26]
-        )
-        nod = np.where(yaw == 4, 16.0, 2.0)
-        glance = np.stack([yaw, nod, np.zeros(len(actors))], axis=1)
-        scratch = fingers_at_head(actors.spot((-0.05, 0.09), (-0.08, 0.12), (-0.11, 0.0)), actors.pointing())
-        touches = actors.chance(0.05)
-        yield actors.key(left, choose(touches, scratch, right), (0.3, 0.6), (0.2, 0.6), head=glance, lean=(0, 0, 0))
 
 
 def _sided(side: str, doing: Gesture, resting: Gesture) -> tuple[Gesture, Gesture]:
@@ -72,7 +26,7 @@ def _turn(side: str, degrees: Floats | float) -> Floats | float:
 def interacting_with_phone(actors: Actors, side: str) -> Keys:
     """Reading and typing: before the chest, on the wheel, in the lap, at the console; the eyes go down and back."""
     other = "right" if side == "left" else "left"
-    resting = _wheel(actors, other)
+    resting = one_hand(actors, other)
     chest = front(actors.spot((-0.08, 0.22), (-0.42, 0.02), (0.16, 0.44)), (-0.3, 0.45, -0.8), (-0.4, 0.6, 0.7))
     rim = shaken(wheel(actors.between(10, 120)), actors.spot((-0.03, 0.03), (0.0, 0.12), (0.0, 0.14)))
     low = shaken(
@@ -98,7 +52,7 @@ def interacting_with_phone(actors: Actors, side: str) -> Keys:
 
 
 def talking_on_phone(actors: Actors, side: str) -> Keys:
-    resting = _wheel(actors, "right" if side == "left" else "left")
+    resting = one_hand(actors, "right" if side == "left" else "left")
     at_ear = ear(actors.spot((-0.01, 0.03), (-0.08, 0.01), (-0.09, 0.0)), actors.elbow_lift())
     loud = front(
         actors.spot((-0.10, 0.12), (0.0, 0.16), (0.12, 0.28)),
@@ -117,7 +71,7 @@ def talking_on_phone(actors: Actors, side: str) -> Keys:
 
 def using_multimedia_display(actors: Actors) -> Keys:
     """Display, radio and air condition in the middle of the dashboard; now and then a display left of the wheel."""
-    resting = _wheel(actors, "left")
+    resting = one_hand(actors, "left")
     room = actors.people.side_room[:, None] * np.array([-0.4, 0, 0], np.float32)
     where = actors.spot((-0.52, -0.20), (0.00, 0.36), (-0.72, -0.46)) + room
     looks = actors.chance(0.7)
@@ -138,7 +92,7 @@ def using_multimedia_display(actors: Actors) -> Keys:
 def eating_or_drinking(actors: Actors) -> Keys:
     """A bottle, a cup or food: held before the chest, brought to the mouth, tipped."""
     with_left = actors.chance(0.2)
-    resting = {side: _wheel(actors, side) for side in ("left", "right")}
+    resting = {side: one_hand(actors, side) for side in ("left", "right")}
     low = front(actors.spot((-0.06, 0.18), (-0.36, -0.02), (0.20, 0.42)), (-0.8, 0.2, -0.4), (-0.2, 0.2, 0.95))
     drinks = actors.chance(0.75)
     lift = actors.elbow_lift()
@@ -168,7 +122,7 @@ def eating_or_drinking(actors: Actors) -> Keys:
 def smoking(actors: Actors) -> Keys:
     """A cigarette at the mouth for a moment, then the hand at the window, the wheel or before the face."""
     with_left = actors.chance(0.6)
-    resting = {side: _wheel(actors, side) for side in ("left", "right")}
+    resting = {side: one_hand(actors, side) for side in ("left", "right")}
     at_lips = at_head(
         actors.spot((0.0, 0.05), (-0.09, -0.03), (-0.16, -0.11)),
         (-0.5, 0.7, 0.4),
@@ -200,7 +154,7 @@ def smoking(actors: Actors) -> Keys:
 
 def reaching_behind(actors: Actors) -> Keys:
     """To the rear bench, between the seats: the trunk turned far to the passenger's side, now and then to the left."""
-    resting = _wheel(actors, "left")
+    resting = one_hand(actors, "left")
     twist = -actors.between(18, 65)
     bent = actors.between(-8, 14)
     looks = actors.chance(0.75)
@@ -223,7 +177,7 @@ def fetching_an_object(actors: Actors) -> Keys:
     kind = actors.random.random(len(actors))[:, None]
     where = np.where(kind < 0.5, beside, np.where(kind < 0.75, floor, glove))
     pocket = actors.spot((0.36, 0.46), (-0.25, 0.05), (-0.50, -0.15))
-    resting = {side: _wheel(actors, side) for side in ("left", "right")}
+    resting = {side: one_hand(actors, side) for side in ("left", "right")}
     far = np.clip((0.35 - where[:, 1]) / 0.6, 0, 1)
     while True:
         right = car(where + actors.jitter(0.04), (-0.3, -0.6, -0.6), (0, -1, 0), 15)
@@ -246,7 +200,7 @@ def fetching_an_object(actors: Actors) -> Keys:
 def grooming(actors: Actors) -> Keys:
     """Hair and make-up: one hand or both at the head, the face towards the mirror."""
     both, with_left = actors.chance(0.2), actors.chance(0.3)
-    resting = {side: _wheel(actors, side) for side in ("left", "right")}
+    resting = {side: one_hand(actors, side) for side in ("left", "right")}
     hair = actors.chance(0.5)[:, None]
     yaw = -actors.between(-8, 28)
     nod = actors.between(-8, 10)
@@ -270,7 +224,7 @@ def grooming(actors: Actors) -> Keys:
 
 def talking_to_passenger(actors: Actors) -> Keys:
     """Turned to the seat beside, hands at the wheel or speaking along."""
-    left, right = _grips(actors)
+    left, right = grips(actors)
     gestures = actors.chance(0.15)
     yaw = -actors.between(28, 80)
     while True:
@@ -311,7 +265,7 @@ def reading_or_writing(actors: Actors) -> Keys:
 
 def adjusting(actors: Actors) -> Keys:
     """Belt, sun visor, mirror, sunglasses, jacket, wiping the screen."""
-    resting = {side: _wheel(actors, side) for side in ("left", "right")}
+    resting = {side: one_hand(actors, side) for side in ("left", "right")}
     kind = actors.random.integers(0, 5, len(actors))
     visor = actors.spot((-0.15, 0.20), (0.66, 0.82), (-0.42, -0.22))
     mirror = actors.spot((-0.45, -0.28), (0.60, 0.74), (-0.62, -0.48))
@@ -344,7 +298,7 @@ def adjusting(actors: Actors) -> Keys:
 def out_of_position(actors: Actors) -> Keys:
     """Asleep with the head on the chest or on a shoulder, slumped sideways, bent over the wheel."""
     kind = actors.random.integers(0, 3, len(actors))
-    left, right = _grips(actors)
+    left, right = grips(actors)
     drops = actors.chance(0.5)
     left, right = (
         choose(drops, lap(actors.between(-0.2, 0.1), actors.between(0, 0.15)), left),

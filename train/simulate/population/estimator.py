@@ -1,4 +1,4 @@
-"""What a pose estimator makes of true joints: errors that last, joints that are hidden, missing or guessed."""
+"""Simulates a pose estimator on true joints: lasting errors, and hidden, missing or guessed joints."""
 
 from __future__ import annotations
 

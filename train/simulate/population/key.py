@@ -1,4 +1,4 @@
-"""What activities are made of: key postures of many drivers, each with times of its own."""
+"""The key postures that activities consist of, for many drivers at once, each with its own times."""
 
 from __future__ import annotations
 

@@ -9,10 +9,8 @@ import pytest
 
 from edge_c2vl.errors import OutputError, UsageError
 from edge_c2vl.monitoring.events import Decision, Episode, SeenFrame
-from edge_c2vl.outputs import deferred
 from edge_c2vl.outputs.base import Sink
 from edge_c2vl.outputs.deferred import Deferred
-from edge_c2vl.runtime import queues as module
 from edge_c2vl.runtime.queues import OutputQueue
 from tests.support.records import DECISION
 from tests.support.waiting import wait_for
@@ -36,15 +34,13 @@ def change():
     return Episode(DECISION).ended(14.0, None, 0.0, 1.0)
 
 
-@pytest.fixture(autouse=True)
-def small(monkeypatch):
-    monkeypatch.setattr(module, "MAX_RECORDS", 5)
-    monkeypatch.setattr(module, "CLOSE_TIMEOUT_S", 0.2)
+def small_queue(sink, lossless, failed=pytest.fail, reopen_backoff_s=(0.01, 0.02)):
+    return OutputQueue(sink, lossless, failed, 5, 0.2, reopen_backoff_s)
 
 
 def test_live_a_blocked_sink_never_delays_and_loses_old_decisions_only():
     gate = Gate()
-    queue = OutputQueue(gate, lossless=False, failed=pytest.fail)
+    queue = small_queue(gate, lossless=False)
     queue.start()
     queue.give(DECISION)
     gate.entered.wait()
@@ -62,7 +58,7 @@ def test_live_a_blocked_sink_never_delays_and_loses_old_decisions_only():
 
 def test_live_a_sink_that_hangs_is_given_up_at_the_end(caplog):
     gate = Gate()
-    queue = OutputQueue(gate, lossless=False, failed=pytest.fail)
+    queue = small_queue(gate, lossless=False)
     queue.start()
     queue.give(DECISION)
     gate.entered.wait()
@@ -75,7 +71,7 @@ def test_live_a_sink_that_hangs_is_given_up_at_the_end(caplog):
 def test_from_a_file_every_record_arrives_in_order():
     gate = Gate()
     gate.unlocked.set()
-    queue = OutputQueue(gate, lossless=True, failed=pytest.fail)
+    queue = small_queue(gate, lossless=True)
     queue.start()
     records = [DECISION, change(), *[DECISION] * 50, change()]
     for record in records:
@@ -87,7 +83,7 @@ def test_from_a_file_every_record_arrives_in_order():
 
 def test_the_newest_frame_replaces_one_that_was_not_taken():
     gate = Gate()
-    queue = OutputQueue(gate, lossless=False, failed=pytest.fail)
+    queue = small_queue(gate, lossless=False)
     queue.start()
     frames = [SeenFrame(None, None, float(index), None) for index in range(10)]
     queue.give_frame(frames[0])
@@ -113,7 +109,7 @@ class Flaky(Sink):
 
 def test_live_a_sink_that_fails_is_told_of_once_and_tried_again(caplog):
     flaky = Flaky()
-    queue = OutputQueue(flaky, lossless=False, failed=pytest.fail)
+    queue = small_queue(flaky, lossless=False)
     queue.start()
     with caplog.at_level(logging.WARNING):
         for _ in range(4):
@@ -126,7 +122,7 @@ def test_live_a_sink_that_fails_is_told_of_once_and_tried_again(caplog):
 
 def test_from_a_file_a_sink_that_fails_ends_the_run():
     errors = []
-    queue = OutputQueue(Flaky(), lossless=True, failed=errors.append)
+    queue = small_queue(Flaky(), lossless=True, failed=errors.append)
     queue.start()
     for _ in range(50):
         queue.give(DECISION)
@@ -159,16 +155,11 @@ class Door:
         return self.sink
 
 
-@pytest.fixture
-def impatient(monkeypatch):
-    monkeypatch.setattr(module, "REOPEN_S", (0.01, 0.02))
-
-
-def test_live_an_output_that_cannot_open_is_told_once_and_tried_until_it_opens(impatient, caplog):
+def test_live_an_output_that_cannot_open_is_told_once_and_tried_until_it_opens(caplog):
     door = Door()
     output = Deferred("events", door)
     output.open_first(may_wait=True)
-    queue = OutputQueue(output, lossless=False, failed=pytest.fail)
+    queue = small_queue(output, lossless=False)
     queue.start()
     changes = [change(), change()]
     queue.give(changes[0])
@@ -188,12 +179,11 @@ def test_live_an_output_that_cannot_open_is_told_once_and_tried_until_it_opens(i
     assert caplog.text.count("--events works again") == 1
 
 
-def test_live_an_output_that_opens_at_the_very_end_still_gets_what_waited(monkeypatch):
-    monkeypatch.setattr(module, "REOPEN_S", (100.0, 100.0))
+def test_live_an_output_that_opens_at_the_very_end_still_gets_what_waited():
     door = Door()
     output = Deferred("events", door)
     output.open_first(may_wait=True)
-    queue = OutputQueue(output, lossless=False, failed=pytest.fail)
+    queue = small_queue(output, lossless=False, reopen_backoff_s=(100.0, 100.0))
     queue.start()
     kept = change()
     queue.give(kept)
@@ -203,19 +193,18 @@ def test_live_an_output_that_opens_at_the_very_end_still_gets_what_waited(monkey
     assert door.sink.got == [kept]
 
 
-def test_live_an_output_that_never_opens_ends_with_the_run_and_its_records_are_counted(impatient):
+def test_live_an_output_that_never_opens_ends_with_the_run_and_its_records_are_counted():
     door = Door()
     output = Deferred("events", door)
     output.open_first(may_wait=True)
-    queue = OutputQueue(output, lossless=False, failed=pytest.fail)
+    queue = small_queue(output, lossless=False)
     queue.start()
     queue.give(change())
     queue.close()
     assert queue.dropped == 1
 
 
-def test_an_output_that_hangs_while_it_opens_does_not_keep_a_run_from_starting(monkeypatch, caplog):
-    monkeypatch.setattr(deferred, "OPEN_TIMEOUT_S", 0.1)
+def test_an_output_that_hangs_while_it_opens_does_not_keep_a_run_from_starting(caplog):
     released, sink = threading.Event(), Late()
 
     def build():
@@ -223,9 +212,9 @@ def test_an_output_that_hangs_while_it_opens_does_not_keep_a_run_from_starting(m
         return sink
 
     output = Deferred("events", build)
-    output.open_first(may_wait=True)
+    output.open_first(may_wait=True, timeout_s=0.1)
     assert "did not open in" in caplog.text
-    queue = OutputQueue(output, lossless=False, failed=pytest.fail)
+    queue = small_queue(output, lossless=False)
     queue.start()
     queue.give(DECISION)
     released.set()
@@ -245,8 +234,7 @@ def test_wrong_usage_ends_at_once_and_on_a_recording_everything_does(may_wait):
             Deferred("events", Door()).open_first(may_wait)
 
 
-def test_wrong_usage_that_is_found_late_ends_the_run(monkeypatch):
-    monkeypatch.setattr(deferred, "OPEN_TIMEOUT_S", 0.1)
+def test_wrong_usage_that_is_found_late_ends_the_run():
     released, errors = threading.Event(), []
 
     def misused():
@@ -254,9 +242,9 @@ def test_wrong_usage_that_is_found_late_ends_the_run(monkeypatch):
         raise UsageError("no such address")
 
     output = Deferred("mqtt", misused)
-    output.open_first(may_wait=True)
+    output.open_first(may_wait=True, timeout_s=0.1)
     released.set()
-    queue = OutputQueue(output, lossless=False, failed=errors.append)
+    queue = small_queue(output, lossless=False, failed=errors.append)
     queue.start()
     wait_for(lambda: errors)
     assert isinstance(errors[0], UsageError)

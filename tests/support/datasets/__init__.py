@@ -1,0 +1,1 @@
+"""Small files in the forms of published data sets."""

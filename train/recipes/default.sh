@@ -1,0 +1,38 @@
+#!/bin/sh
+# The default bundle: what the driver does, from simulated drivers and sktDD. Folds by sktDD's drivers for the figures,
+# then all drivers.
+#
+#     sh train/recipes/default.sh original_sktDD WORK BUNDLE [CLIPS]
+#
+# Run it again after an interruption: what is finished in WORK is not made again. Within a fold nothing is chosen on its
+# drivers: all have the settings of default.yaml, and the last moving average of the weights is the model. Simulated
+# clips are in every fold: they show nobody.
+set -eu
+here=$(dirname "$0")
+data=$1 work=$2 bundle=$3 clips=${4:-100000}
+mkdir -p "$work"
+
+[ -e "$work/sktdd.archive" ] || edge-c2vl prepare sktdd "$data" "$work/sktdd.archive"
+[ -e "$work/sktdd-views.archive" ] || edge-c2vl prepare sktdd "$data" "$work/sktdd-views.archive" --views
+[ -e "$work/simulated.archive" ] || edge-c2vl simulate-clips "$work/simulated.archive" --clips "$clips"
+[ -e "$work/both.archive" ] || edge-c2vl merge "$work/both.archive" "$work/sktdd-views.archive" \
+    "$work/simulated.archive" --group 'distracted=!attentive'
+
+# train RUN OPTION...: begins the run, or goes on with it where it was begun.
+train() {
+    run=$1
+    shift
+    if [ -e "$run" ]; then set -- "$@" --resume; fi
+    edge-c2vl train finetune "$work/both.archive" "$run" --config "$here/default.yaml" "$@"
+}
+
+for fold in 0 1 2 3 4 5; do
+    train "$work/fold$fold" --split "subject:$fold/6"
+done
+edge-c2vl eval sktdd --archive "$work/sktdd.archive" --checkpoint "$work/fold{fold}" --protocol classifier \
+    --report "$work/figures"
+
+train "$work/final"
+edge-c2vl export "$work/final" "$bundle" --archive "$work/both.archive" --name drivers --distraction '!attentive' \
+    --figures "$work/figures/report.json" --licence "$here/sktDD.txt" --overwrite
+edge-c2vl quantize "$bundle" --calibration "$work/both.archive" --report "$work/int8"
