@@ -142,8 +142,8 @@ class _Collector:
         rejected = CounterMetricFamily(
             "edge_c2vl_rejected_bodies", "Pictures with a body that can be no driver's.", labels=["why"]
         )
-        for reason, count in dict(run.summary.rejected).items():
-            rejected.add_metric([reason], count)
+        for speaks_against, count in dict(run.summary.rejected).items():
+            rejected.add_metric([speaks_against], count)
         yield rejected
         skipped = run.summary.skipped_frames
         yield CounterMetricFamily("edge_c2vl_skipped_frames", "Frames left out by the pose's rate.", value=skipped)
