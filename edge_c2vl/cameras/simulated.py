@@ -7,7 +7,8 @@
 
 Options: camera (one of Drive&Act's eight), look (rgb, ir, depth, relief), driver (a number), seed, each (seconds of an
 activity), seconds (end after so many), fps, size (WxH), exposure (of the infrared lamp; 0.1 is as dark as Drive&Act's
-own pictures), detail (megapixels that it is drawn from: more than the usual 0.128 shows eyes better and takes longer), live (yes: at its own pace, as a camera; no: as fast as it is read, as a file), truth (a file to which a
+own pictures), detail (megapixels that it is drawn from: more than the usual 0.128 shows eyes better and takes
+longer), live (yes: at its own pace, as a camera; no: as fast as it is read, as a file), truth (a file to which a
 JSON line goes for each picture: what the driver did, and where every joint was).
 """
 
