@@ -94,11 +94,11 @@ def attentive_odds(judged: JudgedWindows) -> float | None:
     return float(np.median(known)) if known else None
 
 
-def own_baseline(judged: JudgedWindows) -> JudgedWindows:
+def own_baseline(judged: JudgedWindows, usual: float | None = None) -> JudgedWindows:
     """Each driver's offset taken off, as the vehicle's self-calibration learns it, on the first half of the driver's
-    attentive windows. That half is judged no longer."""
+    attentive windows. That half is judged no longer. usual: see SelfCalibration."""
     odds, keep = judged.distraction.copy(), judged.judged.copy()
-    calm, usual = judged.chosen(ATTENTIVE), attentive_odds(judged)
+    calm = judged.chosen(ATTENTIVE)
     for driver in np.unique(judged.subject):
         own = np.flatnonzero(calm & (judged.subject == driver))
         first = own[: len(own) // 2]
@@ -178,6 +178,7 @@ def evaluate(
     both = {
         "as it is": figures(found, model.labels),
         "with each driver's own baseline": figures(own_baseline(found), model.labels),
+        "the same, the usual level known": figures(own_baseline(found, attentive_odds(found)), model.labels),
     }
     values = {
         "data": archive.meta["source"],
