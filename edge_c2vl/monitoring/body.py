@@ -25,6 +25,10 @@ _HEAD = [_JOINT[name] for name in ("nose", "left_eye", "right_eye", "left_ear", 
 _TRUNK = 0.288 / 0.259
 
 
+# What may speak against a body; the last one says body_watch.py.
+WHYS = ("no person", "not in the picture", "size", "lying", "head", "other size")
+
+
 @dataclass(frozen=True)
 class BodyLimits:
     """What a seated driver keeps to, in degrees, shares, and shoulder breadths. Measured: docs/evidence.md.

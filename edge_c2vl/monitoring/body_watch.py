@@ -30,10 +30,12 @@ SIZE_MEMORY_S = 120.0
 
 @dataclass(frozen=True)
 class Look:
-    """What a picture came to. skeleton: (33, 4) as it was found, so that archives made of the same recording hold the
-    same; None where there is no body that may be the driver's. driver: whether it is confirmed. forget_s: what the
-    window holds from that time on, or up to it (`before`), was of something else. why: what speaks against a body that
-    was found."""
+    """What a picture came to.
+
+    skeleton: (33, 4) as it was found, so that archives made of the same recording hold the same; None where there is no
+    body that may be the driver's. driver: whether the driver is known. forget_from_s, forget_before_s: what the window
+    holds from or before that time was of something else. why: what speaks against a body that was found.
+    """
 
     skeleton: Array | None
     driver: bool

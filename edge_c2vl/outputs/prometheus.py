@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from edge_c2vl.device.temperature import temperature_c
+from edge_c2vl.monitoring.body import WHYS
 from edge_c2vl.monitoring.events import Alert, Decision, Missing
 from edge_c2vl.monitoring.policy import State
 from edge_c2vl.monitoring.standing import Level, Reason
@@ -142,8 +143,8 @@ class _Collector:
         rejected = CounterMetricFamily(
             "edge_c2vl_rejected_bodies", "Pictures with a body that can be no driver's.", labels=["why"]
         )
-        for speaks_against, count in dict(run.summary.rejected).items():
-            rejected.add_metric([speaks_against], count)
+        for speaks_against in WHYS:
+            rejected.add_metric([speaks_against], run.summary.rejected.get(speaks_against, 0))
         yield rejected
         skipped = run.summary.skipped_frames
         yield CounterMetricFamily("edge_c2vl_skipped_frames", "Frames left out by the pose's rate.", value=skipped)

@@ -152,7 +152,7 @@ class FrameStage:
         """What of the landmarks is evidence of the driver. Skeletons of another layout come from archives, and are
         taken as they are."""
         if self._layout != MEDIAPIPE33.name or frame.image is None:
-            look = Look(landmarks, landmarks is not None)
+            look = Look(landmarks, True)
         else:
             size = (frame.image.shape[1], frame.image.shape[0])
             look = self._bodies.look(landmarks, getattr(self._pose, "evidence", None), size, frame.timestamp_s)
