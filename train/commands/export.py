@@ -53,6 +53,13 @@ import click
     help="Add to this label's logit: the log of how much more often it is on the road than in training. Repeatable.",
 )
 @click.option(
+    "--unseen-offset",
+    "unseen_offsets",
+    multiple=True,
+    metavar="LABEL=NUMBER",
+    help="Add this, times the share of the clip in which the wrists are not seen, to the label's logit. Repeatable.",
+)
+@click.option(
     "--batch",
     type=click.IntRange(0),
     default=0,
@@ -78,6 +85,7 @@ def export(
     figures: Path | None,
     licences: tuple[Path, ...],
     offsets: tuple[str, ...],
+    unseen_offsets: tuple[str, ...],
     batch: int,
     attentive_odds: float | None,
     overwrite: bool,
@@ -139,6 +147,7 @@ def export(
         batch=batch,
         attentive_odds=attentive_odds,
         offsets=parse_offsets(offsets, labels),
+        unseen_offsets=parse_offsets(unseen_offsets, labels, "--unseen-offset"),
         overwrite=overwrite,
     )
     size = sum(entry["size"] for entry in made.manifest.files.values())
