@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from edge_c2vl.settings.flags import Number
+
 
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
@@ -68,7 +70,7 @@ import click
 )
 @click.option(
     "--attentive-odds",
-    type=click.FloatRange(-20, 20),
+    type=Number(-20, 20),
     help="Log-odds of distraction that attentive driving usually has (eval activities tells it), from which the "
     "vehicle's self-calibration counts.",
 )

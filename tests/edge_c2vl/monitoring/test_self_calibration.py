@@ -10,7 +10,7 @@ import pytest
 from edge_c2vl.monitoring.driver_baseline import MAX_SHIFT
 from edge_c2vl.monitoring.self_calibration import CALM, GONE_S, SelfCalibration
 from edge_c2vl.utils.scores import log_odds
-from tests.edge_c2vl.monitoring.test_normal import DISTRACTION, window
+from tests.support.windows import DISTRACTION, window
 
 
 def probabilities(odds):
