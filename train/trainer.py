@@ -154,8 +154,7 @@ class Trainer:
         every = self.settings.evaluate_every
         if epoch + 1 == self.settings.epochs or (every and (epoch + 1) % every == 0):
             values |= evaluate(self.task, self.result)
-            if self.watch is not None and self.fabric.is_global_zero:
-                values |= self.watch(self.result, (epoch + 1) / self.settings.epochs)
+            values |= self.watch(self.result, (epoch + 1) / self.settings.epochs) if self.watch else {}
         values = {"epoch": epoch + 1, "step": self.step, "learning_rate": self._learning_rate()} | values
         self._log(values, board)
         if self.watch is not None and "rankme" in values:

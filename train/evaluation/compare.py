@@ -33,7 +33,7 @@ DRAWN = ("loss", "rankme", "alignment", "uniformity", "knn")
 
 
 @dataclass(frozen=True)
-class Run:
+class RunFolder:
     """name: its folder. settings: by name. epochs: a row an epoch. verdict: see train/evaluation/watch.py."""
 
     name: str
@@ -42,7 +42,7 @@ class Run:
     verdict: dict[str, Any]
 
     @classmethod
-    def open(cls, folder: Path) -> Run:
+    def open(cls, folder: Path) -> RunFolder:
         """Raises UsageError where the folder holds no run, or none with a finished epoch."""
         if not (folder / SETTINGS).is_file():
             raise UsageError(f"{folder} is no training run: it has no {SETTINGS}")
@@ -60,23 +60,23 @@ class Run:
         return self.epochs[-1] | {name: value for name, value in self.verdict.items() if name in FIGURES}
 
 
-def open_runs(folders: Sequence[Path]) -> list[Run]:
+def open_runs(folders: Sequence[Path]) -> list[RunFolder]:
     """The runs; a folder with seed0, seed1, ... stands for as many."""
     found: list[Path] = []
     for folder in folders:
         seeds = sorted(folder.glob(f"seed*/{SETTINGS}"), key=lambda path: (len(path.parent.name), path.parent.name))
         found += [folder] if (folder / SETTINGS).is_file() or not seeds else [path.parent for path in seeds]
-    return [Run.open(folder) for folder in found]
+    return [RunFolder.open(folder) for folder in found]
 
 
-def differences(runs: Sequence[Run]) -> dict[str, list[Any]]:
+def differences(runs: Sequence[RunFolder]) -> dict[str, list[Any]]:
     """Setting -> its value in each run, of those that are not the same in all."""
     names = dict.fromkeys(name for run in runs for name in run.settings)
     values = {name: [run.settings.get(name) for run in runs] for name in names}
     return {name: told for name, told in values.items() if len({json.dumps(value) for value in told}) > 1}
 
 
-def compared(runs: Sequence[Run]) -> Table:
+def compared(runs: Sequence[RunFolder]) -> Table:
     """A row a run: settings that differ, then figures that any of them has."""
     different, figures = differences(runs), [run.figures() for run in runs]
     there = [name for name in FIGURES if any(name in values for values in figures)]
@@ -89,7 +89,7 @@ def compared(runs: Sequence[Run]) -> Table:
     return Table("Runs", header, rows, words=1 + len(different))
 
 
-def drawn(runs: Sequence[Run]) -> dict[str, list[dict[str, float]]]:
+def drawn(runs: Sequence[RunFolder]) -> dict[str, list[dict[str, float]]]:
     """run -> a row an epoch, of what a picture shows."""
     kept = ("epoch", *DRAWN)
     return {run.name: [{name: row[name] for name in kept if name in row} for row in run.epochs] for run in runs}

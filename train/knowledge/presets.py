@@ -17,7 +17,7 @@ from train.knowledge.make import BankSettings
 from train.knowledge.vary import PLAIN
 
 # Clips, with their variations, and windows that a bank is filled up to: more data needs fewer of both.
-CLIPS, WINDOWS = 12_000, 50_000
+CLIPS, WINDOWS = 12_000, 60_000
 MOST_VARIATIONS, MOST_CROPS = len(PLAIN) + 4, 8
 
 

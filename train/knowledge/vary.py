@@ -68,8 +68,11 @@ def vary(
     train = np.flatnonzero(clips[split] == "train") if split else np.arange(len(archive))
     if not len(train):
         raise UsageError(f"--split {split}: no recording of {archive.path} is in train")
+    from pandas.api.types import is_numeric_dtype
+
     names = clips["name"].astype(str).to_numpy()
     further = [name for name in clips.columns if name not in (*COLUMNS, BODY, ARMS_OF)]
+    numbers = {name for name in further if is_numeric_dtype(clips[name])}
     learnt = np.isin(np.arange(len(archive)), train)
     with ArchiveWriter(
         path,
@@ -100,7 +103,9 @@ def vary(
         made = 0
         for row in track(train.tolist(), "varying"):
             for variation in _variations(archive, row, train, plain, arms, seed):
-                columns = dict.fromkeys(further, "") | {LEARN: "train", BODY: names[row]}
+                # Numbers are facts of the clip; of what is written, a variation is in no split.
+                columns = {name: clips[name].iloc[row] if name in numbers else "" for name in further}
+                columns |= {LEARN: "train", BODY: names[row]}
                 columns[ARMS_OF] = names[variation.arms_of] if variation.arms_of >= 0 else ""
                 append(row, variation, -1, columns)
                 made += 1
