@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -15,20 +17,73 @@ from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.clip import ClipSpec
 from edge_c2vl.skeletons.splits import Rows, Split
-from edge_c2vl.skeletons.windows import windows_of
+from edge_c2vl.skeletons.windows import natural_window_s, windows_of
+from edge_c2vl.utils.atomic import write_file
 from train.data.augment import Augment
 from train.data.clips import ClipStore, Loader
-from train.data.splits import joints_of
+from train.data.splits import hidden_share, joints_of
 from train.fabric import make_fabric
 from train.knowledge.bank import Bank
 from train.knowledge.gather import gather_knowledge
 from train.knowledge.language import SAMPLE
+from train.knowledge.vary import learnable
 from train.methods.base import Task
 from train.model.checkpoint import LANGUAGE, About, save_model
-from train.model.encoder import make_encoder
+from train.model.encoder import Encoder, make_encoder
+from train.settings.presets import Material
 from train.settings.pretraining import METHODS, ObjectiveSettings, PretrainSettings
 from train.settings.training import AugmentSettings, EncoderSettings, LoopSettings
 from train.trainer import MODEL, Trainer
+
+VERDICT = "verdict.json"
+
+
+class Watcher(Protocol):
+    """Figures of an encoder while it is trained; and of it and an untrained one. held_out: what they are judged on."""
+
+    held_out: str
+
+    def __call__(self, encoder: Encoder, progress: float) -> dict[str, float]: ...
+
+    def verdict(self, untrained: Encoder, trained: Encoder) -> dict[str, float]: ...
+
+
+# From the clips, their archive, the rows with somebody in them, what varies clips, and a seed.
+MakeWatcher = Callable[[ClipStore, Archive, Rows, Augment, int], Watcher]
+
+
+def split_rows(archive: Archive, settings: PretrainSettings) -> Rows:
+    """The recordings that are learnt from."""
+    return Split.of(archive, settings.split).rows("train")
+
+
+def with_variations(archive: Archive, banks: Sequence[Bank], rows: Rows) -> tuple[Archive, Rows]:
+    """What is learnt from: the bank's own archive and the rows there that are these recordings and variations of
+    them; the archive and its rows as they are where no bank has variations, or there are other banks beside it."""
+    varied = banks[0].varied if len(banks) == 1 else None
+    if varied is None:
+        return archive, rows
+    names = archive.clips["name"].to_numpy().astype(str)[rows]
+    found = learnable(varied, names)
+    # A clip that the bank lacks is named by Bank.windows.
+    there = set(varied.clips["name"].astype(str))
+    return (varied, found) if all(name in there for name in names) else (archive, rows)
+
+
+def material(archive: Archive, banks: Sequence[Bank], settings: PretrainSettings) -> Material:
+    """What `settings.split` leaves to learn from, for the presets."""
+    rows = split_rows(archive, settings)
+    window_s = float(banks[0].meta.get("seconds", 0)) if banks else natural_window_s(archive)
+    learnt, chosen = with_variations(archive, banks, rows)
+    clips = len(chosen)
+    if banks and window_s:
+        names, count = np.unique(banks[0].names, return_counts=True)
+        wanted = np.isin(names, learnt.clips["name"].to_numpy().astype(str)[chosen])
+        clips = int(count[wanted].sum())
+    elif window_s:
+        clips = len(windows_of(archive, rows, window_s, settings.hop_s))
+    kinematic = bool(banks) and all(bank.meta.get("quarters") for bank in banks)
+    return Material(archive.meta["dimensions"], clips, window_s, hidden_share(archive, settings.joints), kinematic)
 
 
 def pretrain(
@@ -42,17 +97,20 @@ def pretrain(
     loop: LoopSettings,
     *,
     rows: Rows | None = None,
+    watch: MakeWatcher | None = None,
     resume: bool = False,
     cache: Path | None = None,
 ) -> dict[str, float]:
-    """Trains into the run folder; returns the figures of the last epoch (none for a random encoder).
+    """Trains into the run folder; returns the figures of the last epoch and the verdict (none for a random encoder).
 
-    Labels are never read. rows: the recordings to learn from, instead of the train part of pretraining.split; windows
-    in which nobody is seen are left out. banks: one of each kind (language, vision), whose windows are the clips; other
-    methods take whole recordings, or windows of `seconds`. Raises UsageError and BankError where archive and banks do
-    not fit.
+    Labels are never learnt from. rows: the recordings to learn from, instead of the train part of pretraining.split;
+    windows in which nobody is seen are left out; variations that a bank holds of these recordings are learnt from too.
+    banks: one of each kind (language, vision), whose windows are the clips; other methods take whole recordings, or
+    windows of `seconds`. watch: makes what looks at the encoder while it is trained, and at the end beside an untrained
+    one; its verdict is kept in the run's verdict.json and returned too. Raises UsageError and BankError where archive
+    and banks do not fit.
     """
-    rows = Split.of(archive, pretraining.split).rows("train") if rows is None else rows
+    archive, rows = with_variations(archive, banks, split_rows(archive, pretraining) if rows is None else rows)
     fabric = make_fabric(loop)
     torch.manual_seed(loop.seed)
     seconds = max([pretraining.seconds, *(float(bank.meta.get("seconds", 0)) for bank in banks)])
@@ -72,6 +130,7 @@ def pretrain(
         seconds=seconds or ClipSpec().seconds,
         dimensions=archive.meta["dimensions"],
         facing=pretraining.facing,
+        upright=pretraining.upright,
         joints=joints_of(archive, pretraining.joints),
     )
     network = make_encoder(encoder)
@@ -102,7 +161,9 @@ def pretrain(
     task: Task = make_task(network, vary, knowledge, pretraining, objective)
     recorded: dict[str, Any] = {"augment": asdict(augment), "pretraining": asdict(pretraining)}
     recorded |= {"objective": asdict(objective), "banks": [str(bank.path) for bank in banks]}
-    run = Trainer(network, task, loader, loop, folder, about, fabric, recorded)
+    watcher = watch(store, archive, seen, vary, loop.seed) if watch and fabric.is_global_zero else None
+    untrained = copy.deepcopy(network)
+    run = Trainer(network, task, loader, loop, folder, about, fabric, recorded, watcher)
     trained = run.run(resume)
     if language is not None and not pretraining.hidden and fabric.is_global_zero:
         chosen = np.random.default_rng(loop.seed).permutation(len(store))[:SAMPLE]
@@ -110,4 +171,8 @@ def pretrain(
             clips = trained(torch.from_numpy(store.read(chosen)).to(fabric.device))[1].float().cpu().numpy()
         words = knowledge["language"][chosen, 0].cpu().numpy()
         replace(language, clips=clips, words=words).save(folder / LANGUAGE)
-    return run.metrics[-1]
+    if watcher is None:
+        return run.metrics[-1]
+    verdict = watcher.verdict(untrained, trained)
+    write_file(folder / VERDICT, json.dumps(verdict | {"held_out": watcher.held_out}, indent=1) + "\n")
+    return run.metrics[-1] | verdict

@@ -17,9 +17,10 @@ from __future__ import annotations
 import json
 import math
 import signal
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -52,6 +53,8 @@ from train.settings.training import LoopSettings
 
 CHECKPOINT = "checkpoint.safetensors"
 MODEL = "model.safetensors"
+# Figures that are printed while a run goes on.
+WATCHED = ("rankme", "alignment", "uniformity", "knn")
 
 
 class Interrupted(KeyboardInterrupt):
@@ -82,10 +85,12 @@ class Trainer:
         about: About | None = None,
         fabric: Any = None,
         recorded: dict[str, Any] | None = None,
+        watch: Callable[[Encoder, float], dict[str, float]] | None = None,
     ) -> None:
-        """folder: the run folder; None writes nothing. recorded: further settings to keep in settings.json."""
+        """folder: the run folder; None writes nothing. recorded: further settings to keep in settings.json. watch:
+        further figures of the encoder in eval mode, whenever it is evaluated."""
         self.settings, self.loader, self.folder, self.about = settings, loader, folder, about
-        self.recorded = recorded or {}
+        self.recorded, self.watch = recorded or {}, watch
         self.fabric = fabric or make_fabric(settings)
         torch.manual_seed(settings.seed + 1000 * self.fabric.global_rank)
         self.encoder, self.task = encoder, task
@@ -149,7 +154,12 @@ class Trainer:
         every = self.settings.evaluate_every
         if epoch + 1 == self.settings.epochs or (every and (epoch + 1) % every == 0):
             values |= evaluate(self.task, self.result)
-        self._log({"epoch": epoch + 1, "step": self.step, "learning_rate": self._learning_rate()} | values, board)
+            values |= self.watch(self.result, (epoch + 1) / self.settings.epochs) if self.watch else {}
+        values = {"epoch": epoch + 1, "step": self.step, "learning_rate": self._learning_rate()} | values
+        self._log(values, board)
+        if self.watch is not None and "rankme" in values:
+            shown = [f"{name} {values[name]:.3g}" for name in ("loss", *WATCHED) if name in values]
+            print(f"epoch {epoch + 1}/{self.settings.epochs}: {', '.join(shown)}", file=sys.stderr, flush=True)
 
     def _take(self, batch: Batch) -> dict[str, Tensor]:
         """One batch: loss, gradients, and on every `accumulate`-th batch an optimiser step."""

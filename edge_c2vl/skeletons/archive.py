@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import mmap
 import shutil
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 from edge_c2vl.errors import ArchiveError
 from edge_c2vl.names import utf8_name
 from edge_c2vl.skeletons.archive_files import COLUMNS, FORMAT_VERSION, check_clips, damaged, load, read_clips, read_meta
+from edge_c2vl.skeletons.axes import camera_axes
 from edge_c2vl.skeletons.skeleton import NTU25, Array, clean
 from edge_c2vl.utils.atomic import exists_already, put_in_place, temporary_beside
 
@@ -45,6 +47,7 @@ class Archive:
         self._starts = clips["start"].to_numpy(np.int64)
         self._lengths = clips["length"].to_numpy(np.int64)
         self._fps = clips["fps"].to_numpy(np.float64)
+        self._cameras = clips["camera"].to_numpy().astype(str)
         self._timestamps = load(path / "timestamps.npy", (len(frames),), np.float64, optional=True)
         self._frame_labels = load(path / "frame_labels.npy", (len(frames),), np.int16, optional=True)
         self._finite = np.zeros(len(clips), bool)  # which clips' frames were looked through already
@@ -100,6 +103,24 @@ class Archive:
                 raise damaged(self.path, f"clip {self.clips['name'].iloc[index]} has numbers that are not finite")
             self._finite[index] = True
         return frames
+
+    @cached_property
+    def axes(self) -> dict[str, Array]:
+        """camera -> (3, 3), to apply from the right to x, y, z so that y is along gravity and x to the right: see
+        `camera_axes`. Empty for pictures, which have no depth to be turned in, and where that was done already."""
+        if self.meta["dimensions"] == 2 or self.meta.get("upright"):
+            return {}
+        return {
+            str(camera): camera_axes(self.sequence(int(row)) for row in np.flatnonzero(self._cameras == camera))
+            for camera in np.unique(self._cameras)
+        }
+
+    def upright(self, index: int) -> Array:
+        """Clip `index` (T, 25, 4) in its camera's axes put right; a copy where that changes anything."""
+        sequence, axes = self.sequence(index), self.axes.get(str(self._cameras[index]))
+        if axes is None:
+            return sequence
+        return np.concatenate([sequence[..., :3] @ axes, sequence[..., 3:]], axis=-1)
 
     def timestamps(self, index: int) -> NDArray[np.float64]:
         """The times of the clip's frames in seconds, (T,); from 0 where they are evenly spaced."""

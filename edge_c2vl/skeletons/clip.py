@@ -22,16 +22,18 @@ class ClipSpec:
     """How skeletons become a clip; kept in a bundle's manifest, so that training and vehicle cannot differ.
 
     frames, seconds: the clip's length T and the time it spans. dimensions: 2 where the encoder was trained on pictures
-    (z = 0). facing: see `skeleton.normalise`. joints: the ntu25 joints that the training data had; others are masked,
-    because an encoder that never saw a hand cannot tell what one means. min_confidence: below it a joint is missing.
-    max_gap_s: longer gaps are left open. min_arms: the share of the clip in which an elbow or wrist must have been
-    seen, or the answer is "cannot see".
+    (z = 0). facing: see `skeleton.normalise`. upright: an archive's bodies stand along gravity first (Archive.upright);
+    a single skeleton does not tell where that points, so a vehicle takes them as they come. joints: the ntu25 joints
+    that the training data had; others are masked, because an encoder that never saw a hand cannot tell what one means.
+    min_confidence: below it a joint is missing. max_gap_s: longer gaps are left open. min_arms: the share of the clip
+    in which an elbow or wrist must have been seen, or the answer is "cannot see".
     """
 
     frames: int = 64
     seconds: float = 3.0
     dimensions: int = 2
     facing: bool = False
+    upright: bool = False
     joints: tuple[str, ...] = NTU25.joints
     min_confidence: float = 0.5
     max_gap_s: float = 0.5
@@ -55,6 +57,8 @@ class ClipSpec:
             value = getattr(self, name)
             if not _is_number(value, least, most):
                 raise ValueError(f"clip.{name} is a number of {least} to {most}, not {value!r}")
+        if not isinstance(self.upright, bool):
+            raise ValueError(f"clip.upright is true or false, not {self.upright!r}")
         if not self.joints or not set(self.joints) <= set(NTU25.joints) or len(set(self.joints)) < len(self.joints):
             raise ValueError("clip.joints names each joint once, all of ntu25")
 

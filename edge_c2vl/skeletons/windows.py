@@ -15,6 +15,10 @@ from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.clip import Clip, ClipSpec, make_clip
 
+# The vehicle's window; and the longest recording that is taken for one action.
+WINDOW_S = 3.0
+ACTION_S = 12.0
+
 
 @dataclass(frozen=True)
 class Windows:
@@ -71,6 +75,14 @@ def sliding(
     return Windows.make(windows)
 
 
+def natural_window_s(archive: Archive) -> float:
+    """The length of the windows that an archive's recordings are cut into where nobody says one: 0, which is whole
+    recordings, where these are of one action each; 3 s where most last more than 12 s, or frames have labels."""
+    lengths_s = archive.clips["length"].to_numpy() / archive.clips["fps"].to_numpy()
+    long = float(np.median(lengths_s)) > (ACTION_S if archive.frame_labels(0) is None else WINDOW_S)
+    return WINDOW_S if long else 0.0
+
+
 def windows_of(
     archive: Archive,
     rows: NDArray[np.int64] | None = None,
@@ -98,4 +110,5 @@ def clip_of(archive: Archive, row: int, start_s: float, end_s: float, spec: Clip
     window = slice(first, max(last, first + 1))
     if not np.isclose(end_s - start_s, spec.seconds, rtol=0, atol=1e-6):
         spec = replace(spec, seconds=end_s - start_s)
-    return make_clip(archive.sequence(row)[window], stamps[window], end_s, spec)
+    sequence = archive.upright(row) if spec.upright else archive.sequence(row)
+    return make_clip(sequence[window], stamps[window], end_s, spec)

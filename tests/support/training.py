@@ -29,20 +29,20 @@ def body(random: np.random.Generator, frames: int, raised: bool) -> np.ndarray:
     return sequence
 
 
-def write_movements(path: Path) -> Path:
+def write_movements(path: Path, clips: int = CLIPS) -> Path:
     """An archive of three movements by six people before two cameras; the last third of the clips is test."""
     random = np.random.default_rng(0)
     with ArchiveWriter(
         path, labels=["up", "out", "fore"], source="made up", licence="none", source_layout="ntu25", dimensions=3
     ) as writer:
         body = random.normal(size=(25, 3))
-        for number in range(CLIPS):
+        for number in range(clips):
             frames = np.ones((20, 25, 4), np.float32)
             frames[..., :3] = body + random.normal(0, 0.05, (1, 25, 3)) + random.normal(0, 0.02, (20, 25, 3))
             frames[:, 5:8, number % 3] += np.linspace(0, 3, 20)[:, None]
             writer.append(
                 f"clip{number}", frames, fps=10, label=number % 3, subject=f"s{number % 6}",
-                camera=f"v{number // 3 % 2}", fold="train" if number < 24 else "test",
+                camera=f"v{number // 3 % 2}", fold="train" if number < clips * 2 // 3 else "test",
             )  # fmt: skip
     return path
 

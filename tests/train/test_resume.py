@@ -70,10 +70,10 @@ def test_another_setting_is_refused_before_clips_are_made(
     run(pretrain, archive, folder, "--method", "skeleton-clr", "--epochs", 2, *QUICK)
     for given, said in (
         (("--frames", 32), "--frames was 16"),
-        (("--facing",), "--facing was False"),
-        (("--shear", 0.5), "--shear was 0.0"),
+        (("--no-facing",), "--facing was True"),
+        (("--shear", 0.5), "--shear was 0.1"),
         (("--width", 8), "--width was 4"),
-        (("--learning-rate", 0.5), "--learning-rate was 0.001"),
+        (("--learning-rate", 0.5), "--learning-rate was 0.002"),
     ):
         with pytest.raises(UsageError, match=said):
             run(pretrain, archive, folder, "--resume", *given)

@@ -10,6 +10,7 @@ import click
 
 from edge_c2vl.commands.options import json_option
 from edge_c2vl.settings.flags import Number
+from train.commands.presets import preset_option
 
 _PATH = click.Path(path_type=Path)
 
@@ -20,8 +21,8 @@ def knowledge() -> None:
 
     \b
     edge-c2vl knowledge show ARCHIVE CLIP                the kinematic captions of a clip
-    edge-c2vl knowledge vary ARCHIVE VARIED              variations of the clips, to learn more from
-    edge-c2vl knowledge encode ARCHIVE BANK --crops 8    captions of all clips and their crops -> a bank
+    edge-c2vl knowledge encode ARCHIVE BANK              captions of all clips, their crops and variations -> a bank
+    edge-c2vl knowledge vary ARCHIVE VARIED              an archive with variations of the clips
     edge-c2vl knowledge show ARCHIVE --bank BANK         how much the bank tells apart
     """
 
@@ -100,45 +101,69 @@ def caption(
               "videos (CLIP).")  # fmt: skip
 @click.option("--encoder", default="minilm", show_default=True, metavar="minilm|clip:MODEL",
               help="MODEL: a folder or hub name of a CLIP.")  # fmt: skip
-@click.option("--crops", type=click.IntRange(0), default=0, show_default=True,
-              help="Temporal crops of each clip, beside the whole, each with captions of its own.")  # fmt: skip
-@click.option("--seconds", type=Number(0), default=0.0, help="Windows of this length instead (long drives).")
-@click.option("--hop-s", type=Number(0, min_open=True), default=1.0, show_default=True,
-              help="Seconds between such windows.")  # fmt: skip
+@preset_option
+@click.option(
+    "--crops",
+    type=click.IntRange(0),
+    help="Temporal crops of each clip, beside the whole, each with captions of its own.",
+)
+@click.option("--seconds", type=Number(0), help="Windows of this length instead (long drives); 0: whole recordings.")
+@click.option("--hop-s", type=Number(0, min_open=True), help="Seconds between such windows.")
+@click.option(
+    "--variations",
+    type=click.IntRange(0),
+    help="Variations of each clip that are described and learnt from "
+    "too: mirrored, backwards, both, and (3-D) with the arms of others.",
+)
 @click.option("--parts", is_flag=True, help="Also a caption of each part of the body: six more a window.")
-@click.option("--quarters", is_flag=True, help="Also all that holds in each quarter, and over the window: five more.")
-@click.option("--facts", type=click.IntRange(1), default=20, show_default=True, help="Most facts of a caption.")
-@click.option("--pool", type=click.Choice(["caption", "clauses", "whitened"]), default="caption", show_default=True,
-              help="Encode captions whole, or each distinct clause once and take their mean (far quicker); whitened: "
-              "of clauses made unlike each other before, which tells clips apart best.")  # fmt: skip
+@click.option(
+    "--quarters/--no-quarters",
+    default=None,
+    help="Also all that holds in each quarter, and over the window: five more.",
+)
+@click.option("--facts", type=click.IntRange(1), help="Most facts of a caption.")
+@click.option("--pool", type=click.Choice(["caption", "clauses", "whitened"]), help="Encode captions whole, or each "
+              "distinct clause once and take their mean (far quicker); whitened: of clauses made unlike each other "
+              "before, which tells clips apart best.")  # fmt: skip
 @click.option("--frames", type=click.IntRange(1), default=16, show_default=True, help="Pictures of a video.")
 @click.option("--skip-missing", is_flag=True, help="Leave out samples without captions or video.")
 @click.option("--batch-size", type=click.IntRange(1), default=64, show_default=True, help="Texts at once.")
 @click.option("--overwrite", is_flag=True, help="Replace a bank that exists.")
 @json_option
 def encode(
-    archive: Path, bank: Path, encoder: str, batch_size: int, overwrite: bool, as_json: bool, **recipe: Any
+    archive: Path,
+    bank: Path,
+    encoder: str,
+    preset: str | None,
+    batch_size: int,
+    overwrite: bool,
+    as_json: bool,
+    **recipe: Any,
 ) -> None:
     """Make BANK: the embeddings of what is known of each clip of ARCHIVE.
 
+    What is not said follows from --preset and the archive: how long its recordings are, how many, and whether in 3-D.
+
     \b
-    edge-c2vl knowledge encode nw-ucla bank --crops 8 --pool clauses --facts 60
+    edge-c2vl knowledge encode nw-ucla bank
     edge-c2vl knowledge encode pku bank --source pkuv2_language.json --encoder clip:models/clip-vit-base-patch32
-    edge-c2vl knowledge encode drives bank --seconds 3 --hop-s 1
+    edge-c2vl knowledge encode drives bank --seconds 3 --hop-s 0.5
     """
     from edge_c2vl.skeletons.archive import Archive
     from edge_c2vl.utils.cache import default_cache
-    from train.knowledge.make import BankSettings, make_bank
+    from train.knowledge.make import make_bank
+    from train.knowledge.presets import bank_settings
     from train.knowledge.text import open_encoder
 
-    plan = BankSettings(**recipe)
     opened = Archive.open(archive)
+    plan = bank_settings(opened, preset or "standard", **recipe)
     facts = make_bank(opened, bank, plan, open_encoder(encoder), batch_size, default_cache() / "text", overwrite)
     if as_json:
         click.echo(json.dumps(facts, indent=2))
     else:
         rows, count, size = facts["rows"], facts["per_row"], facts["dimension"]
-        click.echo(f"{bank}: {rows} windows of {len(opened)} clips, {count} embedding(s) each, {size} dimensions")
+        made = f" and {facts['clips'] - len(opened)} variations of them" if plan.variations else ""
+        click.echo(f"{bank}: {rows} windows of {len(opened)} clips{made}, {count} embedding(s) each, {size} dimensions")
 
 
 @knowledge.command()
@@ -151,16 +176,17 @@ def encode(
 @click.option("--overwrite", is_flag=True, help="Replace an archive that exists.")
 @json_option
 def vary(archive: Path, varied: Path, split: str, arms: int, seed: int, overwrite: bool, as_json: bool) -> None:
-    """Write VARIED: the clips of ARCHIVE and variations of them, to learn more from.
+    """Write VARIED: the clips of ARCHIVE and variations of them, to look at or to encode by other rules.
+
+    `encode` makes variations of its own, and keeps them in the bank.
 
     Each clip mirrored, played backwards, both, and with the arms of others. The rules caption them as they do any
     movement. Column "pretrain" of VARIED says what may be learnt from; the other columns are those of ARCHIVE.
 
     \b
     edge-c2vl knowledge vary nw-ucla nw-ucla-varied --split xview
-    edge-c2vl knowledge encode nw-ucla-varied bank --crops 8 --pool whitened --facts 60 --quarters
-    edge-c2vl train pretrain nw-ucla-varied runs/c2vl --bank bank --split pretrain --facing --join
-    edge-c2vl train probe nw-ucla-varied runs/c2vl --split xview
+    edge-c2vl knowledge encode nw-ucla-varied bank --variations 0
+    edge-c2vl train pretrain nw-ucla-varied runs/c2vl --bank bank --split pretrain
     """
     from edge_c2vl.skeletons.archive import Archive
     from train.knowledge.vary import vary as write

@@ -10,11 +10,14 @@ import click
 
 from edge_c2vl.settings.config_file import read_settings
 from edge_c2vl.settings.flags import settings_options
+from train.commands.presets import preset_option
 from train.commands.seeds import resume_option, run_seeds, seeds_option
-from train.settings.pretraining import ObjectiveSettings, PretrainSettings
+from train.settings.presets import defaults
+from train.settings.pretraining import METHODS, ObjectiveSettings, PretrainSettings
 from train.settings.resume import check_unchanged, recorded
 from train.settings.training import AugmentSettings, EncoderSettings, LoopSettings
 
+VERDICT = "verdict.json"
 SETTINGS = (EncoderSettings, AugmentSettings, PretrainSettings, ObjectiveSettings, LoopSettings)
 _PATH = click.Path(path_type=Path)
 
@@ -25,6 +28,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--bank", "banks", multiple=True, type=_PATH, help="A knowledge bank; one of each kind at most.")
 @seeds_option
 @resume_option
+@preset_option
 @click.option("--json", "as_json", is_flag=True, help="Print the last epoch's figures as JSON.")
 @settings_options(*SETTINGS)
 def pretrain(
@@ -33,6 +37,7 @@ def pretrain(
     banks: tuple[Path, ...],
     seeds: int | None,
     resume: bool,
+    preset: str | None,
     as_json: bool,
     config: Path | None,
     **flags: Any,
@@ -43,31 +48,75 @@ def pretrain(
     clip towards what its knowledge bank says of it, at first towards that alone, later also towards what is like it
     (--softening; 0 is plain cross-modal InfoNCE).
 
+    What is not said follows from --preset and the archive. While it runs it prints RankMe, alignment and uniformity of
+    the embedding, and the share of held-out clips whose nearest neighbour has their label; at the end the same
+    beside the encoder as it was before.
+
     \b
     Example:
       edge-c2vl prepare nw-ucla all_sqe nw-ucla.archive
-      edge-c2vl knowledge encode nw-ucla.archive nw-ucla.bank --crops 8
-      edge-c2vl train pretrain nw-ucla.archive runs/c2vl --bank nw-ucla.bank --split xview --epochs 100
+      edge-c2vl knowledge encode nw-ucla.archive nw-ucla.bank
+      edge-c2vl train pretrain nw-ucla.archive runs/c2vl --bank nw-ucla.bank --split xview
       edge-c2vl train probe nw-ucla.archive runs/c2vl --split xview
     """
     before = recorded(run) if resume else {}
-    encoder, augment, pretraining, objective, loop = read_settings(flags, config, *SETTINGS, **before)
-    check_unchanged(run, before, encoder, augment, pretraining, objective, loop)
+    settings = read_settings(flags, config, *SETTINGS, **before)
+    check_unchanged(run, before, *settings)
     banks = banks or tuple(map(Path, before.get("banks", ())))
 
     from edge_c2vl.skeletons.archive import Archive
+    from train.evaluation.watch import Watch
     from train.knowledge.bank import Bank
+    from train.pretrain import material
     from train.pretrain import pretrain as train
 
     opened, known = Archive.open(archive), [Bank.open(bank) for bank in banks]
+    preset = preset or (None if config else "standard")
+    if preset and not resume:
+        chosen = settings[SETTINGS.index(PretrainSettings)]
+        values = defaults(preset, chosen.method, material(opened, known, chosen))
+        settings = read_settings(flags, config, *SETTINGS, **values)
+    encoder, augment, pretraining, objective, loop = settings
+    if METHODS[pretraining.method].views and augment == AugmentSettings():
+        click.echo(
+            f"warning: --method {pretraining.method} compares two variations of a clip, and nothing varies them here: "
+            "each clip is compared with itself. Give --crop 0.4, --view 30 or another variation",
+            err=True,
+        )
 
     def one(folder: Path, seeded: LoopSettings, again: bool) -> dict[str, float]:
-        return train(opened, folder, known, encoder, augment, pretraining, objective, seeded, resume=again)
+        return train(
+            opened, folder, known, encoder, augment, pretraining, objective, seeded, watch=Watch.of, resume=again
+        )
 
     figures = run_seeds(run, seeds, loop, resume, one)
     if as_json:
         click.echo(json.dumps(figures))
         return
     for name_of_run, values in figures.items():
-        shown = ", ".join(f"{name} {values[name]:.4g}" for name in values if name != "clips_per_second")
-        click.echo(f"{name_of_run}: {shown or 'as initialised'}")
+        _say(Path(name_of_run), values)
+
+
+def _say(folder: Path, values: dict[str, float]) -> None:
+    """The last epoch's figures, and the verdict."""
+    if not values:
+        click.echo(f"{folder}: as initialised")
+        return
+    apart = ("clips_per_second", "knn", "rankme", "probe")
+    shown = [f"{name} {value:.4g}" for name, value in values.items() if not name.startswith(apart)]
+    click.echo(f"{folder}: {', '.join(shown)}")
+    click.echo(f"effective rank of the embedding {values['rankme']:.1f} (random encoder {values['rankme_random']:.1f})")
+    if "probe" not in values:
+        click.echo("no verdict: there are no labels of two classes to judge it by")
+        return
+    told = json.loads((folder / VERDICT).read_text("utf-8"))["held_out"]
+    names = {"probe": "linear probe", "knn": "nearest neighbour"}
+    for name, text in names.items():
+        untrained = values[f"{name}_random"]
+        click.echo(f"{text} on {told}, held out: {values[name]:.1%} (the same encoder untrained: {untrained:.1%})")
+    if below := [text for name, text in names.items() if values[name] < values[f"{name}_random"]]:
+        click.echo(
+            f"warning: by {' and '.join(below)} this encoder is below an untrained one: do not use it. See "
+            f"edge-c2vl train compare {folder}",
+            err=True,
+        )

@@ -38,12 +38,14 @@ def probe(
       edge-c2vl train probe nw-ucla.archive runs/c2vl --split xview --shots 5 --draws 10
       edge-c2vl train probe sktdd.archive runs/sktdd --split split0 --protocol one-class --seconds 3
     """
-    (settings,) = read_settings(flags, config, ProbeSettings)
-
     from edge_c2vl.skeletons.archive import Archive
+    from edge_c2vl.skeletons.windows import natural_window_s
     from train.evaluation.probe import probe as judge
 
-    result = judge(Archive.open(archive), models, settings, device)
+    read_settings(flags, config, ProbeSettings)  # a wrong one is told before anything slow
+    opened = Archive.open(archive)
+    (settings,) = read_settings(flags, config, ProbeSettings, seconds=natural_window_s(opened))
+    result = judge(opened, models, settings, device)
     if as_json:
         click.echo(json.dumps(result))
         return

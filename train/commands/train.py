@@ -11,6 +11,7 @@ COMMANDS = {
     "pretrain": "train.commands.pretrain:pretrain",
     "probe": "train.commands.probe:probe",
     "finetune": "train.commands.finetune:finetune",
+    "compare": "train.commands.compare:compare",
 }
 
 

@@ -33,6 +33,14 @@ def joints_of(archive: Archive, joints: str = "all", sample: int = 200, least: f
     )
 
 
+def hidden_share(archive: Archive, joints: str = "all", sample: int = 200) -> float:
+    """In which share of their frames the joints that the archive has are missing, in recordings spread over it."""
+    own = [NTU25.index(name) for name in joints_of(archive, joints)]
+    rows = np.unique(np.linspace(0, len(archive) - 1, sample).astype(int))
+    seen = np.concatenate([(archive.sequence(row)[:, own, 3] > 0).mean(axis=1) for row in rows]) if own else np.ones(1)
+    return float(1 - seen[seen > 0].mean()) if (seen > 0).any() else 0.0
+
+
 def draw_weights(
     archive: Archive, windows: Windows, rows: Ints, by: str = "", shares: Mapping[str, float] | None = None
 ) -> Floats:

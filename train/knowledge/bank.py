@@ -6,6 +6,7 @@ A folder of
     bank.safetensors     embeddings float32 (N, K, D), unit length; spans float64 (N, 2), seconds in the clip's time
     captions.jsonl       a line a row: {"name", "captions": [K of them]}; for vision how the frames were taken
     clauses.json         language: the distinct clauses of the captions, and in how many rows' k-th caption each stands
+    varied/              a skeleton archive: the clips and the variations of them that it knows too (see vary.py)
 
 A row is one window of a clip: the whole of it, or a crop, whose captions then tell of that crop alone. The name is the
 clip's in its archive; K captions (or frames) say the same thing in other ways, and training draws one of them.
@@ -36,6 +37,7 @@ from train.knowledge.spectrum import Preparation
 
 FORMAT_VERSION = 1
 KINDS = ("language", "vision")
+VARIED = "varied"
 _META = ("kind", "encoder", "source")
 _CHECKED_AT_ONCE = 65_536
 
@@ -98,6 +100,11 @@ class Bank:
         return len(self.names)
 
     @property
+    def varied(self) -> Archive | None:
+        """The archive of the clips and their variations, where the bank was made of such."""
+        return Archive.open(self.path / VARIED) if (self.path / VARIED / "meta.json").is_file() else None
+
+    @property
     def dimension(self) -> int:
         return int(self.embeddings.shape[2])
 
@@ -154,10 +161,11 @@ def write_bank(
     encoder: str,
     source: str,
     vocabulary: Vocabulary | None = None,
+    varied: Path | None = None,
     overwrite: bool = False,
     **facts: Any,
 ) -> None:
-    """Writes a bank that appears at `path` only when it is whole.
+    """Writes a bank that appears at `path` only when it is whole. varied: an archive that is moved into it.
 
     names: (N,); spans: (N, 2), seconds; embeddings: (N, K, D), scaled to unit length here; captions: N lists.
     Raises BankError where something does not fit together, and where `path` exists (with overwrite: is no bank).
@@ -192,6 +200,8 @@ def write_bank(
                 }
         with utf8_name(folder / "bank.safetensors") as name:
             save_file(tensors, name)
+        if varied is not None:
+            shutil.move(varied, folder / VARIED)
         meta = {"format_version": FORMAT_VERSION, "kind": kind, "encoder": encoder, "source": source, **facts}
         (folder / "bank.json").write_text(json.dumps(meta, indent=1, ensure_ascii=False) + "\n", "utf-8")
         put_in_place(folder, path)

@@ -67,9 +67,9 @@ def _preparation(embeddings: Floats, settings: PretrainSettings, bank: Bank, joi
     # Each of the joined K is centred by itself, whatever `prepare` says: what they have in common says nothing.
     centre = embeddings.mean(axis=(0, 1)) if joined else np.zeros(embeddings.shape[2], np.float32)
     try:
-        fitted = Preparation.fit(embeddings - centre, settings.prepare, settings.knowledge_size)
+        fitted = Preparation.fit(embeddings - centre, settings.prepare, settings.knowledge_size, at_most=True)
     except UsageError as error:
-        raise BankError(f"bank {bank.path}: {error} (--knowledge-size)") from None
+        raise BankError(f"bank {bank.path}: {error}") from None
     return replace(fitted, mean=fitted.mean + centre)
 
 

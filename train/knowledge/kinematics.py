@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,7 +19,6 @@ from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.resample import resample
 from edge_c2vl.skeletons.skeleton import Array, clean, normalise
 from edge_c2vl.skeletons.windows import Windows
-from train.knowledge.axes import camera_axes
 from train.knowledge.posecodes import FRAMES, Posecodes, posecodes
 from train.knowledge.sentences import FACTS, caption, facts, part_captions, quarter_captions
 
@@ -103,16 +101,10 @@ class Describer:
         self.archive = archive
         self.dimensions = int(archive.meta["dimensions"])
 
-    @cached_property
+    @property
     def axes(self) -> dict[str, Array]:
-        """camera -> (3, 3); empty for pictures, which have no depth to be turned in."""
-        if self.dimensions == 2:
-            return {}
-        cameras = self.archive.clips["camera"].astype(str).to_numpy()
-        return {
-            camera: camera_axes(self.archive.sequence(int(row)) for row in np.flatnonzero(cameras == camera))
-            for camera in np.unique(cameras)
-        }
+        """camera -> (3, 3); see Archive.axes."""
+        return self.archive.axes
 
     def codes(self, windows: Windows) -> Iterator[Posecodes]:
         """The windows' posecodes, block by block, in their order."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,26 +13,29 @@ from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.skeleton import Array
 from edge_c2vl.skeletons.windows import Windows, sliding, whole_clips
-from edge_c2vl.utils.atomic import exists_already
+from edge_c2vl.utils.atomic import exists_already, temporary_beside
 from edge_c2vl.utils.progress import track
-from train.knowledge.bank import BankError, read_captions, write_bank
+from train.knowledge.bank import VARIED, BankError, read_captions, write_bank
 from train.knowledge.encode import encode_captions
 from train.knowledge.kinematics import Describer, crop_spans
 from train.knowledge.sentences import FACTS, columns
 from train.knowledge.text import TextEncoder
+from train.knowledge.vary import PLAIN, vary
 
 
 @dataclass(frozen=True)
 class BankSettings:
     """source: `kinematic`, a file of captions, or `video:FOLDER` (pictures, encoded by a CLIP). crops: random temporal
     crops of each clip beside the whole of it, each with its own captions. seconds: windows of that length every hop_s
-    instead (long recordings). parts: also a caption of each part of the body. quarters: also all that holds in each
+    instead (long recordings); a recording that is shorter is one window. variations: of each clip, see vary.py; the
+    bank keeps their skeletons. parts: also a caption of each part of the body. quarters: also all that holds in each
     quarter of the window, and of its course. facts: most clauses of a caption."""
 
     source: str = "kinematic"
     crops: int = 0
     seconds: float = 0.0
     hop_s: float = 1.0
+    variations: int = 0
     parts: bool = False
     quarters: bool = False
     facts: int = FACTS
@@ -40,9 +44,12 @@ class BankSettings:
     skip_missing: bool = False
 
     def __post_init__(self) -> None:
-        if self.source != "kinematic" and (self.crops or self.seconds or self.parts or self.quarters):
+        if self.source != "kinematic" and (
+            self.crops or self.seconds or self.variations or self.parts or self.quarters
+        ):
             raise UsageError(
-                "--crops, --seconds, --parts and --quarters need captions of each window: --source kinematic"
+                "--crops, --seconds, --variations, --parts and --quarters need captions of each window: "
+                "--source kinematic"
             )
         if self.crops and self.seconds:
             raise UsageError("--crops cuts recordings of one action, --seconds long drives: say one of them")
@@ -50,12 +57,12 @@ class BankSettings:
 
 def choose_windows(archive: Archive, recipe: BankSettings) -> Windows:
     """The windows that become the bank's rows, clip by clip: the whole clip first, then its crops."""
+    whole = whole_clips(archive)
     if recipe.seconds:
         windows = sliding(archive, None, recipe.seconds, recipe.hop_s)
-        if not len(windows):
-            raise UsageError(f"no recording of {archive.path} lasts {recipe.seconds:g} s")
-        return windows
-    whole = whole_clips(archive)
+        short = whole[~np.isin(whole.clip, windows.clip)]
+        joined = [np.concatenate(pair) for pair in zip(vars(windows).values(), vars(short).values(), strict=True)]
+        return Windows(*joined)[np.argsort(joined[0], kind="stable")]
     if not recipe.crops:
         return whole
     names = archive.clips["name"].astype(str).to_numpy()
@@ -79,6 +86,26 @@ def make_bank(
     """Writes the bank; returns its facts. Raises UsageError and BankError before anything slow begins where it can."""
     if path.exists() and not overwrite:
         raise BankError(exists_already(path, path / "bank.json"))
+    if recipe.variations:
+        plain, arms = min(recipe.variations, len(PLAIN)), max(recipe.variations - len(PLAIN), 0)
+        beside = temporary_beside(path)
+        try:
+            vary(archive, beside / VARIED, plain=plain, arms=arms)
+            return _make(Archive.open(beside / VARIED), path, recipe, encoder, batch_size, cache, overwrite)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+    return _make(archive, path, recipe, encoder, batch_size, cache, overwrite)
+
+
+def _make(
+    archive: Archive,
+    path: Path,
+    recipe: BankSettings,
+    encoder: TextEncoder,
+    batch_size: int,
+    cache: Path | None,
+    overwrite: bool,
+) -> dict[str, Any]:
     windows = choose_windows(archive, recipe)
     facts: dict[str, Any] = {}
     vocabulary = None
@@ -91,7 +118,12 @@ def make_bank(
         kind, facts["pool"] = "language", recipe.pool
     if recipe.source == "kinematic":
         facts |= {"crops": recipe.crops, "seconds": recipe.seconds, "hop_s": recipe.hop_s, "facts": recipe.facts}
-        facts |= {"parts": recipe.parts, "quarters": recipe.quarters, "columns": columns(recipe.parts, recipe.quarters)}
+        facts |= {
+            "variations": recipe.variations,
+            "parts": recipe.parts,
+            "quarters": recipe.quarters,
+            "columns": columns(recipe.parts, recipe.quarters),
+        }
     names = archive.clips["name"].astype(str).to_numpy()[windows.clip].tolist()
     spans = np.stack([windows.start_s, windows.end_s], axis=1)
     source = recipe.source if recipe.source == "kinematic" else Path(recipe.source.removeprefix("video:")).name
@@ -105,12 +137,14 @@ def make_bank(
         encoder=encoder.name,
         source=source,
         vocabulary=vocabulary,
+        varied=archive.path if recipe.variations else None,
         overwrite=overwrite,
         fingerprint=encoder.fingerprint,
         **facts,
     )
     return {
         "rows": len(names),
+        "clips": len(archive),
         "per_row": embeddings.shape[1],
         "dimension": encoder.dimension,
         "kind": kind,

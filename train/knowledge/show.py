@@ -87,13 +87,9 @@ def _of_bank(bank: Bank, name: str) -> list[dict[str, Any]]:
 
 def upright(archive: Archive, row: int) -> np.ndarray:
     """The clip as it is read: levelled, and (3-D) facing; then turned to the viewer, left and right as in a picture."""
-    describer = Describer(archive)
-    poses = np.array(archive.sequence(row))
-    axes = describer.axes.get(str(archive.clips["camera"].iloc[row]))
-    if axes is not None:
-        poses[..., :3] = poses[..., :3] @ axes
-    poses = normalise(poses, describer.dimensions, facing=describer.dimensions == 3)
-    if describer.dimensions == 3:
+    dimensions = archive.meta["dimensions"]
+    poses = normalise(archive.upright(row), dimensions, facing=dimensions == 3)
+    if dimensions == 3:
         poses[..., [0, 2]] *= -1  # half a turn: `facing` looks away from the viewer
     return poses
 

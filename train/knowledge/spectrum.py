@@ -22,9 +22,10 @@ class Preparation:
     matrix: Array  # (D, d)
 
     @classmethod
-    def fit(cls, embeddings: ArrayLike, how: str = "centre", size: int = 0) -> Preparation:
+    def fit(cls, embeddings: ArrayLike, how: str = "centre", size: int = 0, at_most: bool = False) -> Preparation:
         """embeddings (..., D). centre: their mean is taken off; whiten: each principal component also gets variance 1.
-        size: how many components are kept; 0: all that vary. Raises UsageError."""
+        size: how many components are kept, or, at_most, as many of them as vary; 0: all that vary. Raises
+        UsageError."""
         if how not in HOW:
             raise UsageError(f"embeddings are prepared by one of {', '.join(HOW)}, not {how!r}")
         flat = _flat(embeddings).astype(np.float64)
@@ -35,7 +36,10 @@ class Preparation:
         variance, axes = np.linalg.eigh((flat - mean).T @ (flat - mean) / len(flat))
         variance, axes = variance[::-1], axes[:, ::-1]
         varying = int((variance > 1e-6 * variance[0]).sum()) if variance[0] > 1e-12 else 0
-        if size > varying or not varying:
+        if not varying:
+            raise UsageError(f"{len(flat)} embeddings are all alike: nothing can be learnt from them")
+        size = min(size, varying) if at_most else size
+        if size > varying:
             raise UsageError(f"{len(flat)} embeddings vary in {varying} of {dimension} dimensions: ask for fewer")
         if how == "whiten":
             axes = axes[:, :varying] / np.sqrt(variance[:varying])

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,22 +25,40 @@ from edge_c2vl.skeletons.archive_files import COLUMNS
 from edge_c2vl.skeletons.resample import resample
 from edge_c2vl.skeletons.skeleton import NTU25, Array, body_unit, mirror
 from edge_c2vl.utils.progress import track
-from train.knowledge.kinematics import Describer
 
-# The column of a varied archive that says what may be learnt from.
+# The columns of a varied archive: what may be learnt from; and the names of the clips that a variation was made of,
+# body and arms, empty for a clip as it was recorded.
 LEARN = "pretrain"
+BODY, ARMS_OF = "variation_of", "arms_of"
+# What is made of a clip, in this order; then the arms of others.
+PLAIN = ("mirror", "reverse", "mirror-reverse")
 _ARM = ("elbow", "wrist", "hand", "hand_tip", "thumb")
 SHOULDERS = tuple(NTU25.index(f"{side}_shoulder") for side in ("left", "right"))
 ARMS = tuple([NTU25.index(f"{side}_{joint}") for joint in _ARM] for side in ("left", "right"))
 
 
+class Variation(NamedTuple):
+    """kind: what was done; arms_of: the row whose arms it has, -1 for its own."""
+
+    kind: str
+    sequence: Array
+    arms_of: int = -1
+
+
 def vary(
-    archive: Archive, path: Path, split: str = "", arms: int = 4, seed: int = 0, overwrite: bool = False
+    archive: Archive,
+    path: Path,
+    split: str = "",
+    arms: int = 4,
+    seed: int = 0,
+    overwrite: bool = False,
+    plain: int = len(PLAIN),
 ) -> tuple[int, int]:
     """Writes the archive at `path`: all clips of `archive`, and variations of those in train of the column `split`
-    (empty: of all); returns how many clips and how many variations.
+    (empty: of all); returns how many clips and how many variations. plain: how many of PLAIN are made of each clip;
+    arms: how many times it gets the arms of another one.
 
-    3-D bodies are put upright first (camera_axes), for arms are turned about the vertical. The column "pretrain" has
+    3-D bodies are put upright first (Archive.axes), for arms are turned about the vertical. The column "pretrain" has
     train for the clips that were varied and for their variations; in all other columns a variation is in no part, and
     it has no label, so that probes see recorded clips only. Raises UsageError where there is no such column or part.
     """
@@ -50,9 +68,11 @@ def vary(
     train = np.flatnonzero(clips[split] == "train") if split else np.arange(len(archive))
     if not len(train):
         raise UsageError(f"--split {split}: no recording of {archive.path} is in train")
-    upright = Describer(archive).axes
-    further = [name for name in clips.columns if name not in COLUMNS]
-    nowhere = dict.fromkeys(further, "") | {LEARN: "train"}
+    from pandas.api.types import is_numeric_dtype
+
+    names = clips["name"].astype(str).to_numpy()
+    further = [name for name in clips.columns if name not in (*COLUMNS, BODY, ARMS_OF)]
+    numbers = {name for name in further if is_numeric_dtype(clips[name])}
     learnt = np.isin(np.arange(len(archive)), train)
     with ArchiveWriter(
         path,
@@ -64,36 +84,51 @@ def vary(
         overwrite=overwrite,
     ) as writer:
 
-        def append(row: int, kind: str, sequence: Array, label: int, columns: dict[str, Any]) -> None:
-            clip = clips.iloc[row]
+        def append(row: int, variation: Variation, label: int, columns: dict[str, Any], labels: Any = None) -> None:
+            clip, kind = clips.iloc[row], variation.kind
             stamps = archive.timestamps(row)
             if kind.endswith("reverse"):
                 stamps = stamps[0] + stamps[-1] - stamps[::-1]
             writer.append(
-                f"{clip['name']}{kind and '+'}{kind}", sequence, float(clip["fps"]), label, str(clip["subject"]),
-                str(clip["camera"]), str(clip["group"]), None if archive.evenly_spaced else stamps, **columns,
+                f"{names[row]}{kind and '+'}{kind}", variation.sequence, float(clip["fps"]), label,
+                str(clip["subject"]), str(clip["camera"]), str(clip["group"]),
+                None if archive.evenly_spaced else stamps, labels, **columns,
             )  # fmt: skip
 
         for row in range(len(archive)):
             columns = {name: clips[name].iloc[row] for name in further} | {LEARN: "train" if learnt[row] else ""}
-            append(row, "", _upright(archive, row, upright), int(clips["label"].iloc[row]), columns)
+            columns |= {BODY: "", ARMS_OF: ""}
+            label = int(clips["label"].iloc[row])
+            append(row, Variation("", np.array(archive.upright(row))), label, columns, archive.frame_labels(row))
         made = 0
         for row in track(train.tolist(), "varying"):
-            for kind, sequence in _variations(archive, row, train, arms, seed, upright):
-                append(row, kind, sequence, -1, nowhere)
+            for variation in _variations(archive, row, train, plain, arms, seed):
+                # Numbers are facts of the clip; of what is written, a variation is in no split.
+                columns = {name: clips[name].iloc[row] if name in numbers else "" for name in further}
+                columns |= {LEARN: "train", BODY: names[row]}
+                columns[ARMS_OF] = names[variation.arms_of] if variation.arms_of >= 0 else ""
+                append(row, variation, -1, columns)
                 made += 1
-        writer.meta["varied"] = {"split": split, "arms": arms, "seed": seed}
+        writer.meta |= {"varied": {"split": split, "plain": plain, "arms": arms, "seed": seed}, "upright": True}
     return len(archive), made
 
 
+def learnable(varied: Archive, names: NDArray[np.str_]) -> NDArray[np.int64]:
+    """The rows of a varied archive that are these clips (by name), or were made of none but these."""
+    clips = varied.clips
+    body, arms_of = clips[BODY].to_numpy().astype(str), clips[ARMS_OF].to_numpy().astype(str)
+    own = np.isin(clips["name"].to_numpy().astype(str), names) & (body == "")
+    return np.flatnonzero(own | (np.isin(body, names) & ((arms_of == "") | np.isin(arms_of, names))))
+
+
 def _variations(
-    archive: Archive, row: int, rows: NDArray[np.int64], arms: int, seed: int, upright: dict[str, Array]
-) -> Iterator[tuple[str, Array]]:
-    """(kind, sequence) of each variation of a row; the arms come from others of `rows`."""
-    sequence = _upright(archive, row, upright)
-    yield "mirror", mirror(sequence)
-    yield "reverse", sequence[::-1]
-    yield "mirror-reverse", mirror(sequence)[::-1]
+    archive: Archive, row: int, rows: NDArray[np.int64], plain: int, arms: int, seed: int
+) -> Iterator[Variation]:
+    """The variations of a row; the arms come from others of `rows`."""
+    sequence = archive.upright(row)
+    turned = {"mirror": mirror(sequence), "reverse": sequence[::-1], "mirror-reverse": mirror(sequence)[::-1]}
+    for kind in PLAIN[:plain]:
+        yield Variation(kind, turned[kind])
     cameras = archive.clips["camera"].astype(str).to_numpy()
     others = rows[(cameras[rows] == cameras[row]) & (rows != row)]
     if not len(others) or archive.meta["dimensions"] == 2:
@@ -103,17 +138,9 @@ def _variations(
         other = int(random.choice(others))
         stamps = archive.timestamps(other)
         times = np.linspace(stamps[0], stamps[-1], len(sequence))
-        changed = with_arms(sequence, resample(_upright(archive, other, upright), stamps, times))
+        changed = with_arms(sequence, resample(archive.upright(other), stamps, times))
         # Every second one in a mirror, so that both hands do what either did.
-        yield f"arms{number}", mirror(changed) if number % 2 else changed
-
-
-def _upright(archive: Archive, row: int, upright: dict[str, Array]) -> Array:
-    sequence = np.array(archive.sequence(row))
-    axes = upright.get(str(archive.clips["camera"].iloc[row]))
-    if axes is not None:
-        sequence[..., :3] = sequence[..., :3] @ axes
-    return sequence
+        yield Variation(f"arms{number}", mirror(changed) if number % 2 else changed, other)
 
 
 def with_arms(sequence: Array, other: Array) -> Array:

@@ -11,6 +11,15 @@ stop-gradient and tau a temperature, fixed or learnt:
     Y    = (1 - a) I + a (b A + (1 - b) C)   a = a(e) rises from 0 over the epochs
     L    = mean over the modalities of 1/2 [H(Y_sm, P_sm) + H(Y_ms, P_ms)]
 
+Three differences of Lerch et al. (arXiv 2606.02352), which is the nearest relative, are options, with s_ij = z'_i m_j:
+
+    C_sm = sg(softmax_j(s_ij / tau_c + s_jj / tau_p)); C_ms the other way            cycle_consistency
+    A_ms = sg(softmax(z' z'^T / tau_a))                                              own_similarity
+    w_i  = w_min + (1 - w_min) Phi((z_i m_i - mu) / (kappa sigma)), no gradient      least_weight
+
+(s_ii / tau_p, which they add, is the same for all j.) mu and sigma: moving averages (0.99) over batches of mean and
+standard deviation of z_i m_i. The losses of clip i, both ways, weigh w_i, and the weights' mean is 1.
+
 With a = 0 it is the symmetric InfoNCE of CLIP. Relatives: ALBEF (momentum targets), SoftCLIP (self-similarity targets),
 Andonian et al. 2022 (progressive self-distillation), MoCo (the queue).
 """
@@ -29,6 +38,8 @@ from torch.nn import functional as F
 from edge_c2vl.errors import EdgeC2VLError
 from train.settings.pretraining import MAX_SCALE, ObjectiveSettings
 
+FIT_MOMENTUM = 0.99
+
 
 class C2VLObjective(nn.Module):
     """The loss. Holds the temperature of each modality, and the queues.
@@ -45,6 +56,10 @@ class C2VLObjective(nn.Module):
         self.log_scale = nn.ParameterDict(
             {name: nn.Parameter(start.clone(), settings.learn_temperature) for name in modalities}
         )
+        # How well pairs fit: a moving average of mean and standard deviation, and over how many batches it ran.
+        self.fit = nn.ParameterDict()
+        if settings.least_weight < 1:
+            self.fit = nn.ParameterDict({name: nn.Parameter(torch.zeros(3), False) for name in modalities})
         # Newest first. Registered, so that a resumed run goes on with the same candidates.
         self.queues = nn.ModuleDict({name: _Queue(settings.queue, size) for name, size in modalities.items()})
 
@@ -75,13 +90,13 @@ class C2VLObjective(nn.Module):
             for name in self.modalities:
                 z, m = _unit(projections[name]), _unit(knowledge[name].to(some.device))
                 z_ema = None if teacher is None else _unit(teacher[name].detach())
-                loss, values = self._modality(name, z, m, z_ema, valid, a)
+                loss, values = self._modality(name, z, m, z_ema, valid, a, progress)
                 losses.append(loss)
                 metrics |= {f"{name}/{key}": value for key, value in values.items()}
         return torch.stack(losses).mean(), metrics
 
     def _modality(
-        self, name: str, z: Tensor, m: Tensor, z_ema: Tensor | None, valid: Tensor, a: float
+        self, name: str, z: Tensor, m: Tensor, z_ema: Tensor | None, valid: Tensor, a: float, progress: float
     ) -> tuple[Tensor, dict[str, Tensor]]:
         settings, queue = self.settings, cast(_Queue, self.queues[name])
         # Candidates: the batches of all processes, then the queue. Clip i of this process stands in column first + i.
@@ -98,17 +113,24 @@ class C2VLObjective(nn.Module):
         log_p_ms = _log_softmax(scale * m @ columns_z.T, present)
         with torch.no_grad():
             hard = identity_targets(m, columns_m, first, present, settings.share_duplicates)
-            similarity = c_sm = c_ms = None
+            a_sm = a_ms = c_sm = c_ms = None
             if a > 0 and settings.self_share > 0:
-                similarity = _log_softmax(m @ columns_m.T / settings.self_temperature, present).exp()
+                a_sm = a_ms = _log_softmax(m @ columns_m.T / settings.self_temperature, present).exp()
+                if settings.own_similarity:
+                    assert z_ema is not None and columns_ema is not None  # noqa: PT018 (for mypy; `_check` has raised)
+                    a_ms = _log_softmax(z_ema @ columns_ema.T / settings.self_temperature, present).exp()
             if a > 0 and settings.self_share < 1:
                 assert z_ema is not None and columns_ema is not None  # noqa: PT018 (for mypy; `_check` has raised)
-                c_sm = _log_softmax(z_ema @ columns_m.T / settings.cross_temperature, present).exp()
-                c_ms = _log_softmax(m @ columns_ema.T / settings.cross_temperature, present).exp()
-            y_sm = mix_targets(hard, similarity, c_sm, a, settings.self_share)
-            y_ms = mix_targets(hard, similarity, c_ms, a, settings.self_share)
+                pairs: Tensor | float = 0.0
+                if settings.cycle_consistency:
+                    pairs = (columns_ema * columns_m).sum(dim=1) / settings.pair_temperature
+                c_sm = _log_softmax(z_ema @ columns_m.T / settings.cross_temperature + pairs, present).exp()
+                c_ms = _log_softmax(m @ columns_ema.T / settings.cross_temperature + pairs, present).exp()
+            y_sm = mix_targets(hard, a_sm, c_sm, a, settings.self_share)
+            y_ms = mix_targets(hard, a_ms, c_ms, a, settings.self_share)
             # The mean runs over the valid clips of all processes: a process that has fewer of them weighs less.
-            share = valid.to(z.dtype) * (len(all_z) // max(len(z), 1)) / all_valid.sum().clamp(min=1)
+            weight = self._weights(name, (all_z * all_m).sum(dim=1), all_valid, progress) * all_valid
+            share = weight[first : first + len(z)] * (len(all_z) // max(len(z), 1)) / weight.sum().clamp(min=1e-12)
 
         loss_sm = -(share * (y_sm * log_p_sm).sum(dim=1)).sum()
         loss_ms = -(share * (y_ms * log_p_ms).sum(dim=1)).sum()
@@ -123,9 +145,28 @@ class C2VLObjective(nn.Module):
             "retrieval": (share * found).sum(),
         }
 
+    def _weights(self, name: str, cosines: Tensor, valid: Tensor, progress: float) -> Tensor:
+        """How much each pair (N,) of all processes counts; in training the moving averages take the batch in."""
+        settings = self.settings
+        if settings.least_weight == 1:
+            return torch.ones_like(cosines)
+        average, own = self.fit[name], cosines[valid]
+        if self.training and len(own) > 1:
+            new = torch.stack([own.mean(), own.std(correction=0)])
+            average[:2] = torch.where(average[2] > 0, average[:2].lerp(new, 1 - FIT_MOMENTUM), new)
+            average[2] += 1
+        if progress < settings.soften_from or average[2] == 0:
+            return torch.ones_like(cosines)
+        mean, deviation = average[0], average[1].clamp(min=1e-6)
+        rank = torch.special.ndtr((cosines - mean) / (settings.weight_spread * deviation))
+        return settings.least_weight + (1 - settings.least_weight) * rank
+
     def _check(self, z: Mapping[str, Tensor], m: Mapping[str, Tensor], teacher: Mapping[str, Tensor] | None) -> None:
         if self.settings.needs_teacher and teacher is None:
-            raise EdgeC2VLError("cross-consistency targets and the queue need the EMA student's projections (teacher)")
+            raise EdgeC2VLError(
+                "cross-consistency targets, the student's own similarity and the queue need the EMA student's "
+                "projections (teacher)"
+            )
         rows = len(next(iter(z.values()), ()))
         for name, size in self.modalities.items():
             for what, given in (("projections", z), ("knowledge", m), ("teacher", {} if teacher is None else teacher)):

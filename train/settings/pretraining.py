@@ -13,15 +13,17 @@ from train.settings.training import JOINT_CHOICES, JOINTS_HELP, SPLIT
 @dataclass(frozen=True)
 class Method:
     """task: "module:function" that makes the run's Task (train/methods/base.py); empty: nothing is trained. knowledge:
-    whether it learns from knowledge banks, and cannot do without."""
+    whether it learns from knowledge banks, and cannot do without. views: whether it compares two variations of a clip
+    with each other."""
 
     task: str
     knowledge: bool = False
+    views: bool = False
 
 
 METHODS = {
     "c2vl": Method("train.methods.c2vl:make_task", knowledge=True),
-    "skeleton-clr": Method("train.methods.skeleton_clr:make_task"),
+    "skeleton-clr": Method("train.methods.skeleton_clr:make_task", views=True),
     "random": Method(""),
 }
 PREPARATIONS = ("none", "centre", "whiten")
@@ -36,16 +38,28 @@ class ObjectiveSettings:
 
     softening: float = setting(0.9, "a at its highest: the share of the soft targets; 0: hard InfoNCE.")
     schedule: str = setting("linear", "How a rises between soften-from and soften-to.", SCHEDULES)
-    soften_from: float = setting(0.0, "Share of training after which a begins to rise.")
+    soften_from: float = setting(0.0, "Share of training after which a begins to rise, and clips are weighted.")
     soften_to: float = setting(1.0, "Share of training after which a is at its highest (step: all at once).")
     self_similarity: bool = setting(True, "Soft targets from the knowledge's similarity to itself.")
     cross_consistency: bool = setting(True, "Soft targets from the EMA student.")
+    cycle_consistency: bool = setting(
+        False, "The EMA student's targets favour candidates that fit their own knowledge (Lerch et al., 2026)."
+    )
+    own_similarity: bool = setting(
+        False, "From knowledge to skeletons self-similarity is the EMA student's, not the knowledge's (Lerch et al.)."
+    )
     balance: float = setting(0.5, "b: the share of self-similarity where both kinds are on.")
     temperature: float = setting(0.2, "tau of the student; at the start, where it is learnt.")
     # A learnt temperature falls until a batch is solved, and little is learnt after that (docs/experiments.md).
     learn_temperature: bool = setting(False, "Learn tau, as CLIP does.")
     self_temperature: float = setting(0.1, "tau_a of the self-similarity targets.")
     cross_temperature: float = setting(0.1, "tau_c of the cross-consistency targets.")
+    pair_temperature: float = setting(0.07, "Temperature of how well a pair fits, with --cycle-consistency.")
+    least_weight: float = setting(
+        1.0,
+        "Weight of a clip that fits its knowledge worst, against wrong knowledge (0.25 in Lerch et al.); 1: off.",
+    )
+    weight_spread: float = setting(0.5, "How gently weights fall: share of the standard deviation of pairs' cosines.")
     queue: int = setting(0, "Past clips that serve as further candidates; 0: the batch alone.")
     share_duplicates: bool = setting(True, "Clips with the same knowledge share the target instead of being negatives.")
 
@@ -55,8 +69,12 @@ class ObjectiveSettings:
             raise UsageError("--softening and --balance lie between 0 and 1")
         if not 0 <= self.soften_from <= self.soften_to <= 1:
             raise UsageError("--soften-from and --soften-to are shares of training: 0 <= from <= to <= 1")
-        if min(self.self_temperature, self.cross_temperature) <= 0:
-            raise UsageError("--self-temperature and --cross-temperature are positive")
+        if min(self.self_temperature, self.cross_temperature, self.pair_temperature, self.weight_spread) <= 0:
+            raise UsageError(
+                "--self-temperature, --cross-temperature, --pair-temperature and --weight-spread are positive"
+            )
+        if not 0 < self.least_weight <= 1:
+            raise UsageError(f"--least-weight is above 0 and at most 1, not {self.least_weight}")
         if self.temperature < 1 / MAX_SCALE:
             raise UsageError(f"--temperature is at least {1 / MAX_SCALE}, not {self.temperature}")
         if self.queue < 0:
@@ -71,8 +89,11 @@ class ObjectiveSettings:
 
     @property
     def needs_teacher(self) -> bool:
-        """Whether the EMA student is used: for the cross-consistency targets, and for the queue's skeletons."""
-        return self.queue > 0 or (self.softening > 0 and self.cross_consistency and self.self_share < 1)
+        """Whether the EMA student is used: for the cross-consistency targets, its own similarity, and the queue's
+        skeletons."""
+        consistency = self.cross_consistency and self.self_share < 1
+        similarity = self.self_similarity and self.own_similarity and self.self_share > 0
+        return self.queue > 0 or (self.softening > 0 and (consistency or similarity))
 
     def weight(self, progress: float) -> float:
         """a(e) at `progress`, the share of training that is done, in [0, 1]."""
@@ -103,6 +124,7 @@ class PretrainSettings:
     joints: str = setting("all", JOINTS_HELP, JOINT_CHOICES)
     frames: int = setting(64, "Frames T of a clip.")
     facing: bool = setting(False, "Turn every body to face the camera (3-D archives).")
+    upright: bool = setting(False, "Put every body along gravity, as its camera's clips tell it (3-D archives).")
     seconds: float = setting(0.0, "Without a bank: length of a window; 0: each recording is one clip, however long.")
     hop_s: float = setting(1.0, "Without a bank: seconds between windows.")
     prepare: str = setting(
@@ -110,7 +132,7 @@ class PretrainSettings:
         "The knowledge's mean is taken off, or it is made white too: captions of one data set are all alike.",
         PREPARATIONS,
     )
-    knowledge_size: int = setting(0, "Principal components of the knowledge that are kept; 0: all.")
+    knowledge_size: int = setting(0, "Principal components of the knowledge that are kept at most; 0: all.")
     join: bool = setting(
         False,
         "The captions of a window count side by side, as one long embedding, instead of one being drawn each time.",

@@ -59,7 +59,7 @@ def made(tmp_path_factory: pytest.TempPathFactory):
                 writer.append(f"{move}{number}", clip(*MOVES[move])[0], 30.0, label=number % 2, camera="c1")
         model = f"clip:{save_clip(folder / 'clip')}"
         call("knowledge", "encode", folder / "archive", folder / "bank", "--encoder", model, "--crops", 1,
-             "--pool", "whitened", "--quarters")  # fmt: skip
+             "--pool", "whitened", "--quarters", "--preset", "paper")  # fmt: skip
         call("train", "pretrain", folder / "archive", folder / "run", "--bank", folder / "bank", "--join", "--facing",
              "--knowledge-size", 6, "--epochs", 2, *FAST)  # fmt: skip
         call("train", "finetune", folder / "archive", folder / "frozen", "--from", folder / "run", "--freeze",

@@ -61,7 +61,7 @@ def archive(tmp_path: Path) -> Path:
         for number in range(6):
             side = number % 2
             to.append(f"clip{number}", raising(("left", "right")[side]), FPS, side, f"s{number}", f"v{number % 2}",
-                      xview="test" if number == 5 else "train")  # fmt: skip
+                      xview="test" if number == 5 else "train", share=number / 8)  # fmt: skip
     return path
 
 
@@ -76,6 +76,7 @@ def test_only_train_is_varied_and_no_probe_sees_a_variation(archive: Path, tmp_p
     variations = table[table.index.str.contains("+", regex=False)]
     assert (variations["label"] == -1).all()
     assert (variations["xview"] == "").all()
+    assert table.loc["clip3+mirror", "share"] == 3 / 8
     assert (table.loc[[f"clip{n}" for n in range(6)], "xview"] == ["train"] * 5 + ["test"]).all()
     row = table.index.get_loc("clip0+reverse")
     np.testing.assert_allclose(varied.sequence(row), varied.sequence(table.index.get_loc("clip0"))[::-1])

@@ -67,6 +67,79 @@ def test_equals_the_formulas(a: float, balance: float) -> None:
     assert float(metrics["softening"]) == pytest.approx(a)
 
 
+def lerch(z, m, z_ema, settings: ObjectiveSettings, a: float, cosines: list[np.ndarray]) -> float:
+    """The options of Lerch et al. by the module's docstring, in NumPy, an entry at a time. cosines: of the pairs of all
+    batches so far, this one's last."""
+
+    def unit(x):
+        return np.asarray(x, np.float64) / np.linalg.norm(x, axis=1, keepdims=True)
+
+    def softmax(row):
+        e = np.exp(row - row.max())
+        return e / e.sum()
+
+    z, m, z_ema = unit(z), unit(m), unit(z_ema)
+    n, b, tau = len(z), settings.balance, settings.temperature
+    mean, deviation = cosines[0].mean(), cosines[0].std()
+    for seen in cosines[1:]:
+        mean, deviation = 0.99 * mean + 0.01 * seen.mean(), 0.99 * deviation + 0.01 * seen.std()
+    weights, losses = [], []
+    for i in range(n):
+        x = (z[i] @ m[i] - mean) / (settings.weight_spread * deviation)
+        weights.append(settings.least_weight + (1 - settings.least_weight) * 0.5 * (1 + math.erf(x / math.sqrt(2))))
+        c_sm, c_ms = np.zeros(n), np.zeros(n)
+        for j in range(n):
+            pair = (z_ema[i] @ m[i] + z_ema[j] @ m[j]) / settings.pair_temperature
+            c_sm[j] = z_ema[i] @ m[j] / settings.cross_temperature + pair
+            c_ms[j] = m[i] @ z_ema[j] / settings.cross_temperature + pair
+        c_sm, c_ms = softmax(c_sm), softmax(c_ms)
+        a_sm = softmax(m @ m[i] / settings.self_temperature)
+        a_ms = softmax(z_ema @ z_ema[i] / settings.self_temperature)
+        p_sm, p_ms = softmax(m @ z[i] / tau), softmax(z @ m[i] / tau)
+        loss = 0.0
+        for j in range(n):
+            loss -= 0.5 * ((1 - a) * (i == j) + a * (b * a_sm[j] + (1 - b) * c_sm[j])) * math.log(p_sm[j])
+            loss -= 0.5 * ((1 - a) * (i == j) + a * (b * a_ms[j] + (1 - b) * c_ms[j])) * math.log(p_ms[j])
+        losses.append(loss)
+    return float(np.dot(weights, losses) / np.sum(weights))
+
+
+@pytest.mark.parametrize("a", [0.0, 0.4, 1.0])
+@pytest.mark.parametrize("balance", [0.0, 0.4, 1.0])
+def test_weights_cycles_and_own_similarity_equal_their_formulas(a: float, balance: float) -> None:
+    settings = chosen(
+        softening=a, schedule="constant", balance=balance, cycle_consistency=True, own_similarity=True,
+        least_weight=0.25, self_temperature=0.3, cross_temperature=0.2,
+    )  # fmt: skip
+    objective = C2VLObjective({"language": 6}, settings).double()
+    cosines: list[np.ndarray] = []
+    for seed in range(3):
+        z, m, z_ema = batch(9, 6, seed, dtype=torch.float64)
+        unit = torch.nn.functional.normalize
+        cosines.append((unit(z) * unit(m)).sum(dim=1).numpy())
+        loss, _ = objective({"language": z}, {"language": m}, {"language": z_ema})
+        assert float(loss.detach()) == pytest.approx(lerch(z, m, z_ema, settings, a, cosines), abs=1e-6)
+
+
+def test_a_pair_that_fits_badly_counts_less() -> None:
+    m = torch.nn.functional.normalize(batch(16, 8)[0], dim=1)
+    z = m.clone()
+    z[0] = -m[0]  # its knowledge is another clip's
+    z.requires_grad_(True)
+    lengths = {}
+    for least in (1.0, 0.25):
+        settings = chosen(softening=0, learn_temperature=False, least_weight=least, soften_from=0.2)
+        objective = C2VLObjective({"language": 8}, settings)
+        for progress in (0.1, 0.5):
+            z.grad = None
+            objective({"language": z + 0}, {"language": m}, progress=progress)[0].backward()
+            lengths[least, progress] = float(z.grad[0].norm())
+        # Nobody is told apart before.
+        assert len(objective.state_dict()) == (4 if least == 1 else 5)
+    assert lengths[0.25, 0.1] == pytest.approx(lengths[1.0, 0.1])
+    assert lengths[0.25, 0.5] < 0.5 * lengths[1.0, 0.5]
+
+
 def test_with_weight_0_it_is_symmetric_infonce() -> None:
     z, m, z_ema = batch(32, 16, seed=1)
     objective = C2VLObjective({"language": 16}, chosen(softening=0.7, schedule="linear"))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.support.bodies import UPPER, bent, clip, moved, pose, turned
-from train.knowledge.axes import camera_axes
+from edge_c2vl.skeletons.axes import camera_axes
 from train.knowledge.kinematics import describe
 
 
