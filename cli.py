@@ -33,6 +33,7 @@ COMMANDS = {
     "labels": "train.commands.labels:labels",
     "quantize": "calibration.commands.quantize:quantize",
     "build-engine": "edge_c2vl.commands.build_engine:build_engine",
+    "build-face": "edge_c2vl.commands.build_pose:build_face",
     "build-pose": "edge_c2vl.commands.build_pose:build_pose",
     "package": "edge_c2vl.commands.package:package",
     "completion": "edge_c2vl.commands.completion:completion",

@@ -69,7 +69,9 @@ class Manifest:
     """What manifest.json says. `distraction`: those of `labels` that count as distraction. `files`: path relative to
     the bundle -> {"size": bytes, "sha256": hex}; `write_bundle` fills it. `accuracy`: precision -> data -> figures.
     `licences`: whose work is in it, each with the attribution that it asks for. `calibration`: what INT8 was calibrated
-    on and how. `latency`: CPU -> what inference took there, by precision; by it "auto" picks a precision."""
+    on and how. `latency`: CPU -> what inference took there, by precision; by it "auto" picks a precision.
+    `attentive_odds`: the log-odds of distraction that attentive driving usually has (see
+    monitoring/self_calibration.py); None: not known."""
 
     name: str
     labels: list[str]
@@ -83,6 +85,7 @@ class Manifest:
     engines: list[Engine] = field(default_factory=list)
     calibration: dict[str, Any] = field(default_factory=dict)
     latency: dict[str, dict[str, Any]] = field(default_factory=dict)
+    attentive_odds: float | None = None
     layout: str = "ntu25"
     format_version: int = FORMAT_VERSION
 
@@ -114,6 +117,9 @@ class Manifest:
                 raise ValueError(f"the engine {engine.path} is not in files")
             if len(engine.batch) != 3 or not all(isinstance(size, int) and size > 0 for size in engine.batch):
                 raise ValueError(f"the engine {engine.path} has no batch of three numbers")
+        odds = self.attentive_odds
+        if odds is not None and (isinstance(odds, bool) or not isinstance(odds, (int, float)) or not abs(odds) <= 20):
+            raise ValueError(f"attentive_odds is a number of -20 to 20, not {odds!r}")
         if not isinstance(self.calibration, dict) or not all(isinstance(row, dict) for row in self.latency.values()):
             raise ValueError("calibration or latency is no mapping")
         self.clip.check()

@@ -3,10 +3,12 @@
     simulated                                          everyday driving
     simulated:story                                    attentive, the phone at the ear, attentive again
     simulated:texting,drinking?camera=a_column_driver&look=ir&seed=3&seconds=60
+    simulated:empty?camera=inner_mirror&seed=2         a car without a driver; the seed says what lies around
 
 Options: camera (one of Drive&Act's eight), look (rgb, ir, depth, relief), driver (a number), seed, each (seconds of an
 activity), seconds (end after so many), fps, size (WxH), exposure (of the infrared lamp; 0.1 is as dark as Drive&Act's
-own pictures), detail (megapixels that it is drawn from: more than the usual 0.128 shows eyes better and takes longer), live (yes: at its own pace, as a camera; no: as fast as it is read, as a file), truth (a file to which a
+own pictures), detail (megapixels that it is drawn from: more than the usual 0.128 shows eyes better and takes
+longer), live (yes: at its own pace, as a camera; no: as fast as it is read, as a file), truth (a file to which a
 JSON line goes for each picture: what the driver did, and where every joint was).
 """
 
@@ -27,9 +29,12 @@ from edge_c2vl.simulated.film import Film, Truth
 
 if TYPE_CHECKING:
     from edge_c2vl.cameras.options import CameraOptions
+    from edge_c2vl.simulated.empty import EmptyCar
 
 # A picture is drawn from some 0.13 megapixels, so more than this only costs time; the camera's own shape is kept.
 DEFAULT_WIDTH = 640
+# What stands in the place of activities where nobody drives.
+EMPTY = "empty"
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,10 @@ class SimulatedSettings:
     live: bool = True
     truth: str | None = None
 
+    @property
+    def empty(self) -> bool:
+        return self.activities == (EMPTY,)
+
 
 def parse(uri: str) -> SimulatedSettings:
     """Raises UsageError where the URI names an option, a value or an activity that there is not."""
@@ -59,12 +68,14 @@ def parse(uri: str) -> SimulatedSettings:
 
     head, _, query = uri.partition("?")
     activities = tuple(name.strip() for name in head.partition(":")[2].split(",") if name.strip())
-    if activities != ("story",):
+    if activities not in (("story",), (EMPTY,)):
         activities = tuple(named(name) for name in activities)
     given: dict[str, object] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
         given[name] = _option(name, value)
     settings = SimulatedSettings(activities, **given)  # type: ignore[arg-type]
+    if settings.empty and settings.truth is not None:
+        raise UsageError("an empty car has no driver of whom there would be a truth: leave out truth")
     if settings.camera not in VIEWS:
         raise UsageError(f"no simulated camera {settings.camera!r}: there are {', '.join(VIEWS)}")
     if settings.look is not None and settings.look not in LOOKS:
@@ -100,12 +111,7 @@ def make_film(settings: SimulatedSettings, width: int | None = None, height: int
     from edge_c2vl.simulated.scripts import everyday, playlist, story
 
     view = VIEWS[settings.camera]
-    if settings.size is not None:
-        width, height = settings.size
-    elif width is None and height is None:
-        width = min(DEFAULT_WIDTH, view.width)
-    width = width or round(view.width * (height or view.height) / view.height)
-    height = height or round(view.height * width / view.width)
+    width, height = _size(settings, width, height)
     if settings.activities == ("story",):
         script = story()
     elif settings.activities:
@@ -116,10 +122,34 @@ def make_film(settings: SimulatedSettings, width: int | None = None, height: int
     return Film(driver, script, view, settings.look, width, height, settings.exposure, round(settings.detail * 1e6))
 
 
+def make_empty_car(settings: SimulatedSettings, width: int | None = None, height: int | None = None) -> EmptyCar:
+    """The same of a car in which nobody sits."""
+    from edge_c2vl.simulated.cameras import VIEWS
+    from edge_c2vl.simulated.empty import EmptyCar
+
+    width, height = _size(settings, width, height)
+    detail = round(settings.detail * 1e6)
+    view = VIEWS[settings.camera]
+    return EmptyCar(settings.seed, view, settings.look, width, height, settings.exposure, detail)
+
+
+def _size(settings: SimulatedSettings, width: int | None, height: int | None) -> tuple[int, int]:
+    from edge_c2vl.simulated.cameras import VIEWS
+
+    view = VIEWS[settings.camera]
+    if settings.size is not None:
+        return settings.size
+    if width is None and height is None:
+        width = min(DEFAULT_WIDTH, view.width)
+    width = width or round(view.width * (height or view.height) / view.height)
+    return width, height or round(view.height * width / view.width)
+
+
 def open_simulated(uri: str, options: CameraOptions) -> PictureSource:
     """Raises UsageError (see `parse`), CameraError where the file for the truth cannot be written."""
     settings = parse(uri)
-    film = make_film(settings, options.width, options.height)
+    make = make_empty_car if settings.empty else make_film
+    film = make(settings, options.width, options.height)
     if not settings.live and not options.realtime:
         return Simulated(film, settings, live=False)
     # The film is made before: its second of work is not the camera's silence.
@@ -135,7 +165,7 @@ class Simulated(PictureSource):
     """live: a picture is of the time it is read at, and its timestamp is the monotonic clock's; whoever reads too
     slowly misses pictures. Otherwise every picture comes, timestamps count from 0."""
 
-    def __init__(self, film: Film, settings: SimulatedSettings, live: bool) -> None:
+    def __init__(self, film: Film | EmptyCar, settings: SimulatedSettings, live: bool) -> None:
         self._film, self._settings = film, settings
         self.live = live
         self.fps = settings.fps
@@ -156,7 +186,7 @@ class Simulated(PictureSource):
         if time_s >= self._settings.seconds:
             return None
         picture = Picture(self._film.image(time_s), self._started_s + time_s, time.monotonic())
-        if self._file is not None:
+        if self._file is not None and isinstance(self._film, Film):
             json.dump(to_json(self._film.truth(time_s), picture.timestamp_s), self._file)
             self._file.write("\n")
             self._file.flush()

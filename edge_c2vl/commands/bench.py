@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 from edge_c2vl.commands.options import backend_options, crop_option, json_option
+from edge_c2vl.runtime.settings import DecisionSettings
+from edge_c2vl.settings.flags import options_like
 
 
 @click.command()
@@ -24,7 +26,7 @@ from edge_c2vl.commands.options import backend_options, crop_option, json_option
 @click.option("--camera", default="sample", show_default=True, metavar="URI", help="The recording to run over.")
 @crop_option
 @click.option("--pose", default="auto", show_default=True, metavar="NAME", help="As for run (all).")
-@click.option("--pose-fps", type=float, metavar="RATE", help="As for run (all).")
+@options_like(DecisionSettings, "pose_fps")
 @backend_options
 @click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Clips an inference (encoder).")
 @json_option

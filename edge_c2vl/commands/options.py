@@ -26,7 +26,7 @@ def complete_folder(_ctx: click.Context, _parameter: click.Parameter, incomplete
 
 picture_options = options_like(PictureSettings)
 crop_option = options_like(PictureSettings, "crop")
-pose_options = options_like(PoseSettings)
+pose_options = options_like(PoseSettings, "pose", "pose_model")
 bundle_option = options_like(BundleSettings, complete={"bundle": complete_folder})
 backend_options = options_like(BackendSettings)
 public_url_option = options_like(PageSettings, "public_url")

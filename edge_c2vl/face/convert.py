@@ -80,7 +80,8 @@ class MeshConverter(Converter):
         )
 
     def _landmarks2transformmatrix(self, options: dict[str, Any], inputs: list[int], output: int) -> None:
-        """To the upright box around some landmarks, made larger; upright: a line between two of them runs to the right."""
+        """To the upright box around some landmarks, made larger; upright: a line between two of them runs to the
+        right."""
         self._cut_out.append(options["subset_idxs"])
         step = _Steps(self, f"t{output}")
         flat = step.part(self._names[inputs[0]], 0, 2)  # (1, 468, 2)

@@ -17,9 +17,10 @@ from edge_c2vl.pose.base import Floats
 IRIS_RADIUS, BALL_DEPTH = 0.0105, 0.0065
 # An eye looks so many degrees outwards from the face's forward: that is how far it is seen from the other side.
 OUTWARDS_DEG = 20.0
-# Quality rises from 0 to 1 between these: cosine of the angle it is seen at, width in pixels, and brightness of what lies
-# between the lids in shares of the cheek's (sunglasses); it falls between shares of overexposed pixels (glare).
-SEEN_COSINE, WIDTH_PX, DARKNESS, GLARE = (0.25, 0.5), (7.0, 14.0), (0.25, 0.40), (0.5, 0.2)
+# Quality rises from 0 to 1 between these: cosine of the angle it is seen at, width in pixels, and brightness of
+# what lies between the lids in shares of the cheek's (sunglasses); it falls between shares of overexposed pixels
+# (glare).
+SEEN_COSINE, WIDTH_PX, DARKNESS, GLARE = (0.25, 0.5), (7.0, 14.0), (0.40, 0.55), (0.5, 0.2)
 OVEREXPOSED = 250
 # Below it an eye says nothing.
 MIN_QUALITY = 0.5

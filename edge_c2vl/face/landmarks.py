@@ -56,8 +56,8 @@ LIPS = (13, 14, 308, 78)
 
 @dataclass(frozen=True)
 class FoundFace:
-    """presence: how sure the network is that there is a face, 0 to 1. points: (478, 3), x and y in pixels of the picture,
-    y downwards, z as x, negative towards the camera."""
+    """presence: how sure the network is that there is a face, 0 to 1. points: (478, 3), x and y in pixels of the
+    picture, y downwards, z as x, negative towards the camera."""
 
     presence: float
     points: Floats

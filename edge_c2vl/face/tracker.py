@@ -81,8 +81,7 @@ class FaceTracker:
             self._region = None
             return None
         self._region = regions.from_landmarks(found.points)
-        height, width = image_bgr.shape[:2]
-        return read_face(image_bgr, found, self._focal_px or None, (width, height))
+        return read_face(image_bgr, found, self._focal_px)
 
     def _find(self, image_bgr: NDArray[np.uint8], skeleton: Array) -> FoundFace | None:
         if self._region is not None and regions.belongs_to(self._region, skeleton):
@@ -104,11 +103,10 @@ class FaceTracker:
         return found.presence > MIN_PRESENCE and bool(np.isfinite(found.points).all())
 
 
-def read_face(
-    image_bgr: NDArray[np.uint8], found: FoundFace, focal_px: float | None, size: tuple[int, int]
-) -> Face | None:
-    """Everything that one picture's landmarks tell. size: the picture's width and height."""
-    head = head_pose(found.points, *size, focal_px)
+def read_face(image_bgr: NDArray[np.uint8], found: FoundFace, focal_px: float | None = None) -> Face | None:
+    """Everything that the landmarks in a picture (H, W, 3) tell; None where they are no face's."""
+    height, width = image_bgr.shape[:2]
+    head = head_pose(found.points, width, height, focal_px)
     if head is None:
         return None
     left, right = (read_eye(image_bgr, found.points, head, side) for side in ("left", "right"))

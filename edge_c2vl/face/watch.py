@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_c2vl.face.episodes import Episode, Episodes, TimeShare
+from edge_c2vl.face.bouts import Bout, Bouts, TimeShare
 from edge_c2vl.face.tracker import Face
 
 # Eyes are closed below the first share of the driver's own opening, and open again above the second.
@@ -30,8 +30,8 @@ CLOSING = 0.7
 
 
 class OwnOpening:
-    """How far this driver's eyes are open when they are: the upper quartile of the last minutes' openings, so that blinks,
-    looks down and half an hour of sleepiness do not make it small."""
+    """How far this driver's eyes are open when they are: the upper quartile of the last minutes' openings, so that
+    blinks, looks down and half an hour of sleepiness do not make it small."""
 
     def __init__(self) -> None:
         self.reset()
@@ -68,30 +68,30 @@ class OwnOpening:
 @dataclass(frozen=True)
 class FaceState:
     """openness: of the eyes, 0 closed to 1 the driver's own open eye; None where they cannot be seen. closed_s: for how
-    long they have been closed. closure: one that ended now, a blink too. perclos: share of the last minute; None where most
-    of it could not be seen. blinks_a_minute: closures up to BLINK_MAX_S, of the last minute. yawn: one that ended now.
-    learnt: of the driver's own open eye, 0 to 1."""
+    long they have been closed. closure: one that ended now, a blink too. perclos: share of the last minute; None
+    where most of it could not be seen. blinks_a_minute: closures up to BLINK_MAX_S, of the last minute. yawn: one
+    that ended now. learnt: of the driver's own open eye, 0 to 1."""
 
     openness: float | None
     closed_s: float
-    closure: Episode | None
+    closure: Bout | None
     perclos: float | None
     blinks_a_minute: int
-    yawn: Episode | None
+    yawn: Bout | None
     learnt: float
 
 
 class FaceWatch:
     def __init__(self) -> None:
-        self._own = OwnOpening()
-        self._closures = Episodes(CLOSED, OPEN)
-        self._yawns = Episodes(-YAWN_MM, -YAWN_ENDS_MM)
-        self._closed_share = TimeShare()
-        self._blinks: deque[float] = deque()
+        self.reset()
 
     def reset(self) -> None:
         """For another driver."""
-        self.__init__()  # type: ignore[misc]
+        self._own = OwnOpening()
+        self._closures = Bouts(CLOSED, OPEN)
+        self._yawns = Bouts(-YAWN_MM, -YAWN_ENDS_MM)
+        self._closed_share = TimeShare()
+        self._blinks: deque[float] = deque()
 
     def update(self, time_s: float, face: Face | None) -> FaceState:
         """face: of the picture taken at that time; None: there was none. Times rise."""
@@ -113,8 +113,8 @@ class FaceWatch:
 
 
 class Rate:
-    """When the next picture's face has to be looked at: so many times a second, and in every picture while an eye closes
-    or is closed."""
+    """When the next picture's face has to be looked at: so many times a second, and in every picture while an eye
+    closes or is closed."""
 
     def __init__(self, hz: float = 10.0) -> None:
         self._period_s = 1 / hz

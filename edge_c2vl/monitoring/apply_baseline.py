@@ -5,14 +5,25 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 
 from edge_c2vl.errors import EdgeC2VLError, OutputError, UsageError
 from edge_c2vl.monitoring.driver_baseline import DriverBaseline, DriverWatch, Learner
+from edge_c2vl.monitoring.self_calibration import SelfCalibration
 from edge_c2vl.skeletons.clip import Clip
 from edge_c2vl.utils.files import Lock
 
 log = logging.getLogger("edge_c2vl")
+
+
+class Attention(IntEnum):
+    """How sure a window is one of attentive driving, without an alert and at speed. PROBABLE: the state says so; PLAIN:
+    the probability of distraction is low, too."""
+
+    NONE = 0
+    PROBABLE = 1
+    PLAIN = 2
 
 
 @dataclass(frozen=True)
@@ -30,15 +41,22 @@ class Personaliser:
     than where it was learnt, it is not applied.
 
     One run at a time learns into a file, or removes it. later: the file is left alone until `open` is called.
+    calibration: what is learnt of itself where no file is named; None: nothing.
     """
 
     def __init__(
-        self, file: str | None = None, learn_minutes: float | None = None, forget: bool = False, later: bool = False
+        self,
+        file: str | None = None,
+        learn_minutes: float | None = None,
+        forget: bool = False,
+        later: bool = False,
+        calibration: SelfCalibration | None = None,
     ) -> None:
         if file is None and (learn_minutes is not None or forget):
             raise UsageError("--learn-normal and --forget-normal need --normal FILE, where normality is kept")
         self._file = None if file is None else Path(file)
         self._forget = forget
+        self._calibration = None if file is not None else calibration
         self._learner = None if learn_minutes is None else Learner(learn_minutes)
         self._lock: Lock | None = None
         self._normal: DriverBaseline | None = None
@@ -73,10 +91,22 @@ class Personaliser:
     def learning(self) -> bool:
         return self._learner is not None
 
+    @property
+    def learnt(self) -> float | None:
+        """The share of self-calibration that is done; None where there is none."""
+        return None if self._calibration is None else self._calibration.learnt
+
+    @property
+    def offset(self) -> float | None:
+        """The log-odds of distraction that self-calibration takes off."""
+        return None if self._calibration is None else self._calibration.offset
+
     def look(
         self, clip: Clip, time_s: float, probabilities: Mapping[str, float], distraction: frozenset[str]
     ) -> Personal:
         """A window in which arms were seen, and the classifier's probabilities of it."""
+        if self._calibration is not None:
+            return Personal(self._calibration.look(clip, time_s, probabilities, distraction))
         if self._normal is None:
             return Personal(dict(probabilities))
         attentive = sum(p for label, p in probabilities.items() if label in distraction) < 0.5
@@ -85,12 +115,19 @@ class Personaliser:
         adjusted = self._normal.adjust(probabilities, distraction, clip.data)
         return Personal(adjusted, self._normal.unusual(clip.data))
 
-    def learn(self, clip: Clip, time_s: float, attentive: bool) -> None:
-        """The same window once it was judged. attentive: it may be learnt from as normal driving."""
+    def unseen(self, unseen_s: float) -> None:
+        """The driver has not been in view for so long."""
+        if self._calibration is not None:
+            self._calibration.unseen(unseen_s)
+
+    def learn(self, clip: Clip, time_s: float, attention: Attention, odds: float) -> None:
+        """The same window once it was judged. odds: the classifier's own log-odds of distraction."""
+        if self._calibration is not None:
+            self._calibration.learn(clip, time_s, odds, attention > Attention.NONE)
         learner = self._learner
         if learner is None or self._file is None:
             return
-        learner.add(clip, time_s, attentive)
+        learner.add(clip, time_s, attention is Attention.PLAIN)
         if not learner.done:
             return
         self._learner = None

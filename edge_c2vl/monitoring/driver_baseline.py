@@ -26,6 +26,7 @@ from edge_c2vl.skeletons.skeleton import NTU25, Array
 from edge_c2vl.utils.arrays import ERRORS, NpzFile
 from edge_c2vl.utils.atomic import whole_file
 from edge_c2vl.utils.files import PRIVATE_FILE
+from edge_c2vl.utils.scores import shift_odds
 
 Floats = NDArray[np.float64]
 
@@ -125,10 +126,8 @@ class DriverBaseline:
     def adjust(self, probabilities: Mapping[str, float], distraction: frozenset[str], clip: Array) -> dict[str, float]:
         """The probabilities with the odds of the distraction labels multiplied by the distance (clipped to e**-2 to
         e**2)."""
-        factor = math.exp(max(-MAX_SHIFT, min(MAX_SHIFT, math.log(max(self.distance(clip), 1e-9)))))
-        raised = {name: p * (factor if name in distraction else 1.0) for name, p in probabilities.items()}
-        total = sum(raised.values()) or 1.0
-        return {name: p / total for name, p in raised.items()}
+        shift = max(-MAX_SHIFT, min(MAX_SHIFT, math.log(max(self.distance(clip), 1e-9))))
+        return shift_odds(probabilities, distraction, shift)
 
     def save(self, path: str | Path) -> None:
         """Writes the file whole or not at all, readable by this user only: a posture tells who drives."""
@@ -186,8 +185,9 @@ class Learner:
         self.learnt_s = 0.0
         self.left_out_s = 0.0
 
-    def add(self, clip: Clip, time_s: float, attentive: bool = True) -> None:
-        """One window whose arms were seen, at rising times. At most one a second is kept: neighbours are alike."""
+    def add(self, clip: Clip, time_s: float, attentive: bool = True, odds: float = math.nan) -> None:
+        """One window whose arms were seen, at rising times. At most one a second is kept: neighbours are alike. odds:
+        the classifier's log-odds of distraction."""
         if clip.place is None:
             return
         if not attentive:
@@ -204,7 +204,7 @@ class Learner:
         self.learnt_s += step_s
         while self._recent and not time_s - LEFT_OUT_BEFORE_S < self._recent[0].time_s <= time_s:
             self._kept.append(self._recent.popleft())
-        self._recent.append(_Looked(time_s, step_s, posture(clip.data), clip.place, sizes(clip)))
+        self._recent.append(_Looked(time_s, step_s, posture(clip.data), clip.place, sizes(clip), odds))
 
     def _leave_out(self, time_s: float) -> None:
         recent, self._recent = self._recent, deque()
@@ -222,6 +222,16 @@ class Learner:
     @property
     def _share(self) -> float:
         return self.learnt_s / ((self.learnt_s + self.left_out_s) or 1.0)
+
+    @property
+    def progress(self) -> float:
+        """The share of what is needed that has been learnt, 0 to 1."""
+        return max(0.0, min(1.0, self.learnt_s / self._needed_s, self._windows / MIN_WINDOWS))
+
+    @property
+    def odds(self) -> list[float]:
+        """Of the windows learnt from."""
+        return [one.odds for one in (*self._kept, *self._recent)]
 
     @property
     def done(self) -> bool:
@@ -264,6 +274,7 @@ class _Looked:
     posture: Floats
     place: tuple[float, float, float]
     sizes: Floats
+    odds: float
 
 
 def fit(postures: Floats, places: Floats, lengths: Floats) -> DriverBaseline:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from enum import Enum
 from typing import Any
 
 from numpy.typing import NDArray
@@ -21,6 +23,15 @@ SCHEMA = 2
 # Schema 1 had one alert at a time; it is read as if its alerts had stood side by side.
 READABLE = (1, SCHEMA)
 _LEVELS = {level.name.lower() for level in Level}
+
+
+class Missing(str, Enum):
+    """What there is too little evidence of to judge the driver by."""
+
+    PICTURE = "picture"
+    DRIVER = "nobody"
+    ARMS = "arms"
+    FACE = "face"
 
 
 def _iso(unix_s: float) -> str:
@@ -45,7 +56,9 @@ class Decision:
     """One judgement of the driver. timestamp_s: the newest frame's time in the recording or since the machine's start.
     wall_s: Unix time at which it was made. age_ms: how old that frame was then; encoder_ms: what the encoder took.
     words: the probability of each label in words; None where there are none, or no class is named. level: of the
-    loudest alert; alerts: every one that stands, the loudest first."""
+    loudest alert; alerts: every one that stands, the loudest first. missing: in the states "nobody" and "cannot see"
+    what is not seen, where that is known. learnt: the share of self-calibration that is done, offset: the log-odds of
+    distraction that it takes off; None where there is none."""
 
     timestamp_s: float
     wall_s: float
@@ -65,6 +78,9 @@ class Decision:
     words: dict[str, float] | None = None
     logits: Array | None = None
     alerts: Mapping[Reason, Level] = field(default_factory=dict)
+    missing: Missing | None = None
+    learnt: float | None = None
+    offset: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -79,10 +95,13 @@ class Decision:
             "probabilities": _all_rounded(self.probabilities),
             "words": _all_rounded(self.words),
             "unusual": _rounded(self.unusual, 3),
+            "learnt": _rounded(self.learnt, 3),
+            "offset": _rounded(self.offset, 3),
             "awareness": _rounded(self.awareness, 3),
             "alert": self.level.name.lower(),
             "alerts": _standing(self.alerts),
             "speed_kmh": _rounded(self.speed_kmh, 1),
+            "missing": self.missing and self.missing.value,
             "arms": _rounded(self.arms, 3),
             "pose_confidence": _rounded(self.pose_confidence, 3),
             "age_ms": _rounded(self.age_ms, 1),
@@ -95,7 +114,8 @@ class StateChange:
     """A state has ended (start_s to end_s, in the decisions' timestamps) and the next has begun; `next_state` is None
     at the end of the run. Where nobody looked for a while it has ended with the last decision before. label,
     probability and pose_confidence are of the state that has ended: its most frequent label, the mean probability of
-    that label, and the mean over its decisions. latency_ms: from the newest frame's capture to this line."""
+    that label, and the mean over its decisions. missing: what was not seen in most of its decisions. latency_ms: from
+    the newest frame's capture to this line."""
 
     state: State
     start_s: float
@@ -106,6 +126,7 @@ class StateChange:
     next_state: State | None
     wall_s: float
     latency_ms: float
+    missing: Missing | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -119,6 +140,7 @@ class StateChange:
             "probability": _rounded(self.probability),
             "pose_confidence": _rounded(self.pose_confidence, 3),
             "next_state": self.next_state and self.next_state.value,
+            "missing": self.missing and self.missing.value,
             "latency_ms": _rounded(self.latency_ms, 1),
         }
 
@@ -141,6 +163,7 @@ class Alert:
     wall_s: float
     latency_ms: float
     alerts: Mapping[Reason, Level] = field(default_factory=dict)
+    missing: Missing | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -154,6 +177,7 @@ class Alert:
             "alerts": _standing(self.alerts),
             "state": self.state.value,
             "label": self.label,
+            "missing": self.missing and self.missing.value,
             "awareness": _rounded(self.awareness, 3),
             "speed_kmh": _rounded(self.speed_kmh, 1),
             "timestamp_s": _rounded(self.timestamp_s),
@@ -189,6 +213,7 @@ class Episode:
         self._decisions = 0
         self._confidence = 0.0
         self._labels: dict[str, list[float]] = {}
+        self._missing: Counter[Missing | None] = Counter()
         self.start_s = self.end_s = first.timestamp_s
         self.add(first)
 
@@ -196,6 +221,7 @@ class Episode:
         self._decisions += 1
         self._confidence += decision.pose_confidence
         self.end_s = decision.timestamp_s
+        self._missing[decision.missing] += 1
         if decision.label is not None and decision.probability is not None:
             count_and_sum = self._labels.setdefault(decision.label, [0, 0.0])
             count_and_sum[0] += 1
@@ -214,6 +240,7 @@ class Episode:
             next_state=next_state,
             wall_s=wall_s,
             latency_ms=latency_ms,
+            missing=self._missing.most_common(1)[0][0],
         )
 
 

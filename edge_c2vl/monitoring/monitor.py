@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_c2vl.inference.model import ClipModel
-from edge_c2vl.monitoring.apply_baseline import Personal, Personaliser
-from edge_c2vl.monitoring.events import Alert, Decision, Episode, StateChange
+from edge_c2vl.monitoring.apply_baseline import Attention, Personal, Personaliser
+from edge_c2vl.monitoring.events import Alert, Decision, Episode, Missing, StateChange
 from edge_c2vl.monitoring.policy import Observation, Policy, State, Status
 from edge_c2vl.monitoring.policy_settings import PolicySettings
 from edge_c2vl.monitoring.standing import Level, Reason, loudest_first
@@ -20,9 +20,12 @@ from edge_c2vl.monitoring.stats import Summary, Timings
 from edge_c2vl.skeletons.clip import Clip
 from edge_c2vl.skeletons.skeleton import Array
 from edge_c2vl.speed.base import Speed
-from edge_c2vl.utils.scores import softmax
+from edge_c2vl.utils.scores import log_odds, softmax
 
 log = logging.getLogger("edge_c2vl")
+
+# The share of a window in which the head must have been seen. Below it what hands do there is not known.
+MIN_HEAD = 0.25
 
 
 MonitorRecord = Decision | StateChange | Alert
@@ -31,7 +34,8 @@ MonitorRecord = Decision | StateChange | Alert
 @dataclass(frozen=True)
 class MonitorInput:
     """A clip to judge, and what was known when it was cut. unseen_s: time since somebody was last in view. fill: how
-    much of the window had passed, 0 to 1. blind: the camera gives no picture, or the same one for ever."""
+    much of the window had passed, 0 to 1. blind: the camera gives no picture, or the same one for ever. driver: whether
+    the body that is seen is known to be the driver's (see body_watch)."""
 
     clip: Clip
     timestamp_s: float
@@ -39,6 +43,7 @@ class MonitorInput:
     unseen_s: float
     fill: float
     blind: bool = False
+    driver: bool = True
 
 
 class DriverMonitor:
@@ -71,10 +76,9 @@ class DriverMonitor:
 
     def decide(self, job: MonitorInput) -> list[MonitorRecord]:
         """The decision first, then what it changes."""
-        # A window that is still filling has seen the arms in less of its length for no fault of theirs.
-        arms_seen = not job.blind and job.clip.arms >= self._model.clip.min_arms * job.fill
-        encoded, encoder_ms = self._encode(job.clip) if arms_seen else (None, None)
-        personal, words = Personal({}), None
+        missing = self._missing(job)
+        encoded, encoder_ms = self._encode(job.clip) if missing is None else (None, None)
+        personal, words, odds = Personal({}), None, 0.0
         if encoded is not None:
             logits, embedding = encoded
             words = None if self._model.words is None else self._model.words.probabilities(embedding)
@@ -82,16 +86,18 @@ class DriverMonitor:
                 probabilities = words
             else:
                 probabilities = dict(zip(self._model.labels, softmax(logits).tolist(), strict=True))
+            odds = log_odds(probabilities, self._distraction)
             personal = self._personaliser.look(job.clip, job.timestamp_s, probabilities, self._distraction)
             # It stands while nothing can be judged.
             self._elsewhere = personal.elsewhere
         speed_kmh, speed_age_s = self._speed.latest()
         unseen_s = 0.0 if job.blind else job.unseen_s
+        self._personaliser.unseen(unseen_s)
         seen = Observation(
             job.timestamp_s,
             unseen_s,
             job.fill,
-            arms_seen,
+            missing is None,
             personal.probabilities or None,
             speed_kmh,
             speed_age_s,
@@ -100,7 +106,7 @@ class DriverMonitor:
         with self._timings.measure("policy"):
             status = self.policy.update(seen)
         if encoded is not None:
-            self._personaliser.learn(job.clip, job.timestamp_s, self._is_plainly_attentive(status))
+            self._personaliser.learn(job.clip, job.timestamp_s, self._attention(status), odds)
         alerts = status.alerts if self._raises else {}
         age_ms = (time.monotonic() - job.captured_s) * 1e3
         self._timings.add("frame age", age_ms)
@@ -113,7 +119,10 @@ class DriverMonitor:
             distraction=status.distraction,
             probabilities=personal.probabilities if status.label is not None else None,
             unusual=personal.unusual,
+            learnt=self._personaliser.learnt,
+            offset=self._personaliser.offset,
             words=words if status.label is not None else None,
+            missing=self._told(missing, status.state),
             arms=job.clip.arms,
             pose_confidence=job.clip.confidence,
             age_ms=age_ms,
@@ -139,12 +148,30 @@ class DriverMonitor:
         ended = self._ended(self._episode, self._episode.end_s, None, self._newest)
         return [*self._alerts_of(self._newest, {}), ended]
 
-    def _is_plainly_attentive(self, status: Status) -> bool:
+    def _missing(self, job: MonitorInput) -> Missing | None:
+        """What there is too little evidence of to judge by. A window that is still filling has seen arms and head in
+        less of its length for no fault of theirs."""
+        if job.blind:
+            return Missing.PICTURE
+        if not job.driver:
+            return Missing.DRIVER
+        if job.clip.arms < self._model.clip.min_arms * job.fill:
+            return Missing.ARMS
+        return Missing.FACE if job.clip.head < MIN_HEAD * job.fill else None
+
+    @staticmethod
+    def _told(missing: Missing | None, state: State) -> Missing | None:
+        if state is State.NOBODY:
+            return Missing.DRIVER
+        return missing if state is State.CANNOT_SEE else None
+
+    def _attention(self, status: Status) -> Attention:
         """Whether this may be learnt from as normal driving."""
-        if status.alerts or status.state is not State.ATTENTIVE or status.distraction is None:
-            return False
         driving = not self._speed.told or (status.speed_known and not status.paused)
-        return driving and status.distraction < self.policy.settings.attentive_below
+        if status.alerts or status.state is not State.ATTENTIVE or status.distraction is None or not driving:
+            return Attention.NONE
+        plain = status.distraction < self.policy.settings.attentive_below
+        return Attention.PLAIN if plain else Attention.PROBABLE
 
     def _encode(self, clip: Clip) -> tuple[tuple[Array, Array] | None, float | None]:
         """The clip's logits and embedding, and what they took."""
@@ -190,6 +217,7 @@ class DriverMonitor:
             label=decision.label,
             awareness=decision.awareness,
             speed_kmh=decision.speed_kmh,
+            missing=decision.missing,
             timestamp_s=decision.timestamp_s,
             wall_s=now,
             latency_ms=decision.age_ms + (now - decision.wall_s) * 1e3,

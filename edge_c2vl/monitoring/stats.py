@@ -85,12 +85,12 @@ class Timings:
 @dataclass
 class Summary:
     """`frames`: looked at; `skipped_frames`: left out, because the pose has a rate of its own or to spare the machine;
-    `dropped_frames`: came too fast. `decided`: number of decisions by state. `in_words`: by nearest phrase, where the
-    bundle has labels in words. `states_s`: seconds of recording spent in each state; `unwatched_s`: those between
-    decisions so far apart that nobody knows the state. `stages`: latency of each stage in milliseconds (see
-    `stats.Timings.table`). `wall_s`: the whole run; `seeing_s`: from the first frame to the last; `cpu_s`: the
-    processor's time. `rss_mb`: the process's memory at the end. `outputs_down`: outputs that could not be opened up to
-    the end, and why."""
+    `dropped_frames`: came too fast. `poses`: pictures with a body that may be the driver's; `rejected`: with one that
+    cannot be, by why. `decided`: number of decisions by state. `in_words`: by nearest phrase, where the bundle has
+    labels in words. `states_s`: seconds of recording spent in each state; `unwatched_s`: those between decisions so far
+    apart that nobody knows the state. `stages`: latency of each stage in milliseconds (see `stats.Timings.table`).
+    `wall_s`: the whole run; `seeing_s`: from the first frame to the last; `cpu_s`: the processor's time. `rss_mb`: the
+    process's memory at the end. `outputs_down`: outputs that could not be opened up to the end, and why."""
 
     frames: int = 0
     poses: int = 0
@@ -98,6 +98,7 @@ class Summary:
     dropped_frames: int = 0
     decisions: int = 0
     alerts: int = 0
+    rejected: dict[str, int] = field(default_factory=dict)
     decided: dict[str, int] = field(default_factory=dict)
     in_words: dict[str, int] = field(default_factory=dict)
     states_s: dict[str, float] = field(default_factory=dict)
@@ -108,6 +109,10 @@ class Summary:
     stages: dict[str, dict[str, float]] = field(default_factory=dict)
     rss_mb: float = 0.0
     outputs_down: dict[str, str] = field(default_factory=dict)
+
+    def reject(self, why: str) -> None:
+        """One more picture with a body that can be no driver's."""
+        self.rejected[why] = self.rejected.get(why, 0) + 1
 
     def count(self, state: str) -> None:
         """One more decision in that state."""
@@ -138,6 +143,8 @@ class Summary:
             f"decisions  {self.decisions}: {states}",
             f"alerts     {self.alerts}",
         ]
+        if self.rejected:
+            lines.append(f"no driver  {', '.join(f'{why} {count}' for why, count in self.rejected.items())}")
         if self.unwatched_s:
             lines.append(f"unwatched  {self.unwatched_s:.1f} s in which nobody looked")
         if self.in_words:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from edge_c2vl.device.temperature import temperature_c
-from edge_c2vl.monitoring.events import Alert, Decision
+from edge_c2vl.monitoring.body import WHYS
+from edge_c2vl.monitoring.events import Alert, Decision, Missing
 from edge_c2vl.monitoring.policy import State
 from edge_c2vl.monitoring.standing import Level, Reason
 from edge_c2vl.outputs.base import Run, Sink
@@ -41,18 +42,29 @@ class Prometheus(Sink):
         )
         self._decisions = Counter(prefix + "decisions", "Decisions by state.", ["state"], registry=registry)
         self._alerts = Counter(prefix + "alerts", "Alerts by level and reason.", ["level", "reason"], registry=registry)
+        self._missing = Gauge(
+            prefix + "missing", "1 for what is not seen of the driver, 0 for the rest.", ["what"], registry=registry
+        )
         self._state = Gauge(prefix + "state", "1 for the state now, 0 for the others.", ["state"], registry=registry)
         self._level = Gauge(
             prefix + "alert_level", "Of the loudest alert: 0 none, 1 notice, 2 warning, 3 critical.", registry=registry
         )
         self._standing = Gauge(prefix + "alert", "The level of each reason's alert.", ["reason"], registry=registry)
         self._awareness = Gauge(prefix + "awareness", "1 fully aware, 0 not at all.", registry=registry)
+        self._learnt = Gauge(
+            prefix + "self_calibration_learnt", "Share that is done; NaN where switched off.", registry=registry
+        )
+        self._offset = Gauge(
+            prefix + "self_calibration_offset", "Log-odds of distraction that are taken off.", registry=registry
+        )
         self._confidence = Gauge(prefix + "pose_confidence", "Mean confidence of the joints seen.", registry=registry)
         self._speed = Gauge(prefix + "speed_kmh", "The speed that was known; NaN where unknown.", registry=registry)
         self._speed.set(float("nan"))
         for state in State:
             self._decisions.labels(state.value)
             self._state.labels(state.value).set(0)
+        for what in Missing:
+            self._missing.labels(what.value).set(0)
         for reason in Reason:
             self._standing.labels(reason.value).set(0)
         unused = Gauge(
@@ -75,10 +87,14 @@ class Prometheus(Sink):
         self._decisions.labels(decision.state.value).inc()
         for state in State:
             self._state.labels(state.value).set(state is decision.state)
+        for what in Missing:
+            self._missing.labels(what.value).set(what is decision.missing)
         self._level.set(decision.level)
         for reason in Reason:
             self._standing.labels(reason.value).set(decision.alerts.get(reason, Level.NONE))
         self._awareness.set(decision.awareness)
+        self._learnt.set(float("nan") if decision.learnt is None else decision.learnt)
+        self._offset.set(decision.offset or 0.0)
         self._confidence.set(decision.pose_confidence)
         self._speed.set(float("nan") if decision.speed_kmh is None else decision.speed_kmh)
 
@@ -124,6 +140,12 @@ class _Collector:
             return
         yield CounterMetricFamily("edge_c2vl_frames", "Frames that were looked at.", value=run.summary.frames)
         yield CounterMetricFamily("edge_c2vl_poses", "Frames with somebody in view.", value=run.summary.poses)
+        rejected = CounterMetricFamily(
+            "edge_c2vl_rejected_bodies", "Pictures with a body that can be no driver's.", labels=["why"]
+        )
+        for speaks_against in WHYS:
+            rejected.add_metric([speaks_against], run.summary.rejected.get(speaks_against, 0))
+        yield rejected
         skipped = run.summary.skipped_frames
         yield CounterMetricFamily("edge_c2vl_skipped_frames", "Frames left out by the pose's rate.", value=skipped)
         yield CounterMetricFamily("edge_c2vl_dropped_frames", "Frames too many for the pose.", value=run.dropped_frames)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TextIO
 
-from edge_c2vl.monitoring.events import Alert, Decision, StateChange
+from edge_c2vl.monitoring.events import Alert, Decision, Missing, StateChange
 from edge_c2vl.monitoring.standing import Level
 from edge_c2vl.outputs.base import Run, Sink
 
@@ -49,7 +49,8 @@ class StatusLine(Sink):
 
     def _line(self, decision: Decision) -> str:
         state = decision.state.value
-        coloured = f"\033[{_COLOURS[state]}m{state:<11}\033[0m"
+        missing = f" (no {decision.missing.value})" if decision.missing not in (None, Missing.DRIVER) else ""
+        coloured = f"\033[{_COLOURS[state]}m{state:<11}\033[0m{missing}"
         label = "" if decision.label is None else f"{decision.label} {decision.probability:4.0%}"
         filled = round(10 * (decision.distraction or 0.0))
         bar = "" if decision.distraction is None else "distraction " + "█" * filled + "░" * (10 - filled)

@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_c2vl.skeletons.evidence import Evidence
 from edge_c2vl.skeletons.skeleton import Array
 
 # Numbers of any floating type.
 Floats = NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What the network said of the person that it found, before anything was smoothed or left out.
-
-    presence: how sure it is that there is a person, 0 to 1. visibility: (33,), of each landmark. outside: bool (33,),
-    landmarks outside of the picture, whose confidence in the skeleton is 0.
-    """
-
-    presence: float
-    visibility: Floats
-    outside: NDArray[np.bool_]
 
 
 class Tracker(ABC):

@@ -1,4 +1,4 @@
-"""Makes networks from the files in MediaPipe's wheel, BlazePose's or another recipe's: a folder as networks.py opens it.
+"""Makes networks from the files in MediaPipe's wheel by a recipe, BlazePose's for one: folders as networks.py opens.
 
 Needs the packages mediapipe 0.10.14 (for its files; it is not imported) and onnx. The vehicle needs neither.
 """

@@ -9,10 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.errors import UsageError
-from edge_c2vl.pose.base import Evidence, Tracker
+from edge_c2vl.pose.base import Tracker
+from edge_c2vl.skeletons.evidence import Evidence
 from edge_c2vl.skeletons.skeleton import Array
 
 KINDS = ("auto", "blazepose", "mediapipe")
+# How sure the detector has to be of a person: above what it says of noise and empty cars, below what it says of drivers
+# whom it finds hard to see (docs/evidence.md). `run` has an option for it.
+MIN_DETECTION = 0.3
 # Smoothing goes by timestamps, which must rise: a frame that is not later than the one before it is taken to follow it
 # by this much.
 STEP_S = 1 / 30
@@ -35,7 +39,7 @@ class PoseEstimator:
         kind: str = "auto",
         static: bool = False,
         threads: int = 1,
-        min_detection_confidence: float = 0.5,
+        min_detection_confidence: float = MIN_DETECTION,
         min_tracking_confidence: float = 0.5,
     ) -> None:
         self.kind = resolve(kind, model)

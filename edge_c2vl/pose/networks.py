@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.bundle.bundle import sha256
+from edge_c2vl.device.cpu_cores import load_onnxruntime
 from edge_c2vl.errors import BundleError
 from edge_c2vl.skeletons.skeleton import Array
 
@@ -98,7 +99,7 @@ def open_fastest(threads: int = 1, folder: Path = FOLDER) -> Networks:
 
     Raises BundleError as `open_networks` does.
     """
-    import onnxruntime
+    onnxruntime = load_onnxruntime()
 
     from edge_c2vl.inference.onnxruntime import PROVIDERS
 

@@ -12,12 +12,13 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_c2vl.pose.base import Evidence, Floats, Tracker
+from edge_c2vl.pose.base import Floats, Tracker
 from edge_c2vl.pose.detector import Detector
 from edge_c2vl.pose.landmarks import BODY, Found, LandmarkFinder
 from edge_c2vl.pose.networks import Networks
 from edge_c2vl.pose.region import Region
 from edge_c2vl.pose.smoothing import LowPassFilter, OneEuroFilter
+from edge_c2vl.skeletons.evidence import Evidence
 from edge_c2vl.skeletons.skeleton import MEDIAPIPE33, Array
 
 # For so long after the person was lost, only somebody whose shoulders are where the person's were is taken to be that
@@ -65,7 +66,7 @@ class BlazePose(Tracker):
         size = np.array([image_bgr.shape[1], image_bgr.shape[0]])
         places = found.points[:BODY, :2]
         outside = np.any((places < 0) | (places > size), axis=1)
-        self.evidence = Evidence(found.presence, found.visibility, np.asarray(outside))
+        self.evidence = Evidence(found.presence, found.visibility, np.asarray(outside), places * [1, -1])
         points, visibility = found.points[:BODY], found.visibility
         if not self._static:
             points, visibility = self._smooth(found.points, visibility, timestamp_ms)

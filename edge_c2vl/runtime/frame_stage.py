@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 from edge_c2vl.cameras.freeze_detector import FreezeDetector
 from edge_c2vl.errors import UsageError
+from edge_c2vl.monitoring.body import BodyLimits
+from edge_c2vl.monitoring.body_watch import BodyWatch, Look
 from edge_c2vl.monitoring.monitor import MonitorInput
 from edge_c2vl.monitoring.policy import Policy
 from edge_c2vl.monitoring.policy_settings import PolicySettings
@@ -15,7 +17,7 @@ from edge_c2vl.monitoring.stats import Summary, Timings
 from edge_c2vl.runtime.pose_rate import PoseRate
 from edge_c2vl.runtime.throttle import Throttle
 from edge_c2vl.skeletons.clip import ClipBuffer, ClipSpec
-from edge_c2vl.skeletons.skeleton import Array
+from edge_c2vl.skeletons.skeleton import MEDIAPIPE33, Array
 
 # Frames farther apart than this do not belong to one window: the clock was set, or the source stood still.
 CLOCK_JUMP_S = 10.0
@@ -52,15 +54,16 @@ class FrameSource(Protocol):
 
 
 class SkeletonSource(Protocol):
-    """What the pipeline needs of a pose network (edge_c2vl.pose)."""
+    """What the pipeline needs of a pose network XX
+    the network said of the newest picture, where there is one."""
 
     def estimate(self, image_bgr: Any, timestamp_s: float) -> Array | None: ...
 
 
 @dataclass(frozen=True)
 class SeenInFrame:
-    """landmarks: what the pose network found, None for nobody. job: what is to be judged; None while no decision is
-    due."""
+    """landmarks: those that are evidence of a driver, None for nobody. job: what is to be judged; None while no
+    decision is due."""
 
     landmarks: Array | None
     job: MonitorInput | None
@@ -70,8 +73,7 @@ class FrameStage:
     """Looks at one frame after the other. For one thread at a time; `progress_s` is for all.
 
     hop_s: seconds of recording between two decisions. layout: the joint layout that `pose` speaks. rate: which
-    frames are looked at. live: a picture that
-    repeats for ever comes from a camera that hangs.
+    frames are looked at. live: a picture that repeats for ever comes from a camera that hangs.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class FrameStage:
         self._pose, self._spec, self._hop_s = pose, spec, hop_s
         self._throttle, self._policy, self._timings, self._summary = throttle, policy, timings, summary
         self._window, self._rate = ClipBuffer(spec, layout), rate
+        self._bodies, self._layout = BodyWatch(BodyLimits(seen=spec.min_confidence)), layout
         self._freeze = FreezeDetector() if live else None
         self._started_s: float | None = None
         self._now_s = -float("inf")
@@ -109,19 +112,22 @@ class FrameStage:
         if not self._now_s - CLOCK_JUMP_S < frame.timestamp_s < self._now_s + CLOCK_JUMP_S:
             # The first frame, or a clock that was set: what the window holds lies at another time.
             self._window.clear()
+            self._bodies.reset()
             self._first_s, self._last_seen_s = frame.timestamp_s, -float("inf")
             self._due_s = frame.timestamp_s + self._hop_s
         self._now_s = frame.timestamp_s
-        self._window.add(self._now_s, landmarks, self._rate.unlooked_s)
-        self._rate.saw(landmarks, self._now_s)
-        if landmarks is not None:
+        seen = self._driver_of(landmarks, frame)
+        self._window.forget(seen.forget_before_s, seen.forget_from_s)
+        self._window.add(self._now_s, seen.skeleton, self._rate.unlooked_s)
+        self._rate.saw(seen.skeleton, self._now_s)
+        if seen.driver and seen.skeleton is not None:
             self._last_seen_s = self._now_s
-        job = self._job(frame, blind)
+        job = self._job(frame, blind, seen.driver)
         self.progress_s = time.monotonic()
         self._summary.seeing_s = self.progress_s - self._started_s
-        return SeenInFrame(landmarks, job)
+        return SeenInFrame(seen.skeleton, job)
 
-    def _job(self, frame: FrameLike, blind: bool) -> MonitorInput | None:
+    def _job(self, frame: FrameLike, blind: bool, driver: bool) -> MonitorInput | None:
         # A frame that is early by rounding alone is the one that was due, and the next decision is a hop later.
         now_s = self._now_s
         if now_s < self._due_s - 1e-6:
@@ -131,7 +137,7 @@ class FrameStage:
         with self._timings.measure("window"):
             clip = self._window.clip()
         fill = min(1.0, (now_s - self._first_s) / self._spec.seconds)
-        return MonitorInput(clip, now_s, frame.captured_s, now_s - self._last_seen_s, fill, blind)
+        return MonitorInput(clip, now_s, frame.captured_s, now_s - self._last_seen_s, fill, blind, driver)
 
     def _is_frozen(self, frame: FrameLike) -> bool:
         return self._freeze is not None and self._freeze.frozen(frame.image, frame.timestamp_s)
@@ -140,8 +146,20 @@ class FrameStage:
         with self._timings.measure("pose"):
             landmarks = self._pose.estimate(frame.image, frame.timestamp_s)
         self._summary.frames += 1
-        self._summary.poses += landmarks is not None
         return landmarks
+
+    def _driver_of(self, landmarks: Array | None, frame: FrameLike) -> Look:
+        """What of the landmarks is evidence of the driver. Skeletons of another layout come from archives, and are
+        taken as they are."""
+        if self._layout != MEDIAPIPE33.name or frame.image is None:
+            look = Look(landmarks, True)
+        else:
+            size = (frame.image.shape[1], frame.image.shape[0])
+            look = self._bodies.look(landmarks, getattr(self._pose, "evidence", None), size, frame.timestamp_s)
+        self._summary.poses += look.skeleton is not None
+        if look.why is not None:
+            self._summary.reject(look.why)
+        return look
 
 
 def check_hop(hop_s: float, settings: PolicySettings) -> None:

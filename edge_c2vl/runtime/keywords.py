@@ -23,6 +23,7 @@ class RunKeywords(TypedDict, total=False):
     camera_mode: str
     pose: str
     pose_model: str | None
+    min_detection: float
     bundle: str
     backend: str
     precision: str
@@ -35,6 +36,7 @@ class RunKeywords(TypedDict, total=False):
     normal: str | None
     learn_normal: float | None
     forget_normal: bool
+    no_self_calibration: bool
     speed_kmh: float | None
     speed: str | None
     events: str | None

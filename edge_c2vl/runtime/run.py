@@ -15,12 +15,13 @@ from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.monitoring.apply_baseline import Personaliser
 from edge_c2vl.monitoring.policy_file import read_policy
 from edge_c2vl.monitoring.policy_settings import PolicySettings
+from edge_c2vl.monitoring.self_calibration import SelfCalibration
 from edge_c2vl.monitoring.stats import Summary
 from edge_c2vl.outputs.base import Sink
 from edge_c2vl.outputs.deferred import Deferred
 from edge_c2vl.outputs.mqtt_queue import MqttQueue
 from edge_c2vl.runtime.pipeline import Pipeline
-from edge_c2vl.runtime.settings import RunSettings, changed_options
+from edge_c2vl.runtime.settings import BaselineSettings, RunSettings, changed_options
 from edge_c2vl.runtime.signals import Signals
 from edge_c2vl.speed import open_speed
 
@@ -85,12 +86,10 @@ def opened(asked: RunSettings, sinks: Sequence[Sink] = (), push: bool = False) -
     )
     resolve(asked.pose.pose, asked.pose.pose_model)
     policy = limits(asked)
-    personaliser = Personaliser(
-        asked.baseline.normal, asked.baseline.learn_normal, asked.baseline.forget_normal, later=True
-    )
     with ExitStack() as stack:
         bundle = Bundle.open(asked.model.bundle)
         by_words = asked.decision.decide_by == "words"
+        personaliser = _personaliser(asked.baseline, None if by_words else bundle.manifest.attentive_odds)
         if by_words and bundle.words is None:
             raise UsageError(
                 f"--decide-by words: bundle {asked.model.bundle} has no labels in words; add some with "
@@ -118,7 +117,12 @@ def opened(asked: RunSettings, sinks: Sequence[Sink] = (), push: bool = False) -
         from edge_c2vl.outputs.status import StatusLine
 
         pose = stack.enter_context(
-            PoseEstimator(asked.pose.pose_model, kind=asked.pose.pose, threads=asked.inference.threads)
+            PoseEstimator(
+                asked.pose.pose_model,
+                kind=asked.pose.pose,
+                threads=asked.inference.threads,
+                min_detection_confidence=asked.pose.min_detection,
+            )
         )
         pipeline = Pipeline(
             Reconnecting(source, asked.decision.hop) if asked.source.reconnect and source.live else source,
@@ -147,6 +151,11 @@ def opened(asked: RunSettings, sinks: Sequence[Sink] = (), push: bool = False) -
             raise EdgeC2VLError(unfinished)
         if unfinished is not None:
             log.warning("%s", unfinished)
+
+
+def _personaliser(asked: BaselineSettings, attentive_odds: float | None) -> Personaliser:
+    calibration = None if asked.no_self_calibration else SelfCalibration(attentive_odds)
+    return Personaliser(asked.normal, asked.learn_normal, asked.forget_normal, later=True, calibration=calibration)
 
 
 def _outputs(asked: RunSettings, source: Camera, model: ClipModel, personaliser: Personaliser) -> list[Deferred]:

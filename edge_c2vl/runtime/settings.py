@@ -79,6 +79,13 @@ class PoseSettings:
         parse=_existing,
     )
 
+    min_detection: float = setting(
+        0.3,
+        "How sure the person detector has to be, 0 to 1: lower finds more drivers, and more bodies that are none.",
+        above=0,
+        most=0.99,
+    )
+
     def __post_init__(self) -> None:
         check(self)
 
@@ -147,6 +154,9 @@ class BaselineSettings:
     normal: str | None = setting(None, "This driver's normal driving, as it was learnt; see above.", metavar="FILE")
     learn_normal: float | None = setting(None, "Learn it first, into --normal FILE.", least=0.5, metavar="MINUTES")
     forget_normal: bool = setting(False, "Remove what --normal FILE holds.")
+    no_self_calibration: bool = setting(
+        False, "Do not learn the driver's own level in the first minutes of a drive.", off="self_calibration"
+    )
 
     def __post_init__(self) -> None:
         check(self)

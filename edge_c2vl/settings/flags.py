@@ -72,8 +72,13 @@ def options_like(group: type, *names: str, complete: Mapping[str, Complete] | No
     """Decorator for a command without `--config`: options as the dataclass's own fields declare them, or those named
     alone. What the command line does not name is the field's default."""
 
+    options = own_options(group)
+    unknown = set(names) - {option.name for option in options}
+    if unknown:
+        raise ValueError(f"{group.__name__} has no field {', '.join(sorted(unknown))}")
+
     def decorate(command: Any) -> Any:
-        for option in reversed(own_options(group)):
+        for option in reversed(options):
             if not names or option.name in names:
                 found = (complete or {}).get(option.name)
                 command = _decorator(option, "", option.default, found)(command)

@@ -93,7 +93,7 @@ class _Painter:
         self.line([(0.021 * out, -0.022, -0.095), (0.032 * out, -0.042, -0.09)], self.dark, 4, 0.3, 3)
 
     def mouth(self, opening: float) -> None:
-        drop = 0.011 * opening
+        drop = 0.011 * opening + 0.012 * max(opening - 1, 0)
         left, right = (-0.025, -0.0475, -0.094), (0.025, -0.0475, -0.094)
         crest = [(-0.010, -0.0405, -0.1), (0, -0.0425, -0.1), (0.010, -0.0405, -0.1)]
         low = [(0.012, -0.057 - drop, -0.1), (-0.012, -0.057 - drop, -0.1)]
@@ -104,6 +104,9 @@ class _Painter:
         if opening:
             gap = [(-0.020, -0.0478, -0.096), (0, -0.048, -0.1), (0.020, -0.0478, -0.096), (0, -0.049 - drop, -0.1)]
             self.fill(gap, self.dark * 0.3, 0.95, 1.0)
+        if opening > 1:  # a yawn is round; the jaw, which is no part of the texture, stays where it is
+            self.spot((0, -0.047 - drop / 2, -0.1), (0.021, 0.006 + drop / 2), lips, 0.95, 1.2)
+            self.spot((0, -0.047 - drop / 2, -0.1), (0.016, 0.001 + drop / 2), self.dark * 0.2, 0.95, 1.0)
         self.line([left, (0, -0.0487, -0.1), right], self.dark * 0.45, 3, 0.8, 1.0)
         self.spot((0, -0.066, -0.098), (0.016, 0.004), self.dark, 0.35, 4)
 

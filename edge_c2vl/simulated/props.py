@@ -15,7 +15,7 @@ _PAPER, _BLACK = (0.72, 0.74, 0.75), (0.03, 0.03, 0.03)
 
 
 @lru_cache(maxsize=32)
-def _shape(kind: str) -> Mesh:
+def shape(kind: str) -> Mesh:
     """A thing in its own axes: x to the holder's right, y up, z towards whoever looks at it."""
     if kind == "phone":
         back = mesh.box((0.072, 0.15, 0.009), 2).coloured(_BLACK, 0.06)
@@ -75,7 +75,7 @@ def _printed(width: float, height: float, bend: float) -> Mesh:
 
 def place(props: tuple[Prop, ...], build: Build, skeleton: Skeleton) -> list[Mesh]:
     """The things as meshes in car coordinates."""
-    return [_shape(prop.kind).moved(*_pose(prop, build, skeleton)) for prop in props]
+    return [shape(prop.kind).moved(*_pose(prop, build, skeleton)) for prop in props]
 
 
 def _pose(prop: Prop, build: Build, skeleton: Skeleton) -> tuple[Floats, Floats]:

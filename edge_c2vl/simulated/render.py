@@ -38,12 +38,13 @@ LOOKS = tuple(_NOISE)
 
 
 class Renderer:
-    """One driver, one camera. look: one of LOOKS; None: the camera's own. width, height: pixels of the picture,
-    None: the camera's own. exposure: how much of the light counts. inner_pixels: see INNER_PIXELS. The same arguments give the same pictures."""
+    """One driver (None: an empty car), one camera. look: one of LOOKS; None: the camera's own. width, height: pixels of
+    the picture, None: the camera's own. exposure: how much of the light counts. inner_pixels: see INNER_PIXELS. The
+    same arguments give the same pictures."""
 
     def __init__(
         self,
-        figure: Figure,
+        figure: Figure | None,
         view: View,
         look: str | None = None,
         width: int | None = None,
@@ -59,7 +60,7 @@ class Renderer:
         self.view = view.scaled(width or view.width, height or view.height)
         scale = min(1.0, (inner_pixels / (self.view.width * self.view.height)) ** 0.5)
         self._inner = self.view.scaled(round(self.view.width * scale), round(self.view.height * scale))
-        self._face = FaceTexture(figure.look, infrared=self.look != "rgb")
+        self._face = None if figure is None else FaceTexture(figure.look, infrared=self.look != "rgb")
         random = np.random.default_rng(seed)
         size = (self.view.height + 64, self.view.width + 64, 1)
         self._noise = np.repeat(random.normal(0, _NOISE[self.look], size).round().astype(np.int16), 3, axis=2)
@@ -71,10 +72,29 @@ class Renderer:
         self, skeleton: Skeleton, posture: Posture, props: list[Mesh], worn: frozenset[str], time_s: float = 0.0
     ) -> Image:
         """uint8 (H, W, 3) BGR. time_s: for what passes by outside and for the sensor's noise."""
+        assert self.figure is not None
+        assert self._face is not None
         points, normals = self.figure.posed(skeleton)
         body = self.figure.mesh
         triangles, on_face = self.figure.dressed(worn)
         scene = meshes.join([Mesh(points, normals, triangles, body.colours, body.gray), *props])
+        light, depth, fragments = self._before_cabin(scene, time_s)
+        if self.look in _GAMMA:
+            skin = np.flatnonzero(np.append(on_face, False)[np.minimum(fragments.triangle, len(on_face))])
+            face = fragments.only(skin).interpolate(self.figure.face_place, triangles)
+            light[fragments.pixel] = self._shade(fragments, scene, (skin, self._face.sample(face, posture)))
+        return self._finish(light, depth, time_s)
+
+    def render_things(self, things: list[Mesh], time_s: float = 0.0) -> Image:
+        """The same of an empty car with these things in it."""
+        scene = meshes.join(things)
+        light, depth, fragments = self._before_cabin(scene, time_s)
+        if self.look in _GAMMA:
+            light[fragments.pixel] = self._shade(fragments, scene)
+        return self._finish(light, depth, time_s)
+
+    def _before_cabin(self, scene: Mesh, time_s: float) -> tuple[Floats, Floats, Fragments]:
+        """Light (pixels, 3) of cabin and outside, depth (pixels,) with the scene, and the scene's fragments."""
         inner = self._inner
         fragments = rasterise(inner.project(scene.points), scene.triangles, inner.width, inner.height)
         fragments = fragments.only(fragments.depth < self._cabin_depth[fragments.pixel])
@@ -82,11 +102,7 @@ class Renderer:
         if self._window is not None:
             light[np.isinf(depth)] = self._window.at(time_s)
         depth[fragments.pixel] = fragments.depth
-        if self.look in _GAMMA:
-            skin = np.flatnonzero(np.append(on_face, False)[np.minimum(fragments.triangle, len(on_face))])
-            face = fragments.only(skin).interpolate(self.figure.face_place, triangles)
-            light[fragments.pixel] = self._shade(fragments, scene, (skin, self._face.sample(face, posture)))
-        return self._finish(light, depth, time_s)
+        return light, depth, fragments
 
     def _all_rays(self) -> Floats:
         """(pixels, 3): from the camera through each pixel, 1 m along its axis, in car coordinates."""

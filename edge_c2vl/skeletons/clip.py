@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edge_c2vl.skeletons.resample import resample
-from edge_c2vl.skeletons.skeleton import ARMS, NTU25, Array, clean, locate, normalise, to_ntu25
+from edge_c2vl.skeletons.skeleton import ARMS, HEAD, NTU25, Array, clean, locate, normalise, to_ntu25
 
 
 def _is_number(value: object, least: float, most: float) -> bool:
@@ -70,15 +70,16 @@ class ClipSpec:
 @dataclass(frozen=True)
 class Clip:
     """`data`: float32 (3, T, 25), normalised, missing joints 0. `arms`: share of the T frames in which an elbow or a
-    wrist was seen. `confidence`: mean over the joints that were seen, 0 where none was. `span_s`: from first to last
-    frame that the clip was made of. `place`: x and y of the body's origin and its unit, in the source's own units; None
-    where they cannot be told (see `skeleton.locate`)."""
+    wrist was seen; `head`: in which the head was. `confidence`: mean over the joints that were seen, 0 where none was.
+    `span_s`: from first to last frame that the clip was made of. `place`: x and y of the body's origin and its unit, in
+    the source's own units; None where they cannot be told (see `skeleton.locate`)."""
 
     data: Array
     arms: float
     confidence: float
     span_s: float
     place: tuple[float, float, float] | None = None
+    head: float = 1.0
 
 
 def make_clip(
@@ -112,6 +113,7 @@ def make_clip(
         confidence=float(frames[..., 3][seen].mean()) if seen.any() else 0.0,
         span_s=float(inside[-1] - inside[0]) if len(inside) else 0.0,
         place=None if located is None else (float(located[0][0]), float(located[0][1]), located[1]),
+        head=float(seen[:, HEAD].mean()) * share,
     )
 
 
@@ -145,6 +147,12 @@ class ClipBuffer:
         oldest = timestamp_s - self.spec.seconds
         while len(self._frames) > 1 and self._frames[1][0] <= oldest:
             self._frames.popleft()
+
+    def forget(self, before_s: float | None = None, from_s: float | None = None) -> None:
+        """Makes the frames before a time, and those from a time on, ones in which nobody was seen."""
+        for index, (time_s, _, unlooked_s) in enumerate(self._frames):
+            if (before_s is not None and time_s < before_s) or (from_s is not None and time_s >= from_s):
+                self._frames[index] = time_s, np.zeros((NTU25.size, 4), np.float32), unlooked_s
 
     def clear(self) -> None:
         self._frames.clear()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,20 @@ def softmax(scores: NDArray[Any]) -> NDArray[Any]:
     powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
     result: NDArray[Any] = powers / powers.sum(axis=-1, keepdims=True)
     return result
+
+
+def log_odds(probabilities: Mapping[str, float], chosen: Collection[str]) -> float:
+    """Of all classes `chosen` together, within -14 and 14."""
+    share = sum(p for name, p in probabilities.items() if name in chosen)
+    share = min(max(share, 1e-6), 1 - 1e-6)
+    return math.log(share / (1 - share))
+
+
+def shift_odds(probabilities: Mapping[str, float], chosen: Collection[str], by: float) -> dict[str, float]:
+    """The probabilities with the log-odds of all classes `chosen` together moved."""
+    moved = {name: p * (math.exp(by) if name in chosen else 1.0) for name, p in probabilities.items()}
+    total = sum(moved.values()) or 1.0
+    return {name: p / total for name, p in moved.items()}
 
 
 def top1_and_balanced(predicted: ArrayLike, labels: ArrayLike) -> tuple[float, float]:

@@ -120,6 +120,11 @@ def test_onnx_runtime_that_aborts_with_cores_off_is_not_imported(
         cpu_cores.load_onnxruntime()
 
 
+def test_nothing_that_runs_in_the_vehicle_imports_onnx_runtime_unasked() -> None:
+    importing = [path.name for path in (ROOT / "edge_c2vl").rglob("*.py") if "import onnxruntime" in path.read_text()]
+    assert importing == ["cpu_cores.py"]
+
+
 @pytest.mark.parametrize("content", [None, "none of the kernel's"])
 def test_a_kernel_that_does_not_tell(tmp_path: Path, content: str | None) -> None:
     if content is not None:

@@ -18,7 +18,7 @@ from edge_c2vl.cameras.camera import open_camera
 from edge_c2vl.cameras.options import CameraOptions
 from edge_c2vl.errors import UsageError
 from edge_c2vl.pose import PoseEstimator, identity_of, resolve
-from edge_c2vl.pose.estimator import RisingClock, to_skeleton
+from edge_c2vl.pose.estimator import MIN_DETECTION, RisingClock, to_skeleton
 from edge_c2vl.skeletons.clip import ClipBuffer, ClipSpec
 from edge_c2vl.skeletons.skeleton import MEDIAPIPE33
 
@@ -198,7 +198,7 @@ class TestTime:
         """The reference; how near ours is to it: pose/test_parity.py."""
         Pose = pytest.importorskip("mediapipe.python.solutions.pose").Pose
 
-        with Pose(model_complexity=1) as reference:
+        with Pose(model_complexity=1, min_detection_confidence=MIN_DETECTION) as reference:
             found = [reference.process(cv2.cvtColor(f.image, cv2.COLOR_BGR2RGB)).pose_landmarks for f in signer]
         height, width = signer[0].image.shape[:2]
         expected = np.array([[(p.x * width, -p.y * height) for p in f.landmark] for f in found])

@@ -11,7 +11,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "python.md"
 BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
 # What each block prints, in their order.
 PRINTED = [
-    r"(\d+\.\d\d s: (starting|attentive|distracted|cannot see|nobody in view), distraction \S+\n){10,}",
+    r"(\d+\.\d\d s: (starting|attentive|distracted|cannot see|nobody), distraction \S+\n){10,}",
     r"((over|NOTICE|WARNING|CRITICAL) [\w ]+\n)*\d+ decisions, \d+ alerts\n",
     r"([\w ]+ (None|\{.*'distracted': \d\.\d+.*\})\n){10,}",
     r"\{'starting': \d+.*\}\n",

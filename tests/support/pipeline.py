@@ -13,6 +13,7 @@ from edge_c2vl.outputs.base import Sink
 from edge_c2vl.runtime.pipeline import Pipeline
 from edge_c2vl.skeletons.clip import ClipSpec
 from edge_c2vl.skeletons.skeleton import MEDIAPIPE33
+from tests.support.seated import seated
 
 SPEC = ClipSpec(frames=32, seconds=2.0)
 
@@ -54,8 +55,7 @@ class Pose:
     """A still driver; `hidden` gives the frames in which nobody is in view, `arms` whether arms are."""
 
     def __init__(self, hidden=range(0), arms=True, delay_s=0.0):
-        generator = np.random.default_rng(0)
-        self._body = np.concatenate([generator.uniform(0, 60, (33, 3)), np.ones((33, 1))], 1).astype(np.float32)
+        self._body = seated(64, 48)
         if not arms:
             for index, name in enumerate(MEDIAPIPE33.joints):
                 if "elbow" in name or "wrist" in name:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from edge_c2vl.settings.flags import Number
+
 
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
@@ -53,11 +55,24 @@ import click
     help="Add to this label's logit: the log of how much more often it is on the road than in training. Repeatable.",
 )
 @click.option(
+    "--unseen-offset",
+    "unseen_offsets",
+    multiple=True,
+    metavar="LABEL=NUMBER",
+    help="Add this, times the share of the clip in which the wrists are not seen, to the label's logit. Repeatable.",
+)
+@click.option(
     "--batch",
     type=click.IntRange(0),
     default=0,
     show_default=True,
     help="Clips an inference, for engines that want it fixed; 0: any number.",
+)
+@click.option(
+    "--attentive-odds",
+    type=Number(-20, 20),
+    help="Log-odds of distraction that attentive driving usually has (eval activities tells it), from which the "
+    "vehicle's self-calibration counts.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace a bundle that stands there.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
@@ -72,7 +87,9 @@ def export(
     figures: Path | None,
     licences: tuple[Path, ...],
     offsets: tuple[str, ...],
+    unseen_offsets: tuple[str, ...],
     batch: int,
+    attentive_odds: float | None,
     overwrite: bool,
     as_json: bool,
 ) -> None:
@@ -130,7 +147,9 @@ def export(
         words=words,
         accuracy=accuracy,
         batch=batch,
+        attentive_odds=attentive_odds,
         offsets=parse_offsets(offsets, labels),
+        unseen_offsets=parse_offsets(unseen_offsets, labels, "--unseen-offset"),
         overwrite=overwrite,
     )
     size = sum(entry["size"] for entry in made.manifest.files.values())

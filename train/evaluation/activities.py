@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.errors import UsageError
+from edge_c2vl.monitoring.self_calibration import level, level_offset
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.skeleton import Array
 from edge_c2vl.skeletons.windows import clip_of, windows_of
@@ -26,8 +27,6 @@ from train.evaluation.report import Report, Table, Text, percent
 from train.metrics import Floats, Ints, confusion
 
 ATTENTIVE = "attentive"
-# A driver's own baseline moves the distraction logit by no more than this.
-MOST_OFFSET = 2.0
 
 
 @dataclass(frozen=True)
@@ -86,18 +85,25 @@ def judge(
     return JudgedWindows(archive.labels, windows.label, subject, arms >= model.spec.min_arms, logits, odds)
 
 
-def own_baseline(judged: JudgedWindows) -> JudgedWindows:
-    """Each driver's usual log-odds taken off: their mean over the first half of the driver's attentive windows, within
-    bounds. That half is judged no longer."""
+def attentive_odds(judged: JudgedWindows) -> float | None:
+    """The log-odds of distraction that attentive driving usually has: the median over drivers, of what the vehicle's
+    self-calibration learns of each. None where it learns of none."""
+    calm = judged.chosen(ATTENTIVE)
+    levels = [level(judged.distraction[calm & (judged.subject == driver)]) for driver in np.unique(judged.subject)]
+    known = [found for found in levels if not np.isnan(found)]
+    return float(np.median(known)) if known else None
+
+
+def own_baseline(judged: JudgedWindows, usual: float | None = None) -> JudgedWindows:
+    """Each driver's offset taken off, as the vehicle's self-calibration learns it, on the first half of the driver's
+    attentive windows. That half is judged no longer. usual: see SelfCalibration."""
     odds, keep = judged.distraction.copy(), judged.judged.copy()
     calm = judged.chosen(ATTENTIVE)
     for driver in np.unique(judged.subject):
         own = np.flatnonzero(calm & (judged.subject == driver))
         first = own[: len(own) // 2]
-        if len(first):
-            usual = np.mean(odds[first]) - np.median(odds[calm])
-            odds[judged.subject == driver] -= np.clip(usual, -MOST_OFFSET, MOST_OFFSET)
-            keep[first] = False
+        odds[judged.subject == driver] -= level_offset(odds[first], usual)
+        keep[first] = False
     return JudgedWindows(judged.labels, judged.label, judged.subject, keep, judged.logits, odds)
 
 
@@ -118,6 +124,7 @@ def figures(judged: JudgedWindows, model_labels: list[str]) -> dict[str, Any]:
     active = judged.judged & ~calm & (judged.label >= 0)
     values: dict[str, Any] = {"windows": len(judged.label), "judged": int(judged.judged.sum()), "labels": {}}
     values["auc"] = auc(active, everyone)
+    values["attentive_odds"] = attentive_odds(judged)
     for name in (ATTENTIVE, *judged.others):
         chosen = judged.chosen(name)
         answers = judged.logits[chosen].argmax(axis=1)
@@ -171,6 +178,7 @@ def evaluate(
     both = {
         "as it is": figures(found, model.labels),
         "with each driver's own baseline": figures(own_baseline(found), model.labels),
+        "the same, the usual level known": figures(own_baseline(found, attentive_odds(found)), model.labels),
     }
     values = {
         "data": archive.meta["source"],
@@ -180,7 +188,9 @@ def evaluate(
         "environment": describe_environment(),
     }
     drivers = len(both["as it is"]["subjects"])
-    said = Text(f"{model.description}. {len(found.label)} windows of {drivers} drivers; half: {half}.")
+    usual = both["as it is"]["attentive_odds"]
+    odds = "" if usual is None else f" Log-odds of distraction of attentive driving (--attentive-odds): {usual:.2f}."
+    said = Text(f"{model.description}. {len(found.label)} windows of {drivers} drivers; half: {half}.{odds}")
     tables = [table for title, of_it in both.items() for table in _tables(title, of_it)]
     return Report(f"Activities: {archive.meta['source']}", values | both, [said, *tables])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import tempfile
 import warnings
@@ -18,7 +17,7 @@ from edge_c2vl.bundle.bundle import Bundle, Manifest, write_bundle
 from edge_c2vl.bundle.text_labels import TextLabels
 from edge_c2vl.errors import BundleError, UsageError
 from edge_c2vl.inference.onnxruntime import OnnxRuntimeBackend
-from edge_c2vl.skeletons.skeleton import Array
+from edge_c2vl.skeletons.skeleton import NTU25, Array
 from edge_c2vl.utils.texts import read_json
 from train.environment import describe_environment
 from train.model.checkpoint import About
@@ -44,7 +43,9 @@ def export_bundle(
     words: TextLabels | None = None,
     accuracy: Mapping[str, Any] | None = None,
     batch: int = 0,
+    attentive_odds: float | None = None,
     offsets: Mapping[str, float] | None = None,
+    unseen_offsets: Mapping[str, float] | None = None,
     overwrite: bool = False,
 ) -> tuple[Bundle, float]:
     """Writes the bundle; returns it and the largest difference from PyTorch on `clips` (N, 3, T, 25).
@@ -52,10 +53,10 @@ def export_bundle(
     distraction: those of the model's labels that count as distraction. files: licence texts, report.json and the like.
     words: labels in words, which become the classes of a model without a classifier. batch: clips an inference; 0
     leaves that open. offsets: added to the logits of these labels, the log of how much more often they are on the road
-    than in training.
+    than in training. attentive_odds: see Manifest.
     Raises BundleError where the outputs differ by more than 1e-4, the model has no classifier, or `path` exists.
     """
-    network: Encoder | InWords = encoder
+    network: Encoder | InWords | Weighed = encoder
     if words is not None:
         if encoder.classifier is not None:
             raise BundleError("this model has classes of its own: export it, then edge-c2vl labels add")
@@ -65,8 +66,8 @@ def export_bundle(
             "this model has no classifier, so it cannot decide: train one with edge-c2vl train finetune, or give it "
             "labels in words (--describe)"
         )
-    elif offsets:
-        network = encoder = _with_offsets(encoder, [offsets.get(label, 0.0) for label in about.labels])
+    elif offsets or unseen_offsets:
+        network = Weighed(encoder, *(_in_order(given or {}, about.labels) for given in (offsets, unseen_offsets)))
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model.fp32.onnx"
         write_onnx(network, about.clip.frames, model, batch)
@@ -80,21 +81,14 @@ def export_bundle(
             clip=about.clip,
             embedding_size=encoder.embedding_size,
             trained_on=about.trained_on,
+            attentive_odds=attentive_odds,
             accuracy=dict(accuracy or {}),
             licences=[*about.licences, *(name for name in files or {} if name.startswith(f"{LICENCES}/"))],
         )
         return write_bundle(path, manifest, {"model.fp32.onnx": model, **(files or {})}, overwrite), difference
 
 
-def _with_offsets(encoder: Encoder, offsets: Sequence[float]) -> Encoder:
-    moved = copy.deepcopy(encoder)
-    assert moved.classifier is not None
-    with torch.no_grad():
-        moved.classifier.bias.add_(torch.tensor(offsets))
-    return moved
-
-
-def parse_offsets(texts: Sequence[str], labels: Sequence[str]) -> dict[str, float]:
+def parse_offsets(texts: Sequence[str], labels: Sequence[str], option: str = "--offset") -> dict[str, float]:
     """ "LABEL=NUMBER", ... Raises UsageError."""
     offsets = {}
     for text in texts:
@@ -102,9 +96,9 @@ def parse_offsets(texts: Sequence[str], labels: Sequence[str]) -> dict[str, floa
         try:
             offsets[label] = float(value)
         except ValueError:
-            raise UsageError(f"--offset {text}: expected LABEL=NUMBER") from None
+            raise UsageError(f"{option} {text}: expected LABEL=NUMBER") from None
         if label not in labels or not -20 <= offsets[label] <= 20:
-            raise UsageError(f"--offset {text}: labels are {', '.join(labels)}; a number of -20 to 20")
+            raise UsageError(f"{option} {text}: labels are {', '.join(labels)}; a number of -20 to 20")
     return offsets
 
 
@@ -165,7 +159,37 @@ class InWords(nn.Module):
         return embedding @ self.labels, embedding
 
 
-def write_onnx(encoder: Encoder | InWords, frames: int, path: Path, batch: int = 0) -> None:
+class Weighed(nn.Module):
+    """An encoder whose logits are moved: clip -> logits (N, K), embedding (N, D).
+
+    offsets (K,): added to each, the log of how much more often a class is on the road than in training. unseen (K,):
+    added in proportion to the share of the clip, 0 to 1, in which the wrists are not seen: the less is seen of the
+    hands, the more has to speak for a distraction.
+    """
+
+    offsets: Tensor
+    unseen: Tensor
+    WRISTS = (NTU25.index("left_wrist"), NTU25.index("right_wrist"))
+
+    def __init__(self, encoder: Encoder, offsets: Tensor, unseen: Tensor) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.register_buffer("offsets", offsets)
+        self.register_buffer("unseen", unseen)
+
+    def forward(self, clip: Tensor) -> tuple[Tensor, Tensor]:
+        logits, embedding = self.encoder(clip)
+        left, right = self.WRISTS
+        wrists = torch.cat([clip[:, :, :, left : left + 1], clip[:, :, :, right : right + 1]], dim=3)
+        seen = (wrists.abs().sum(dim=1) > 0).to(clip.dtype).mean(dim=(1, 2)).unsqueeze(1)  # (N, 1)
+        return logits + self.offsets + (1 - seen) * self.unseen, embedding
+
+
+def _in_order(offsets: Mapping[str, float], labels: Sequence[str]) -> Tensor:
+    return torch.tensor([offsets.get(label, 0.0) for label in labels], dtype=torch.float32)
+
+
+def write_onnx(encoder: Encoder | InWords | Weighed, frames: int, path: Path, batch: int = 0) -> None:
     """One ONNX file: input `clip` (N, 3, frames, 25), outputs `logits` (N, K) and `embedding` (N, D); N is `batch`, or
     free where that is 0.
 
@@ -174,9 +198,13 @@ def write_onnx(encoder: Encoder | InWords, frames: int, path: Path, batch: int =
     """
     import onnx
 
-    folded: nn.Module = (
-        fold(encoder) if isinstance(encoder, Encoder) else InWords(fold(encoder.encoder), encoder.labels)
-    )
+    folded: nn.Module
+    if isinstance(encoder, Encoder):
+        folded = fold(encoder)
+    elif isinstance(encoder, InWords):
+        folded = InWords(fold(encoder.encoder), encoder.labels)
+    else:
+        folded = Weighed(fold(encoder.encoder), encoder.offsets, encoder.unseen)
     clip = torch.zeros(batch or 1, 3, frames, 25)
     with warnings.catch_warnings():
         # The TorchScript exporter is deprecated, but its graph is flat and needs no onnxscript to be simplified;
@@ -200,7 +228,7 @@ def write_onnx(encoder: Encoder | InWords, frames: int, path: Path, batch: int =
         raise BundleError(f"the exported graph holds {', '.join(sorted(foreign | unwanted))}")
 
 
-def parity(encoder: Encoder | InWords, model: Path, clips: Array) -> float:
+def parity(encoder: Encoder | InWords | Weighed, model: Path, clips: Array) -> float:
     """The largest difference of any logit or embedding between ONNX Runtime and the PyTorch encoder as trained."""
     training = encoder.training
     encoder.eval()

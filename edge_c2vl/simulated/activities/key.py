@@ -26,9 +26,9 @@ NOTHING = ("no_interaction", "no_object", "no_location")
 @dataclass(frozen=True)
 class Key:
     """A posture to move to within `move_s` seconds, and to hold for `hold_s`. Angles as in body.Posture. action:
-    Drive&Act's object level for this stretch: (action, object, location). gaze: where the eyes look from the start of the
-    movement on, degrees to the left and down in the car; None: where the head points. closed: the eyes are closed from the
-    start of the movement to the end of the hold."""
+    Drive&Act's object level for this stretch: (action, object, location). gaze: where the eyes look from the start
+    of the movement on, degrees to the left and down in the car; None: where the head points. closed: the eyes are
+    closed from the start of the movement to the end of the hold."""
 
     left: Gesture
     right: Gesture

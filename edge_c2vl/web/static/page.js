@@ -26,10 +26,13 @@ let ended = false;
 const STATES = {
   starting: ["Starting", "watching the first seconds"],
   nobody: ["Nobody in view", "no driver in the picture"],
-  "cannot see": ["Cannot see", "no arms in the picture"],
+  "cannot see": ["Cannot see", "too little of the driver in the picture"],
   attentive: ["Attentive", ""],
   distracted: ["Distracted", ""],
 };
+
+// What is not seen, of decisions that say so.
+const MISSING = { picture: "no picture", nobody: "no driver", arms: "no arms in the picture", face: "no face in the picture" };
 
 const handlers = {
   hello(message) {
@@ -126,7 +129,8 @@ function showDecision(decision) {
   const label = decision.label === decision.state ? null : decision.label;
   const alert = standing(decision);
   const sure = decision.probability === null ? null : `${Math.round(100 * decision.probability)} %`;
-  const told = [alert, label, sure === null ? more : alert || label ? sure : `${sure} sure`];
+  const why = (decision.state === "cannot see" && MISSING[decision.missing]) || more;
+  const told = [alert, label, sure === null ? why : alert || label ? sure : `${sure} sure`];
   showState(decision.state, decision.alert, word, told.filter(Boolean).join(" · "));
   showAwareness(decision.awareness);
   const [phrase, share] = Object.entries(decision.words ?? {}).sort((a, b) => b[1] - a[1])[0] ?? [];

@@ -43,11 +43,27 @@ def test_a_uri_is_read() -> None:
         ("simulated?seconds=nan", "cannot use seconds=nan"),
         ("simulated?live=maybe", "cannot use live=maybe"),
         ("simulated?truth=", "cannot use truth="),
+        ("simulated:empty,drinking", "knows no activity 'empty'"),
+        ("simulated:empty?truth=drive.jsonl", "an empty car has no driver"),
     ],
 )
 def test_what_a_uri_cannot_say_is_told(uri: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         open_camera(uri)
+
+
+@pytest.mark.parametrize("look", ["rgb", "ir"])
+def test_an_empty_car_is_the_same_for_the_same_seed_and_holds_other_things_for_another(look: str) -> None:
+    def picture(head: str) -> np.ndarray:
+        with open_camera(f"{head}&look={look}&live=no&seconds=0.1&size=160x128&detail=0.02") as camera:
+            frame = camera.read()
+        assert frame is not None
+        return frame.image
+
+    empty = picture("simulated:empty?seed=1")
+    np.testing.assert_array_equal(empty, picture("simulated:empty?seed=1"))
+    for other in ("simulated:empty?seed=2", "simulated:attentive?seed=1"):
+        assert np.abs(empty.astype(int) - picture(other)).max() > 30
 
 
 def test_played_as_a_file_it_gives_every_picture_and_the_truth_of_each(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_c2vl.errors import EdgeC2VLError, UsageError
-from edge_c2vl.monitoring.apply_baseline import Personaliser
+from edge_c2vl.monitoring.apply_baseline import Attention, Personaliser
 from edge_c2vl.monitoring.driver_baseline import (
     MAX_STRANGENESS,
     MIN_WINDOWS,
@@ -22,23 +22,9 @@ from edge_c2vl.monitoring.driver_baseline import (
     sizes,
 )
 from edge_c2vl.monitoring.standing import Level, Reason
-from edge_c2vl.skeletons.clip import Clip
 from edge_c2vl.speed.base import FixedSpeed, Speed
 from tests.support.pipeline import Camera, Encoder, Kept, Pose, build
-
-DISTRACTION = frozenset({"distracted"})
-
-
-def window(lean=0.0, noise=0.02, seed=0, hidden=(), place=(300.0, -200.0, 100.0), broad=1.0):
-    """A clip of a driver whose right arm (joints 8 to 11) is raised by `lean`, and who is `broad` times as broad."""
-    generator = np.random.default_rng(seed)
-    still = np.random.default_rng(99).uniform(-1, 1, (3, 1, 25))
-    still[0] *= broad
-    data = still + generator.normal(0, noise, (3, 1, 25)) + generator.normal(0, noise / 2, (3, 32, 25))
-    data[1, :, 8:12] += lean
-    data[2] = 0
-    data[:, :, list(hidden)] = 0
-    return Clip(data.astype(np.float32), 1.0, 1.0, 3.0, place)
+from tests.support.windows import DISTRACTION, window
 
 
 @pytest.fixture(scope="module")
@@ -198,7 +184,8 @@ class Moving(Pose):
 
     def estimate(self, image_bgr, timestamp_s):
         body = super().estimate(image_bgr, timestamp_s).copy()
-        body[:, :2] += self._generator.normal(0, 0.5, (33, 2)) + self._shift
+        body[:, :2] += self._generator.normal(0, 0.5, (33, 2))
+        body[:, 0] += self._shift
         return body.astype(np.float32)
 
 
@@ -206,7 +193,7 @@ def test_another_driver_is_asked_to_be_learnt_and_alerted_all_the_same(tmp_path)
     path = str(tmp_path / "driver.npz")
     build(Camera(600, fps=12), Moving(), Encoder(-3.0), sinks=[], personaliser=Personaliser(path, 0.5)).run()
     kept = Kept()
-    build(Camera(600, fps=12), Moving(shift=300.0), sinks=[kept], personaliser=Personaliser(path)).run()
+    build(Camera(600, fps=12), Moving(shift=14.0), sinks=[kept], personaliser=Personaliser(path)).run()
     told = [alert for alert in kept.alerts if alert.reason is Reason.ELSEWHERE]
     assert [alert.level for alert in told] == [Level.NOTICE, Level.NONE]
     assert next(iter(told[0].alerts.items())) == (Reason.LONG, Level.CRITICAL)
@@ -251,7 +238,9 @@ def test_what_was_left_out_while_learning_is_told(tmp_path, caplog):
     assert "13 s were left out" in learner.told() or "12 s were left out" in learner.told()
     personaliser = Personaliser(str(path), 0.5)
     for quarter in range(240):
-        personaliser.learn(window(seed=quarter), quarter / 4, attentive=not 40 <= quarter < 80)
+        personaliser.learn(
+            window(seed=quarter), quarter / 4, Attention.NONE if 40 <= quarter < 80 else Attention.PLAIN, -3.0
+        )
     assert path.exists()
     assert "s were left out" in caplog.text
 

@@ -46,10 +46,13 @@ def test_decisions_are_one_json_object_a_line_and_readable_at_once(tmp_path):
         "probabilities": {"attentive": 0.07, "distracted": 0.93},
         "words": None,
         "unusual": None,
+        "learnt": None,
+        "offset": None,
         "awareness": 1.0,
         "alert": "none",
         "alerts": [],
         "speed_kmh": None,
+        "missing": None,
         "arms": 1.0,
         "pose_confidence": 0.91,
         "age_ms": 24.1,
@@ -87,6 +90,7 @@ def test_events_hold_what_the_state_was(tmp_path):
         "probability": 0.96,
         "pose_confidence": 0.81,
         "next_state": "attentive",
+        "missing": None,
         "latency_ms": 30.0,
     }
 

@@ -21,8 +21,8 @@ from edge_c2vl.runtime.monitor import _Handover
 from edge_c2vl.runtime.settings import RunSettings
 from edge_c2vl.settings.fields import options_of
 from edge_c2vl.skeletons.clip import ClipSpec
-from tests.edge_c2vl.test_imports import FORBIDDEN, imported
 from tests.support.commands import call
+from tests.support.imports import FORBIDDEN, imported
 from tests.support.pipeline import Encoder, Pose
 from tests.support.records import DECISION
 from tests.support.tiny_bundle import LABELS, clips, make_bundle

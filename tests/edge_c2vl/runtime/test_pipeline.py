@@ -7,9 +7,11 @@ import threading
 import numpy as np
 import pytest
 
+from edge_c2vl.monitoring.events import Missing
 from edge_c2vl.monitoring.policy import State
 from edge_c2vl.outputs.base import Sink
 from edge_c2vl.runtime.queues import Mailbox
+from edge_c2vl.skeletons.skeleton import MEDIAPIPE33
 from tests.support.pipeline import Camera, Encoder, Kept, Pose, build
 
 
@@ -50,6 +52,60 @@ def test_states_and_their_changes():
     assert kept.states[0].end_s == kept.states[1].start_s
     assert sum(summary.decided.values()) == summary.decisions == len(kept.decisions)
     assert kept.closed == 1
+
+
+class Headrest(Pose):
+    """Finds a body that lies on its side, and the network is sure of it."""
+
+    def estimate(self, image_bgr, timestamp_s):
+        body = super().estimate(image_bgr, timestamp_s).copy()
+        body[:, :2] = body[:, 1::-1] * np.array([-1, -1], np.float32)
+        return body
+
+
+def test_a_phantom_is_nobody_and_alerts_of_nothing_but_that():
+    kept, encoder = Kept(), Encoder()
+    summary = build(Camera(450), Headrest(), encoder, [kept]).run()
+    assert encoder.clips == []
+    assert {decision.state for decision in kept.decisions} == {State.STARTING, State.NOBODY}
+    assert {decision.missing for decision in kept.decisions if decision.state is State.NOBODY} == {Missing.DRIVER}
+    assert [alert.reason.value for alert in kept.alerts] == ["cannot see"] * 2
+    assert kept.alerts[0].missing is Missing.DRIVER
+    assert kept.states[-1].missing is Missing.DRIVER
+    assert (summary.poses, summary.rejected) == (0, {"lying": 450})
+    assert "no driver  lying 450" in summary.to_text()
+
+
+class Late(Pose):
+    """Half a second of a phantom, then the driver."""
+
+    def estimate(self, image_bgr, timestamp_s):
+        body = super().estimate(image_bgr, timestamp_s).copy()
+        if timestamp_s < 0.5:
+            body[:, :2] = body[:, :2] * 0.5 + np.array([30, 0], np.float32)
+        return body
+
+
+def test_the_young_window_remembers_no_phantom():
+    encoder, alone = Encoder(), Encoder()
+    build(Camera(120), Late(), encoder, [Kept()]).run()
+    build(Camera(120), Pose(), alone, [Kept()]).run()
+    for clip in encoder.clips:
+        # A body that holds still looks the same at every time.
+        np.testing.assert_allclose(clip, alone.clips[0], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("parts", "missing"), [(("elbow", "wrist"), Missing.ARMS), (("nose", "eye", "ear"), Missing.FACE)]
+)
+def test_what_is_not_seen_is_told(parts, missing):
+    pose, kept = Pose(), Kept()
+    for index, name in enumerate(MEDIAPIPE33.joints):
+        if any(part in name for part in parts):
+            pose._body[index, 3] = 0.1
+    build(Camera(150), pose, sinks=[kept]).run()
+    assert kept.decisions[-1].state is State.CANNOT_SEE
+    assert kept.decisions[-1].to_json()["missing"] == missing.value
 
 
 def test_alerts_are_numbered_and_told_when_they_change():

@@ -193,3 +193,9 @@ def decisions(name: str) -> list[dict]:
     """Without what the clock has a part in."""
     records = [json.loads(line) for line in Path(name).read_text().splitlines()]
     return [{k: v for k, v in record.items() if k not in ("time", "age_ms", "encoder_ms", "run")} for record in records]
+
+
+def test_what_is_recorded_for_training_is_found_by_the_same_threshold():
+    from edge_c2vl.pose.estimator import MIN_DETECTION
+
+    assert RunSettings().pose.min_detection == MIN_DETECTION

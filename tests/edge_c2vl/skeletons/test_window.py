@@ -30,6 +30,30 @@ def test_a_live_window_gives_the_clip_of_the_recording(recording):
             assert (live.arms, live.confidence) == (whole.arms, whole.confidence)
 
 
+def test_what_was_not_the_driver_is_forgotten(recording):
+    frames, stamps = recording
+    spec, kept = ClipSpec(), frames.copy()
+    kept[(stamps < 2.0) | (stamps >= 4.0)] = 0
+    window = ClipBuffer(spec, "ntu25")
+    for frame, stamp in zip(frames[:150], stamps[:150], strict=True):
+        window.add(stamp, frame)
+    window.forget(before_s=2.0)
+    window.forget(from_s=4.0)
+    whole = make_clip(kept[:150], stamps[:150], stamps[149], spec)
+    np.testing.assert_array_equal(window.clip().data, whole.data)
+    window.forget()
+    np.testing.assert_array_equal(window.clip().data, whole.data)
+
+
+def test_the_head_is_told_as_a_share_of_the_window(recording):
+    frames, stamps = recording
+    hidden = frames.copy()
+    hidden[stamps < 5.0, NTU25.index("head")] = 0
+    clip = make_clip(hidden, stamps, stamps[-1], ClipSpec())
+    assert clip.head == pytest.approx((stamps[-1] - 5.0) / 3.0, abs=0.05)
+    assert clip.arms == 1.0
+
+
 def test_clip_at_the_frames_own_times_is_the_normalised_sequence(recording):
     frames, _ = recording
     spec = ClipSpec(frames=61, seconds=2.0)

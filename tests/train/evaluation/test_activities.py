@@ -43,8 +43,8 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
                 frames[..., :2] = 0.001
                 for joint, place in ((SHOULDERS[0], (0.5, 0)), (SHOULDERS[1], (-0.5, 0)), (20, (0, 0.001))):
                     frames[:, joint] = [*place, 0, 1]
-                # The second driver sits so that attentive driving looks like smoking.
-                frames[:, WRIST] = [0.3, label + (0.6 if driver == "b" else 0.001), 0, 1]
+                # The second driver sits so that attentive driving looks a little like smoking: log-odds of .42.
+                frames[:, WRIST] = [0.3, label + (0.55 if driver == "b" else 0.001), 0, 1]
                 writer.append(f"{driver}{label}", frames, 10.0, label=label, subject=driver)
             nobody = np.zeros((21, 25, 4), np.float32)
             nobody[:, SHOULDERS[0]] = [0.5, 0, 0, 1]

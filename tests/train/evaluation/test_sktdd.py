@@ -60,7 +60,7 @@ def test_one_model_is_run_once_for_all_folds(archive: Archive) -> None:
 
 
 def test_a_model_without_the_labels_is_no_classifier(archive: Archive) -> None:
-    with pytest.raises(UsageError, match="does not know attentive, distracted"):
+    with pytest.raises(UsageError, match="does not know 'attentive'"):
         evaluate(archive, lambda _: [ByHand()], Asked("classifier"))
     with pytest.raises(UsageError, match="not semi"):
         evaluate(archive, lambda _: [ByHand()], Asked("semi"))

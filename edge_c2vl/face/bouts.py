@@ -1,4 +1,4 @@
-"""From values over time to episodes with a length: eyes closed, a yawn."""
+"""From values over time to bouts with a length: eyes closed, a yawn."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Episode:
+class Bout:
     """From start_s to end_s; peak: the value that lay farthest beyond the threshold."""
 
     start_s: float
@@ -18,11 +18,15 @@ class Episode:
     def length_s(self) -> float:
         return self.end_s - self.start_s
 
+    def overlap_s(self, other: Bout) -> float:
+        """Negative where they lie apart."""
+        return min(self.end_s, other.end_s) - max(self.start_s, other.start_s)
 
-class Episodes:
-    """While a value is low. It begins where the value falls below `enter` and ends where it rises above `leave`; the times
-    are interpolated between values, so that a low rate costs little. A value that cannot be told (None) ends an episode
-    after `patience_s`, at the last value that was told."""
+
+class Bouts:
+    """While a value is low. It begins where the value falls below `enter` and ends where it rises above `leave`;
+    the times are interpolated between values, so that a low rate costs little. A value that cannot be told (None)
+    ends a bout after `patience_s`, at the last value that was told."""
 
     def __init__(self, enter: float, leave: float, patience_s: float = 0.3) -> None:
         self._enter, self._leave, self._patience_s = enter, leave, patience_s
@@ -34,11 +38,11 @@ class Episodes:
         self._peak = 0.0
 
     def length_s(self, now_s: float) -> float:
-        """Of the episode that goes on; 0 where none does."""
+        """Of the bout that goes on; 0 where none does."""
         return 0.0 if self._start_s is None else max(now_s - self._start_s, 0.0)
 
-    def update(self, time_s: float, value: float | None) -> Episode | None:
-        """The episode that is over now."""
+    def update(self, time_s: float, value: float | None) -> Bout | None:
+        """The bout that is over now."""
         if value is None:
             if self._last is not None and time_s - self._last[0] > self._patience_s:
                 return self._end(self._last[0], forget=True)
@@ -62,8 +66,8 @@ class Episodes:
         share = (threshold - self._last[1]) / (value - self._last[1])
         return self._last[0] + min(max(share, 0.0), 1.0) * (time_s - self._last[0])
 
-    def _end(self, end_s: float, forget: bool) -> Episode | None:
-        ended = None if self._start_s is None else Episode(self._start_s, max(end_s, self._start_s), self._peak)
+    def _end(self, end_s: float, forget: bool) -> Bout | None:
+        ended = None if self._start_s is None else Bout(self._start_s, max(end_s, self._start_s), self._peak)
         self._start_s = None
         if forget:
             self._last = None

@@ -1,0 +1,56 @@
+"""The drawn driver's eyes: when they close, where they look, and that both can be seen."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edge_c2vl.simulated.body import turned
+from edge_c2vl.simulated.driver import make_driver
+from edge_c2vl.simulated.eyes import REACH_DEG, Blinks, forward, in_head, openness
+from edge_c2vl.simulated.motion import Motion
+from edge_c2vl.simulated.scripts import once
+
+
+def closed_for(motion: Motion, seconds: float) -> list[float]:
+    """Lengths of the closures."""
+    lids = np.array([motion.at(index / 100).posture.lids for index in range(int(seconds * 100))])
+    edges = np.flatnonzero(np.diff(np.r_[0, lids < 0.3, 0].astype(int)))
+    return [(end - start) / 100 for start, end in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def test_blinks_are_short_and_repeat() -> None:
+    lids = [Blinks(5).openness(index / 100) for index in range(6000)]
+    assert lids == [Blinks(5).openness(index / 100) for index in range(6000)]
+    assert min(lids) < 0.05
+    assert 0.02 < np.mean(np.array(lids) < 0.5) < 0.1
+    assert lids != [Blinks(6).openness(index / 100) for index in range(6000)]
+
+
+def test_a_closure_is_as_long_as_it_was_asked_for() -> None:
+    lids = np.array([openness(index / 100, 1.0, 2.5) for index in range(400)])
+    assert (lids < 0.5).sum() / 100 == pytest.approx(1.5, abs=0.04)
+    assert lids[[50, 200, 390]] == pytest.approx([1, 0, 1])
+
+
+@pytest.mark.parametrize("head", [(0, 0, 0), (30, 10, 0), (-20, -10, 5)])
+@pytest.mark.parametrize("gaze", [(0, 0), (10, 15), (-15, 0)])
+def test_eyes_look_where_they_are_told_whatever_the_head_does(head, gaze) -> None:
+    eyes = in_head(gaze, head)
+    assert np.hypot(*eyes) <= REACH_DEG + 1e-6
+    if np.hypot(*eyes) < REACH_DEG - 1:
+        assert turned(head[1], head[2], head[0]) @ forward(eyes) == pytest.approx(forward(gaze), abs=1e-5)
+
+
+def test_an_attentive_driver_only_blinks_and_a_drowsy_one_falls_asleep() -> None:
+    awake = closed_for(Motion(make_driver(1), once(["attentive"], 60)), 60)
+    drowsy = closed_for(Motion(make_driver(1), once(["drowsy"], 60)), 60)
+    assert 10 <= len(awake) <= 20
+    assert max(awake) < 0.4
+    assert sum(length > 1 for length in drowsy) >= 3
+
+
+def test_somebody_who_looks_down_looks_down_most_of_the_time() -> None:
+    motion = Motion(make_driver(1), once(["looking_down"], 40))
+    down = [motion.at(index / 5).posture for index in range(200)]
+    assert np.mean([posture.head[1] > 20 and posture.eyes[1] > 10 for posture in down]) > 0.6
