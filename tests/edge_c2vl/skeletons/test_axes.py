@@ -7,8 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
-from tests.support.bodies import UPPER, bent, clip, moved, pose, turned
 from edge_c2vl.skeletons.axes import camera_axes
+from tests.support.bodies import UPPER, bent, clip, moved, pose, turned
 from train.knowledge.kinematics import describe
 
 
