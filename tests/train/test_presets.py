@@ -138,6 +138,9 @@ def test_variations_are_learnt_from_where_all_their_sources_are(tmp_path: Path) 
     assert (clips["variation_of"] == "").sum() == 6
     assert len(rows) >= 6 * 4  # each clip, mirrored, backwards and both
     np.testing.assert_array_equal(learnt.upright(rows[0]), archive.upright(0))
+    # Nobody has arms of another part of a split that the archive names: all variations of train are learnt from there.
+    train = np.flatnonzero(archive.clips["fold"] == "train")
+    assert len(with_variations(archive, [bank], train)[1]) == 8 * len(train)
     # Everything there, so all of it.
     assert len(with_variations(archive, [bank], np.arange(len(archive)))[1]) == len(learnt)
 

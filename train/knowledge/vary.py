@@ -24,6 +24,7 @@ from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
 from edge_c2vl.skeletons.archive_files import COLUMNS
 from edge_c2vl.skeletons.resample import resample
 from edge_c2vl.skeletons.skeleton import NTU25, Array, body_unit, mirror
+from edge_c2vl.skeletons.splits import split_columns
 from edge_c2vl.utils.progress import track
 
 # The columns of a varied archive: what may be learnt from; and the names of the clips that a variation was made of,
@@ -124,13 +125,17 @@ def learnable(varied: Archive, names: NDArray[np.str_]) -> NDArray[np.int64]:
 def _variations(
     archive: Archive, row: int, rows: NDArray[np.int64], plain: int, arms: int, seed: int
 ) -> Iterator[Variation]:
-    """The variations of a row; the arms come from others of `rows`."""
+    """The variations of a row; the arms come from others of `rows`, of the same camera and of the same part of every
+    split that the archive has, so that they may be learnt from wherever the row may."""
     sequence = archive.upright(row)
     turned = {"mirror": mirror(sequence), "reverse": sequence[::-1], "mirror-reverse": mirror(sequence)[::-1]}
     for kind in PLAIN[:plain]:
         yield Variation(kind, turned[kind])
     cameras = archive.clips["camera"].astype(str).to_numpy()
     others = rows[(cameras[rows] == cameras[row]) & (rows != row)]
+    for column in split_columns(archive):
+        part = archive.clips[column].to_numpy()
+        others = others[part[others] == part[row]]
     if not len(others) or archive.meta["dimensions"] == 2:
         return
     random = np.random.default_rng([seed, row])
