@@ -38,7 +38,8 @@ OBSERVED = 8  # clips at a time whose activations are looked at: at width 64 the
 class QuantizeOptions:
     """samples: calibration clips. max_drop: points of balanced accuracy that INT8 may lose. split, windows: see
     `clips.divide`. threads: of the latency measurement. force: write an INT8 model that loses more, too. compare: try
-    every method, to be seen beside each other. keep_clips: put some calibration clips into the bundle."""
+    every method, to be seen beside each other. keep_clips: put some calibration clips into the bundle. fp16: put an
+    FP16 model beside it."""
 
     samples: int = 512
     method: str = "mse"
@@ -50,6 +51,7 @@ class QuantizeOptions:
     force: bool = False
     compare: bool = False
     keep_clips: bool = True
+    fp16: bool = True
 
 
 @dataclass(frozen=True)
@@ -108,8 +110,8 @@ def quantize_bundle(
         floating = []
 
     int8 = check_graph(insert_qdq(model, found, ranges, floating)).SerializeToString()
-    fp16 = check_graph(to_fp16(model)).SerializeToString()
-    models: dict[str, Path | bytes] = {"fp32": bundle.model_path(), "fp16": fp16, "int8": int8}
+    fp16 = check_graph(to_fp16(model)).SerializeToString() if options.fp16 else None
+    models: dict[str, Path | bytes] = {"fp32": bundle.model_path()} | ({"fp16": fp16} if fp16 else {}) | {"int8": int8}
     if options.compare:
         for method in METHODS:
             models[method] = insert_qdq(model, found, thresholds(histograms, method)).SerializeToString()
@@ -142,7 +144,7 @@ def quantize_bundle(
     if options.keep_clips:
         files["calibration.npz"] = _packed(clips)
     latency = _latency(bundle, files, options.threads)
-    sizes = {"fp32": bundle.model_path().stat().st_size, "fp16": len(fp16), "int8": len(int8)}
+    sizes = {"fp32": bundle.model_path().stat().st_size, "fp16": len(fp16 or b""), "int8": len(int8)}
     figures["device"] = cpu_name()
     figures["threads"] = options.threads
     figures["models"] = reporting.model_figures(judged, sizes, latency)

@@ -55,6 +55,7 @@ from edge_c2vl.settings.flags import Number
 @click.option("--compare-methods", "compare", is_flag=True, help="Evaluate all four methods beside each other.")
 @click.option("--force", is_flag=True, help="Write the INT8 model even if it loses more than --max-drop.")
 @click.option("--no-clips", is_flag=True, help="Keep no calibration clips (skeletons) in the bundle.")
+@click.option("--fp16/--no-fp16", default=True, help="Put an FP16 model beside it, half as large as FP32.")
 @click.option(
     "--report",
     "folder",
@@ -84,5 +85,6 @@ def quantize(bundle: str, archive: Path, folder: Path | None, no_clips: bool, as
     if as_json:
         click.echo(json.dumps(outcome.figures | {"bundle": str(outcome.bundle.path), "report": str(target)}))
         return
+    models = "model.int8.onnx" + (" and model.fp16.onnx" if settings.fp16 else "")
     click.echo((target / "report.md").read_text("utf-8"))
-    click.echo(f"{outcome.bundle.path} has model.int8.onnx and model.fp16.onnx; tables and chart: {target}")
+    click.echo(f"{outcome.bundle.path} has {' and '.join(models)}; tables and chart: {target}")

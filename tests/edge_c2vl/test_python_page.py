@@ -13,10 +13,10 @@ BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE.read_text("utf-8"), re.MULTIL
 PRINTED = [
     r"(\d+\.\d\d s: (starting|attentive|distracted|cannot see|nobody), distraction \S+\n){10,}",
     r"((over|NOTICE|WARNING|CRITICAL) [\w ]+\n)*\d+ decisions, \d+ alerts\n",
-    r"([\w ]+ (None|\{.*'distracted': \d\.\d+.*\})\n){10,}",
+    r"([\w ]+ (None|\{.*'smoking': \d\.\d+.*\})\n){10,}",
     r"\{'starting': \d+.*\}\n",
     r"--hop is .*\n",
-    r"(\{'attentive': [\d.]+, 'distracted': [\d.]+\}\n){2}",
+    r"(\{'attentive': [\d.]+, .*'smoking': [\d.]+.*\}\n){2}",
 ]
 
 

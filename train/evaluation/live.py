@@ -107,6 +107,10 @@ class Judged:
     labels: dict[str, Counted]
 
 
+# What a row says where it tells that a driver was distracted and not by what.
+ANY = "distracted"
+
+
 def evaluate(paths: Sequence[Path], asked: RunSettings, least_iou: float = 0.5) -> Report:
     """Plays the videos, and those in the folders named, and reports. asked: as for `run`; its camera is replaced by
     each video.
@@ -119,7 +123,8 @@ def evaluate(paths: Sequence[Path], asked: RunSettings, least_iou: float = 0.5) 
             f"bundle {asked.model.bundle} counts none of its labels as distraction: there are no events to find"
         )
     videos = [video for path in paths for video in (videos_in(path) if path.is_dir() else [path])]
-    truths = [read_truth(labels_of(video), manifest.labels, nominal_s(video, asked)) for video in videos]
+    labels = list(dict.fromkeys([*manifest.labels, ANY]))
+    truths = [read_truth(labels_of(video), labels, nominal_s(video, asked)) for video in videos]
     judged = [
         judge(video, truth, manifest.distraction, asked, least_iou, manifest.clip.seconds)
         for video, truth in zip(videos, truths, strict=True)
@@ -153,7 +158,7 @@ def judge(
             f"{labels_of(video)}, line {line}: {beyond[0].end_s:g} s lies beyond the video's end at "
             f"{recorder.last_s:.2f} s"
         )
-    events = [span for span in truth if span.label in distraction]
+    events = [span for span in truth if span.label in distraction or span.label == ANY]
     options: dict[str, Any] = {"least_iou": least_iou, "grace_s": window_s, "seconds": recorder.seconds}
     options["ambiguous"] = ambiguous
     found = recorder.labelled()

@@ -37,4 +37,4 @@ train "$work/final"
 edge-c2vl export "$work/final" "$bundle" --archive "$work/both.archive" --name drivers --distraction '!attentive' \
     --offset attentive=0.75 --unseen-offset attentive=2 \
     --figures "$work/figures/report.json" --licence "$here/sktDD.txt" --overwrite
-edge-c2vl quantize "$bundle" --calibration "$work/both.archive" --report "$work/int8"
+edge-c2vl quantize "$bundle" --calibration "$work/both.archive" --no-fp16 --report "$work/int8"

@@ -56,7 +56,7 @@ def test_pushing_gives_the_decisions_of_the_command(recording, tmp_path):
     decisions, events = told_by_command(film, tmp_path)
     told, found = [], []
     with Monitor(on_state=told.append, on_alert=told.append) as monitor, open_camera(film) as camera:
-        assert monitor.labels == ["attentive", "distracted"]
+        assert monitor.labels == Bundle.open("default").manifest.labels
         while (frame := camera.read()) is not None:
             decision = monitor.push(frame.image, frame.timestamp_s)
             found += [] if decision is None else [plain(decision.to_json())]

@@ -123,14 +123,24 @@ def junk(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("camera", "says"), [("{junk}/text.mp4", "no video"), ("http://127.0.0.1:9/stream", "refused")]
+)
+def test_what_ffmpeg_cannot_open_is_told_in_one_line(junk, camera, says):
+    """In a process of its own: how much FFmpeg says of its own accord is settled once for a process."""
+    code, out, err = edge_c2vl("run", "--camera", camera.format(junk=junk), timeout=30)
+    assert (code, out) == (1, ""), err
+    assert len(err.strip().splitlines()) == 1, err
+    assert err.lower().startswith("error: ")
+    assert says in err
+
+
+@pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (["--camera", "{junk}/empty.mp4"], "the file is empty"),
-        (["--camera", "{junk}/text.mp4"], "no video"),
         (["--camera", "{junk}/nowhere.mp4"], "there is no file"),
         (["--camera", "{junk}/folder"], "holds no image"),
         (["--camera", "99"], "/dev/video99"),
-        (["--camera", "http://127.0.0.1:9/stream"], "refused"),
         (["--camera", "ftp://127.0.0.1/stream"], "ftp"),
         (["--camera", "{junk}/picture.png", "--bundle", "{junk}/bundle"], "manifest"),
         (["--camera", "{junk}/picture.png", "--bundle", "{junk}/nowhere"], "does not exist"),

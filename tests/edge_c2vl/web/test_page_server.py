@@ -300,7 +300,7 @@ def test_run_serves_the_page():
         assert f"page at http://127.0.0.1:{port}/\n" in iter(running.stderr.readline, "")
         with connect(f"ws://127.0.0.1:{port}/live", open_timeout=10) as connection:
             hello = read(connection, "hello")
-            assert hello["bundle"] == "sktdd"
+            assert hello["bundle"] == "drivers"
             assert hello["camera"].startswith("sample")
             assert read(connection, "decision", timeout=60)["state"] in ("starting", "cannot see")
             assert len(read(connection, "skeleton")["points"]) == 99
