@@ -28,6 +28,7 @@ from edge_c2vl.errors import EdgeC2VLError
 from edge_c2vl.inference.engine_build import checking_clips
 from edge_c2vl.inference.select import open_backend
 from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
+from edge_c2vl.utils.scores import softmax
 from tests.support.movements import LABELS, SPEC, body
 
 LATENCY = {"threads": 1, "fp32": {"p50_ms": 3.0, "p95_ms": 4.0}, "int8": {"p50_ms": 1.0, "p95_ms": 2.0}}
@@ -192,9 +193,13 @@ def test_the_default_bundle_has_an_int8_model_that_decides_as_fp32() -> None:
     assert sum(entry["size"] for entry in bundle.manifest.files.values()) < 5e6
     pairs_are_symmetric(onnx.load(bundle.model_path("int8")))
     clips = checking_clips(bundle)
+    attentive = bundle.manifest.labels.index("attentive")
     with open_backend(bundle, precision="int8") as int8, open_backend(bundle, precision="fp32") as fp32:
-        same = int8.infer(clips)[0].argmax(axis=1) == fp32.infer(clips)[0].argmax(axis=1)
-    assert same.mean() > 0.95
+        found, exact = softmax(int8.infer(clips)[0]), softmax(fp32.infer(clips)[0])
+    # What states and alerts follow; which of 15 activities is the most probable may hang on little.
+    assert ((found[:, attentive] < 0.5) == (exact[:, attentive] < 0.5)).mean() > 0.95
+    assert abs(found[:, attentive] - exact[:, attentive]).mean() < 0.02
+    assert (found.argmax(axis=1) == exact.argmax(axis=1)).mean() > 0.9
 
 
 def refused(bundle: Path, archive: Path, capfd: pytest.CaptureFixture[str]) -> str:
