@@ -1,4 +1,4 @@
-"""Floors on sktDD: simple models on mean and spread of each joint, on the windows and folds of the default bundle.
+"""Floors on sktDD: simple models on mean and spread of each joint, on the windows and folds of train/recipes/sktdd.sh.
 
     python benchmarks/sktdd_floors.py sktdd.archive
     python benchmarks/sktdd_floors.py sktdd.archive --own-normal

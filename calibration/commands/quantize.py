@@ -64,7 +64,7 @@ from edge_c2vl.settings.flags import Number
 )
 @json_option
 def quantize(bundle: str, archive: Path, folder: Path | None, no_clips: bool, as_json: bool, **options: Any) -> None:
-    """Put INT8 and FP16 models into the BUNDLE, and report what they cost in accuracy and won in time.
+    """Put an INT8 model, and an FP16 one, into the BUNDLE, and report what they cost in accuracy and won in time.
 
     INT8 is calibrated on clips of the archive's training part, chosen evenly over classes and cameras. Layers that lose
     too much stay in floating point. If INT8 still loses more than --max-drop on the test part, nothing is written.

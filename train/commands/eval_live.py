@@ -26,7 +26,8 @@ from train.commands.eval_options import report_options, tell
 def live(videos: tuple[Path, ...], iou: float, report: Path | None, as_json: bool, **asked: Any) -> None:
     """Labelled recordings through the whole live pipeline: events found, delay to detection, false alerts an hour.
 
-    Beside drive.mp4 stands drive.csv with the columns start,end,label: seconds of the video, and labels of the bundle;
+    Beside drive.mp4 stands drive.csv with the columns start,end,label: seconds of the video, and labels of the bundle
+    (distracted: any that counts as distraction);
     what no row covers is attentive driving, and what is labelled - or ? is not judged. A FOLDER stands for all videos
     in it, at any depth; a folder of images, frames/ with frames.csv beside it, for one video.
 

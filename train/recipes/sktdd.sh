@@ -1,5 +1,5 @@
 #!/bin/sh
-# The default bundle, attentive or distracted, from sktDD: folds by driver for the figures, then all drivers.
+# The former default bundle, attentive or distracted, from sktDD: folds by driver for the figures, then all drivers.
 #
 #     sh train/recipes/sktdd.sh original_sktDD WORK BUNDLE [SEEDS]
 #
