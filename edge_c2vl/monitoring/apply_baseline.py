@@ -41,7 +41,7 @@ class Personaliser:
     than where it was learnt, it is not applied.
 
     One run at a time learns into a file, or removes it. later: the file is left alone until `open` is called.
-    calibration: what is learnt of itself where no file is named; None: nothing.
+    calibration: learns without being asked where no file is named; None: nothing does.
     """
 
     def __init__(

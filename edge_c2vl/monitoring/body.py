@@ -25,7 +25,7 @@ _HEAD = [_JOINT[name] for name in ("nose", "left_eye", "right_eye", "left_ear", 
 _TRUNK = 0.288 / 0.259
 
 
-# What may speak against a body; the last one says body_watch.py.
+# What may speak against a body. The last one comes from body_watch.py, the others from here.
 WHYS = ("no person", "not in the picture", "size", "lying", "head", "other size")
 
 

@@ -17,7 +17,7 @@ from edge_c2vl.monitoring.driver_baseline import MAX_SHIFT, DriverWatch, Learner
 from edge_c2vl.skeletons.clip import Clip
 from edge_c2vl.utils.scores import log_odds, shift_odds
 
-# So much of plainly attentive driving is learnt from.
+# So much attentive driving is learnt from.
 LEARN_MINUTES = 2.0
 # Before so many windows, one a second, a quantile says little.
 FIRST_WINDOWS = 15
@@ -70,7 +70,7 @@ class SelfCalibration:
             return
         self._learner.add(clip, time_s, attentive and odds < MOST_ODDS, odds)
         kept = self._learner.odds
-        self.learnt = min(1.0, self._learner.progress)
+        self.learnt = self._learner.progress
         if len(kept) >= FIRST_WINDOWS:
             self.offset = self.learnt * level_offset(kept, self._usual)
         if self._learner.done:

@@ -16,7 +16,7 @@ from edge_c2vl.outputs.base import Sink
 from edge_c2vl.outputs.overlay import draw
 from edge_c2vl.outputs.screen import HEADER
 
-# Importing it from a slow disk takes its time.
+# Importing the window library from a slow disk takes its time.
 OPEN_TIMEOUT_S = 20.0
 CLOSE_TIMEOUT_S = 1.0
 

@@ -54,8 +54,8 @@ class FrameSource(Protocol):
 
 
 class SkeletonSource(Protocol):
-    """What the pipeline needs of a pose network XX
-    the network said of the newest picture, where there is one."""
+    """What the pipeline needs of a pose network (edge_c2vl.pose). It may have an attribute `evidence` as well: what the
+    network says of the newest picture (skeletons/evidence.py)."""
 
     def estimate(self, image_bgr: Any, timestamp_s: float) -> Array | None: ...
 

@@ -72,6 +72,7 @@ def opened(asked: RunSettings, sinks: Sequence[Sink] = (), push: bool = False) -
     from edge_c2vl.cameras.pushed import PushedCamera
     from edge_c2vl.cameras.reconnect import Reconnecting
     from edge_c2vl.inference.model import ClipModel
+    from edge_c2vl.outputs.status import StatusLine
     from edge_c2vl.pose import PoseEstimator, resolve
 
     options = CameraOptions(
@@ -114,8 +115,6 @@ def opened(asked: RunSettings, sinks: Sequence[Sink] = (), push: bool = False) -
         for output in outputs:
             unused.callback(output.close)
             output.open_first(may_wait=source.live and not asked.outputs.strict)
-        from edge_c2vl.outputs.status import StatusLine
-
         pose = stack.enter_context(
             PoseEstimator(
                 asked.pose.pose_model,

@@ -151,7 +151,7 @@ class DecisionSettings:
 class BaselineSettings:
     """The driver's normal driving."""
 
-    normal: str | None = setting(None, "This driver's normal driving, as it was learnt; see above.", metavar="FILE")
+    normal: str | None = setting(None, "This driver's normal driving, as --learn-normal has learnt it.", metavar="FILE")
     learn_normal: float | None = setting(None, "Learn it first, into --normal FILE.", least=0.5, metavar="MINUTES")
     forget_normal: bool = setting(False, "Remove what --normal FILE holds.")
     no_self_calibration: bool = setting(

@@ -29,7 +29,7 @@ class Signals:
         self._stopped = self._waiting = False
 
     def connect(self, stop: Callable[[], None], reread: Callable[[], None]) -> None:
-        """Installs the handlers. `reread` is called in a separate thread, because reading may take a while."""
+        """What the signals call from now on. `reread` runs in a separate thread, because reading may take a while."""
         self._reread, self._stop = reread, stop
         if self._waiting:
             self._start_rereading()

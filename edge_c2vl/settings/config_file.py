@@ -74,7 +74,8 @@ def load_mapping(path: Path) -> dict[Any, Any]:
     try:
         text = _bytes_of(path)
         _check_work(text, path)
-        values = yaml.load(text, _loader())
+        # Safe: the loader is a subclass of yaml.SafeLoader, which makes plain values and no other objects.
+        values = yaml.load(text, _safe_loader())
     except OSError as error:
         raise UsageError(f"{path}: the settings cannot be read: {error.strerror}") from None
     except yaml.MarkedYAMLError as error:
@@ -119,21 +120,24 @@ def _bytes_of(path: Path) -> bytes:
 
 def _check_work(text: bytes, path: Path) -> None:
     """Raises UsageError where a little text would be a lot of work: nested aliases stand for billions of values, and
-    PyYAML takes the square of the time for what is nested deeply."""
+    PyYAML takes the square of the time for what is nested deeply. Also where a tag (`!!int`) chooses how a value is
+    read: PyYAML's errors for a wrong one quote the value, or are of any type."""
     import yaml
 
     depth = 0
     for token in yaml.scan(text, yaml.SafeLoader):
         if isinstance(token, (yaml.AliasToken, yaml.AnchorToken)):
             raise UsageError(f"{path}: aliases (& and *) are not for settings")
+        if isinstance(token, yaml.TagToken):
+            raise UsageError(f"{path}: tags (!) are not for settings")
         begins = type(token).__name__.endswith("StartToken")
         depth += begins - type(token).__name__.endswith("EndToken")
         if begins and depth > MAX_DEPTH:
             raise UsageError(f"{path}: not YAML of settings: more than {MAX_DEPTH} levels")
 
 
-def _loader() -> type:
-    """PyYAML's safe loader, which takes the last of two equal keys; this one refuses them."""
+def _safe_loader() -> type:
+    """A subclass of PyYAML's safe loader. That one takes the last of two equal keys; this one refuses them."""
     import yaml
 
     class Loader(yaml.SafeLoader):

@@ -11,6 +11,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from edge_c2vl.errors import UsageError
 from edge_c2vl.settings.fields import Option, flag, groups_of, own_options
 
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
@@ -81,14 +82,28 @@ def options_like(group: type, *names: str, complete: Mapping[str, Complete] | No
         for option in reversed(options):
             if not names or option.name in names:
                 found = (complete or {}).get(option.name)
-                command = _decorator(option, "", option.default, found)(command)
+                command = _decorator(option, "", option.default, found, callback=_read(option))(command)
         return command
 
     return decorate
 
 
-def _decorator(option: Option, title: str, default: Any, complete: Complete | None) -> Callable[[Any], Any]:
-    metadata, more = option.metadata, dict[str, Any]()
+def _read(option: Option) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """Holds a value to what its field declares, where no dataclass is made that would."""
+
+    def read(_ctx: click.Context, _parameter: click.Parameter, value: Any) -> Any:
+        try:
+            return option.read(value)
+        except ValueError as error:
+            raise UsageError(f"{flag(option.name)} {error}") from None
+
+    return read
+
+
+def _decorator(
+    option: Option, title: str, default: Any, complete: Complete | None, **more: Any
+) -> Callable[[Any], Any]:
+    metadata = option.metadata
     name = flag(option.name)
     if option.kind is bool:
         name = f"{name}/{flag(metadata['off'] or 'no_' + option.name)}"

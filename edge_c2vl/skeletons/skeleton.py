@@ -114,8 +114,8 @@ COCO17 = _layout(
 LAYOUTS = {layout.name: layout for layout in (NTU25, MEDIAPIPE33, OPENPOSE25, DRIVEACT26, KINECT20, COCO17)}
 
 ORIGIN = NTU25.index("spine_shoulder")
-# What a driver does is read off elbows and wrists: the joints that decide whether there is anything to judge by.
 HEAD = NTU25.index("head")
+# What a driver does is read off elbows and wrists: the joints that decide whether there is anything to judge by.
 ARMS = tuple(NTU25.index(f"{side}_{joint}") for side in ("left", "right") for joint in ("elbow", "wrist"))
 
 

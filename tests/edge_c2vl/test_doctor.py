@@ -176,6 +176,15 @@ class TestCommand:
         expected = [{"name": "Python", "state": "ok", "value": "3.11", "advice": ""}]
         assert json.loads(done.output) == {"can_run": True, "findings": expected}
 
+    @pytest.mark.parametrize("more", [(), ("--json",)])
+    def test_what_the_service_lacks_is_the_exit_code(self, monkeypatch, more):
+        for state, code in (("warn", 1), ("info", 0)):
+            found = [Finding("service: GPU", state, "it cannot open /dev/nvmap")]
+            monkeypatch.setattr("edge_c2vl.doctor.service.check_service", lambda found=found: found)
+            done = CliRunner().invoke(command, ["--service", *more])
+            assert done.exit_code == code
+            assert "can work here" not in done.output
+
     def test_on_this_machine(self):
         """The real checks, in a process of its own: valid JSON, nothing else, and an exit code that fits."""
         done = subprocess.run([sys.executable, "-m", "cli", "doctor", "--json"], capture_output=True, text=True)

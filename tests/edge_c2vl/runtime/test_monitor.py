@@ -71,10 +71,13 @@ class StillPose(Pose):
 
     name = "scripted"
     shapes: ClassVar[list[tuple[int, ...]]] = []
+    asked: ClassVar[dict[str, object]] = {}
 
-    def __init__(self, *_, **__):
+    def __init__(self, _model, **asked):
         super().__init__()
         self.shapes.clear()
+        self.asked.clear()
+        self.asked.update(asked)
 
     def __enter__(self):
         return self
@@ -178,6 +181,18 @@ def test_the_crop_and_the_rotation_hold_for_pushed_frames_too(small):
     with Monitor(crop="0,0,1,0.5", rotate="90", **small) as monitor:
         monitor.push(np.zeros((48, 64), np.uint8), 0.0)
     assert StillPose.shapes == [(32, 48, 3)]
+
+
+def test_the_pose_network_is_opened_as_asked(small):
+    with Monitor(min_detection=0.2, threads=3, **small):
+        assert StillPose.asked == {"kind": "auto", "threads": 3, "min_detection_confidence": 0.2}
+
+
+def test_self_calibration_can_be_switched_off(small):
+    for off in (False, True):
+        with Monitor(no_self_calibration=off, **small) as monitor:
+            told = [decision for frame in pictures(1) if (decision := monitor.push(*frame)) is not None]
+        assert {decision.learnt is None for decision in told} == {off}
 
 
 def test_wrong_use_is_told(small):

@@ -10,7 +10,7 @@ import pytest
 from edge_c2vl.monitoring.policy import State
 from edge_c2vl.runtime.pose_rate import PoseRate
 from edge_c2vl.skeletons.skeleton import MEDIAPIPE33
-from tests.support.pipeline import Camera, Kept, Pose, build
+from tests.support.pipeline import Camera, Encoder, Kept, Pose, build
 
 WRIST = MEDIAPIPE33.index("right_wrist")
 
@@ -109,8 +109,6 @@ def test_a_recording_is_looked_at_whole_unless_asked_otherwise():
 
 def test_a_live_camera_is_looked_at_fifteen_times_a_second_until_an_alert_is_near():
     quiet, distracted = Kept(), Kept()
-    from tests.support.pipeline import Encoder
-
     calm = build(Camera(90, live=True), encoder=Encoder(score=-3.0), sinks=[quiet]).run()
     busy = build(Camera(90, live=True), sinks=[distracted]).run()
     assert calm.skipped_frames > 30

@@ -121,6 +121,9 @@ WRONG = {
     f"mqtt: mqtt://h/t {SECRET}: x": "not YAML: line 1, column",
     f"mqtt: 'mqtt://u:{SECRET}@h": "not YAML: line 1, column",
     f"mqtt: *{SECRET}": "aliases",
+    f"width: !!int {SECRET}": "tags",
+    "policy:\n  recovery: !!float ''": "tags",
+    "!!map [a]": "tags",
 }
 
 
@@ -193,6 +196,19 @@ def decisions(name: str) -> list[dict]:
     """Without what the clock has a part in."""
     records = [json.loads(line) for line in Path(name).read_text().splitlines()]
     return [{k: v for k, v in record.items() if k not in ("time", "age_ms", "encoder_ms", "run")} for record in records]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--pose-model", "none.task", "--pose-model cannot be used: there is no file none.task"),
+        ("--crop", "1,2", "--crop cannot be used: crop '1,2' is not X,Y,W,H"),
+    ],
+)
+def test_another_command_holds_the_same_options_to_the_same(tmp_path, option, value, message):
+    (tmp_path / "drive.mp4").touch()
+    with pytest.raises(UsageError, match=message):
+        call("extract", tmp_path / "drive.mp4", tmp_path / "drive.archive", option, value)
 
 
 def test_what_is_recorded_for_training_is_found_by_the_same_threshold():
