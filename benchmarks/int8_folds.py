@@ -1,9 +1,9 @@
-"""INT8 of the sktDD recipe, judged on drivers that neither training nor calibration has seen.
+"""INT8 of the bundle from sktDD alone, judged on drivers that neither training nor calibration has seen.
 
     sh train/recipes/sktdd.sh original_sktDD work bundle
     python benchmarks/int8_folds.py work/sktdd.archive work
 
-A bundle is trained on all drivers, so its own accuracy can be shown on none. Here each fold's model is
+That bundle is trained on all drivers, so its own accuracy can be shown on none. Here each fold's model is
 quantised as `edge-c2vl quantize` does it, on clips of the fold's training drivers, and compared with FP32 on windows of
 its test drivers (one a second, normal driving and labelled).
 """

@@ -3,7 +3,7 @@
     sh train/recipes/sktdd.sh original_sktDD work bundle
     python benchmarks/normality.py work/sktdd-views.archive work/figures
 
-The scores of the recipe's folds (each driver scored by a model that never saw the driver) are combined with the
+The scores of that recipe's folds (each driver scored by a model that never saw the driver) are combined with the
 distance from what was learnt of that driver and camera (edge_c2vl/monitoring/driver_baseline.py), in the way that a run
 does it. Learnt is from the first minutes of the driver's normal recordings, never from the labelled drive that is
 scored.

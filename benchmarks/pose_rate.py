@@ -7,7 +7,7 @@ saw the driver.
 Frames are left out by the vehicle's own rule (runtime/pose_rate.py), every time at a fixed rate: neither fast hands nor
 alerts bring every frame back. Folds that `work` lacks are left out of all rows. Printed for each rate: ROC-AUC of all
 windows and of the three views together, the mean over drivers and its spread, the share of windows in which it "cannot
-see", and ROC-AUC of those that every frame a second would have answered.
+see", and ROC-AUC of those that are answered where every frame is looked at.
 """
 
 from __future__ import annotations

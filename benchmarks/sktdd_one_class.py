@@ -28,7 +28,7 @@ from sktdd_floors import statistics
 
 from edge_c2vl.settings.config_file import read_settings
 from edge_c2vl.skeletons.archive import Archive
-from train.commands.finetune import SETTINGS as OF_FINETUNE
+from train.commands.pretrain import SETTINGS
 from train.evaluation.driver_folds import figures, frame_level, mean_figures
 from train.evaluation.judges import one_class_scores
 from train.evaluation.sktdd_windows import Data
@@ -37,25 +37,14 @@ from train.model.checkpoint import load_model
 from train.model.encoder import Encoder
 from train.model.inference import cached_features
 from train.pretrain import pretrain
-from train.settings.pretraining import ObjectiveSettings, PretrainSettings
-from train.settings.training import LoopSettings
 from train.trainer import CHECKPOINT, MODEL
 
 Floats = NDArray[np.float64]
 WHOSE = ("others", "all", "own")
 # Joints are joined after the first block, as on NW-UCLA. ENCODER, which averages them, is level (docs/experiments.md).
-ENCODER, AUGMENT, *_ = read_settings({}, Path(__file__).parents[1] / "train/recipes/sktdd.yaml", *OF_FINETUNE)
+RECIPE = Path(__file__).parents[1] / "train/recipes/sktdd-c2vl.yaml"
+ENCODER, AUGMENT, PRETRAIN, OBJECTIVE, LOOP = read_settings({}, RECIPE, *SETTINGS)
 FORM = replace(ENCODER, graph_blocks=1, joined=64)
-PRETRAIN = PretrainSettings(frames=32, joints="upper", join=True, knowledge_size=256)
-LOOP = LoopSettings(
-    epochs=4,
-    batch_size=128,
-    learning_rate=2e-3,
-    precision="bf16-mixed",
-    accelerator="cpu",
-    threads=1,
-    tensorboard=False,
-)
 # What an encoder learns from, none of it of the test drivers.
 LEARNT = {"C2VL": ("normal",), "C2VL, labelled drives too": ("normal", "labelled")}
 
@@ -92,7 +81,7 @@ def pretrained(
     if not (folder / MODEL).is_file():
         clips = archive.clips
         rows = np.flatnonzero(clips["kind"].isin(kinds) & ~clips["subject"].isin(drivers))
-        settings = (FORM, AUGMENT, PRETRAIN, ObjectiveSettings(), replace(LOOP, seed=seed))
+        settings = (FORM, AUGMENT, PRETRAIN, OBJECTIVE, replace(LOOP, seed=seed))
         resume = (folder / CHECKPOINT).is_file()
         pretrain(archive, folder, [Bank.open(bank)], *settings, rows=rows, resume=resume)
     return load_model(folder)[0]

@@ -219,7 +219,7 @@ def _write(
     return revise_bundle(
         bundle,
         changes,
-        accuracy=manifest.accuracy | judged,
+        accuracy=judged,
         calibration=figures["calibration"] | {"method": figures["method"], "floating": figures["floating"]},
         latency=manifest.latency | {figures["device"]: latency},
         engines=kept,

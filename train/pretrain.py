@@ -32,10 +32,9 @@ from train.model.checkpoint import LANGUAGE, About, save_model
 from train.model.encoder import Encoder, make_encoder
 from train.settings.presets import Material
 from train.settings.pretraining import METHODS, ObjectiveSettings, PretrainSettings
+from train.settings.resume import VERDICT
 from train.settings.training import AugmentSettings, EncoderSettings, LoopSettings
 from train.trainer import MODEL, Trainer
-
-VERDICT = "verdict.json"
 
 
 class Watcher(Protocol):

@@ -85,6 +85,6 @@ def quantize(bundle: str, archive: Path, folder: Path | None, no_clips: bool, as
     if as_json:
         click.echo(json.dumps(outcome.figures | {"bundle": str(outcome.bundle.path), "report": str(target)}))
         return
-    models = "model.int8.onnx" + (" and model.fp16.onnx" if settings.fp16 else "")
+    models = ["model.int8.onnx"] + (["model.fp16.onnx"] if settings.fp16 else [])
     click.echo((target / "report.md").read_text("utf-8"))
     click.echo(f"{outcome.bundle.path} has {' and '.join(models)}; tables and chart: {target}")

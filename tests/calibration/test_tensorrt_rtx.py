@@ -95,8 +95,9 @@ def test_every_exported_model_builds(
     jobs = []
     for name, path in {"graph": trained_bundle, "joined": joined_bundle}.items():
         folded = load_folded(path / "model.fp32.onnx")
-        ranges = dict.fromkeys(ranged_tensors(layers(folded)), 4.0)
-        forms = {"fp32": folded, "fp16": to_fp16(folded), "int8": insert_qdq(folded, ranges)}
+        found = layers(folded)
+        ranges = dict.fromkeys(ranged_tensors(found), 4.0)
+        forms = {"fp32": folded, "fp16": to_fp16(folded), "int8": insert_qdq(folded, found, ranges)}
         frames = Bundle.open(path).manifest.clip.frames
         for precision, model in forms.items():
             file = tmp_path / f"{name}.{precision}.onnx"

@@ -126,6 +126,21 @@ def test_engines_of_the_models_that_change_go(bundle_path: Path, archive: Archiv
     assert "engines/gpu/model.int8.plan" not in outcome.bundle.manifest.files
 
 
+def test_the_fp16_model_stays_out_on_request(
+    bundle_path: Path, archive_path: Path, tmp_path: Path, no_timing: None
+) -> None:
+    """One that stood there goes, with what was stated of it."""
+    arguments = [str(bundle_path), "--calibration", str(archive_path), "--samples", "16"]
+    for option, models in (("--fp16", ["int8", "fp16"]), ("--no-fp16", ["int8"])):
+        result = CliRunner().invoke(quantize, [*arguments, option, "--report", str(tmp_path / "report")])
+        assert result.exit_code == 0, result.output
+        told = " and ".join(f"model.{precision}.onnx" for precision in models)
+        assert f"{bundle_path} has {told}; tables" in result.stdout
+        made = Bundle.open(bundle_path)
+        assert set(made.precisions) == set(made.manifest.accuracy) == {"fp32", *models}
+        assert ("| fp16 |" in (tmp_path / "report" / "report.md").read_text()) == ("fp16" in models)
+
+
 def test_skeletons_stay_out_on_request_and_the_graph_is_read_and_checked_once(
     bundle_path: Path, archive: Archive, no_timing: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,10 +23,11 @@ from train.commands.knowledge import knowledge  # noqa: E402
 from train.commands.pretrain import pretrain  # noqa: E402
 from train.data.augment import Augment  # noqa: E402
 from train.data.clips import ClipStore  # noqa: E402
-from train.evaluation.watch import Watch, alignment, rank_me, uniformity  # noqa: E402
+from train.evaluation.watch import Watch, _held_out, alignment, uniformity  # noqa: E402
 from train.knowledge import text  # noqa: E402
 from train.knowledge.bank import Bank  # noqa: E402
 from train.knowledge.presets import bank_settings  # noqa: E402
+from train.knowledge.spectrum import effective_rank  # noqa: E402
 from train.model.checkpoint import load_model  # noqa: E402
 from train.model.encoder import Encoder  # noqa: E402
 from train.pretrain import with_variations  # noqa: E402
@@ -179,13 +180,22 @@ def test_a_clip_that_is_compared_with_itself_is_told(tmp_path: Path) -> None:
 def test_rank_alignment_and_uniformity() -> None:
     random = np.random.default_rng(0)
     spread = np.linalg.qr(random.normal(size=(64, 64)))[0]
-    assert rank_me(spread) == pytest.approx(64, rel=1e-3)
+    assert effective_rank(spread) == pytest.approx(64, rel=1e-3)
     one = np.tile(spread[:1], (64, 1))
-    assert rank_me(one) == pytest.approx(1, abs=1e-3)
+    assert effective_rank(one) == pytest.approx(1, abs=1e-3)
     assert uniformity(one) == pytest.approx(0, abs=1e-6)
     assert uniformity(spread) == pytest.approx(-4, abs=1e-6)  # all at right angles: squared distance 2
     assert alignment(spread, spread) == 0
     assert alignment(spread, -spread) == pytest.approx(4)
+
+
+def test_of_one_recording_the_last_quarter_is_held_out(tmp_path: Path) -> None:
+    archive = Archive.open(drivers(tmp_path / "archive", [60], 10, lambda _: ""))
+    rows = np.random.default_rng(0).permutation(40)
+    fit, held, who = _held_out(archive, np.zeros(40, np.int64), rows, 0)
+    assert who == "the same recording"
+    assert sorted(rows[held]) == list(range(30, 40))
+    assert sorted(rows[fit]) == list(range(30))
 
 
 class Constant(Encoder):

@@ -197,13 +197,14 @@ def test_two_processes_train_one_model(archive: Path, tmp_path: Path, method: st
     command = [
         sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", 2,
         Path(__file__).resolve().parents[2] / "cli.py", "train", "pretrain", archive, tmp_path / "run",
-        "--method", method, *knowledge, *FAST, "--epochs", 4, "--json",
+        "--method", method, *knowledge, *FAST, "--epochs", 4,
     ]  # fmt: skip
     environment = os.environ | {"EDGE_C2VL_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
-    for more in ([], ["--resume"]):
+    for more in ([], ["--resume", "--json"]):
         arguments = [str(argument) for argument in (*command, *more)]
         done = subprocess.run(arguments, capture_output=True, text=True, env=environment, timeout=400)
         assert done.returncode == 0, done.stderr[:3000]
+        assert done.stdout.count("rankme" if more else "effective rank") == (2 if more else 1)  # one process speaks
     metrics = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in metrics] == [1, 2, 3, 4]
     assert metrics[-1]["step"] == 4 * (36 // 16)

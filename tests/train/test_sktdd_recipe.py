@@ -1,4 +1,4 @@
-"""The default bundle's recipe, by the public commands, on a small archive of the same form: no driver leaks, an epoch's
+"""train/recipes/sktdd.sh, by the public commands, on a small archive of the same form: no driver leaks, an epoch's
 make-up, the bundle."""
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import click
 from edge_c2vl.settings.config_file import read_settings
 from edge_c2vl.settings.flags import settings_options
 from train.commands.eval_drive_act import drive_act_options
-from train.commands.seeds import resume_option, run_seeds, seeds_option
+from train.commands.seeds import resume_option, run_seeds, seeds_option, speaks
 from train.datasets import DATASETS
 from train.settings.resume import check_unchanged, recorded
 from train.settings.training import AugmentSettings, DataSettings, EncoderSettings, LoopSettings
@@ -71,8 +71,6 @@ def finetune(
     pretrained = pretrained or (Path(before["pretrained"]) if before.get("pretrained") else None)
     freeze = freeze or bool(before.get("freeze"))
 
-    from lightning_fabric.utilities.rank_zero import rank_zero_only
-
     from edge_c2vl.skeletons.archive import Archive
     from train.finetune import finetune as train
 
@@ -91,8 +89,8 @@ def finetune(
         return train(data_set, folder, encoder, augment, data, seeded, **options)
 
     results = run_seeds(run, seeds, loop, resume, one)
-    if getattr(rank_zero_only, "rank", 0):
-        return  # one of several processes speaks
+    if not speaks():
+        return
     if as_json:
         rows = [{"run": folder} | figures for folder, figures in results.items()]
         click.echo(json.dumps(rows if seeds else rows[0]))

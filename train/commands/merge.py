@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from train.commands.termination import end_cleanly_on_sigterm
+
 
 @click.command()
 @click.argument("archive", type=click.Path(path_type=Path))
@@ -28,9 +30,6 @@ def merge(archive: Path, archives: tuple[Path, ...], groups: tuple[str, ...], ov
     Example:
       edge-c2vl merge both.archive sktdd.archive simulated.archive --group 'distracted=!attentive'
     """
-    import signal
-    import sys
-
     from edge_c2vl.errors import UsageError
     from edge_c2vl.skeletons.archive import Archive
     from train.datasets.merge import merge as run
@@ -42,7 +41,6 @@ def merge(archive: Path, archives: tuple[Path, ...], groups: tuple[str, ...], ov
         if not name.strip() or not members:
             raise UsageError(f"--group {group}: expected LABEL=LABEL,... or LABEL=!LABEL")
         parsed[name.strip()] = members
-    # As Ctrl-C does: leave through the context managers, so that nothing half-written stays.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    end_cleanly_on_sigterm()
     count = run(archive, [Archive.open(path) for path in archives], parsed, overwrite)
     click.echo(f"{archive}: {count} recordings of {len(archives)} archives")

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from train.commands.eval_drive_act import drive_act_options
+from train.commands.termination import end_cleanly_on_sigterm
 from train.datasets import DATASETS
 
 
@@ -48,14 +49,11 @@ def prepare(
       edge-c2vl prepare ntu60 nturgb+d_skeletons archives/ntu60 --workers 8
     """
     import os
-    import signal
-    import sys
 
     from train.datasets.prepare import prepare as run
     from train.datasets.source import Options
 
-    # As Ctrl-C does: leave through the context managers, so that nothing half-written stays.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    end_cleanly_on_sigterm()
     workers = workers or os.cpu_count() or 1
     report = run(
         dataset,

@@ -11,13 +11,12 @@ import click
 from edge_c2vl.settings.config_file import read_settings
 from edge_c2vl.settings.flags import settings_options
 from train.commands.presets import preset_option
-from train.commands.seeds import resume_option, run_seeds, seeds_option
+from train.commands.seeds import resume_option, run_seeds, seeds_option, speaks
 from train.settings.presets import defaults
 from train.settings.pretraining import METHODS, ObjectiveSettings, PretrainSettings
-from train.settings.resume import check_unchanged, recorded
+from train.settings.resume import VERDICT, check_unchanged, recorded
 from train.settings.training import AugmentSettings, EncoderSettings, LoopSettings
 
-VERDICT = "verdict.json"
 SETTINGS = (EncoderSettings, AugmentSettings, PretrainSettings, ObjectiveSettings, LoopSettings)
 _PATH = click.Path(path_type=Path)
 
@@ -90,6 +89,8 @@ def pretrain(
         )
 
     figures = run_seeds(run, seeds, loop, resume, one)
+    if not speaks():
+        return
     if as_json:
         click.echo(json.dumps(figures))
         return

@@ -22,6 +22,13 @@ resume_option = click.option(
 )
 
 
+def speaks() -> bool:
+    """Whether this process prints what came out: of several processes the first does."""
+    from lightning_fabric.utilities.rank_zero import rank_zero_only
+
+    return not getattr(rank_zero_only, "rank", 0)
+
+
 def run_seeds(
     run: Path, seeds: int | None, loop: LoopSettings, resume: bool, train: Callable[[Path, LoopSettings, bool], F]
 ) -> dict[str, F]:

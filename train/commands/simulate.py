@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from edge_c2vl.settings.flags import Number
+from train.commands.termination import end_cleanly_on_sigterm
 
 
 @click.command()
@@ -49,15 +50,11 @@ def simulate(
       edge-c2vl simulate labels-only --cameras none --runs 2
       edge-c2vl prepare drive-act simulated-drive-act archives/simulated
     """
-    import signal
-    import sys
-
     from edge_c2vl.simulated.cameras import VIEWS
     from train.simulate.dataset import SimulateSettings
     from train.simulate.dataset import simulate as run
 
-    # As Ctrl-C does: leave through the context managers, so that nothing half-written stays.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    end_cleanly_on_sigterm()
     named = {"all": tuple(VIEWS), "none": ()}
     chosen = named.get(cameras, tuple(dict.fromkeys(name.strip() for name in cameras.split(",") if name.strip())))
     report = run(out, SimulateSettings(drivers, runs, seconds, chosen, width, seed), workers, overwrite)

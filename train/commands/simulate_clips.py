@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from train.commands.termination import end_cleanly_on_sigterm
+
 
 @click.command(name="simulate-clips")
 @click.argument("archive", type=click.Path(path_type=Path))
@@ -24,12 +26,8 @@ def simulate_clips(archive: Path, clips: int, seed: int, overwrite: bool) -> Non
       edge-c2vl merge both.archive sktdd.archive simulated.archive --group distracted=!attentive
       edge-c2vl train finetune both.archive runs/both --seconds 3 --balance
     """
-    import signal
-    import sys
-
     from train.simulate.population.archive import write_archive
 
-    # As Ctrl-C does: leave through the context managers, so that nothing half-written stays.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    end_cleanly_on_sigterm()
     write_archive(archive, clips, seed, overwrite)
     click.echo(f"{archive}: {clips} clips")

@@ -18,13 +18,15 @@ def merge(
 ) -> int:
     """Writes the archive; returns its number of recordings. Labels of the same name are one label.
 
-    groups: a label that stands for several others (train.data.targets). Names that two archives share get the number
-    of the archive before them. Raises UsageError where the archives do not go together.
+    groups: a label that stands for several others (train.data.targets), beside the groups that the archives have.
+    Where two archives share a name, every name gets the number of its archive before it. Raises UsageError where the
+    archives do not go together.
     """
     if len({archive.meta["dimensions"] for archive in archives}) > 1:
         raise UsageError("skeletons of two and of three dimensions cannot be merged")
     labels = list(dict.fromkeys(label for archive in archives for label in archive.labels))
-    expanded = expand(groups or {}, labels)
+    known = {name: of for archive in archives for name, of in archive.meta.get("groups", {}).items()}
+    expanded = expand({**known, **(groups or {})}, labels)
     Targets.make(labels, expanded)
     names = [name for archive in archives for name in archive.clips["name"].astype(str)]
     shared = len(set(names)) < len(names)
@@ -45,7 +47,7 @@ def merge(
 
 
 def expand(groups: Mapping[str, Sequence[str]], labels: Sequence[str]) -> dict[str, list[str]]:
-    """ "!LABEL" stands for all labels but it and the groups themselves."""
+    """Groups in full: a member "!LABEL" stands for all labels but LABEL and the groups themselves."""
     expanded = {}
     for name, of in groups.items():
         but = [label.removeprefix("!") for label in of if label.startswith("!")]

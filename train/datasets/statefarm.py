@@ -69,7 +69,6 @@ def open_tables(folder: Path, options: Options, name: str, licence: str) -> Sour
         dimensions=2,
         items=tables,
         read=partial(read, drivers=drivers),
-        count=len(tables),
     )
 
 

@@ -24,7 +24,7 @@ from train.environment import describe_environment
 from train.evaluation.models import Model
 from train.evaluation.predictions import BATCH
 from train.evaluation.report import Report, Table, Text, percent
-from train.metrics import Floats, Ints, confusion
+from train.metrics import Floats, Ints, confusion, roc_auc
 
 ATTENTIVE = "attentive"
 
@@ -51,10 +51,12 @@ class JudgedWindows:
 
 def half_of(archive: Archive, which: str) -> Ints:
     """The recordings of the 1st, 3rd, 5th ... subject in the order of their names ("odd"), of the others ("even"), or
-    all of them."""
+    all of them. Raises UsageError where there is nobody in that half."""
     subjects = archive.clips["subject"].to_numpy().astype(str)
     names = sorted(set(subjects))
     chosen = {"odd": names[::2], "even": names[1::2], "all": names}[which]
+    if not chosen:
+        raise UsageError(f"--half {which}: {archive.path} has {len(names)} subject(s), and none is in that half")
     return np.flatnonzero(np.isin(subjects, chosen))
 
 
@@ -109,8 +111,6 @@ def own_baseline(judged: JudgedWindows, usual: float | None = None) -> JudgedWin
 
 def figures(judged: JudgedWindows, model_labels: list[str]) -> dict[str, Any]:
     """The values of the report."""
-    from sklearn.metrics import roc_auc_score
-
     calm = judged.chosen(ATTENTIVE)
 
     def auc(chosen: NDArray[np.bool_], within: NDArray[np.bool_]) -> float | None:
@@ -118,7 +118,7 @@ def figures(judged: JudgedWindows, model_labels: list[str]) -> dict[str, Any]:
         if not quiet.any() or not loud.any():
             return None
         both = quiet | loud
-        return round(float(roc_auc_score(loud[both], judged.distraction[both])), 4)
+        return round(roc_auc(judged.distraction[both], loud[both]), 4)
 
     everyone = np.ones(len(judged.label), bool)
     active = judged.judged & ~calm & (judged.label >= 0)

@@ -14,7 +14,7 @@ from edge_c2vl.settings.fields import flag
 from edge_c2vl.utils.texts import read_json
 from train.evaluation.curves import read_metrics
 from train.evaluation.report import Table
-from train.settings.resume import SETTINGS, recorded
+from train.settings.resume import SETTINGS, VERDICT, recorded
 
 # Figure -> its heading, and how it is shown. Those that are not in a run are left empty.
 FIGURES = {
@@ -48,11 +48,11 @@ class RunFolder:
             raise UsageError(f"{folder} is no training run: it has no {SETTINGS}")
         settings = {name: value for name, value in recorded(folder).items() if name != "threads"}
         verdict: dict[str, Any] = {}
-        if (folder / "verdict.json").is_file():
+        if (folder / VERDICT).is_file():
             try:
-                verdict = dict(read_json(folder / "verdict.json"))
+                verdict = dict(read_json(folder / VERDICT))
             except (OSError, ValueError, TypeError) as error:
-                raise UsageError(f"{folder / 'verdict.json'} cannot be read: {error}") from None
+                raise UsageError(f"{folder / VERDICT} cannot be read: {error}") from None
         return cls(printable(str(folder)), settings, read_metrics(folder), verdict)
 
     def figures(self) -> dict[str, float]:

@@ -18,7 +18,7 @@ from train.data.splits import UPPER, draw_weights
 from train.evaluation.driver_folds import Scenes
 
 LABELS = ["attentive", "distracted"]
-# The default bundle's clips: train/recipes/sktdd.yaml.
+# Clips of train/recipes/sktdd.yaml.
 SPEC = ClipSpec(frames=32, seconds=3.0, dimensions=2, joints=UPPER)
 DRIVERS_A_FOLD = 2
 # Seconds between windows of each kind of recording.
@@ -70,5 +70,5 @@ class Data:
         return np.flatnonzero(~theirs & (self.store.confidence > 0)), np.flatnonzero(theirs & self.labelled)
 
     def weights(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Weights of the rows as the default bundle's training draws them."""
+        """Weights of the rows as train/recipes/sktdd.yaml draws them."""
         return draw_weights(self.archive, self.store.windows, rows, "kind")

@@ -1,7 +1,7 @@
 """What an encoder is worth while it is pretrained, and at the end beside one that was not trained.
 
-Labels are only judged by, never learnt from, and only those of the recordings that pretraining may see. RankMe: Garrido
-et al., ICML 2023; alignment and uniformity: Wang & Isola, ICML 2020.
+Labels are only judged by, never learnt from, and only those of the recordings that pretraining may see. rankme: the
+effective rank of the embedding (RankMe, Garrido et al., ICML 2023); alignment and uniformity: Wang & Isola, ICML 2020.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from edge_c2vl.skeletons.archive import Archive
 from train.data.clips import ClipStore, in_order
 from train.data.splits import hold_out
 from train.evaluation.judges import knn_predict, probe_scores
+from train.knowledge.spectrum import effective_rank
 from train.metrics import Floats, Ints, score
 from train.model.encoder import Encoder
 
@@ -29,13 +30,6 @@ VERDICT_CLIPS, WATCHED_CLIPS, VIEWED_CLIPS = 2000, 600, 256
 # Of a collapsed embedding: fewer directions than this, or all clips nearer to each other than this (log of the mean
 # kernel; 0: all in one point).
 LEAST_RANK, MOST_UNIFORMITY = 2.0, -0.02
-
-
-def rank_me(embeddings: Floats) -> float:
-    """(N, D) -> exp of the entropy of the singular values' shares: how many directions are used."""
-    values = np.linalg.svd(embeddings.astype(np.float64), compute_uv=False)
-    shares = values / max(values.sum(), 1e-12) + 1e-7
-    return float(np.exp(-(shares * np.log(shares)).sum()))
 
 
 def alignment(first: Floats, second: Floats) -> float:
@@ -84,7 +78,7 @@ class Watch:
         whole = rows[length_s >= longest[windows.clip[rows]] - 1e-6]
         labelled = _some(whole[windows.label[whole] >= 0], VERDICT_CLIPS, random)
         watched = _some(whole, WATCHED_CLIPS, random)
-        fit, held, held_out = _held_out(archive, windows.clip[labelled], seed)
+        fit, held, held_out = _held_out(archive, windows.clip[labelled], labelled, seed)
         fit, held = labelled[fit], labelled[held]
         known = np.unique(windows.label[fit])
         held = held[np.isin(windows.label[held], known)]
@@ -104,7 +98,7 @@ class Watch:
             first, second = (self._run(encoder, viewed, embed=True, vary=True) for _ in range(2))
         embeddings = self._run(encoder, self.watched, embed=True)
         values = {
-            "rankme": rank_me(embeddings),
+            "rankme": effective_rank(embeddings),
             "alignment": alignment(first, second),
             "uniformity": uniformity(embeddings),
         }
@@ -131,7 +125,7 @@ class Watch:
         values: dict[str, float] = {}
         untrained.to(next(trained.parameters()).device)
         for ending, encoder in (("", trained), ("_random", untrained)):
-            values[f"rankme{ending}"] = rank_me(self._run(encoder, self.watched, embed=True))
+            values[f"rankme{ending}"] = effective_rank(self._run(encoder, self.watched, embed=True))
             if len(self.held):
                 fit, held = self._run(encoder, self.fit), self._run(encoder, self.held)
                 labels, wanted = self.store.windows.label[self.fit], self.store.windows.label[self.held]
@@ -162,9 +156,9 @@ def _some(rows: Ints, most: int, random: np.random.Generator) -> Ints:
     return random.permutation(rows)[:most]
 
 
-def _held_out(archive: Archive, clips: Ints, seed: int) -> tuple[Ints, Ints, str]:
+def _held_out(archive: Archive, clips: Ints, rows: Ints, seed: int) -> tuple[Ints, Ints, str]:
     """Positions (fitting, held out), and who the second are: people where they are known; moments, or recordings; of
-    one recording a quarter of its time."""
+    one recording the last quarter of its time. clips: each position's recording; rows: its window, in order of time."""
     columns = {"subject": "people", "group": "moments", "name": "recordings"}
     for column, many in columns.items():
         groups = archive.clips[column].to_numpy().astype(str)[clips]
@@ -175,5 +169,5 @@ def _held_out(archive: Archive, clips: Ints, seed: int) -> tuple[Ints, Ints, str
             except UsageError:
                 continue
             return fit, held, f"{len(np.unique(groups[held]))} of {len(names)} {many}"
-    order = np.arange(len(clips)) * 4 // max(len(clips), 1)
+    order = rows.argsort().argsort() * 4 // max(len(rows), 1)
     return np.flatnonzero(order < 3), np.flatnonzero(order == 3), "the same recording"

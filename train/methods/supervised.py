@@ -21,8 +21,6 @@ class Supervised(Task):
     allows, as in learning from partial labels (Cour et al., JMLR 2011). Where a clip is mirrored, so is its label.
     """
 
-    class_weights: Tensor | None
-
     allowed: Tensor
     mirrored: Tensor
 

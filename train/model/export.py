@@ -52,14 +52,16 @@ def export_bundle(
 
     distraction: those of the model's labels that count as distraction. files: licence texts, report.json and the like.
     words: labels in words, which become the classes of a model without a classifier. batch: clips an inference; 0
-    leaves that open. offsets: added to the logits of these labels, the log of how much more often they are on the road
-    than in training. attentive_odds: see Manifest.
+    leaves that open. offsets, unseen_offsets: of labels, see Weighed; a model without a classifier takes none.
+    attentive_odds: see Manifest.
     Raises BundleError where the outputs differ by more than 1e-4, the model has no classifier, or `path` exists.
     """
     network: Encoder | InWords | Weighed = encoder
     if words is not None:
         if encoder.classifier is not None:
             raise BundleError("this model has classes of its own: export it, then edge-c2vl labels add")
+        if offsets or unseen_offsets:
+            raise BundleError("--offset and --unseen-offset move a classifier's logits, and labels in words have none")
         network = InWords(encoder, torch.from_numpy(words.embeddings.T / words.temperature))
     elif encoder.classifier is None:
         raise BundleError(
@@ -89,7 +91,7 @@ def export_bundle(
 
 
 def parse_offsets(texts: Sequence[str], labels: Sequence[str], option: str = "--offset") -> dict[str, float]:
-    """ "LABEL=NUMBER", ... Raises UsageError."""
+    """Label -> number, of texts LABEL=NUMBER. Raises UsageError."""
     offsets = {}
     for text in texts:
         label, _, value = text.partition("=")
@@ -103,7 +105,8 @@ def parse_offsets(texts: Sequence[str], labels: Sequence[str], option: str = "--
 
 
 def chosen_labels(text: str, labels: Sequence[str]) -> list[str]:
-    """ "a,b" -> those labels; "!a,!b" -> all but those; empty: none. Raises UsageError on a label that is not there."""
+    """The labels that --distraction names: "a,b": those; "!a,!b": all but those; empty: none. Raises UsageError on a
+    label that is not there."""
     named = [part.strip() for part in text.split(",") if part.strip()]
     unknown = [name for name in named if name.removeprefix("!") not in labels]
     if unknown or len({name.startswith("!") for name in named}) > 1:
@@ -114,11 +117,14 @@ def chosen_labels(text: str, labels: Sequence[str]) -> list[str]:
 
 
 def texts_of(paths: Sequence[Path]) -> dict[str, Path | bytes]:
-    """Licence texts as files of a bundle. Raises UsageError where one is missing."""
+    """Licence texts as files of a bundle. Raises UsageError where one is missing, or two have the same name."""
     missing = [path for path in paths if not path.is_file()]
     if missing:
         raise UsageError(f"--licence {missing[0]}: there is no such file")
-    return {f"{LICENCES}/{path.name}": path for path in paths}
+    files: dict[str, Path | bytes] = {f"{LICENCES}/{path.name}": path for path in paths}
+    if len(files) < len(paths):
+        raise UsageError("--licence: two files have the same name, and the bundle would keep one: rename the other")
+    return files
 
 
 def statement(report: Path, run: Path) -> tuple[dict[str, Any], bytes]:

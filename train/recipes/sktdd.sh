@@ -1,5 +1,6 @@
 #!/bin/sh
-# The former default bundle, attentive or distracted, from sktDD: folds by driver for the figures, then all drivers.
+# A bundle that tells attentive from distracted, from sktDD alone: folds by driver for the figures, then all drivers.
+# The default bundle, which also tells by what, is made by default.sh.
 #
 #     sh train/recipes/sktdd.sh original_sktDD WORK BUNDLE [SEEDS]
 #

@@ -11,6 +11,7 @@ from edge_c2vl.settings.fields import flag
 from edge_c2vl.utils.texts import read_json
 
 SETTINGS = "settings.json"
+VERDICT = "verdict.json"  # of train pretrain
 # What does not change what was learnt so far. More epochs stretch the learning rate's schedule from there on.
 MAY_CHANGE = ("epochs", "checkpoint_every", "evaluate_every", "tensorboard", "threads")
 _SECTIONS = ("augment", "data", "pretraining", "objective", "loop")

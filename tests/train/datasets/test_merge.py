@@ -42,6 +42,18 @@ def test_labels_and_frames_come_together(tmp_path: Path) -> None:
     assert both.meta["source"] == "first; second"
 
 
+def test_a_merged_archive_keeps_its_groups_where_it_is_merged_again(tmp_path: Path) -> None:
+    first = make(tmp_path / "first", ["attentive", "distracted", "smoking"])
+    merge(tmp_path / "one", [first], {"distracted": ["!attentive"]})
+    again = [Archive.open(tmp_path / "one"), make(tmp_path / "second", ["reaching"])]
+    merge(tmp_path / "as before", again)
+    merge(tmp_path / "anew", again, {"distracted": ["!attentive"]})
+    for name, members in (("as before", ["smoking"]), ("anew", ["smoking", "reaching"])):
+        merged = Archive.open(tmp_path / name)
+        assert merged.meta["groups"] == {"distracted": members}
+        assert Targets.of(merged).classes == ["attentive", "smoking", "reaching"]
+
+
 def test_what_does_not_go_together_is_refused_and_nothing_is_left(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -78,11 +80,17 @@ def test_an_offset_moves_distraction_and_not_the_activity(archive: Archive) -> N
             parse_offsets([wrong], LABELS)
 
 
-def test_half_of_the_drivers(archive: Archive) -> None:
+def test_half_of_the_drivers(archive: Archive, tmp_path: Path) -> None:
     subjects = archive.clips["subject"].to_numpy()
     assert set(subjects[half_of(archive, "odd")]) == {"a", "c"}
     assert set(subjects[half_of(archive, "even")]) == {"b"}
     assert len(half_of(archive, "all")) == len(archive)
+    with ArchiveWriter(
+        tmp_path / "one", labels=LABELS, source="made up", licence="none", source_layout="ntu25", dimensions=2
+    ) as writer:
+        writer.append("alone", np.ones((21, 25, 4), np.float32), 10.0, label=0, subject="a")
+    with pytest.raises(UsageError, match="--half even"):
+        half_of(Archive.open(tmp_path / "one"), "even")
 
 
 def test_without_attentive_driving_there_is_nothing_to_compare_with(archive: Archive) -> None:

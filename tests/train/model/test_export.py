@@ -1,0 +1,88 @@
+"""What `export` puts into a bundle beside the encoder: offsets of the logits, and licence texts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from edge_c2vl.bundle.bundle import Bundle  # noqa: E402
+from edge_c2vl.bundle.text_labels import TextLabels  # noqa: E402
+from edge_c2vl.errors import BundleError, UsageError  # noqa: E402
+from edge_c2vl.inference.select import open_backend  # noqa: E402
+from edge_c2vl.skeletons.clip import ClipSpec  # noqa: E402
+from edge_c2vl.skeletons.skeleton import NTU25  # noqa: E402
+from train.model.checkpoint import About  # noqa: E402
+from train.model.encoder import Encoder  # noqa: E402
+from train.model.export import PARITY, Weighed, export_bundle, texts_of  # noqa: E402
+from train.settings.training import EncoderSettings  # noqa: E402
+
+LABELS = ["attentive", "smoking", "reaching"]
+FRAMES = 16
+LEFT, RIGHT = NTU25.index("left_wrist"), NTU25.index("right_wrist")
+
+
+def make(classes: int = len(LABELS)) -> tuple[Encoder, About]:
+    torch.manual_seed(0)
+    settings = EncoderSettings(width=4, blocks=3, classes=classes)
+    return Encoder(settings).eval(), About(settings, ClipSpec(frames=FRAMES), LABELS[:classes])
+
+
+def clips() -> np.ndarray:
+    """Both wrists seen throughout; neither; the left one alone; both in every fourth frame."""
+    made = np.random.default_rng(0).normal(size=(4, 3, FRAMES, 25)).astype(np.float32)
+    made[1, :, :, [LEFT, RIGHT]] = 0
+    made[2, :, :, RIGHT] = 0
+    hidden = np.arange(FRAMES) % 4 > 0
+    made[3][:, hidden, LEFT] = made[3][:, hidden, RIGHT] = 0
+    return made
+
+
+UNSEEN = np.array([0, 1, 0.5, 0.75])
+
+
+def test_offsets_move_the_logits_by_the_share_in_which_the_wrists_are_not_seen(tmp_path: Path) -> None:
+    encoder, about = make()
+    moved = {"offsets": {"attentive": 0.75}, "unseen_offsets": {"attentive": 2.0, "reaching": -1.0}}
+    shared = {"name": "test", "distraction": LABELS[1:]}
+    plain, _ = export_bundle(encoder, about, tmp_path / "plain", clips(), **shared)
+    made, difference = export_bundle(
+        encoder, about, tmp_path / "moved", clips(), attentive_odds=-2.5, **moved, **shared
+    )
+    assert difference < PARITY
+    assert (plain.manifest.attentive_odds, Bundle.open(made.path).manifest.attentive_odds) == (None, -2.5)
+    with open_backend(plain, precision="fp32") as before, open_backend(made, precision="fp32") as after:
+        (logits, embedding), (others, same) = before.infer(clips()), after.infer(clips())
+    expected = [0.75, 0, 0] + UNSEEN[:, None] * [2, 0, -1]
+    np.testing.assert_allclose(others - logits, expected, atol=PARITY)
+    np.testing.assert_allclose(same, embedding, atol=PARITY)
+
+
+def test_without_offsets_it_is_the_encoder() -> None:
+    encoder, _ = make()
+    clip, nothing = torch.from_numpy(clips()), torch.zeros(len(LABELS))
+    for found, expected in zip(Weighed(encoder, nothing, nothing)(clip), encoder(clip), strict=True):
+        assert torch.equal(found, expected)
+
+
+def test_labels_in_words_have_no_offsets(tmp_path: Path) -> None:
+    encoder, about = make(classes=0)
+    words = TextLabels(LABELS, np.eye(len(LABELS), encoder.embedding_size, dtype=np.float32), 0.1)
+    with pytest.raises(BundleError, match="--offset and --unseen-offset"):
+        export_bundle(
+            encoder, about, tmp_path / "b", clips(), name="t", distraction=[], words=words, offsets={"smoking": 1.0}
+        )
+    assert not (tmp_path / "b").exists()
+
+
+def test_two_licences_of_one_name_are_refused(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "LICENSE").write_text(name)
+    paths = [tmp_path / name / "LICENSE" for name in ("a", "b")]
+    assert list(texts_of(paths[:1])) == ["licences/LICENSE"]
+    with pytest.raises(UsageError, match="the same name"):
+        texts_of(paths)
