@@ -55,7 +55,7 @@ if [ -n "$back" ]; then
   before=$(readlink "$opt/current/previous" || true)
   if [ -z "$before" ] || [ ! -e "$opt/$before/complete" ]; then fail "there is no release before ${now:-the first}"; fi
   point "$opt/current" "$before"
-  start
+  start || fail "the service did not start with $before: journalctl -u edge-c2vl"
   echo "Back from $now to $before"
   exit
 fi
@@ -63,9 +63,9 @@ fi
 # What the package was made for; from a checkout any Python that fits.
 wanted_python='' wanted_machine='' release=''
 if [ -f "$here/package.env" ]; then
+  (cd "$here" && sha256sum --check --quiet --strict SHA256SUMS) || fail "the package is damaged: copy it again"
   # shellcheck disable=SC1091
   . "$here/package.env"
-  (cd "$here" && sha256sum --check --quiet --strict SHA256SUMS) || fail "the package is damaged: copy it again"
   [ "$wanted_machine" = "$(uname -m)" ] || fail "the package is for $wanted_machine, this machine is $(uname -m)"
   unit=$here/edge-c2vl.service fleet=$here/fleet-config.yaml environment=$here/environment guide=$here/jetson.md
 else

@@ -55,7 +55,9 @@ def settings() -> str:
 def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, float) else str(value or ("none" if value in (None, "") else value))
+    if value is None or value == "":
+        return "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def model_card() -> str:

@@ -10,6 +10,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_c2vl.device.files import read_text
+
 # L4T's major version -> JetPack's, and the Python that JetPack's own packages (TensorRT) are built for.
 JETPACK = {32: ("4", "3.6"), 35: ("5", "3.8"), 36: ("6", "3.10"), 38: ("7", "3.12"), 39: ("7", "3.12")}
 ROOT = Path("/")
@@ -36,8 +38,8 @@ class PowerMode:
 
 def find_jetson(root: Path = ROOT) -> Jetson | None:
     """The Jetson that this is, or None."""
-    release = _read(root / "etc/nv_tegra_release")
-    board = _read(root / "proc/device-tree/model").strip("\0 \n")
+    release = read_text(root / "etc/nv_tegra_release")
+    board = read_text(root / "proc/device-tree/model").strip("\0 \n")
     if not release and not re.search(r"jetson|tegra", board, re.IGNORECASE):
         return None
     found = re.search(r"R(\d+).*?REVISION: *([\d.]+)", release)
@@ -48,7 +50,7 @@ def find_jetson(root: Path = ROOT) -> Jetson | None:
 
 def power_modes(root: Path = ROOT) -> list[PowerMode]:
     """The modes of this board, by number. They differ from board to board: 0 is 15 W on an Orin Nano Super."""
-    text = _read(root / "etc/nvpmodel.conf")
+    text = read_text(root / "etc/nvpmodel.conf")
     _, *parts = re.split(r"^<\s*POWER_MODEL\s+ID=(\d+)\s+NAME=(\S+)\s*>", text, flags=re.MULTILINE)
     modes = []
     for number, name, body in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
@@ -59,8 +61,8 @@ def power_modes(root: Path = ROOT) -> list[PowerMode]:
 
 def present_mode(modes: list[PowerMode], root: Path = ROOT) -> PowerMode | None:
     """The mode that nvpmodel set last; None where it cannot be told."""
-    status = re.search(r"pmode:(\d+)", _read(root / "var/lib/nvpmodel/status"))
-    default = re.search(r"PM_CONFIG\s+DEFAULT=(\d+)", _read(root / "etc/nvpmodel.conf"))
+    status = re.search(r"pmode:(\d+)", read_text(root / "var/lib/nvpmodel/status"))
+    default = re.search(r"PM_CONFIG\s+DEFAULT=(\d+)", read_text(root / "etc/nvpmodel.conf"))
     chosen = status or default
     return next((mode for mode in modes if chosen and mode.number == int(chosen[1])), None)
 
@@ -79,7 +81,7 @@ def dla_cores(root: Path = ROOT) -> int:
     """Deep learning accelerators that the device tree switches on."""
     tree = root / "proc/device-tree"
     nodes = [*tree.glob("host1x@*/nvdla*@*"), *tree.glob("*/host1x@*/nvdla*@*")]
-    return sum(_read(node / "status").strip("\0 \n") in ("", "okay", "ok") for node in nodes)
+    return sum(read_text(node / "status").strip("\0 \n") in ("", "okay", "ok") for node in nodes)
 
 
 def tensorrt_hint(root: Path = ROOT) -> str:
@@ -101,10 +103,3 @@ def tensorrt_advice(jetson: Jetson, python: tuple[int, int]) -> str:
             f"environment anew with python{jetson.python} -m venv --system-site-packages"
         )
     return "sudo apt-get install tensorrt python3-libnvinfer, and make the environment with --system-site-packages"
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text("utf-8", errors="replace")
-    except OSError:
-        return ""

@@ -6,11 +6,13 @@ import platform
 import re
 from pathlib import Path
 
+from edge_c2vl.device.files import read_text
+
 
 def cpu_name() -> str:
     """The board's name where it has one (Jetson, Raspberry Pi), else the processor's; with the architecture."""
-    board = _text(Path("/proc/device-tree/model")).rstrip("\0").strip()
-    model = re.search(r"^model name\s*:\s*(.+)$", _text(Path("/proc/cpuinfo")), re.MULTILINE)
+    board = read_text(Path("/proc/device-tree/model")).rstrip("\0").strip()
+    model = re.search(r"^model name\s*:\s*(.+)$", read_text(Path("/proc/cpuinfo")), re.MULTILINE)
     name = board or (model[1].strip() if model else platform.processor()) or "CPU"
     return f"{name} ({platform.machine()})"
 
@@ -18,17 +20,10 @@ def cpu_name() -> str:
 def overflows_int8() -> bool:
     """Whether this CPU adds pairs of INT8 products in 16 bits, which overflow: x86 without VNNI. ONNX Runtime has
     another way there; it takes twice as long, so it is not for other CPUs."""
-    flags = re.search(r"^flags\s*:(.*)$", _text(Path("/proc/cpuinfo")), re.MULTILINE)
+    flags = re.search(r"^flags\s*:(.*)$", read_text(Path("/proc/cpuinfo")), re.MULTILINE)
     return flags is not None and not {"avx512_vnni", "avx_vnni"} & set(flags[1].split())
 
 
 def folder_name(device: str) -> str:
     """A device's name as the name of a folder: lower case, words joined by hyphens."""
     return re.sub(r"[^a-z0-9.]+", "-", device.lower()).strip("-.") or "device"
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8", errors="replace")
-    except OSError:
-        return ""

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from edge_c2vl.device.files import read_text
+
 # Where a unit may lie, the first counts; and its drop-ins.
 FOLDERS = tuple(f"{folder}/systemd/system" for folder in ("etc", "run", "usr/local/lib", "usr/lib", "lib"))
 # Always there with DevicePolicy=closed.
@@ -100,10 +102,7 @@ def _user(root: Path, user: str, supplementary: list[str]) -> tuple[int, frozens
 
 
 def _rows(path: Path) -> list[list[str]]:
-    try:
-        return [line.split(":") for line in path.read_text("utf-8", errors="replace").splitlines()]
-    except OSError:
-        return []
+    return [line.split(":") for line in read_text(path).splitlines()]
 
 
 def find_nodes(patterns: Iterable[str], root: Path = Path("/")) -> list[DeviceNode]:
@@ -125,8 +124,5 @@ def find_nodes(patterns: Iterable[str], root: Path = Path("/")) -> list[DeviceNo
 
 def _kinds(root: Path) -> dict[int, str]:
     """Major number -> name, of /proc/devices' character devices."""
-    try:
-        text = (root / "proc/devices").read_text()
-    except OSError:
-        return {}
+    text = read_text(root / "proc/devices")
     return {int(number): name for number, name in re.findall(r"^ *(\d+) (\S+)$", text.split("Block")[0], re.MULTILINE)}

@@ -43,13 +43,11 @@ class Bouts:
 
     def update(self, time_s: float, value: float | None) -> Bout | None:
         """The bout that is over now."""
-        if value is None:
-            if self._last is not None and time_s - self._last[0] > self._patience_s:
-                return self._end(self._last[0], forget=True)
-            return None
         ended = None
         if self._last is not None and time_s - self._last[0] > self._patience_s:
             ended = self._end(self._last[0], forget=True)
+        if value is None:
+            return ended
         if self._start_s is None:
             if value < self._enter:
                 self._start_s, self._peak = self._crossing(time_s, value, self._enter), value

@@ -97,7 +97,7 @@ def _brightness(image: NDArray[np.uint8], around: Floats, cheek: Floats, span: f
 
 
 def _patch(image: NDArray[np.uint8], low: Floats, high: Floats) -> NDArray[np.uint8]:
-    """(n, ) gray values; never empty."""
+    """The green channel of a part of the picture; never empty."""
     height, width = image.shape[:2]
     left, right = np.clip([low[0], high[0]], 0, width - 1).astype(int)
     top, bottom = np.clip([low[1], high[1]], 0, height - 1).astype(int)

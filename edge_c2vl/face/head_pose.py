@@ -14,10 +14,11 @@ import numpy as np
 
 from edge_c2vl.pose.base import Floats
 
+# Between the outer corners of the eyes: the mean of Farkas, Anthropometry of the Head and Face (1994).
+EYE_CORNERS_M = 0.089
 # A face of our own: what this network sees, from the front, of drivers drawn by rules (simulated/), averaged over eight
-# of them, made symmetric, and scaled to 89 mm between the outer corners of the eyes, the mean of Farkas,
-# Anthropometry of the Head and Face (1994). Landmark on the right, its counterpart on the left, millimetres to the
-# side, up, to the back.
+# of them, made symmetric, and scaled to EYE_CORNERS_M. Landmark on the right, its counterpart on the left, millimetres
+# to the side, up, to the back.
 FACE_MM = (
     (0, 0, 0.0, -34.7, -15.6),
     (4, 4, 0.0, -3.3, -34.3),
@@ -125,5 +126,5 @@ def head_pose(points: Floats, width: int, height: int, focal_px: float | None = 
         return None
     again, _ = cv2.projectPoints(model, turn, position, camera, None)
     px_per_m = focal / depth
-    error = float(np.sqrt(((again[:, 0] - seen) ** 2).sum(axis=1).mean())) / (px_per_m * 0.089)
+    error = float(np.sqrt(((again[:, 0] - seen) ** 2).sum(axis=1).mean())) / (px_per_m * EYE_CORNERS_M)
     return HeadPose(_FLIP @ cv2.Rodrigues(turn)[0] @ _FLIP, (_FLIP @ position).ravel(), px_per_m, error)

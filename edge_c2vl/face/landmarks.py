@@ -50,8 +50,8 @@ LEFT_EYE = EyeNumbers(
 )
 EYES = {"left": LEFT_EYE, "right": RIGHT_EYE}
 CHEEKS = {"left": 347, "right": 118}
-# The inner edge of the lips: upper and lower middle, left and right corner.
-LIPS = (13, 14, 308, 78)
+# The inner edge of the lips: its upper and lower middle.
+LIPS = (13, 14)
 
 
 @dataclass(frozen=True)

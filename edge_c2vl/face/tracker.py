@@ -41,7 +41,9 @@ class Face:
     @property
     def gap_mm(self) -> float | None:
         """Between the lids, the better eye's more; None where no eye can be seen."""
-        return _mean([eye.gap_mm for eye in self.eyes], [eye.quality for eye in self.eyes])
+        if not self.eyes:
+            return None
+        return float(np.average([eye.gap_mm for eye in self.eyes], weights=[eye.quality for eye in self.eyes]))
 
     @property
     def gaze(self) -> Floats | None:
@@ -111,7 +113,3 @@ def read_face(image_bgr: NDArray[np.uint8], found: FoundFace, focal_px: float | 
         return None
     left, right = (read_eye(image_bgr, found.points, head, side) for side in ("left", "right"))
     return Face(found.presence, found.points, head, left, right, mouth_mm(found.points, head))
-
-
-def _mean(values: Sequence[float], weights: Sequence[float]) -> float | None:
-    return float(np.average(values, weights=weights)) if values else None

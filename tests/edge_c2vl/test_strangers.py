@@ -15,12 +15,9 @@ from types import SimpleNamespace
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import connect as connect_websocket
 
-from edge_c2vl.errors import UsageError
 from edge_c2vl.outputs.page import Page
 from edge_c2vl.outputs.prometheus import Prometheus
-from edge_c2vl.utils.listen_address import connection_limit, parse_address, parse_public_url, token_for
 from edge_c2vl.utils.once import Once
 from edge_c2vl.web import app, connections
 from tests.support.hostile import closed, connect, websocket
@@ -120,26 +117,21 @@ def test_strangers_that_come_again_and_again_do_not_keep_the_owner_out(locked):
 
     def besiege():
         while not ended.is_set():
-            with connect(locked.port, websocket(locked.port)) as client:
-                client.recv(100)
+            with contextlib.suppress(OSError), connect(locked.port, websocket(locked.port)) as client:
+                client.settimeout(0.5)
+                closed(client)
 
     besieging = [threading.Thread(target=besiege, daemon=True) for _ in range(12)]
     for thread in besieging:
         thread.start()
     try:
-        got_in = 0
-        for _ in range(25):
-            # Here the owner's address is the strangers' too, so that on a slow machine it may be the owner's connection
-            # that makes room before the token is read; the owner comes again.
-            with contextlib.suppress(ConnectionClosed), viewer(locked) as owner:
+        for _ in range(5):
+            # The strangers have one address and the owner another, so one of theirs makes room each time.
+            with viewer(locked, source_address=("127.0.0.2", 0)) as owner:
                 owner.send(json.dumps({"kind": "open", "token": TOKEN}))
                 read(owner, "hello")
                 locked.decision(DECISION)
                 read(owner, "decision")
-                got_in += 1
-            if got_in == 5:
-                break
-        assert got_in == 5
     finally:
         ended.set()
         for thread in besieging:
@@ -308,133 +300,6 @@ def test_a_server_that_ends_does_not_wait_for_strangers(few):
     sink.close()
     assert all(closed(client) for client in idle)
     assert not [thread.name for thread in threading.enumerate() if thread.name == "metrics"]
-
-
-def test_the_limit_leaves_most_of_the_files(monkeypatch):
-    for files, expected in ((1024, 100), (256, 32), (64, 8), (8, 2)):
-        monkeypatch.setattr("resource.getrlimit", lambda _, files=files: (files, files))
-        assert connection_limit(100) == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "address"),
-    [
-        ("::1", ("::1", 8480)),
-        ("[::1]", ("::1", 8480)),
-        ("[::1]:8480", ("::1", 8480)),
-        ("[::1]:9000", ("::1", 9000)),
-        ("::", ("::", 8480)),
-        ("[fe80::1%lo]:80", ("fe80::1%lo", 80)),
-        ("::ffff:127.0.0.1", ("::ffff:127.0.0.1", 8480)),
-    ],
-)
-def test_ipv6_addresses(text, address):
-    assert parse_address(text, 8480) == address
-
-
-@pytest.mark.parametrize("text", ["[::1", "::1]", "[host]:80", "[]:80", "[::1]80", "a:b:80", "ho st:80", "host:80:90"])
-def test_addresses_that_are_none(text):
-    with pytest.raises(UsageError, match="HOST:PORT"):
-        parse_address(text, 8480)
-
-
-@pytest.mark.parametrize("address", ["[::1]:0", "::1"])
-def test_the_page_is_served_by_ipv6(address, monkeypatch):
-    if address == "::1":
-        with socket.socket(socket.AF_INET6) as probe:
-            probe.bind(("::1", 0))
-            monkeypatch.setattr("edge_c2vl.web.server.DEFAULT_PORT", probe.getsockname()[1])
-    page = Page(address, ABOUT)
-    try:
-        assert page.url == f"http://[::1]:{page.port}/"
-        with connect_websocket(f"ws://[::1]:{page.port}/live", origin=page.url.rstrip("/")) as connection:
-            read(connection, "hello")
-    finally:
-        page.close()
-
-
-PUBLIC = "https://fleet.example:8443/car-17"
-
-
-@pytest.fixture
-def public(monkeypatch):
-    monkeypatch.setenv("EDGE_C2VL_TOKEN", TOKEN)
-    opened = Page("127.0.0.1:0", ABOUT, public_url=PUBLIC)
-    yield opened
-    opened.close()
-
-
-def test_a_proxys_host_and_path_are_allowed_and_nothing_else(public):
-    hosts = ("fleet.example", "fleet.example:8443", "FLEET.example.", "127.0.0.1:1", "evil.example", "x.fleet.example")
-    assert [get(public, "/", host)[0] for host in hosts] == [200, 200, 200, 200, 421, 421]
-    assert "Edge-C2VL" in get(public, "/car-17/", "fleet.example")[2]
-    assert get(public, "/car-17/page.js", "fleet.example")[0] == 200
-    status, headers, _ = get(public, "/car-17", "fleet.example")
-    assert (status, headers["location"]) == (308, "/car-17/")
-    assert get(public, "/car-170/page.js", "fleet.example")[0] == 404
-    assert public.url == f"{PUBLIC}/"
-
-
-@pytest.mark.parametrize(
-    ("origin", "host", "welcome"),
-    [
-        ("https://fleet.example:8443", "fleet.example", True),
-        ("https://fleet.example:8443", "127.0.0.1:1", True),
-        ("https://fleet.example", "127.0.0.1:1", False),
-        ("http://fleet.example:8443", "127.0.0.1:1", False),
-        ("https://evil.example", "fleet.example", False),
-        ("null", "fleet.example", False),
-    ],
-)
-def test_only_the_proxys_own_page_may_open_the_socket(public, origin, host, welcome):
-    with connect(public.port) as client:
-        request = websocket(public.port, f"Origin: {origin}\r\n").replace(f"127.0.0.1:{public.port}", host)
-        client.sendall(request.encode())
-        assert client.recv(1000).split()[1] == (b"101" if welcome else b"403")
-
-
-def test_a_page_that_a_proxy_shows_to_others_needs_the_token(public, monkeypatch):
-    with viewer(public) as connection:
-        connection.send("{}")
-        with pytest.raises(ConnectionClosed):
-            connection.recv(10)
-    monkeypatch.delenv("EDGE_C2VL_TOKEN")
-    with pytest.raises(UsageError, match=r"--public-url on fleet\.example can be reached .*EDGE_C2VL_TOKEN"):
-        token_for("127.0.0.1", "--serve", parse_public_url(PUBLIC))
-    assert token_for("127.0.0.1", "--serve", parse_public_url("http://localhost:8000/")) is None
-
-
-@pytest.mark.parametrize(
-    ("text", "origin", "path"),
-    [
-        ("https://Fleet.example", "https://fleet.example", ""),
-        ("https://fleet.example:443/", "https://fleet.example", ""),
-        ("http://fleet.example:8080/a/b/", "http://fleet.example:8080", "/a/b"),
-        ("https://[2001:db8::1]:8443", "https://[2001:db8::1]:8443", ""),
-    ],
-)
-def test_public_urls(text, origin, path):
-    public = parse_public_url(text)
-    assert (public.origin, public.path) == (origin, path)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "fleet.example",
-        "ftp://h",
-        "https://",
-        "https://u:s3cret@h/",
-        "https://h:port",
-        "https://h/?x",
-        "https://h/a b",
-        "",
-    ],
-)
-def test_public_urls_that_are_none(text):
-    with pytest.raises(UsageError, match="--public-url: not the web address") as refused:
-        parse_public_url(text)
-    assert "s3cret" not in str(refused.value)
 
 
 def test_a_page_from_elsewhere_is_still_refused(page):

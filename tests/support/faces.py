@@ -44,7 +44,7 @@ def landmarks(
         for lids, side in ((numbers.upper, 0.5), (numbers.lower, -0.5)):
             places[list(lids)] = middle + np.array([0, side * gap_mm / 1000, 0])
         places[list(numbers.iris)] = middle + np.array([0, 0, BALL_DEPTH]) + IRIS_RADIUS * look
-    for number, side in zip(LIPS[:2], (0.5, -0.5), strict=True):
+    for number, side in zip(LIPS, (0.5, -0.5), strict=True):
         places[number] = [0, -0.045 + side * mouth_mm / 1000, -0.012]
     seen = places @ rotation.T + position
     focal = default_focal(WIDTH, HEIGHT)
