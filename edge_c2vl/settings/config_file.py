@@ -129,7 +129,7 @@ def _check_work(text: bytes, path: Path) -> None:
         if isinstance(token, (yaml.AliasToken, yaml.AnchorToken)):
             raise UsageError(f"{path}: aliases (& and *) are not for settings")
         if isinstance(token, yaml.TagToken):
-            raise UsageError(f"{path}: tags (!) are not for settings")
+            raise UsageError(f"{path}: not YAML of settings: it holds a tag (!)")
         begins = type(token).__name__.endswith("StartToken")
         depth += begins - type(token).__name__.endswith("EndToken")
         if begins and depth > MAX_DEPTH:

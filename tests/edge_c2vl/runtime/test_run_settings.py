@@ -121,9 +121,9 @@ WRONG = {
     f"mqtt: mqtt://h/t {SECRET}: x": "not YAML: line 1, column",
     f"mqtt: 'mqtt://u:{SECRET}@h": "not YAML: line 1, column",
     f"mqtt: *{SECRET}": "aliases",
-    f"width: !!int {SECRET}": "tags",
-    "policy:\n  recovery: !!float ''": "tags",
-    "!!map [a]": "tags",
+    f"width: !!int {SECRET}": "holds a tag (!)",
+    "policy:\n  recovery: !!float ''": "holds a tag (!)",
+    "!!map [a]": "holds a tag (!)",
 }
 
 
