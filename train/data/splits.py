@@ -62,6 +62,9 @@ def draw_weights(
     for name in shares:
         if name not in known:
             raise UsageError(f"--shares {name}: {archive.path} has {', '.join(sorted(known))}")
+    for label in {label for label, _ in cells} & set(shares):
+        if all(f"{label}@{value}" in shares for name, value in cells if name == label):
+            raise UsageError(f"--shares {label}: each of its values has a share of its own, so nothing is left for it")
     named = {name.partition("@")[0] for name in shares}
     free = {label for label, _ in cells} - named
     rest = (1 - sum(shares.values())) / max(len(free), 1)

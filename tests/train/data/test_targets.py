@@ -87,6 +87,8 @@ def test_shares_of_labels_and_of_where_they_come_from(tmp_path: Path) -> None:
     assert weights.tolist() == pytest.approx([0.4, 0.05, 0.05, 0.2, 0.3])
     with pytest.raises(UsageError, match="--shares asleep"):
         draw_weights(archive, windows, rows, "kind", {"asleep": 0.5})
+    with pytest.raises(UsageError, match="--shares busy: each of its values"):
+        draw_weights(archive, windows, rows, "kind", {"busy": 0.2, "busy@real": 0.3})
 
 
 @pytest.mark.parametrize("shares", ["calm", "calm=much", "calm=0", "calm=0.7,busy=0.7", "calm=nan"])
