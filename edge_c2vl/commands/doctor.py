@@ -29,6 +29,7 @@ def doctor(as_json: bool, service: bool) -> None:
 
     findings = examine([check_service]) if service else examine()
     fine = can_run(findings)
+    exit_code = int(any(finding.state == "warn" for finding in findings) if service else not fine)
     if as_json:
         click.echo(json.dumps({"can_run": fine, "findings": [asdict(finding) for finding in findings]}, indent=2))
     else:
@@ -39,9 +40,7 @@ def doctor(as_json: bool, service: bool) -> None:
             click.echo(f"{state}  {finding.name:<{width}}  {finding.value}")
             if finding.advice:
                 click.echo(f"      {'':<{width}}  -> {finding.advice}")
-        if service:
-            raise SystemExit(0 if all(finding.state != "warn" for finding in findings) else 1)
-        click.echo(
-            "`edge-c2vl run` can work here." if fine else "`edge-c2vl run` cannot work here: see the lines with fail."
-        )
-    raise SystemExit(0 if fine else 1)
+        if not service:
+            verdict = "can work here." if fine else "cannot work here: see the lines with fail."
+            click.echo(f"`edge-c2vl run` {verdict}")
+    raise SystemExit(exit_code)
