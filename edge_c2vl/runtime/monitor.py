@@ -125,9 +125,9 @@ class Monitor:
 
         frame: BGR (H, W, 3) or gray (H, W), uint8 or uint16; it is not changed, nor kept. timestamp_s: when it was
         taken, in seconds of any clock that rises, such as time.monotonic() or a recording's own; time between two
-        frames is what all limits are measured in. `duration`, and doing less under heat or load, are for a camera that
-        the monitor reads, not for frames that are pushed. It takes what the pose network takes, and once in `hop` seconds the
-        encoder as well. Raises ValueError for another frame, UsageError where this monitor has a camera.
+        frames is what all limits are measured in. It takes what the pose network takes, and once in `hop` seconds the
+        encoder as well. `duration`, and doing less under heat or load, are for a camera that the monitor reads, not for
+        frames that are pushed. Raises ValueError for another frame, UsageError where this monitor has a camera.
         """
         if not self._pushes:
             raise UsageError("this monitor reads its camera: leave the camera out to push frames, or iterate over it")

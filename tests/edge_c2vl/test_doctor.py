@@ -169,6 +169,12 @@ class TestCommand:
             "`edge-c2vl run` cannot work here: see the lines with fail.",
         ]
 
+    @pytest.mark.parametrize("form", [[], ["--json"]])
+    @pytest.mark.parametrize(("state", "exit_code"), [("ok", 0), ("info", 0), ("warn", 1)])
+    def test_what_the_service_lacks_is_exit_code_1(self, monkeypatch, form, state, exit_code):
+        monkeypatch.setattr(examining, "examine", lambda *_: [Finding("service: GPU", state, "/dev/nvmap")])
+        assert CliRunner().invoke(command, ["--service", *form]).exit_code == exit_code
+
     def test_json(self, monkeypatch):
         monkeypatch.setattr(examining, "examine", lambda *_: list(self.FINDINGS[:1]))
         done = CliRunner().invoke(command, ["--json"])
