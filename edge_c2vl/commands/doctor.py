@@ -29,11 +29,7 @@ def doctor(as_json: bool, service: bool) -> None:
 
     findings = examine([check_service]) if service else examine()
     fine = can_run(findings)
-<<<<<<< HEAD
-    well = fine and not (service and any(finding.state == "warn" for finding in findings))
-=======
     exit_code = int(any(finding.state == "warn" for finding in findings) if service else not fine)
->>>>>>> rc
     if as_json:
         click.echo(json.dumps({"can_run": fine, "findings": [asdict(finding) for finding in findings]}, indent=2))
     else:
@@ -45,12 +41,6 @@ def doctor(as_json: bool, service: bool) -> None:
             if finding.advice:
                 click.echo(f"      {'':<{width}}  -> {finding.advice}")
         if not service:
-<<<<<<< HEAD
-            can = "can work here." if fine else "cannot work here: see the lines with fail."
-            click.echo(f"`edge-c2vl run` {can}")
-    raise SystemExit(0 if well else 1)
-=======
             verdict = "can work here." if fine else "cannot work here: see the lines with fail."
             click.echo(f"`edge-c2vl run` {verdict}")
     raise SystemExit(exit_code)
->>>>>>> rc
