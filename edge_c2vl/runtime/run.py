@@ -231,6 +231,8 @@ def _outputs(asked: RunSettings, source: Camera, model: ClipModel, personaliser:
         add("webhook", "webhook:Webhook", asked.outputs.webhook)
     if asked.outputs.alert_clips:
         add("alert-clips", "alert_clips:SkeletonClips", asked.outputs.alert_clips)
+    if asked.outputs.control:
+        add("control", "control:Control", asked.outputs.control)
     if asked.page.serve is not None:
         outputs.append(Deferred("serve", lambda: _open_page(asked, source, model)))
     return outputs
