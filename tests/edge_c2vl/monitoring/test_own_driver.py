@@ -13,7 +13,7 @@ from edge_c2vl.monitoring.face_reader import FaceReader, SeenFace
 from edge_c2vl.monitoring.held_back import HeldBack
 from edge_c2vl.monitoring.own_driver import MISTAKEN_S, OwnDriver
 from edge_c2vl.monitoring.policy import Observation, Policy
-from edge_c2vl.monitoring.posture import WINDOWS, Posture, PostureBaseline, posture_of
+from edge_c2vl.monitoring.posture import WINDOWS, PostureBaseline, SeatedPosture, posture_of
 from edge_c2vl.monitoring.standing import Aspect, Condition, Reason
 from edge_c2vl.skeletons.clip import Clip
 from tests.support.faces import turned
@@ -166,7 +166,7 @@ class TestPosture:
         # Somebody who reaches for something moves.
         assert baseline.sunk(posture_of(clip(head_y=-0.3, shake=0.5))) == 0.0
         hidden = posture_of(clip())
-        assert baseline.sunk(Posture(np.full((3, 2), np.nan), 0.0, hidden.unit)) is None
+        assert baseline.sunk(SeatedPosture(np.full((3, 2), np.nan), 0.0, hidden.unit)) is None
         assert baseline.sunk(None) is None
 
     def test_both_hands_on_the_wheel(self) -> None:

@@ -21,7 +21,7 @@ from tests.support.commands import call
 
 SECRET = "pass-word-0123456789"
 # Texts that are hard to write down. An option that is not here gets a value from what it declares.
-TEXTS = {"reasons": "activity,eyes", 
+TEXTS = {"reasons": "activity,eyes",
     "camera": "simulated:story?fps=10", "crop": "0.5,0,0.5,1", "pose_model": __file__, "bundle": "bündel 1",
     "normal": "a: b # c.npz", "speed": "can:can0?dbc=car.dbc&signal=Speed", "events": "-", "decisions": "file\udcff",
     "output": "null", "mqtt": "mqtts://fleet@broker.example/car-17", "mqtt_queue": "~", "metrics": "0.0.0.0:9464",
