@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.monitoring.events import SeenFrame, SeenSkeleton
+from edge_c2vl.monitoring.standing import Reason
 from edge_c2vl.monitoring.stats import RunFigures
 from edge_c2vl.skeletons.skeleton import Array, Layout, get_layout
 
@@ -79,7 +80,14 @@ def _hello(
     video: bool,
     more: Mapping[str, str],
 ) -> str:
-    told = {"labels": list(labels), "distraction": list(distraction), "layout": layout, "video": video}
+    reasons = [reason.value for reason in Reason]
+    told = {
+        "labels": list(labels),
+        "distraction": list(distraction),
+        "reasons": reasons,
+        "layout": layout,
+        "video": video,
+    }
     return line({"kind": "hello", "version": VERSION, "mode": mode, "boot": boot, **more, **told})
 
 

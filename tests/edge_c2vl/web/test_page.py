@@ -52,6 +52,25 @@ return { bad, seen };
 """
 
 
+# How many of a strip's rows differ from its background in the newest second.
+STRIP_DRAWN = """(() => {
+const name = [...document.querySelectorAll("#reason-list .name")].find(one => one.textContent === "Long distraction");
+const canvas = name.parentElement.querySelector("canvas");
+const column = canvas.getContext("2d").getImageData(canvas.width - 1, 0, 1, canvas.height).data;
+const rows = [...Array(canvas.height).keys()].map(row => column.slice(4 * row, 4 * row + 3).join());
+const calm = getComputedStyle(document.documentElement).getPropertyValue("--field").trim();
+const field = [1, 3, 5].map(at => parseInt(calm.slice(at, at + 2), 16)).join();
+return rows.filter(row => row !== field).length;
+})()"""
+LOOK = f"""
+const bars = [...document.querySelectorAll("#state .bars i")];
+const empty = "rgba(0, 0, 0, 0)";
+const filled = bars.filter(bar => bar.checkVisibility() && getComputedStyle(bar).backgroundColor !== empty);
+const shape = document.getElementById("state-icon").getAttribute("href");
+return [document.getElementById("level-word").textContent, shape, filled.length, {STRIP_DRAWN}];
+"""
+
+
 @pytest.fixture
 def page():
     opened = Page("127.0.0.1:0", ABOUT)
@@ -86,8 +105,9 @@ def test_an_alert_appears(browser, page):
         browser.open(page.url)
         browser.until("document.querySelector('#alert-list [data-level=notice]')", "a notice is listed")
         browser.until("document.getElementById('state').dataset.level === 'warning'", "the band shows the warning")
-        assert browser.text("state-word") == "Distracted"
-        assert browser.text("state-more").startswith("Warning: long distraction · phone · ")
+        assert browser.text("level-word") == "Warning"
+        assert browser.text("state-word") == "Long distraction"
+        assert browser.text("state-more").startswith("Distracted · phone ")
         assert browser.text("say-now") == "Warning: long distraction"
         assert browser.js("return document.getElementById('say-now').ariaLive") == "assertive"
         # The page itself measures how far it is behind its alerts; benchmarks/page_alert.py reads it as well.
@@ -109,7 +129,9 @@ def test_alerts_stand_side_by_side_and_each_ends_for_itself(browser, page):
     alert(2, Reason.CANNOT_SEE, Level.NOTICE, both)
     browser.until("document.getElementById('alert-list').children.length === 2", "both are listed")
     shown = "document.getElementById('state-more').textContent.startsWith"
-    browser.until(f"{shown}('Critical: long distraction · Notice: cannot see · ')", "both stand in the band")
+    browser.until(f"{shown}('Notice: cannot see · Distracted')", "both stand in the band")
+    assert browser.text("level-word") == "Critical"
+    assert browser.text("state-word") == "Long distraction"
     lengths = "[...document.querySelectorAll('#alert-list .length')].map(one => one.textContent)"
     assert browser.js(f"return {lengths}") == ["now", "now"]
     alert(3, Reason.CANNOT_SEE, Level.NONE, {Reason.LONG: Level.CRITICAL})
@@ -224,6 +246,25 @@ def test_every_text_can_be_read(browser, page, theme):
         assert found["bad"] == []
         seen |= set(found["seen"])
     assert {"Distracted", "Awareness", "Alerts", "Latency in milliseconds", "phone", "Lost", "Warning"} <= seen
+
+
+def test_levels_are_told_apart_without_colour(browser, page):
+    """By word, by shape, and by how many bars are filled; and the strip of its reason is the taller the higher."""
+    browser.open(page.url)
+    browser.connected()
+    looks = []
+    for number, level in enumerate(Level):
+        standing = {Reason.LONG: level} if level else {}
+        page.decision(replace(DECISION, timestamp_s=70.0 * (1 + number), level=level, alerts=standing))
+        page.decision(replace(DECISION, timestamp_s=70.0 * (1 + number) + 1, level=level, alerts=standing))
+        browser.until(f"document.getElementById('state').dataset.level === '{level.name.lower()}'", "shown")
+        browser.until(STRIP_DRAWN + (" > 0" if level else " === 0"), "the strip is drawn")
+        looks.append(browser.js(LOOK))
+    words, shapes, bars, strips = zip(*looks, strict=True)
+    assert words == ("", "Notice", "Warning", "Critical")
+    assert shapes == ("#icon-distracted", "#icon-notice", "#icon-warning", "#icon-critical")
+    assert bars == (0, 1, 2, 3)
+    assert sorted(set(strips)) == list(strips)
 
 
 @pytest.mark.parametrize(("width", "height"), [(360, 740), (800, 480), (1024, 600), (1920, 1080)])
