@@ -115,6 +115,11 @@ class Personaliser:
         adjusted = self._normal.adjust(probabilities, distraction, clip.data)
         return Personal(adjusted, self._normal.unusual(clip.data))
 
+    def begin_anew(self) -> None:
+        """What self-calibration has learnt is forgotten. What --normal holds stays."""
+        if self._calibration is not None:
+            self._calibration.forget()
+
     def unseen(self, unseen_s: float) -> None:
         """The driver has not been in view for so long."""
         if self._calibration is not None:

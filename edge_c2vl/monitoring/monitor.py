@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 import uuid
 from collections.abc import Mapping
@@ -73,9 +74,17 @@ class DriverMonitor:
         self._alerts = 0
         self._elsewhere = False
         self._complained = False
+        self._anew = threading.Event()
+
+    def calibrate(self) -> None:
+        """What was learnt of the driver in this run is learnt anew, from the next decision on. From every thread."""
+        self._anew.set()
 
     def decide(self, job: MonitorInput) -> list[MonitorRecord]:
         """The decision first, then what it changes."""
+        if self._anew.is_set():
+            self._anew.clear()
+            self._personaliser.begin_anew()
         missing = self._missing(job)
         encoded, encoder_ms = self._encode(job.clip) if missing is None else (None, None)
         personal, words, odds = Personal({}), None, 0.0

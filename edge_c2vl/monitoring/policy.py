@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from edge_c2vl.monitoring.policy_settings import PolicySettings
-from edge_c2vl.monitoring.standing import Level, Reason, Standing
+from edge_c2vl.monitoring.reasons.activity import Standing
+from edge_c2vl.monitoring.standing import Level, Reason
 
 
 class State(str, Enum):

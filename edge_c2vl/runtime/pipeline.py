@@ -152,6 +152,11 @@ class Pipeline:
         """Output -> why it cannot be opened; None where it is open."""
         return {queue.name: queue.sink.problem for queue in self._queues}
 
+    def calibrate(self) -> None:
+        """Has what was learnt of the driver in this run learnt anew, from the next decision on. Safe from every
+        thread."""
+        self._monitor.calibrate()
+
     def stop(self) -> None:
         """Ends the run: frames on their way are dropped, decisions already made are written. Safe in a signal handler
         and from every thread."""

@@ -35,7 +35,7 @@ def test_decisions_are_one_json_object_a_line_and_readable_at_once(tmp_path):
     sink = JsonLines(str(path), "decision")
     sink.decision(DECISION)
     assert json.loads(path.read_text()) == {
-        "schema": 2,
+        "schema": 3,
         "kind": "decision",
         "time": "2026-03-01T08:00:00.000Z",
         "timestamp_s": 12.5,
@@ -51,6 +51,8 @@ def test_decisions_are_one_json_object_a_line_and_readable_at_once(tmp_path):
         "awareness": 1.0,
         "alert": "none",
         "alerts": [],
+        "reasons": {},
+        "face": None,
         "speed_kmh": None,
         "missing": None,
         "arms": 1.0,
@@ -80,7 +82,7 @@ def test_events_hold_what_the_state_was(tmp_path):
     sink.state(episode.ended(14.0, State.ATTENTIVE, 1772352001.5, 30.0))
     sink.close()
     assert json.loads(path.read_text()) == {
-        "schema": 2,
+        "schema": 3,
         "kind": "state",
         "time": "2026-03-01T08:00:01.500Z",
         "state": "distracted",
