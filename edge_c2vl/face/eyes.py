@@ -44,7 +44,7 @@ class Eye:
 
     @property
     def weight(self) -> float:
-        """Of this eye against the other one. Lids and iris of the one that is seen from the side are the worse by far: it
+        """Of this eye against the other one. Of the one that is seen from the side lids and iris are found far worse: it
         counts half at 25 degrees, hardly at 45."""
         return self.quality * max(self.frontal, 0.0) ** FRONTAL_COUNTS
 
@@ -96,7 +96,10 @@ def quality(image_bgr: NDArray[np.uint8], points: Floats, head: HeadPose, side: 
     span = 0.03 * head.px_per_m
     bright, overexposed = _brightness(image_bgr, around, points[CHEEKS[side], :2], span)
     return min(
-        _ramp(frontal(head, side), *SEEN_COSINE), _ramp(span, *WIDTH_PX), _ramp(bright, *DARKNESS), _ramp(overexposed, *GLARE)
+        _ramp(frontal(head, side), *SEEN_COSINE),
+        _ramp(span, *WIDTH_PX),
+        _ramp(bright, *DARKNESS),
+        _ramp(overexposed, *GLARE),
     )
 
 

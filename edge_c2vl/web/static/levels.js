@@ -19,3 +19,5 @@ export const standing = ({ alert, alerts }) => alerts ?? (alert === "none" ? [] 
 // Labels and reasons as people write them.
 export const inWords = (name) => name?.replaceAll("_", " ") ?? null;
 export const headline = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+export const percent = (part) => (part === null || part === undefined || Number.isNaN(part) ? null : `${Math.round(100 * part)} %`);

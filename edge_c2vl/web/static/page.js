@@ -3,14 +3,15 @@
 import { Alerts } from "./alerts.js";
 import { Chart } from "./chart.js";
 import { Connection } from "./connection.js";
-import { percent, showFacts, showStages } from "./facts.js";
-import { headline, inWords, levelWord, standing } from "./levels.js";
+import { Face } from "./face.js";
+import { showFacts, showStages } from "./facts.js";
+import { headline, inWords, levelWord, percent, standing } from "./levels.js";
 import { LastMinute } from "./minute.js";
 import { Reasons } from "./reasons.js";
 import { Skeleton } from "./skeleton.js";
 import { Timeline, clock } from "./timeline.js";
 
-const VERSION = 2;
+const VERSION = 3;
 // A state that is older than this is no longer the driver's state.
 const STALE_MS = 3000;
 
@@ -20,6 +21,7 @@ const skeleton = new Skeleton(find("skeleton"));
 const minute = new LastMinute();
 const chart = new Chart(find("chart"), find("legend"));
 const reasons = new Reasons(find("reason-list"));
+const face = new Face(find("face"), find("mesh"), find("face-facts"));
 const timeline = new Timeline((message) => connection.send(message));
 
 let hello = null;
@@ -59,7 +61,9 @@ const handlers = {
     alerts = new Alerts(find("alert-list"), find("alerts-none"), when, live ? null : (time) => timeline.seek(time));
     if (message.layout) skeleton.layout = message.layout;
     chart.setLabels(message.labels, message.distraction);
-    reasons.setReasons(message.reasons ?? []);
+    reasons.aspects = message.aspects;
+    face.contours = message.face;
+    find("calibrate").hidden = true;
     find("facts").replaceChildren();
     find("system-title").textContent = live ? "System" : "Recording";
     if (live) showFacts({ Encoder: message.backend, Model: message.bundle });
@@ -92,6 +96,9 @@ const handlers = {
   skeleton(message) {
     showSkeleton(message);
     skeleton.show(message);
+  },
+  face(message) {
+    face.show(message);
   },
   status(message) {
     find("source").textContent = message.camera;
@@ -144,6 +151,8 @@ function showDecision(decision) {
   const told = label === null ? (sure === null ? why : `${sure} sure`) : `${label} ${sure}`;
   showState(decision.state, decision.alert, standing(decision), told);
   showAwareness(decision.awareness);
+  face.tell(decision.face);
+  find("calibrate").hidden = hello.mode !== "live" || !learns(decision);
   const [phrase, share] = Object.entries(decision.words ?? {}).sort((a, b) => b[1] - a[1])[0] ?? [];
   showFacts({ "In words": phrase === undefined || phrase === decision.label ? null : `${phrase} ${percent(share)}` });
   if (hello.mode === "live") {
@@ -153,6 +162,9 @@ function showDecision(decision) {
     });
   }
 }
+
+const learns = ({ learnt, reasons: watched }) =>
+  learnt !== null || Object.values(watched ?? {}).some((one) => one.learnt !== null);
 
 // An alert whose decisions were not kept.
 function showAlertAlone(alert) {
@@ -217,6 +229,7 @@ function showSilence() {
   else showBand("unknown", "none", "No news", `nothing is known of the driver${since}`);
   showAwareness(null);
   skeleton.clear();
+  face.clear();
 }
 setInterval(showSilence, 500);
 
@@ -276,6 +289,15 @@ find("token-form").addEventListener("submit", (event) => {
 });
 // Without the token there is nothing to see behind the dialog.
 find("token-dialog").addEventListener("close", () => document.body.dataset.link === "token" && find("token-dialog").showModal());
+
+// Calibration
+
+find("calibrate").addEventListener("click", async () => {
+  const answer = await connection.post("calibrate").catch(() => null);
+  const told = answer?.ok ? "Calibration begins anew." : `Calibration goes on: ${answer ? await answer.text() : "the device does not answer"}`;
+  showBanner(told, { passing: true });
+  find("say").textContent = told;
+});
 
 // The theme
 

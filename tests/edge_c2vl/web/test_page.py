@@ -8,10 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from edge_c2vl.face.landmarks import FoundFace
+from edge_c2vl.face.tracker import read_face
 from edge_c2vl.monitoring.events import SeenSkeleton
+from edge_c2vl.monitoring.face_look import FaceLook
 from edge_c2vl.monitoring.policy import State
-from edge_c2vl.monitoring.standing import Level, Reason
+from edge_c2vl.monitoring.standing import Aspect, Condition, Level, Reason, ReasonState
 from edge_c2vl.outputs.page import Page
+from tests.support.faces import landmarks, turned
 from tests.support.fleet import ALERT
 from tests.support.page import ABOUT, PIXELS
 from tests.support.programs import free_port
@@ -54,8 +58,8 @@ return { bad, seen };
 
 # How many of a strip's rows differ from its background in the newest second.
 STRIP_DRAWN = """(() => {
-const name = [...document.querySelectorAll("#reason-list .name")].find(one => one.textContent === "Long distraction");
-const canvas = name.parentElement.querySelector("canvas");
+const row = [...document.querySelectorAll("#reason-list tr")].find(one => one.cells[0].textContent === "Activity");
+const canvas = row.querySelector("canvas");
 const column = canvas.getContext("2d").getImageData(canvas.width - 1, 0, 1, canvas.height).data;
 const rows = [...Array(canvas.height).keys()].map(row => column.slice(4 * row, 4 * row + 3).join());
 const calm = getComputedStyle(document.documentElement).getPropertyValue("--field").trim();
@@ -265,6 +269,83 @@ def test_levels_are_told_apart_without_colour(browser, page):
     assert shapes == ("#icon-distracted", "#icon-notice", "#icon-warning", "#icon-critical")
     assert bars == (0, 1, 2, 3)
     assert sorted(set(strips)) == list(strips)
+
+
+ROWS = """[...document.querySelectorAll("#reason-list tr")].filter(row => !row.hidden).map(row =>
+  [row.cells[0].textContent, row.cells[2].textContent.trim(), row.cells[3].textContent])"""
+
+
+def test_what_is_watched_its_calibration_and_the_face(browser, page):
+    closed = ReasonState(Condition.CLOSED, Level.WARNING, 0.5, 1.6, 1.0)
+    watched = {Aspect.ACTIVITY: ReasonState(Condition.ATTENTIVE, learnt=0.25), Aspect.EYES: closed}
+    look = FaceLook(12.0, True, gaze=(-24.0, 1.0), openness=0.1, closed_s=1.6, perclos=0.031, blinks_a_minute=14)
+    browser.open(page.url)
+    browser.connected()
+    page.decision(replace(DECISION, state=State.ATTENTIVE))
+    browser.until("document.getElementById('state').dataset.state === 'attentive'", "shown")
+    # Without the face path nothing of a face is shown.
+    assert not browser.js("return document.getElementById('mesh').checkVisibility()")
+    assert not browser.js("return document.getElementById('calibrate').checkVisibility()")
+    standing = {Reason.EYES_CLOSED: Level.WARNING}
+    page.decision(replace(DECISION, level=Level.WARNING, alerts=standing, reasons=watched, face=look))
+    page.skeleton(SeenSkeleton(driver(0.0, 0.0), 13.0, (640, 480), a_face()))
+    browser.until("document.getElementById('state-word').textContent === 'Eyes closed'", "the reason is shown")
+    # What is not watched is not listed.
+    assert browser.js(f"return {ROWS}") == [
+        ["Activity", "attentive", "25 %"],
+        ["Eyes", "closed 1.6 s", "100 %"],
+        ["Cannot see", "–", ""],
+        ["Other driver", "–", ""],
+    ]
+    facts = browser.js("return document.getElementById('face-facts').innerText").split("\n")
+    told = dict(zip(facts[::2], facts[1::2], strict=True))
+    assert (told["Eyes"], told["Gaze"], told["Head"]) == ("closed 1.6 s", "24° right", "–")
+    assert (told["Closed, 1 min"], told["Blinks, 1 min"]) == ("3 %", "14")
+    drawn = browser.js(PIXELS, "mesh")
+    page.skeleton(SeenSkeleton(driver(0.0, 0.0), 13.1, (640, 480), a_face(turned(yaw=30))))
+    browser.until(f"(() => {{ {PIXELS.replace('arguments[0]', repr('mesh'))} }})() !== {drawn}", "the face turns")
+    assert browser.errors() == []
+
+
+def a_face(rotation=None):
+    points = landmarks(rotation)
+    return read_face(np.full((480, 640, 3), 150, np.uint8), FoundFace(1.0, points))
+
+
+class Calibrated:
+    """As much of a run as the button asks for."""
+
+    def __init__(self):
+        self.asked = 0
+
+    def calibrate(self):
+        self.asked += 1
+
+
+@pytest.mark.parametrize("token", [None, TOKEN])
+def test_the_button_begins_calibration_anew(browser, monkeypatch, token):
+    if token is not None:
+        monkeypatch.setenv("EDGE_C2VL_TOKEN", token)
+    run = Calibrated()
+    page = Page("127.0.0.1:0", ABOUT)
+    try:
+        browser.open(f"{page.url}?token={token}" if token else page.url)
+        browser.connected()
+        watched = {Aspect.ACTIVITY: ReasonState(Condition.ATTENTIVE, learnt=1.0)}
+        page.decision(replace(DECISION, reasons=watched))
+        browser.until("document.getElementById('calibrate').checkVisibility()", "the button is there")
+        press, told = (
+            "document.getElementById('calibrate').click()",
+            "document.getElementById('banner-text').textContent",
+        )
+        browser.js(press)
+        browser.until(f"{told} === 'Calibration goes on: the run has not begun yet\\n'", "there is no run yet")
+        page.attach(run)
+        browser.js(press)
+        browser.until(f"{told} === 'Calibration begins anew.'", "it begins anew")
+        assert run.asked == 1
+    finally:
+        page.close()
 
 
 @pytest.mark.parametrize(("width", "height"), [(360, 740), (800, 480), (1024, 600), (1920, 1080)])
