@@ -44,7 +44,7 @@ class Eye:
 
     @property
     def weight(self) -> float:
-        """Of this eye against the other one. Of the one that is seen from the side lids and iris are found far worse: it
+        """Of this eye against the other one. Lids and iris that are seen from the side are found far worse: such an eye
         counts half at 25 degrees, hardly at 45."""
         return self.quality * max(self.frontal, 0.0) ** FRONTAL_COUNTS
 

@@ -49,6 +49,7 @@ class RunKeywords(TypedDict, total=False):
     metrics: str | None
     webhook: str | None
     alert_clips: str | None
+    alert_clips_face: bool
     strict: bool
     serve: str | None
     public_url: str | None

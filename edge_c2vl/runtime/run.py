@@ -203,7 +203,8 @@ def _outputs(asked: RunSettings, source: Camera, model: ClipModel, personaliser:
     if asked.outputs.webhook:
         add("webhook", "webhook:Webhook", asked.outputs.webhook)
     if asked.outputs.alert_clips:
-        add("alert-clips", "alert_clips:SkeletonClips", asked.outputs.alert_clips)
+        faces = asked.outputs.alert_clips_face
+        add("alert-clips", "alert_clips:SkeletonClips", asked.outputs.alert_clips, faces=faces)
     if asked.page.serve is not None:
         outputs.append(Deferred("serve", lambda: _open_page(asked, source, model)))
     return outputs

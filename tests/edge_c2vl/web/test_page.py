@@ -8,14 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edge_c2vl.face.landmarks import FoundFace
-from edge_c2vl.face.tracker import read_face
 from edge_c2vl.monitoring.events import SeenSkeleton
 from edge_c2vl.monitoring.face_look import FaceLook
 from edge_c2vl.monitoring.policy import State
 from edge_c2vl.monitoring.standing import Aspect, Condition, Level, Reason, ReasonState
 from edge_c2vl.outputs.page import Page
-from tests.support.faces import landmarks, turned
+from tests.support.faces import a_face, turned
 from tests.support.fleet import ALERT
 from tests.support.page import ABOUT, PIXELS
 from tests.support.programs import free_port
@@ -305,11 +303,6 @@ def test_what_is_watched_its_calibration_and_the_face(browser, page):
     page.skeleton(SeenSkeleton(driver(0.0, 0.0), 13.1, (640, 480), a_face(turned(yaw=30))))
     browser.until(f"(() => {{ {PIXELS.replace('arguments[0]', repr('mesh'))} }})() !== {drawn}", "the face turns")
     assert browser.errors() == []
-
-
-def a_face(rotation=None):
-    points = landmarks(rotation)
-    return read_face(np.full((480, 640, 3), 150, np.uint8), FoundFace(1.0, points))
 
 
 class Calibrated:
