@@ -269,6 +269,21 @@ def test_levels_are_told_apart_without_colour(browser, page):
     assert sorted(set(strips)) == list(strips)
 
 
+def test_an_alert_of_each_reason_appears(browser, page):
+    browser.open(page.url)
+    browser.connected()
+    for number, reason in enumerate(Reason, 1):
+        page.alert(replace(ALERT, number=number, reason=reason, timestamp_s=20.0 + number))
+        page.decision(replace(DECISION, timestamp_s=20.0 + number, level=Level.WARNING, alerts={reason: Level.WARNING}))
+        shown = f"document.getElementById('state-word').textContent.toLowerCase() === '{reason.value}'"
+        browser.until(shown, "the reason stands in the band")
+        listed = f"document.querySelector('#alert-list .why').textContent.startsWith('{reason.value}')"
+        browser.until(listed, "the alert is listed")
+    rows = "[...document.querySelectorAll('#reason-list tr')].filter(row => row.dataset.level !== 'none').length"
+    assert browser.js(f"return {rows}") == 1
+    assert browser.errors() == []
+
+
 ROWS = """[...document.querySelectorAll("#reason-list tr")].filter(row => !row.hidden).map(row =>
   [row.cells[0].textContent, row.cells[2].textContent.trim(), row.cells[3].textContent])"""
 
