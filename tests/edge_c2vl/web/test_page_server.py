@@ -313,12 +313,6 @@ def test_run_serves_the_page():
         running.wait()
 
 
-def test_pictures_need_a_page():
-    command = [sys.executable, "cli.py", "run", "--camera", "sample", "--serve-video"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-    assert (done.returncode, done.stderr) == (2, "error: --serve-video shows pictures on the live page; add --serve\n")
-
-
 def post(page, path, **headers):
     """(status, body)"""
     connection = http.client.HTTPConnection("127.0.0.1", page.port, timeout=10)
