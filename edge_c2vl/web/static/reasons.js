@@ -50,7 +50,7 @@ export class Reasons {
         row.dataset.level = level;
         state.replaceChildren(...(level === "none" ? [] : [levelIcon(level), " "]), tell(newest, aspect, level));
       }
-      learnt.textContent = percent(newest?.reasons?.[aspect.name]?.learnt) ?? "";
+      learnt.textContent = percent(learntOf(newest, aspect)) ?? "";
       redraw();
     }
   }
@@ -82,6 +82,11 @@ export class Reasons {
 function levelOf(decision, { reasons }) {
   const level = standing(decision).find((alert) => reasons.includes(alert.reason))?.level ?? "none";
   return LEVELS.includes(level) ? level : "none";
+}
+
+// Decisions that tell no aspects tell how much of the activity has been learnt.
+function learntOf(decision, { name }) {
+  return decision?.reasons?.[name]?.learnt ?? (name === "activity" ? decision?.learnt : null);
 }
 
 function tell(decision, { name }, level) {

@@ -8,9 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from edge_c2vl.monitoring.apply_baseline import Personaliser
 from edge_c2vl.monitoring.events import SeenSkeleton
 from edge_c2vl.monitoring.face_look import FaceLook
 from edge_c2vl.monitoring.policy import State
+from edge_c2vl.monitoring.self_calibration import SelfCalibration
 from edge_c2vl.monitoring.standing import Aspect, Condition, Level, Reason, ReasonState
 from edge_c2vl.outputs.page import Page
 from tests.support.faces import a_face, turned
@@ -317,6 +319,18 @@ def test_what_is_watched_its_calibration_and_the_face(browser, page):
     drawn = browser.js(PIXELS, "mesh")
     page.skeleton(SeenSkeleton(driver(0.0, 0.0), 13.1, (640, 480), a_face(turned(yaw=30))))
     browser.until(f"(() => {{ {PIXELS.replace('arguments[0]', repr('mesh'))} }})() !== {drawn}", "the face turns")
+    assert browser.errors() == []
+
+
+def test_calibration_rises_while_driving_and_the_button_begins_it_anew(browser, page):
+    learnt = "parseInt(document.querySelector('#reason-list .learnt').textContent || '0')"
+    personaliser = Personaliser(None, later=True, calibration=SelfCalibration(minutes=0.15))
+    with Drive(Script((1e9, 1e9)), [page], personaliser=personaliser):
+        browser.open(page.url)
+        first = browser.until(learnt, "something is learnt")
+        later = browser.until(f"{learnt} > {first + 20} && {learnt}", "more is learnt")
+        browser.js("document.getElementById('calibrate').click()")
+        browser.until(f"{learnt} < {later - 20}", "it begins anew")
     assert browser.errors() == []
 
 
