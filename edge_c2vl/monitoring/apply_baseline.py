@@ -97,6 +97,11 @@ class Personaliser:
         return None if self._calibration is None else self._calibration.learnt
 
     @property
+    def begun(self) -> int:
+        """How often self-calibration has begun, which it does anew for another driver."""
+        return 0 if self._calibration is None else self._calibration.begun
+
+    @property
     def offset(self) -> float | None:
         """The log-odds of distraction that self-calibration takes off."""
         return None if self._calibration is None else self._calibration.offset

@@ -13,16 +13,17 @@ Angles = tuple[float, float]
 class FaceLook:
     """seen: whether there was a face. gaze, head: yaw (to the driver's left) and pitch (up) in degrees from the
     driver's straight ahead; None where they cannot be told, or straight ahead is not known. ahead_known: the share of
-    straight ahead that has been learnt, 0 to 1. openness: of the eyes, 0 closed to 1 the driver's own open eye; None
-    where they cannot be seen. closed_s: for how long they have been closed. closure: one that ended with this look, a
-    blink too. perclos: share of the last minute with closed eyes. yawns: of the last five minutes. left_eye, right_eye:
-    how far each can be believed, 0 to 1."""
+    straight ahead that has been learnt, opening_known: that of the open eye, 0 to 1. openness: of the eyes, 0 closed to
+    1 the driver's own open eye; None where they cannot be seen. closed_s: for how long they have been closed. closure:
+    one that ended with this look, a blink too. perclos: share of the last minute with closed eyes. yawns: of the last
+    five minutes. left_eye, right_eye: how far each can be believed, 0 to 1."""
 
     time_s: float
     seen: bool = False
     gaze: Angles | None = None
     head: Angles | None = None
     ahead_known: float = 0.0
+    opening_known: float = 0.0
     openness: float | None = None
     closed_s: float = 0.0
     closure: Bout | None = None

@@ -31,6 +31,8 @@ class RunKeywords(TypedDict, total=False):
     decide_by: str
     hop: float
     pose_fps: float | None
+    reasons: str
+    face_fps: float
     no_alerts: bool
     settings: str | None
     normal: str | None

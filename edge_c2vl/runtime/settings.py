@@ -11,7 +11,22 @@ from typing import Any
 from edge_c2vl.cameras.options import parse_crop
 from edge_c2vl.errors import UsageError
 from edge_c2vl.monitoring.policy_settings import PolicySettings
+from edge_c2vl.monitoring.standing import Aspect
 from edge_c2vl.settings.fields import build, check, check_needs, flag, options_of, own_options, section, setting
+
+
+def parse_reasons(text: str) -> frozenset[Aspect]:
+    """Raises UsageError for a name that there is not."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if names == ["all"]:
+        return frozenset(Aspect)
+    known = [aspect.value for aspect in Aspect]
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise UsageError(
+            f"there is no reason {unknown[0] if unknown else repr(text)}; there are {', '.join(known)}, and all"
+        )
+    return frozenset(Aspect(name) for name in names)
 
 
 @dataclass(frozen=True)
@@ -117,6 +132,16 @@ class DecisionSettings:
         "classifier",
         "What states and alerts follow: the trained classes, or the bundle's labels in words.",
         ("classifier", "words"),
+    )
+    reasons: str = setting(
+        "activity",
+        "What alerts may come of: activity, gaze (looking away), eyes (closed), drowsy, unresponsive, or all. All but "
+        "activity and unresponsive look at the driver's face.",
+        metavar="NAME,...",
+        parse=parse_reasons,
+    )
+    face_fps: float = setting(
+        10.0, "Looks at the face a second; in every frame while the eyes close.", least=2, most=1000
     )
     pose_fps: float | None = setting(
         None,
