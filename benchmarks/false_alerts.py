@@ -59,7 +59,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for camera in asked.cameras.split(","):
             video = Path(folder) / f"{camera}.avi"
-            draw(video, camera, asked)
+            options = f"camera={camera}&driver={asked.driver}&fps={asked.fps}&detail={asked.detail}"
+            draw(video, f"simulated:commuting?{options}", 60 * asked.minutes)
             found = {reasons: play(video, reasons) for reasons in (ACTIVITY_ONLY, ALL)}
             video.unlink()
             told = [
@@ -70,15 +71,15 @@ def main() -> None:
             print(f"| {camera} | {asked.minutes:g} | {told[0]} | {told[1]} | {why} |", flush=True)
 
 
-def draw(video: Path, camera: str, asked: argparse.Namespace) -> None:
-    options = f"camera={camera}&driver={asked.driver}&fps={asked.fps}&detail={asked.detail}&live=no"
-    film = make_film(parse(f"simulated:commuting?{options}"))
-    writer = None
-    for number in range(round(asked.minutes * 60 * asked.fps)):
-        image = film.image(number / asked.fps)
+def draw(video: Path, uri: str, seconds: float) -> None:
+    """The film of a simulated driver as a file of motion JPEG."""
+    settings = parse(uri)
+    film, writer = make_film(settings), None
+    for number in range(round(seconds * settings.fps)):
+        image = film.image(number / settings.fps)
         if writer is None:
             size = (image.shape[1], image.shape[0])
-            writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*"MJPG"), asked.fps, size)
+            writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*"MJPG"), settings.fps, size)
         writer.write(image)
     if writer is not None:
         writer.release()
