@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from edge_c2vl.monitoring.face_look import FaceLook
 from edge_c2vl.monitoring.face_reader import FaceReader, SeenFace
 from edge_c2vl.monitoring.policy import State, Status
-from edge_c2vl.monitoring.posture import Posture, PostureBaseline, posture_of
+from edge_c2vl.monitoring.posture import PostureBaseline, SeatedPosture, posture_of
 from edge_c2vl.monitoring.self_calibration import GONE_S
 from edge_c2vl.monitoring.standing import OF_THE_FACE, Aspect, Condition, Reason
 from edge_c2vl.skeletons.clip import Clip
@@ -30,7 +30,7 @@ class OwnDriver:
         self.reader = FaceReader() if aspects & OF_THE_FACE else None
         self._baseline = PostureBaseline() if aspects - {Aspect.ACTIVITY} else None
         self._aspects = aspects
-        self._posture: Posture | None = None
+        self._posture: SeatedPosture | None = None
 
     def read(self, faces: Sequence[SeenFace], clip: Clip) -> tuple[FaceLook, ...]:
         """What the faces that are new tell; the clip is what `slumped` and `hands_on_wheel` are of."""

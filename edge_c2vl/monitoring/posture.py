@@ -23,7 +23,7 @@ NEAR, STILL = 0.6, 0.15
 
 
 @dataclass(frozen=True)
-class Posture:
+class SeatedPosture:
     """places: (3, 2) of head, left and right wrist in the picture, NaN where not seen; moves: by how much the head
     does, both in the source's own units. unit: of the body (Clip.place)."""
 
@@ -32,7 +32,7 @@ class Posture:
     unit: float
 
 
-def posture_of(clip: Clip) -> Posture | None:
+def posture_of(clip: Clip) -> SeatedPosture | None:
     """None where nobody was seen."""
     if clip.place is None:
         return None
@@ -46,7 +46,7 @@ def posture_of(clip: Clip) -> Posture | None:
             places[index] = np.median(points[:2, seen[:, index], index], axis=1) * unit + (x, y)
     head = points[:2, seen[:, 0], 0]
     moves = float(np.hypot(*head.std(axis=1))) * unit if head.shape[1] > 1 else np.inf
-    return Posture(places, moves, unit)
+    return SeatedPosture(places, moves, unit)
 
 
 class PostureBaseline:
@@ -55,8 +55,8 @@ class PostureBaseline:
 
     def forget(self) -> None:
         """Begins anew."""
-        self._kept: list[Posture] = []
-        self._held_back: HeldBack[Posture] = HeldBack(LEFT_OUT_BEFORE_S)
+        self._kept: list[SeatedPosture] = []
+        self._held_back: HeldBack[SeatedPosture] = HeldBack(LEFT_OUT_BEFORE_S)
         self._last_s = -np.inf
         self._places: Floats | None = None
         self._unit = 1.0
@@ -66,7 +66,7 @@ class PostureBaseline:
         """The share of what is to be learnt that has been, 0 to 1."""
         return min(1.0, len(self._kept) / WINDOWS)
 
-    def learn(self, time_s: float, posture: Posture) -> None:
+    def learn(self, time_s: float, posture: SeatedPosture) -> None:
         """One that may be learnt from, at rising times."""
         if self._places is not None or 0 <= time_s - self._last_s < STEP_S - 0.01:
             return
@@ -83,7 +83,7 @@ class PostureBaseline:
         """The driver may not be learnt from now, and what was seen just before is left out too."""
         self._held_back.clear()
 
-    def sunk(self, posture: Posture | None) -> float | None:
+    def sunk(self, posture: SeatedPosture | None) -> float | None:
         """How far the head is below its own place, in shoulder breadths, while it is still; 0 while it moves. None
         where that cannot be told."""
         if posture is None or self._places is None:
@@ -93,7 +93,7 @@ class PostureBaseline:
             return None
         return float(sunk) if posture.moves < STILL * self._unit else 0.0
 
-    def hands_on_wheel(self, posture: Posture | None) -> bool:
+    def hands_on_wheel(self, posture: SeatedPosture | None) -> bool:
         """Whether both hands are where they are while this driver drives attentively."""
         if posture is None or self._places is None:
             return False

@@ -50,6 +50,7 @@ class RunKeywords(TypedDict, total=False):
     home_assistant: bool
     metrics: str | None
     webhook: str | None
+    control: str | None
     alert_clips: str | None
     alert_clips_face: bool
     strict: bool

@@ -232,6 +232,8 @@ def _outputs(asked: RunSettings, source: Camera, model: ClipModel, personaliser:
     if asked.outputs.alert_clips:
         faces = asked.outputs.alert_clips_face
         add("alert-clips", "alert_clips:SkeletonClips", asked.outputs.alert_clips, faces=faces)
+    if asked.outputs.control:
+        add("control", "control:Control", asked.outputs.control)
     if asked.page.serve is not None:
         outputs.append(Deferred("serve", lambda: _open_page(asked, source, model)))
     return outputs

@@ -220,6 +220,9 @@ class OutputSettings:
     home_assistant: bool = setting(False, "Announce the driver monitor to Home Assistant over MQTT.", needs=("mqtt",))
     metrics: str | None = setting(None, "Serve Prometheus metrics at /metrics.", metavar="[HOST:]PORT")
     webhook: str | None = setting(None, "POST every alert there as JSON.", metavar="URL")
+    control: str | None = setting(
+        None, "Listen on this Unix socket (mode 0600) for edge-c2vl calibrate.", metavar="PATH"
+    )
     alert_clips: str | None = setting(None, "Keep the skeletons (never pictures) around each alert.", metavar="FOLDER")
     alert_clips_face: bool = setting(False, "Keep the landmarks of the face in --alert-clips as well.")
     strict: bool = setting(False, "End where an output cannot be opened, instead of going on without it (live).")

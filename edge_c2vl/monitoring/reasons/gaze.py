@@ -46,6 +46,9 @@ class Gaze:
     def update(self, look: FaceLook, step_s: float, limit_s: float | None, settings: PolicySettings) -> None:
         """step_s: since the look before. limit_s: of looking away until the warning; None while alerts pause."""
         self._now_s += step_s
+        if look.seen and look.head is None:
+            self._begin_anew()
+            return
         factor = 1.0 if look.ahead_known >= 1 else settings.learning_factor
         rungs = _rungs((limit_s or settings.warning_slow_s) * factor, settings)
         direction = self._direction(look)
@@ -66,7 +69,15 @@ class Gaze:
         elif where is not None:
             self.state = where
         elif self._lost_s > settings.dropout_s:
-            self.state = Condition.LEARNING if look.seen and look.head is None else Condition.CANNOT_SEE
+            self.state = Condition.CANNOT_SEE
+
+    def _begin_anew(self) -> None:
+        """Straight ahead is not known: not yet, or not any more. What stood was of one that no longer counts."""
+        self.ladder, self.ahead, self._cumulative = Ladder(), Unbroken(), False
+        self._away.clear()
+        self._directions.clear()
+        self._off_s, self._counts = 0.0, False
+        self.state = Condition.LEARNING
 
     def _look_away(self, step_s: float, far: bool, rungs: Rungs, settings: PolicySettings) -> None:
         self._off_s += step_s
