@@ -14,7 +14,7 @@ from edge_c2vl.face.bouts import Bout, Bouts, TimeShare
 from edge_c2vl.face.tracker import Face
 
 # Eyes are closed below the first share of the driver's own opening, and open again above the second.
-CLOSED, OPEN = 0.30, 0.45
+CLOSED, OPEN = 0.40, 0.55
 # PERCLOS' own limit: closed by 80 % (Wierwille et al., 1994).
 PERCLOS_CLOSED = 0.20
 # A closure that is no blink any more lasts so long (Caffier et al., 2003, find blinks of up to .4 s).

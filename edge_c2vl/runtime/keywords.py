@@ -52,6 +52,7 @@ class RunKeywords(TypedDict, total=False):
     webhook: str | None
     control: str | None
     alert_clips: str | None
+    alert_clips_face: bool
     strict: bool
     serve: str | None
     public_url: str | None

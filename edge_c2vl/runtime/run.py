@@ -230,7 +230,8 @@ def _outputs(asked: RunSettings, source: Camera, model: ClipModel, personaliser:
     if asked.outputs.webhook:
         add("webhook", "webhook:Webhook", asked.outputs.webhook)
     if asked.outputs.alert_clips:
-        add("alert-clips", "alert_clips:SkeletonClips", asked.outputs.alert_clips)
+        faces = asked.outputs.alert_clips_face
+        add("alert-clips", "alert_clips:SkeletonClips", asked.outputs.alert_clips, faces=faces)
     if asked.outputs.control:
         add("control", "control:Control", asked.outputs.control)
     if asked.page.serve is not None:
