@@ -26,8 +26,8 @@ class Bout:
 class Bouts:
     """While a value is low. It begins where the value falls below `enter` and ends where it rises above `leave`;
     the times are interpolated between values, so that a low rate costs little. A value that cannot be told (None)
-    ends a bout after `patience_s`, at the last value that was told. It is over only once the value has been above `leave`
-    for `hold_s`, so that one picture that was misread does not break it in two; it ended when that began."""
+    ends a bout after `patience_s`, at the last value that was told. It is over only once the value has been above
+    `leave` for `hold_s`, so that one picture that was misread does not break it in two; it ended when that began."""
 
     def __init__(self, enter: float, leave: float, patience_s: float = 0.3, hold_s: float = 0.0) -> None:
         self._enter, self._leave, self._patience_s, self._hold_s = enter, leave, patience_s, hold_s
