@@ -116,6 +116,7 @@ class DriverMonitor:
             self._own.begin_anew()
             self._begun = self._personaliser.begun
         self._own.unseen(unseen_s)
+        self._own.take_face(self._personaliser.kept_face())
         looks = self._own.read(job.faces, job.clip)
         seen = Observation(
             job.timestamp_s,
@@ -137,6 +138,8 @@ class DriverMonitor:
         if encoded is not None:
             self._personaliser.learn(job.clip, job.timestamp_s, self._attention(status), odds)
         self._own.learn(job.timestamp_s, status, self._moving(status))
+        if (face := self._own.face) is not None:
+            self._personaliser.keep_face(face)
         alerts = status.alerts if self._raises else {}
         age_ms = (time.monotonic() - job.captured_s) * 1e3
         self._timings.add("frame age", age_ms)
