@@ -20,7 +20,7 @@ from edge_c2vl.skeletons.windows import natural_window_s, windows_of
 from edge_c2vl.utils.atomic import write_file
 from train.data.augment import Augment
 from train.data.clips import ClipStore, Loader
-from train.data.several import Several, Source, clip_spec, epoch_clips, some_of, spec_of_all, split_names, vary_each
+from train.data.several import Portion, Several, clip_spec, epoch_clips, some_of, spec_of_all, split_names, vary_each
 from train.data.splits import hidden_share, joints_of
 from train.fabric import make_fabric
 from train.knowledge.bank import Bank
@@ -82,10 +82,10 @@ def material(
     kinematic = bool(banks) and all(bank.meta.get("quarters") for bank in banks)
     dimensions, hidden = archive.meta["dimensions"], hidden_share(archive, settings.joints)
     if beside:
-        sources = [Source.of(other, split, settings) for other, split in zip(beside, splits[1:], strict=True)]
-        clips = epoch_clips([clips, *(len(source.windows) for source in sources)])
+        portions = [Portion.of(other, split, settings) for other, split in zip(beside, splits[1:], strict=True)]
+        clips = epoch_clips([clips, *(len(portion.windows) for portion in portions)])
         dimensions = max(dimensions, *(other.meta["dimensions"] for other in beside))
-        if len({source.spec.joints for source in sources} | {joints_of(archive, settings.joints)}) > 1:
+        if len({portion.spec.joints for portion in portions} | {joints_of(archive, settings.joints)}) > 1:
             hidden = 1.0  # a joint that one archive lacks comes and goes
         hidden = max(hidden, *(hidden_share(other, settings.joints) for other in beside))
     return Material(dimensions, clips, window_s, hidden, kinematic)
@@ -141,15 +141,15 @@ def pretrain(
     else:
         windows = windows_of(archive, rows, seconds, pretraining.hop_s)
         windows = some_of(windows, loop.seed) if beside else windows
-    sources = [Source(archive, windows, clip_spec(archive, pretraining, seconds))]
-    sources += [
-        Source.of(other, split, pretraining, loop.seed) for other, split in zip(beside, splits[1:], strict=True)
+    portions = [Portion(archive, windows, clip_spec(archive, pretraining, seconds))]
+    portions += [
+        Portion.of(other, split, pretraining, loop.seed) for other, split in zip(beside, splits[1:], strict=True)
     ]
     network = make_encoder(encoder)
     how = pretraining.method + (f" with {', '.join(sorted(knowledge))}" if knowledge else "")
-    named = "; ".join(dict.fromkeys(source.archive.meta["source"] for source in sources))
-    licences = list(dict.fromkeys(source.archive.meta["licence"] for source in sources))
-    about = About(encoder, spec_of_all(sources), [], f"{named}, without labels ({how})", licences)
+    named = "; ".join(dict.fromkeys(portion.archive.meta["source"] for portion in portions))
+    licences = list(dict.fromkeys(portion.archive.meta["licence"] for portion in portions))
+    about = About(encoder, spec_of_all(portions), [], f"{named}, without labels ({how})", licences)
     if not method.task:
         if (folder / MODEL).exists():
             raise UsageError(f"{folder} holds a run already: name another folder")
@@ -157,7 +157,7 @@ def pretrain(
             save_model(folder / MODEL, network, about)
         return {}
     with fabric.rank_zero_first():
-        stores = [ClipStore.open(source.archive, source.windows, source.spec, cache) for source in sources]
+        stores = [ClipStore.open(portion.archive, portion.windows, portion.spec, cache) for portion in portions]
     shares = {"rank": fabric.global_rank, "processes": fabric.world_size}
     vary: Callable[[torch.Tensor], torch.Tensor]
     if beside:
@@ -171,7 +171,7 @@ def pretrain(
         # Windows of a long drive are as many samples; a recording and its crops are one.
         groups = None if seconds else windows.clip[rows]
         loader = Loader(stores[0], rows, loop.batch_size, loop.seed, groups=groups, **shares)
-        vary = Augment(augment, sources[0].spec.dimensions)
+        vary = Augment(augment, portions[0].spec.dimensions)
     store = stores[0]
     module, function = method.task.split(":")
     make_task = getattr(import_module(module), function)

@@ -31,7 +31,7 @@ MOST_CLIPS = 20_000
 
 class Several:
     """Stores one behind the other: `read`, `windows` and `confidence` as of one ClipStore. windows.clip: recordings of
-    different archives have different numbers. source: (N,), which store a row is of."""
+    different archives have different numbers. portion: (N,), which store a row is of."""
 
     def __init__(self, stores: Sequence[ClipStore]) -> None:
         if len({store.shape for store in stores}) > 1:
@@ -39,7 +39,7 @@ class Several:
         self.stores, self.shape = list(stores), stores[0].shape
         sizes = [len(store) for store in stores]
         self.first = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-        self.source = np.repeat(np.arange(len(stores)), sizes)
+        self.portion = np.repeat(np.arange(len(stores)), sizes)
         self.confidence: Array = np.concatenate([store.confidence for store in stores])
         parts, recordings = [store.windows for store in stores], 0
         clips = []
@@ -51,34 +51,34 @@ class Several:
             np.concatenate([part.start_s for part in parts]),
             np.concatenate([part.end_s for part in parts]),
             # Labels of different archives do not mean the same.
-            np.full(len(self.source), -1),
+            np.full(len(self.portion), -1),
         )
 
     def __len__(self) -> int:
-        return len(self.source)
+        return len(self.portion)
 
     def read(self, indices: NDArray[np.int64]) -> Array:
         """The clips (B, 3, T, 25) of these rows."""
         clips = np.empty((len(indices), *self.shape), np.float32)
         for number, store in enumerate(self.stores):
-            own = np.flatnonzero(self.source[indices] == number)
+            own = np.flatnonzero(self.portion[indices] == number)
             if len(own):
                 clips[own] = store.read(indices[own] - self.first[number])
         return clips
 
     def clips_an_epoch(self, rows: NDArray[np.int64]) -> int:
         """As many clips of each archive as the smallest has."""
-        return epoch_clips(np.bincount(self.source[rows], minlength=len(self.stores)).tolist())
+        return epoch_clips(np.bincount(self.portion[rows], minlength=len(self.stores)).tolist())
 
     def weights(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Of these rows: each archive is drawn equally often."""
-        source = self.source[rows]
-        weights: NDArray[np.float64] = 1 / np.bincount(source, minlength=len(self.stores))[source]
+        portion = self.portion[rows]
+        weights: NDArray[np.float64] = 1 / np.bincount(portion, minlength=len(self.stores))[portion]
         return weights / weights.sum()
 
 
 @dataclass(frozen=True)
-class Source:
+class Portion:
     """An archive, the windows of it that are learnt from, and how they become clips."""
 
     archive: Archive
@@ -86,7 +86,7 @@ class Source:
     spec: ClipSpec
 
     @classmethod
-    def of(cls, archive: Archive, split: str, settings: PretrainSettings, seed: int = 0) -> Source:
+    def of(cls, archive: Archive, split: str, settings: PretrainSettings, seed: int = 0) -> Portion:
         """The windows that the archive's own length of recordings asks for, of what the split leaves; MOST_CLIPS of
         them. Raises UsageError."""
         seconds = natural_window_s(archive)
@@ -113,10 +113,10 @@ def clip_spec(archive: Archive, settings: PretrainSettings, seconds: float) -> C
     )
 
 
-def spec_of_all(sources: Sequence[Source]) -> ClipSpec:
+def spec_of_all(portions: Sequence[Portion]) -> ClipSpec:
     """What is kept with the encoder: the first archive's, with every joint that any of them has."""
-    joints = {name for source in sources for name in source.spec.joints}
-    return replace(sources[0].spec, joints=tuple(name for name in NTU25.joints if name in joints))
+    joints = {name for portion in portions for name in portion.spec.joints}
+    return replace(portions[0].spec, joints=tuple(name for name in NTU25.joints if name in joints))
 
 
 def epoch_clips(clips: Sequence[int]) -> int:

@@ -14,7 +14,7 @@ from edge_c2vl.skeletons.archive import Archive, ArchiveWriter  # noqa: E402
 from edge_c2vl.skeletons.skeleton import NTU25  # noqa: E402
 from train.data import several  # noqa: E402
 from train.data.clips import ClipStore  # noqa: E402
-from train.data.several import Several, Source, spec_of_all, split_names, vary_each  # noqa: E402
+from train.data.several import Portion, Several, spec_of_all, split_names, vary_each  # noqa: E402
 from train.settings.pretraining import PretrainSettings  # noqa: E402
 from train.settings.training import AugmentSettings  # noqa: E402
 
@@ -38,29 +38,29 @@ def write(path: Path, clips: int, dimensions: int, lacking: tuple[str, ...] = ()
 
 
 @pytest.fixture
-def sources(tmp_path: Path) -> list[Source]:
+def portions(tmp_path: Path) -> list[Portion]:
     solid, flat = write(tmp_path / "solid", 4, 3), write(tmp_path / "flat", 9, 2, LACKS)
-    return [Source.of(solid, "", SETTINGS), Source.of(flat, "half", SETTINGS)]
+    return [Portion.of(solid, "", SETTINGS), Portion.of(flat, "half", SETTINGS)]
 
 
 @pytest.fixture
-def every(sources: list[Source], tmp_path: Path) -> Several:
-    return Several([ClipStore.open(part.archive, part.windows, part.spec, tmp_path / "cache") for part in sources])
+def every(portions: list[Portion], tmp_path: Path) -> Several:
+    return Several([ClipStore.open(part.archive, part.windows, part.spec, tmp_path / "cache") for part in portions])
 
 
-def test_each_archive_is_cut_and_turned_as_it_is(sources: list[Source]) -> None:
-    solid, flat = (source.spec for source in sources)
+def test_each_archive_is_cut_and_turned_as_it_is(portions: list[Portion]) -> None:
+    solid, flat = (portion.spec for portion in portions)
     assert (solid.dimensions, solid.facing, solid.upright) == (3, True, True)
     assert (flat.dimensions, flat.facing, flat.upright) == (2, False, False)
     assert set(solid.joints) - set(flat.joints) == set(LACKS)
-    assert len(sources[1].windows) == 4  # the train half
-    assert spec_of_all(sources[::-1]).joints == NTU25.joints
-    assert spec_of_all(sources[::-1]).dimensions == 2  # the first one's
+    assert len(portions[1].windows) == 4  # the train half
+    assert spec_of_all(portions[::-1]).joints == NTU25.joints
+    assert spec_of_all(portions[::-1]).dimensions == 2  # the first one's
 
 
 def test_rows_are_those_of_the_stores(every: Several) -> None:
     assert len(every) == 8
-    assert every.source.tolist() == [0] * 4 + [1] * 4
+    assert every.portion.tolist() == [0] * 4 + [1] * 4
     rows = np.array([6, 1, 5, 0])
     clips = every.read(rows)
     for clip, row in zip(clips, rows.tolist(), strict=True):
@@ -81,7 +81,7 @@ def test_archives_are_drawn_equally_often(every: Several) -> None:
 def test_a_large_archive_gives_as_many_clips_as_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(several, "MOST_CLIPS", 3)
     archive = write(tmp_path / "large", 10, 2)
-    chosen = [Source.of(archive, "", SETTINGS, seed).windows.clip.tolist() for seed in (0, 0, 1)]
+    chosen = [Portion.of(archive, "", SETTINGS, seed).windows.clip.tolist() for seed in (0, 0, 1)]
     assert len(chosen[0]) == 3
     assert chosen[0] == chosen[1] != chosen[2]
 
@@ -96,9 +96,9 @@ def test_pictures_stay_flat_and_bodies_are_turned(every: Several) -> None:
     assert turned.abs().amax(dim=(1, 2)).min() > 0.05
 
 
-def test_a_pictures_archive_is_taken_by_an_encoder_of_bodies(sources: list[Source], tmp_path: Path) -> None:
+def test_a_pictures_archive_is_taken_by_an_encoder_of_bodies(portions: list[Portion], tmp_path: Path) -> None:
     """As a probe does, with the specification that is kept with the encoder."""
-    solid, flat = sources
+    solid, flat = portions
     store = ClipStore.open(flat.archive, flat.windows, solid.spec, tmp_path / "cache")
     assert store.spec.dimensions == 2
     np.testing.assert_array_equal(
