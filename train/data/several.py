@@ -25,8 +25,8 @@ from train.data.splits import joints_of
 from train.settings.pretraining import PretrainSettings
 from train.settings.training import AugmentSettings
 
-# So many clips of each archive are kept at most, drawn by the seed: a run sees no more of each.
-MOST_CLIPS = 20_000
+# So many clips of each archive are kept at most, drawn by the seed, and so many of each are in an epoch.
+MOST_CLIPS, MOST_AN_EPOCH = 20_000, 2_000
 
 
 class Several:
@@ -67,7 +67,7 @@ class Several:
         return clips
 
     def clips_an_epoch(self, rows: NDArray[np.int64]) -> int:
-        """As many clips of each archive as the smallest has."""
+        """See `epoch_clips`."""
         return epoch_clips(np.bincount(self.portion[rows], minlength=len(self.stores)).tolist())
 
     def weights(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -120,8 +120,8 @@ def spec_of_all(portions: Sequence[Portion]) -> ClipSpec:
 
 
 def epoch_clips(clips: Sequence[int]) -> int:
-    """Of archives with so many clips each."""
-    return min(min(clips), MOST_CLIPS) * len(clips)
+    """Of archives with so many clips each: as many of each as the smallest has, MOST_AN_EPOCH at most."""
+    return min(min(clips), MOST_AN_EPOCH) * len(clips)
 
 
 def split_names(split: str, archives: int) -> list[str]:
