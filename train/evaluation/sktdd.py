@@ -10,8 +10,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,11 +25,12 @@ from train.environment import describe_environment
 from train.evaluation.benchmark import HOLD_OUT, Asked
 from train.evaluation.driver_folds import figures, mean_figures
 from train.evaluation.judges import knn_shares, linear, one_class_by_camera
-from train.evaluation.models import CheckpointModel, Model, matching
+from train.evaluation.models import Model, matching
 from train.evaluation.predictions import BATCH
 from train.evaluation.published import published_table, rows_for
 from train.evaluation.report import Report, Table, Text, percent
 from train.evaluation.sktdd_windows import DRIVERS_A_FOLD, LABELS, Data
+from train.evaluation.trained import trained
 from train.settings.protocols import DATA_SETS, LINEAR, PROTOCOLS
 
 Scores = NDArray[np.float64]
@@ -96,7 +95,11 @@ def _fold_scores(
 ) -> Scores:
     """How distracted the test windows look; 0.5 is the threshold."""
     if asked.protocol == "finetune":
-        model = _trained(data.archive, model, number, drivers, asked)
+        theirs = data.archive.clips["subject"].isin(drivers).to_numpy()
+        labelled = (data.archive.clips["kind"] == "labelled").to_numpy()
+        rows = {"train": np.flatnonzero(~theirs), "test": np.flatnonzero(theirs & labelled)}
+        seconds = model.spec.seconds
+        model = trained(data.archive, model, asked, f"fold{number}", rows, seconds=seconds, balance=True)
     if asked.protocol in ("finetune", "classifier"):
         place = matching(model, LABELS)
         if place[0] < 0:
@@ -130,32 +133,6 @@ def _linear(values: NDArray[np.float32], data: Data, fit: Rows, test: Rows, chos
     prior = data.labels[fit].mean()
     odds = log[:, 1] - log[:, 0] - np.log(prior / (1 - prior))
     return 1 / (1 + np.exp(-odds))
-
-
-def _trained(archive: Archive, model: Model, number: int, drivers: list[str], asked: Asked) -> Model:
-    from train.finetune import finetune
-    from train.settings.training import EncoderSettings
-    from train.trainer import CHECKPOINT, MODEL
-
-    if not isinstance(model, CheckpointModel) or asked.work is None:
-        raise UsageError("--protocol finetune trains: it needs --checkpoint, and --work FOLDER for its runs")
-    run: Path = asked.work / f"fold{number}-{model.path.name or 'model'}"
-    if not (run / MODEL).is_file():
-        augment, data, loop = asked.training
-        theirs = archive.clips["subject"].isin(drivers).to_numpy()
-        labelled = (archive.clips["kind"] == "labelled").to_numpy()
-        finetune(
-            archive,
-            run,
-            EncoderSettings(),
-            augment,
-            replace(data, seconds=model.spec.seconds, balance=True),
-            loop,
-            rows={"train": np.flatnonzero(~theirs), "test": np.flatnonzero(theirs & labelled)},
-            pretrained=model.path,
-            resume=(run / CHECKPOINT).is_file(),
-        )
-    return CheckpointModel(run)
 
 
 def _report(data: Data, name: str, asked: Asked, scores: Scores, folds: int) -> Report:
