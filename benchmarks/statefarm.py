@@ -29,16 +29,26 @@ from edge_c2vl.utils.atomic import write_file
 from train.commands.eval_options import training_settings
 from train.data.splits import few_labels
 from train.evaluation.benchmark import Asked
+from train.evaluation.judges import probe_scores
 from train.evaluation.models import CheckpointModel
 from train.evaluation.pictures import evaluate, pictures_of
+from train.evaluation.predictions import of_store
 from train.metrics import mean_and_spread, score
 
+# Features and labels to fit, and features to judge -> labels.
+Judge = Callable[[Any, Any, Any], Any]
 SETTINGS = Path(__file__).with_suffix(".yaml")
 FOLDS = 5
 # Share of the labels -> epochs and batch size, None: those of the settings. Fewer pictures make fewer steps an epoch.
 SHARES: dict[float, tuple[int, int] | None] = {1.0: None, 0.1: (12, 64), 0.05: (15, 64), 0.01: (60, 64)}
-ROWS = ("c2vl", "random", "c2vl probe", "trees")
-NAMES = {"c2vl": "fine-tuned from C2VL", "random": "from scratch", "c2vl probe": "linear probe on C2VL"}
+NAMES = {
+    "c2vl": "fine-tuned from C2VL",
+    "random": "from scratch",
+    "c2vl probe": "linear probe on C2VL",
+    "random probe": "on the untrained encoder",
+    "trees": "trees",
+}
+ROWS = tuple(NAMES)
 
 
 def network(archive: Archive, model: Path, runs: Path, share: float, seed: int, protocol: str) -> dict[str, float]:
@@ -60,18 +70,38 @@ def one_picture(archive: Archive, model: Path) -> NDArray[np.float32]:
     return found[:, found.std(axis=0) > 0]
 
 
-def trees(archive: Archive, model: Path, share: float, seed: int) -> dict[str, float]:
-    features = one_picture(archive, model)
+def in_folds(
+    archive: Archive, features: NDArray[np.float32], share: float, seed: int, judge: Judge
+) -> dict[str, float]:
+    """The same of what is fitted on features (N, F) of the pictures."""
     label, subject = archive.clips["label"].to_numpy(np.int64), archive.clips["subject"].to_numpy().astype(str)
     answered = np.full(len(label), -1)
     for drivers in subject_folds(subject, FOLDS):
         test = np.isin(subject, drivers)
         fit = np.flatnonzero(~test)
         fit = fit if share == 1 else fit[few_labels(label[fit], seed=seed, share=share)]
-        forest = ExtraTreesClassifier(200, min_samples_leaf=1 if share < 1 else 2, random_state=seed)
-        answered[test] = forest.fit(features[fit], label[fit]).predict(features[test])
+        answered[test] = judge(features[fit], label[fit], features[test])
     found = score(answered, label)
     return {"top1": found.top1, "balanced": found.balanced, "n": len(label)}
+
+
+def trees(archive: Archive, model: Path, share: float, seed: int) -> dict[str, float]:
+    def judge(fit: Any, label: Any, test: Any) -> Any:
+        forest = ExtraTreesClassifier(200, min_samples_leaf=1 if share < 1 else 2, random_state=seed)
+        return forest.fit(fit, label).predict(test)
+
+    return in_folds(archive, one_picture(archive, model), share, seed, judge)
+
+
+def probe(archive: Archive, model: Path, share: float, seed: int) -> dict[str, float]:
+    opened = CheckpointModel(model)
+    store = pictures_of(archive, opened.spec)
+    features = of_store(opened.features, store, np.arange(len(store)))
+
+    def judge(fit: Any, label: Any, test: Any) -> Any:
+        return probe_scores(fit, label, test, len(archive.labels)).argmax(axis=1)
+
+    return in_folds(archive, features, share, seed, judge)
 
 
 def kept(path: Path, make: Callable[[], dict[str, float]]) -> dict[str, float]:
@@ -107,14 +137,17 @@ def _cell(paths: list[Path]) -> str:
 @click.argument("work", type=click.Path(path_type=Path))
 @click.argument("runs", type=click.Path(path_type=Path))
 @click.option("--seeds", default=3, show_default=True)
+@click.option("--shares", multiple=True, type=click.Choice([f"{share:g}" for share in SHARES]), help="Only these.")
 @click.option("--rows", multiple=True, type=click.Choice(ROWS), default=ROWS)
 @click.option("--print", "only_print", is_flag=True, help="Only print what is there.")
-def main(archive: Path, work: Path, runs: Path, seeds: int, rows: tuple[str, ...], only_print: bool) -> None:
+def main(
+    archive: Path, work: Path, runs: Path, seeds: int, rows: tuple[str, ...], shares: tuple[str, ...], only_print: bool
+) -> None:
     """Figures on the State Farm ARCHIVE from the pretrained encoders in WORK/c2vl and WORK/random (seed0, ...)."""
     opened = Archive.open(archive)
     for seed in range(0 if only_print else seeds):
-        for share in SHARES:
-            for row in rows if share == 1 else [row for row in rows if not row.endswith("probe")]:
+        for share in map(float, shares or SHARES):
+            for row in rows:
                 name = runs / "figures" / f"{row}-{share:g}-{seed}.json"
                 kept(name, lambda row=row, share=share, seed=seed: _make(opened, work, runs, row, share, seed))
     print(table(runs))
@@ -125,7 +158,7 @@ def _make(archive: Archive, work: Path, runs: Path, row: str, share: float, seed
     if row == "trees":
         return trees(archive, work / "random" / "seed0", share, seed)
     if row.endswith("probe"):
-        return network(archive, model, runs, share, seed, "fixed")
+        return probe(archive, model, share, seed)
     return network(archive, model, runs, share, seed, "finetune" if share == 1 else "semi")
 
 

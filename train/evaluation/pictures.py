@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.clip import ClipSpec
-from edge_c2vl.skeletons.splits import Rows, subject_folds
+from edge_c2vl.skeletons.splits import subject_folds
 from edge_c2vl.skeletons.windows import whole_clips
 from edge_c2vl.utils.progress import track
 from edge_c2vl.utils.scores import softmax
@@ -29,7 +29,7 @@ from train.evaluation.benchmark import HOLD_OUT, Asked, Samples, classes_of, in_
 from train.evaluation.classified import Classified, Scored
 from train.evaluation.judges import knn_shares, linear
 from train.evaluation.models import Model
-from train.evaluation.predictions import BATCH
+from train.evaluation.predictions import of_store
 from train.evaluation.report import Report, Table, Text, percent
 from train.evaluation.trained import trained
 from train.metrics import mean_and_spread
@@ -92,7 +92,7 @@ def _in_folds(archive: Archive, parts: list[list[str]], model: Model, asked: Ask
     store = pictures_of(archive, model.spec)
     classes = len(archive.labels)
     found = np.full((len(archive), classes), np.nan)
-    values = None if asked.protocol in ("finetune", "semi") else _through(model.features, store, np.arange(len(store)))
+    values = None if asked.protocol in ("finetune", "semi") else of_store(model.features, store, np.arange(len(store)))
     for number, drivers in enumerate(track(parts, "folds")):
         theirs = np.isin(subject, drivers)
         test, train = np.flatnonzero(theirs), np.flatnonzero(~theirs & (subject != "") & (store.confidence > 0))
@@ -101,7 +101,7 @@ def _in_folds(archive: Archive, parts: list[list[str]], model: Model, asked: Ask
             run = f"fold{number}of{len(parts)}-{share:g}-seed{asked.training[2].seed}"
             rows = {"train": train}
             made = trained(archive, model, asked, run, rows, share=share, seconds=0.0)
-            found[test] = softmax(_through(made.logits, store, test).astype(np.float64))
+            found[test] = softmax(of_store(made.logits, store, test).astype(np.float64))
         elif asked.protocol == "knn":
             found[test] = knn_shares(values[train], label[train], values[test], classes, asked.k)
         else:
@@ -114,10 +114,6 @@ def _in_folds(archive: Archive, parts: list[list[str]], model: Model, asked: Ask
 def pictures_of(archive: Archive, spec: ClipSpec) -> ClipStore:
     """Each picture as one clip."""
     return ClipStore.open(archive, whole_clips(archive), spec)
-
-
-def _through(function: Any, store: ClipStore, rows: Rows) -> NDArray[np.float32]:
-    return np.concatenate([function(store.read(rows[first : first + BATCH])) for first in range(0, len(rows), BATCH)])
 
 
 def _report(

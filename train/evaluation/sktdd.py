@@ -26,7 +26,7 @@ from train.evaluation.benchmark import HOLD_OUT, Asked
 from train.evaluation.driver_folds import figures, mean_figures
 from train.evaluation.judges import knn_shares, linear, one_class_by_camera
 from train.evaluation.models import Model, matching
-from train.evaluation.predictions import BATCH
+from train.evaluation.predictions import of_store
 from train.evaluation.published import published_table, rows_for
 from train.evaluation.report import Report, Table, Text, percent
 from train.evaluation.sktdd_windows import DRIVERS_A_FOLD, LABELS, Data
@@ -104,14 +104,14 @@ def _fold_scores(
         place = matching(model, LABELS)
         if place[0] < 0:
             raise UsageError(f"{model.name} does not know {LABELS[0]!r}: choose --protocol fixed or knn")
-        logits = _through(model.logits, data, test)
+        logits = of_store(model.logits, data.store, test)
         # A model that knows what distracts says how distracted by the sum over all of that.
         chosen = logits if place[1] < 0 else logits[:, place]
         attentive = place[0] if place[1] < 0 else 0
         return 1 - softmax(chosen.astype(np.float64))[:, attentive]
     if id(model) not in cache:
         cache.clear()  # models of folds differ; one that serves all is computed once
-        cache[id(model)] = _through(model.features, data, np.arange(len(data.labels)))
+        cache[id(model)] = of_store(model.features, data.store, np.arange(len(data.labels)))
     values = cache[id(model)]
     if asked.protocol in LINEAR:
         return _linear(values, data, fit, test, chosen=asked.protocol == "linear")
@@ -119,11 +119,6 @@ def _fold_scores(
         return knn_shares(values[fit], data.labels[fit], values[test], len(LABELS), asked.k)[:, 1]
     normal = fit[~data.labelled[fit]]
     return one_class_by_camera(values, data.scenes.camera, normal, test, share=NORMAL_SHARE)
-
-
-def _through(function: Any, data: Data, rows: Rows) -> NDArray[np.float32]:
-    parts = [function(data.store.read(rows[first : first + BATCH])) for first in range(0, len(rows), BATCH)]
-    return np.concatenate(parts)
 
 
 def _linear(values: NDArray[np.float32], data: Data, fit: Rows, test: Rows, chosen: bool) -> Scores:
