@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
-from edge_c2vl.errors import EdgeC2VLError, OutputError, UsageError
+from edge_c2vl.errors import EdgeC2VLError, OutputError
 from edge_c2vl.monitoring.driver_baseline import DriverBaseline, DriverWatch, Learner
 from edge_c2vl.monitoring.self_calibration import SelfCalibration
 from edge_c2vl.skeletons.clip import Clip
@@ -53,7 +53,7 @@ class Personaliser:
         calibration: SelfCalibration | None = None,
     ) -> None:
         if file is None and (learn_minutes is not None or forget):
-            raise UsageError("--learn-normal and --forget-normal need --normal FILE, where normality is kept")
+            raise ValueError("normality is learnt into a file, or removed from one")
         self._file = None if file is None else Path(file)
         self._forget = forget
         self._calibration = None if file is not None else calibration
@@ -97,6 +97,11 @@ class Personaliser:
         return None if self._calibration is None else self._calibration.learnt
 
     @property
+    def begun(self) -> int:
+        """How often self-calibration has begun, which it does anew for another driver."""
+        return 0 if self._calibration is None else self._calibration.begun
+
+    @property
     def offset(self) -> float | None:
         """The log-odds of distraction that self-calibration takes off."""
         return None if self._calibration is None else self._calibration.offset
@@ -114,6 +119,11 @@ class Personaliser:
             return Personal(dict(probabilities), elsewhere=True)
         adjusted = self._normal.adjust(probabilities, distraction, clip.data)
         return Personal(adjusted, self._normal.unusual(clip.data))
+
+    def begin_anew(self) -> None:
+        """What self-calibration has learnt is forgotten. What --normal holds stays."""
+        if self._calibration is not None:
+            self._calibration.forget()
 
     def unseen(self, unseen_s: float) -> None:
         """The driver has not been in view for so long."""

@@ -6,18 +6,27 @@ Nothing heavy is imported here, so that the command lists its options fast.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import Any
 
 from edge_c2vl.cameras.options import parse_crop
 from edge_c2vl.errors import UsageError
 from edge_c2vl.monitoring.policy_settings import PolicySettings
-from edge_c2vl.settings.fields import build, check, flag, options_of, own_options, section, setting
+from edge_c2vl.monitoring.standing import Aspect
+from edge_c2vl.settings.fields import build, check, check_needs, flag, options_of, own_options, section, setting
 
 
-def _existing(path: str) -> None:
-    if not Path(path).is_file():
-        raise UsageError(f"there is no file {path}")
+def parse_reasons(text: str) -> frozenset[Aspect]:
+    """Raises UsageError for a name that there is not."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if names == ["all"]:
+        return frozenset(Aspect)
+    known = [aspect.value for aspect in Aspect]
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise UsageError(
+            f"there is no reason {unknown[0] if unknown else repr(text)}; there are {', '.join(known)}, and all"
+        )
+    return frozenset(Aspect(name) for name in names)
 
 
 @dataclass(frozen=True)
@@ -76,9 +85,7 @@ class PoseSettings:
         None,
         "A MediaPipe pose landmarker of your own, instead of BlazePose full; needs the extra mediapipe.",
         metavar="FILE.task",
-        parse=_existing,
     )
-
     min_detection: float = setting(
         0.3,
         "How sure the person detector has to be, 0 to 1: lower finds more drivers, and more bodies that are none.",
@@ -126,6 +133,16 @@ class DecisionSettings:
         "What states and alerts follow: the trained classes, or the bundle's labels in words.",
         ("classifier", "words"),
     )
+    reasons: str = setting(
+        "activity",
+        "What alerts may come of: activity, gaze (looking away), eyes (closed), drowsy, unresponsive, or all. All but "
+        "activity and unresponsive look at the driver's face.",
+        metavar="NAME,...",
+        parse=parse_reasons,
+    )
+    face_fps: float = setting(
+        10.0, "Looks at the face a second; in every frame while the eyes close.", least=2, most=1000
+    )
     pose_fps: float | None = setting(
         None,
         "Frames a second that the pose looks at; every one while hands move fast or an alert is near. Left out: 15 of "
@@ -152,8 +169,10 @@ class BaselineSettings:
     """The driver's normal driving."""
 
     normal: str | None = setting(None, "This driver's normal driving, as --learn-normal has learnt it.", metavar="FILE")
-    learn_normal: float | None = setting(None, "Learn it first, into --normal FILE.", least=0.5, metavar="MINUTES")
-    forget_normal: bool = setting(False, "Remove what --normal FILE holds.")
+    learn_normal: float | None = setting(
+        None, "Learn it first, into --normal FILE.", least=0.5, metavar="MINUTES", needs=("normal",)
+    )
+    forget_normal: bool = setting(False, "Remove what --normal FILE holds.", needs=("normal",))
     no_self_calibration: bool = setting(
         False, "Do not learn the driver's own level in the first minutes of a drive.", off="self_calibration"
     )
@@ -185,7 +204,9 @@ class OutputSettings:
         None, "Append a JSON line for every change of state and every alert.", metavar="FILE|-"
     )
     decisions: str | None = setting(None, "Append a JSON line for every decision.", metavar="FILE|-")
-    rotate_mb: float | None = setting(None, "Start a new JSON lines file at this size; keep five.", least=0.01)
+    rotate_mb: float | None = setting(
+        None, "Start a new JSON lines file at this size; keep five.", least=0.01, needs=("events", "decisions")
+    )
     output: str | None = setting(
         None, "Keep a video with skeleton and state drawn. Stores pictures.", metavar="FILE.mp4"
     )
@@ -194,18 +215,24 @@ class OutputSettings:
         None, "Alerts and states to a broker: mqtt[s]://[USER@]HOST[:PORT]/TOPIC.", metavar="URI"
     )
     mqtt_queue: str | None = setting(
-        None, "Keep what the broker could not take in this file over a restart.", metavar="FILE"
+        None, "Keep what the broker could not take in this file over a restart.", metavar="FILE", needs=("mqtt",)
     )
-    home_assistant: bool = setting(False, "Announce the driver monitor to Home Assistant over MQTT.")
+    home_assistant: bool = setting(False, "Announce the driver monitor to Home Assistant over MQTT.", needs=("mqtt",))
     metrics: str | None = setting(None, "Serve Prometheus metrics at /metrics.", metavar="[HOST:]PORT")
     webhook: str | None = setting(None, "POST every alert there as JSON.", metavar="URL")
+    control: str | None = setting(
+        None, "Listen on this Unix socket (mode 0600) for edge-c2vl calibrate.", metavar="PATH"
+    )
     alert_clips: str | None = setting(None, "Keep the skeletons (never pictures) around each alert.", metavar="FOLDER")
+    alert_clips_face: bool = setting(False, "Keep the landmarks of the face in --alert-clips as well.")
     strict: bool = setting(False, "End where an output cannot be opened, instead of going on without it (live).")
 
     def __post_init__(self) -> None:
         check(self)
         if self.events == "-" and self.decisions == "-":
             raise UsageError("--events - and --decisions - would mix on standard output; give one of them a file")
+        if self.alert_clips_face and self.alert_clips is None:
+            raise UsageError("--alert-clips-face says what clips hold; add --alert-clips FOLDER")
 
 
 @dataclass(frozen=True)
@@ -223,13 +250,12 @@ class PageSettings:
         "Where a reverse proxy serves the page to others, such as https://fleet.example/car-17: that host and path "
         "are allowed as well.",
         metavar="URL",
+        needs=("serve", "metrics"),
     )
-    serve_video: bool = setting(False, "Show the camera's pictures on the live page as well.")
+    serve_video: bool = setting(False, "Show the camera's pictures on the live page as well.", needs=("serve",))
 
     def __post_init__(self) -> None:
         check(self)
-        if self.serve_video and self.serve is None:
-            raise UsageError("--serve-video shows pictures on the live page; add --serve")
 
 
 @dataclass(frozen=True)
@@ -264,8 +290,7 @@ class RunSettings:
     )
 
     def __post_init__(self) -> None:
-        if self.page.public_url is not None and self.page.serve is None and self.outputs.metrics is None:
-            raise UsageError("--public-url is where others find the live page; add --serve")
+        check_needs(self)
         if self.decision.settings and self.policy != PolicySettings():
             raise UsageError("--settings and `policy:` both hold limits of the alert policy: keep one of them")
 
