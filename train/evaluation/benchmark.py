@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from train.evaluation.models import CheckpointModel, Model, matching
 from train.evaluation.predictions import first_of_samples, mean_of_samples, samples_of, through
 from train.evaluation.published import Row, published_table, rows_for
 from train.evaluation.report import Report, Table, Text, percent
+from train.evaluation.trained import trained
 from train.metrics import mean_and_spread
 from train.settings.protocols import DATA_SETS, LINEAR, PROTOCOLS
 
@@ -97,7 +98,7 @@ def evaluate(archive: Archive, dataset: str, split: str, seeds: Sequence[Sequenc
     samples = Samples.of(archive, split)
     names = [", ".join(model.description for model in streams) for streams in seeds]
     keys = ["test"] if len(seeds) == 1 else [f"seed {index}" for index in range(len(seeds))]
-    classes = _classes(archive, asked)
+    classes = classes_of(archive, asked)
     words = (_IN_WORDS if asked.protocol == IN_WORDS else PROTOCOLS[asked.protocol]).format(
         k=asked.k,
         share=asked.share,
@@ -129,7 +130,7 @@ def evaluate(archive: Archive, dataset: str, split: str, seeds: Sequence[Sequenc
     return report
 
 
-def _classes(archive: Archive, asked: Asked) -> list[str]:
+def classes_of(archive: Archive, asked: Asked) -> list[str]:
     """The classes that are judged."""
     unknown = [name for name in (*asked.among, *(asked.words or {})) if name not in archive.labels]
     if unknown:
@@ -155,7 +156,9 @@ def _scored(archive: Archive, samples: Samples, split: str, streams: Sequence[Mo
     classes, test, train = len(archive.labels), samples.test, samples.train
     labels = samples.label
     if asked.protocol in ("finetune", "semi"):
-        streams = [_trained(archive, split, streams[0], asked)]
+        share = asked.share if asked.protocol == "semi" else 1.0
+        run = f"{split}-{asked.protocol}-{share:g}"
+        streams = [trained(archive, streams[0], asked, run, split=split, share=share)]
     if asked.protocol in ("finetune", "semi", "classifier"):
         model = streams[0]
         place = matching(model, archive.labels)
@@ -166,7 +169,7 @@ def _scored(archive: Archive, samples: Samples, split: str, streams: Sequence[Mo
         own = found[test][:, place].astype(np.float64)
         return Scored(labels[test], own / own.sum(axis=1, keepdims=True))
     if asked.protocol == IN_WORDS:
-        return _in_words(archive, samples, streams[0], asked)
+        return in_words(archive, samples, streams[0], asked)
     features = {_stream(model): samples.values(model.features, archive, model, "features") for model in streams}
     if len(features) < len(streams):
         raise UsageError("two models see the same stream: fusion takes one model a stream")
@@ -179,12 +182,12 @@ def _scored(archive: Archive, samples: Samples, split: str, streams: Sequence[Mo
     return Scored(labels[test], _linear(features, samples, classes, asked.protocol == "linear"))
 
 
-def _in_words(archive: Archive, samples: Samples, model: Model, asked: Asked) -> Scored:
+def in_words(archive: Archive, samples: Samples, model: Model, asked: Asked) -> Scored:
     """Samples of the chosen classes by nearest label in words; where one shows two people, the mean of both."""
     from train.knowledge.labels import make_words
     from train.knowledge.language import open_listener
 
-    classes = _classes(archive, asked)
+    classes = classes_of(archive, asked)
     missing = [name for name in classes if asked.words is not None and name not in asked.words]
     if missing:
         raise UsageError(f"--labels-in-words: the file does not describe {missing[0]!r}")
@@ -217,31 +220,6 @@ def _linear(
     train, test = np.flatnonzero(samples.train), np.flatnonzero(samples.test)
     validation = train[hold_out(samples.subject[train], HOLD_OUT)[1]] if chosen else None
     return softmax(linear(features, samples.label, train, test, classes, validation)[0])
-
-
-def _trained(archive: Archive, split: str, model: Model, asked: Asked) -> Model:
-    """The model trained on with labels; taken from its run where that is finished, gone on with where it is not."""
-    from train.finetune import finetune
-    from train.settings.training import EncoderSettings
-    from train.trainer import CHECKPOINT, MODEL
-
-    if not isinstance(model, CheckpointModel) or asked.work is None:
-        raise UsageError(f"--protocol {asked.protocol} trains: it needs --checkpoint, and --work FOLDER for its runs")
-    augment, data, loop = asked.training
-    share = asked.share if asked.protocol == "semi" else 1.0
-    run = asked.work / f"{split}-{asked.protocol}-{share:g}-{model.path.name or 'model'}"
-    if not (run / MODEL).is_file():
-        finetune(
-            archive,
-            run,
-            EncoderSettings(),
-            augment,
-            replace(data, split=split, share=share),
-            loop,
-            pretrained=model.path,
-            resume=(run / CHECKPOINT).is_file(),
-        )
-    return CheckpointModel(run)
 
 
 def _one_class(report: Report, archive: Archive, samples: Samples, models: Sequence[Model], keys: list[str]) -> None:
