@@ -219,9 +219,22 @@ class Encoder(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
+    @property
+    def map_channels(self) -> int:
+        """C of `maps`."""
+        return self.feature_size // (2 if self.settings.pooling == "mean_std" else 1)
+
+    def maps(self, clip: Tensor) -> Tensor:
+        """(N, 3, T, 25) -> (N, C, T', V'): features of each place; V' is 1 where joints were joined."""
+        result: Tensor = self.blocks(self.stream(clip))
+        return result
+
     def features(self, clip: Tensor) -> Tensor:
         """(N, 3, T, 25) -> (N, F): what linear probes and other heads are built on."""
-        maps = self.blocks(self.stream(clip))  # (N, C, T', V)
+        return self.pool(self.maps(clip))
+
+    def pool(self, maps: Tensor) -> Tensor:
+        """(N, C, T', V') -> (N, F)."""
         if self.settings.pooling == "mean":
             return maps.mean(dim=(2, 3))
         over_joints = maps.mean(dim=3)  # (N, C, T')
