@@ -206,7 +206,7 @@ class Encoder(nn.Module):
         self.blocks = nn.Sequential(*blocks)
         self.feature_size = channels * (2 if settings.pooling == "mean_std" else 1)
         self.dropout = nn.Dropout(settings.dropout)
-        self.classifier = nn.Linear(self.feature_size, settings.classes) if settings.classes else None
+        self.classifier: nn.Module | None = nn.Linear(self.feature_size, settings.classes) if settings.classes else None
         self.projection = nn.Linear(self.feature_size, settings.embedding) if settings.embedding else None
         self._initialise()
 
@@ -221,14 +221,7 @@ class Encoder(nn.Module):
 
     def features(self, clip: Tensor) -> Tensor:
         """(N, 3, T, 25) -> (N, F): what linear probes and other heads are built on."""
-        maps = self.blocks(self.stream(clip))  # (N, C, T', V)
-        if self.settings.pooling == "mean":
-            return maps.mean(dim=(2, 3))
-        over_joints = maps.mean(dim=3)  # (N, C, T')
-        mean = over_joints.mean(dim=2)
-        # Written out because ONNX has no standard deviation; 1e-6 keeps the root's gradient finite on a still clip.
-        spread = (((over_joints - mean.unsqueeze(2)) ** 2).mean(dim=2) + 1e-6).sqrt()
-        return torch.cat([mean, spread], dim=1)
+        return pool(self.blocks(self.stream(clip)), self.settings.pooling)
 
     def heads(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """(N, F) -> logits (N, K), embedding (N, D) unit length. K = 0 without a classifier."""
@@ -239,6 +232,17 @@ class Encoder(nn.Module):
 
     def forward(self, clip: Tensor) -> tuple[Tensor, Tensor]:
         return self.heads(self.features(clip))
+
+
+def pool(maps: Tensor, pooling: str) -> Tensor:
+    """(N, C, T, V) -> (N, C) or, with mean and standard deviation over time, (N, 2 C)."""
+    if pooling == "mean":
+        return maps.mean(dim=(2, 3))
+    over_joints = maps.mean(dim=3)  # (N, C, T)
+    mean = over_joints.mean(dim=2)
+    # Written out because ONNX has no standard deviation; 1e-6 keeps the root's gradient finite on a still clip.
+    spread = (((over_joints - mean.unsqueeze(2)) ** 2).mean(dim=2) + 1e-6).sqrt()
+    return torch.cat([mean, spread], dim=1)
 
 
 def make_encoder(settings: EncoderSettings) -> Encoder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import tempfile
 import warnings
@@ -22,6 +23,7 @@ from edge_c2vl.utils.texts import read_json
 from train.environment import describe_environment
 from train.model.checkpoint import About
 from train.model.encoder import Encoder, fold
+from train.model.two_level import Factors
 from train.settings.resume import SETTINGS
 
 OPSET = 17
@@ -46,16 +48,20 @@ def export_bundle(
     attentive_odds: float | None = None,
     offsets: Mapping[str, float] | None = None,
     unseen_offsets: Mapping[str, float] | None = None,
+    sharpen: float = 1.0,
     overwrite: bool = False,
 ) -> tuple[Bundle, float]:
     """Writes the bundle; returns it and the largest difference from PyTorch on `clips` (N, 3, T, 25).
 
     distraction: those of the model's labels that count as distraction. files: licence texts, report.json and the like.
     words: labels in words, which become the classes of a model without a classifier. batch: clips an inference; 0
-    leaves that open. offsets, unseen_offsets: of labels, see Weighed; a model without a classifier takes none.
+    leaves that open. offsets, unseen_offsets: of labels, see Weighed; a model without a classifier takes none. sharpen:
+    see two_level.Factors.sharpen.
     attentive_odds: see Manifest.
     Raises BundleError where the outputs differ by more than 1e-4, the model has no classifier, or `path` exists.
     """
+    if sharpen != 1:
+        encoder = sharpened(encoder, sharpen)
     network: Encoder | InWords | Weighed = encoder
     if words is not None:
         if encoder.classifier is not None:
@@ -88,6 +94,15 @@ def export_bundle(
             licences=[*about.licences, *(name for name in files or {} if name.startswith(f"{LICENCES}/"))],
         )
         return write_bundle(path, manifest, {"model.fp32.onnx": model, **(files or {})}, overwrite), difference
+
+
+def sharpened(encoder: Encoder, by: float) -> Encoder:
+    """A copy whose activities' logits are multiplied. Raises BundleError where it has no two levels."""
+    encoder = copy.deepcopy(encoder)
+    if not isinstance(encoder.classifier, Factors):
+        raise BundleError("--sharpen takes a model that was trained with --network two-level")
+    encoder.classifier.sharpen(by)
+    return encoder
 
 
 def parse_offsets(texts: Sequence[str], labels: Sequence[str], option: str = "--offset") -> dict[str, float]:
