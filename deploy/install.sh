@@ -29,14 +29,25 @@ done
 do_() { if [ -n "$dry" ]; then printf '%q ' "$@"; echo; else "$@"; fi; }
 [ -n "$dry$root" ] || [ "$(id -u)" = 0 ] || fail "run it as root: sudo $0"
 
-opt=$root/opt/edge-c2vl
+opt=$root/opt/edge-c2vl config=$root/etc/edge-c2vl/config.yaml
+fleets=/opt/edge-c2vl/current/config.yaml # what the config of a vehicle without one of its own links to
 # A chroot and a container have systemctl, and no systemd that answers.
-services=
+services='' owner=()
+[ -n "$root" ] || owner=(-o root -g edge-c2vl)
 [ -n "$root" ] || [ ! -d /run/systemd/system ] || services=1
 
 point() { # LINK TARGET: the link's new target, in one step
   do_ ln -sfn "$2" "$1.new"
   do_ mv -T "$1.new" "$1"
+}
+has_fleets() { [ "$(readlink "$config")" = "$fleets" ]; }
+own_config() { # the fleet's config becomes this vehicle's own
+  do_ install -m 0640 "${owner[@]}" "$opt/current/config.yaml" "$config.new"
+  do_ mv -T "$config.new" "$config"
+}
+go_back() { # RELEASE: `current` names it; where it brings no config, the vehicle keeps the fleet's that it had
+  if has_fleets && [ -e "$opt/current/config.yaml" ] && [ ! -e "$opt/$1/config.yaml" ]; then own_config; fi
+  point "$opt/current" "$1"
 }
 start() { # the release that `current` names, where the service runs; fails where it does not start
   [ -n "$services" ] || return 0
@@ -54,7 +65,7 @@ now=$(readlink "$opt/current" || true)
 if [ -n "$back" ]; then
   before=$(readlink "$opt/current/previous" || true)
   if [ -z "$before" ] || [ ! -e "$opt/$before/complete" ]; then fail "there is no release before ${now:-the first}"; fi
-  point "$opt/current" "$before"
+  go_back "$before"
   start || fail "the service did not start with $before: journalctl -u edge-c2vl"
   echo "Back from $now to $before"
   exit
@@ -86,9 +97,7 @@ if [ -f /etc/nv_tegra_release ] && ! "$python" -c 'import tensorrt' 2>/dev/null;
   echo "install.sh: TensorRT for $python is missing; for engines: apt install python3-libnvinfer" >&2
 fi
 
-owner=()
 if [ -z "$root" ]; then
-  owner=(-o root -g edge-c2vl)
   id edge-c2vl >/dev/null 2>&1 || do_ useradd --system --user-group --home-dir /var/lib/edge-c2vl --shell /usr/sbin/nologin edge-c2vl
   for group in video render; do # cameras; on JetPack 6 and newer the GPU
     if getent group "$group" >/dev/null; then do_ usermod --append --groups "$group" edge-c2vl; fi
@@ -122,16 +131,16 @@ if [ -n "$now" ] && [ "$now" != "releases/$release" ]; then point "$made/previou
 
 do_ install -d -m 0750 "${owner[@]}" "$root/etc/edge-c2vl"
 [ -e "$root/etc/edge-c2vl/environment" ] || do_ install -m 0640 "${owner[@]}" "$environment" "$root/etc/edge-c2vl/environment"
-config=$root/etc/edge-c2vl/config.yaml
 if [ -f "$fleet" ]; then # of the fleet, and of its release, unless this vehicle has its own
-  if [ ! -e "$config" ] || [ -L "$config" ]; then point "$config" /opt/edge-c2vl/current/config.yaml
+  if [ ! -e "$config" ] || has_fleets; then point "$config" "$fleets"
   else echo "install.sh: $config is this vehicle's own, so the fleet's is not used" >&2; fi
+elif has_fleets && [ -e "$opt/current/config.yaml" ]; then
+  own_config
 elif [ -n "$dry" ]; then
   echo "$here/make-config.sh /etc/edge-c2vl $made/bin/edge-c2vl > $config"
-elif [ ! -e "$config" ] || [ -L "$config" ]; then
+elif [ ! -e "$config" ] || has_fleets; then
   install -m 0640 "${owner[@]}" /dev/null "$config.new"
-  if [ -L "$config" ]; then cat "$opt/current/config.yaml" >"$config.new" # the last fleet's becomes this vehicle's
-  elif ! "$here/make-config.sh" "$root/etc/edge-c2vl" "$made/bin/edge-c2vl" >"$config.new"; then
+  if ! "$here/make-config.sh" "$root/etc/edge-c2vl" "$made/bin/edge-c2vl" >"$config.new"; then
     rm -f "$config.new"
     fail "CAMERA and OPTIONS in /etc/edge-c2vl/environment are no options of this version: mend them, and run $0 again"
   fi
@@ -150,7 +159,7 @@ do_ rm -f "$root/etc/systemd/system/edge-c2vl.service" # of an earlier version
 
 if ! start; then
   if [ -n "$now" ] && [ "$now" != "releases/$release" ]; then
-    point "$opt/current" "$now"
+    go_back "$now"
     start || true
     fail "the service did not start with $release (journalctl -u edge-c2vl): back to $now"
   fi

@@ -39,7 +39,7 @@ def tool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
 def test_every_part_runs_up_to_the_driver(
     tool: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edge_c2vl.inference.plan_runner.PlanRunner.gpu_ms", lambda self: [0.5, 0.7])
+    monkeypatch.setattr("edge_c2vl.inference.plan_runner.PlanRunner.gpu_ms", lambda *_: [0.5, 0.7])
     monkeypatch.setattr(tool, "training", lambda _until: None)
     bundle = make_bundle(tmp_path / "b")
     assert tool.main(["--bundle", str(bundle.path)]) == 1  # ONNX Runtime has no CUDA here

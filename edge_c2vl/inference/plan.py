@@ -15,6 +15,7 @@ from typing import Any
 from edge_c2vl.device.machine import folder_name
 from edge_c2vl.errors import BundleError, UsageError
 from edge_c2vl.inference.engine_check import Device
+from edge_c2vl.inference.plan_runner import make_log
 from edge_c2vl.utils.atomic import write_file
 from edge_c2vl.utils.cache import default_cache
 
@@ -97,8 +98,6 @@ def build_plan(
     shapes: of each input whose size may vary: the smallest, usual and largest; inputs of a fixed size need none. Raises
     BundleError where TensorRT cannot read or build the model, KeyboardInterrupt after Ctrl-C.
     """
-    from edge_c2vl.inference.tensorrt import make_log
-
     log = make_log(trt)
     builder = trt.Builder(log)
     network = builder.create_network(_bits(trt.NetworkDefinitionCreationFlag, flags.network))

@@ -1,4 +1,4 @@
-"""A TensorRT plan whose inputs have fixed shapes, such as the pose networks': pictures in, answers out."""
+"""An open TensorRT plan: arrays in, arrays out. The encoder's backend and the pose networks run on it."""
 
 from __future__ import annotations
 
@@ -7,72 +7,133 @@ from typing import Any
 
 import numpy as np
 
+from edge_c2vl.bundle.bundle import Engine
 from edge_c2vl.errors import BundleError
 from edge_c2vl.inference.cuda import Buffer, Cuda
-from edge_c2vl.inference.tensorrt import make_log
 from edge_c2vl.skeletons.skeleton import Array
 
 
 class PlanRunner:
-    """An open plan. The first run is as it comes; from the second on it is one launch of a CUDA graph, unless
-    graph=False. A context manager. Raises BundleError where TensorRT or CUDA fail."""
+    """A plan with pinned host buffers. The work of a batch size is captured as a CUDA graph when it comes a second time
+    in a row, so that an inference costs one launch. It is the user of `cuda`, and does not close it."""
 
-    def __init__(self, plan: bytes, trt: Any, cuda: Cuda, graph: bool = True) -> None:
-        self._cuda, self._wants_graph, self._log = cuda, graph, make_log(trt)
+    def __init__(
+        self,
+        plan: bytes,
+        trt: Any,
+        cuda: Cuda,
+        largest: int = 1,
+        engine: Engine | None = None,
+        graph: bool = True,
+    ) -> None:
+        """largest: rows that tensors whose first size may vary have room for. engine: what a manifest says of the plan;
+        it is needed where the plan runs on a DLA or with another version of TensorRT. graph: whether work may be
+        captured. Raises BundleError where TensorRT refuses the plan."""
+        name = "the plan" if engine is None else engine.path
+        self._cuda, self._log = cuda, make_log(trt)
         self._runtime = trt.Runtime(self._log)
+        if engine is not None and engine.version_compatible:
+            # Such a plan brings its own runtime, which TensorRT loads only when told that the plan is trusted.
+            self._runtime.engine_host_code_allowed = True
+        if engine is not None and engine.dla is not None:
+            self._runtime.DLA_core = engine.dla
         self._engine = self._runtime.deserialize_cuda_engine(plan)
         if self._engine is None:
-            raise BundleError(f"TensorRT cannot load the plan: {self._log.last}")
+            raise BundleError(f"TensorRT cannot load {name}: {self._log.last}")
         self._context = self._engine.create_execution_context()
-        names = [self._engine.get_tensor_name(index) for index in range(self._engine.num_io_tensors)]
-        self._buffers = {name: Buffer(cuda, tuple(self._engine.get_tensor_shape(name))) for name in names}
-        self.inputs = [name for name in names if self._engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT]
-        for name, buffer in self._buffers.items():
-            self._context.set_tensor_address(name, buffer.address)
-        self._runs, self._graph = 0, None
+        if self._context is None:
+            raise BundleError(f"TensorRT cannot run {name}: {self._log.last}")
+        self._buffers: dict[str, Buffer] = {}
+        self.inputs, self.outputs = [], []
+        for tensor in map(self._engine.get_tensor_name, range(self._engine.num_io_tensors)):
+            first, *rest = self._engine.get_tensor_shape(tensor)
+            self._buffers[tensor] = Buffer(cuda, (first if first > 0 else largest, *rest))
+            self._context.set_tensor_address(tensor, self._buffers[tensor].address)
+            given = self._engine.get_tensor_mode(tensor) == trt.TensorIOMode.INPUT
+            (self.inputs if given else self.outputs).append(tensor)
+        self._rows = 0  # the batch size that the context is set to
+        self._graph: Any = None  # of that batch size; None: not captured yet, or not to be captured
+        self._capturable = graph
 
-    def run(self, given: Mapping[str, Array]) -> dict[str, Array]:
-        """The answers to inputs by name, float32."""
+    def run(self, given: Mapping[str, Array], smallest: int = 1) -> dict[str, Array]:
+        """The answers to inputs by name, float32 (N, ...). smallest: rows that the plan takes at least; what is missing
+        is filled up with zeros, and what comes of these is left out."""
+        count = len(next(iter(given.values())))
+        rows = max(count, smallest)
         for name, value in given.items():
-            self._buffers[name].array[:] = value
-        self._start()
+            array = self._buffers[name].array
+            array[:count], array[count:rows] = value, 0
+        self.start(rows)
         self._cuda.synchronise()
-        return {name: buffer.array.copy() for name, buffer in self._buffers.items() if name not in self.inputs}
+        # Copied: the next inference overwrites the buffers.
+        return {name: self._buffers[name].array[:count].copy() for name in self.outputs}
 
-    def gpu_ms(self, times: int = 200) -> list[float]:
-        """GPU time of each of `times` runs with the inputs as they were last, copies included, by CUDA events."""
-        return [self._cuda.timed_ms(self._start) for _ in range(times)]
-
-    def _start(self) -> None:
-        if self._wants_graph and self._runs > 0 and self._graph is None:
-            self._graph = self._cuda.capture(self._enqueue)
-        self._runs += 1
+    def start(self, rows: int) -> None:
+        """Enqueues the inference of the first `rows` rows of what the inputs were last."""
+        if rows != self._rows:
+            self._drop_graph()
+            for name in self.inputs:
+                if not self._context.set_input_shape(name, (rows, *self._buffers[name].array.shape[1:])):
+                    raise BundleError(f"TensorRT does not take a batch of {rows}: {self._log.last}")
+            self._rows = rows
+            self._enqueue()  # TensorRT sets itself up for the shape now, which must not happen inside a capture
+            return
+        if self._graph is None and self._capturable:
+            try:
+                self._graph = self._cuda.capture(self._enqueue)
+            except BundleError:
+                self._capturable = False  # some engines (DLA, loops) cannot be captured; they run as they are
         if self._graph is None:
             self._enqueue()
         else:
             self._cuda.launch(self._graph)
 
+    def gpu_ms(self, rows: int = 1, times: int = 200) -> list[float]:
+        """GPU time of each of `times` inferences with the inputs as they were last, copies included, by CUDA events."""
+        return [self._cuda.timed_ms(lambda: self.start(rows)) for _ in range(times)]
+
+    def close(self) -> None:
+        self._cuda.synchronise()
+        self._drop_graph()
+        for buffer in self._buffers.values():
+            buffer.free()
+        self._context = self._engine = self._runtime = None
+
     def _enqueue(self) -> None:
         for name in self.inputs:
-            self._buffers[name].upload(len(self._buffers[name].array))
+            self._buffers[name].upload(self._rows)
         if not self._context.execute_async_v3(self._cuda.stream):
             raise BundleError(f"TensorRT failed: {self._log.last}")
-        for name, buffer in self._buffers.items():
-            if name not in self.inputs:
-                buffer.download(len(buffer.array))
+        for name in self.outputs:
+            self._buffers[name].download(self._rows)
+
+    def _drop_graph(self) -> None:
+        if self._graph is not None:
+            self._cuda.call("cuGraphExecDestroy", self._graph)
+            self._graph = None
 
     def __enter__(self) -> PlanRunner:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._cuda.synchronise()
-        if self._graph is not None:
-            self._cuda.call("cuGraphExecDestroy", self._graph)
-        for buffer in self._buffers.values():
-            buffer.free()
-        self._context = self._engine = self._runtime = None
+        self.close()
 
 
 def differences(found: Mapping[str, Array], expected: Mapping[str, Array]) -> dict[str, float]:
     """The largest difference of each answer."""
     return {name: float(np.abs(found[name] - expected[name]).max()) for name in expected}
+
+
+def make_log(trt: Any) -> Any:
+    """A TensorRT logger that says nothing and keeps the last error in `last`: it belongs into our one line."""
+
+    class Log(trt.ILogger):
+        def __init__(self) -> None:
+            trt.ILogger.__init__(self)
+            self.last = "it gave no reason"
+
+        def log(self, severity: Any, message: str) -> None:
+            if severity in (trt.ILogger.Severity.ERROR, trt.ILogger.Severity.INTERNAL_ERROR):
+                self.last = " ".join(message.split())
+
+    return Log()

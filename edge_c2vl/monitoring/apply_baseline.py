@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
-from edge_c2vl.errors import EdgeC2VLError, OutputError, UsageError
+from edge_c2vl.errors import EdgeC2VLError, OutputError
 from edge_c2vl.monitoring.driver_baseline import DriverBaseline, DriverWatch, Learner
 from edge_c2vl.monitoring.self_calibration import SelfCalibration
 from edge_c2vl.skeletons.clip import Clip
@@ -53,7 +53,7 @@ class Personaliser:
         calibration: SelfCalibration | None = None,
     ) -> None:
         if file is None and (learn_minutes is not None or forget):
-            raise UsageError("--learn-normal and --forget-normal need --normal FILE, where normality is kept")
+            raise ValueError("normality is learnt into a file, or removed from one")
         self._file = None if file is None else Path(file)
         self._forget = forget
         self._calibration = None if file is not None else calibration

@@ -95,13 +95,15 @@ class PoseEstimator:
 
 def resolve(kind: str = "auto", model: str | Path | None = None) -> str:
     """What `kind` and `model` come to: "auto" is MediaPipe where a `.task` file is named, else our own graph, which is
-    the faster one; on a GPU or on the CPU is measured when it opens. Raises UsageError where they do not fit or there
-    is no such kind."""
+    the faster one; on a GPU or on the CPU is measured when it opens. Raises UsageError where they do not fit, or there
+    is no such kind or file."""
     base, _, providers = kind.partition(":")
     if base not in KINDS or (providers and base != "blazepose") or kind.endswith(":"):
         raise UsageError(f"no pose estimator {kind!r}: there are {', '.join(KINDS)}, and blazepose:tensorrt,cuda,cpu")
     if model is not None and base == "blazepose":
         raise UsageError("a .task file runs through MediaPipe: leave out --pose, or give --pose mediapipe")
+    if model is not None and not Path(model).is_file():
+        raise UsageError(f"there is no pose model {model}")
     if base != "auto":
         return kind
     return "blazepose" if model is None else "mediapipe"

@@ -105,8 +105,6 @@ class TaskNetwork(_MediaPipe):
     """A `.task` file through the Tasks API, which newer MediaPipe versions have too."""
 
     def __init__(self, model: Path, static: bool, min_detection: float, min_tracking: float) -> None:
-        if not model.is_file():
-            raise UsageError(f"there is no pose model {model}")
         if not zipfile.is_zipfile(model):
             raise UsageError(f"{model} is no MediaPipe pose landmarker: a .task file holds two .tflite models")
         with _light_import(), _known_missing():

@@ -6,18 +6,12 @@ Nothing heavy is imported here, so that the command lists its options fast.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import Any
 
 from edge_c2vl.cameras.options import parse_crop
 from edge_c2vl.errors import UsageError
 from edge_c2vl.monitoring.policy_settings import PolicySettings
-from edge_c2vl.settings.fields import build, check, flag, options_of, own_options, section, setting
-
-
-def _existing(path: str) -> None:
-    if not Path(path).is_file():
-        raise UsageError(f"there is no file {path}")
+from edge_c2vl.settings.fields import build, check, check_needs, flag, options_of, own_options, section, setting
 
 
 @dataclass(frozen=True)
@@ -76,9 +70,7 @@ class PoseSettings:
         None,
         "A MediaPipe pose landmarker of your own, instead of BlazePose full; needs the extra mediapipe.",
         metavar="FILE.task",
-        parse=_existing,
     )
-
     min_detection: float = setting(
         0.3,
         "How sure the person detector has to be, 0 to 1: lower finds more drivers, and more bodies that are none.",
@@ -152,8 +144,10 @@ class BaselineSettings:
     """The driver's normal driving."""
 
     normal: str | None = setting(None, "This driver's normal driving, as --learn-normal has learnt it.", metavar="FILE")
-    learn_normal: float | None = setting(None, "Learn it first, into --normal FILE.", least=0.5, metavar="MINUTES")
-    forget_normal: bool = setting(False, "Remove what --normal FILE holds.")
+    learn_normal: float | None = setting(
+        None, "Learn it first, into --normal FILE.", least=0.5, metavar="MINUTES", needs=("normal",)
+    )
+    forget_normal: bool = setting(False, "Remove what --normal FILE holds.", needs=("normal",))
     no_self_calibration: bool = setting(
         False, "Do not learn the driver's own level in the first minutes of a drive.", off="self_calibration"
     )
@@ -185,7 +179,9 @@ class OutputSettings:
         None, "Append a JSON line for every change of state and every alert.", metavar="FILE|-"
     )
     decisions: str | None = setting(None, "Append a JSON line for every decision.", metavar="FILE|-")
-    rotate_mb: float | None = setting(None, "Start a new JSON lines file at this size; keep five.", least=0.01)
+    rotate_mb: float | None = setting(
+        None, "Start a new JSON lines file at this size; keep five.", least=0.01, needs=("events", "decisions")
+    )
     output: str | None = setting(
         None, "Keep a video with skeleton and state drawn. Stores pictures.", metavar="FILE.mp4"
     )
@@ -194,9 +190,9 @@ class OutputSettings:
         None, "Alerts and states to a broker: mqtt[s]://[USER@]HOST[:PORT]/TOPIC.", metavar="URI"
     )
     mqtt_queue: str | None = setting(
-        None, "Keep what the broker could not take in this file over a restart.", metavar="FILE"
+        None, "Keep what the broker could not take in this file over a restart.", metavar="FILE", needs=("mqtt",)
     )
-    home_assistant: bool = setting(False, "Announce the driver monitor to Home Assistant over MQTT.")
+    home_assistant: bool = setting(False, "Announce the driver monitor to Home Assistant over MQTT.", needs=("mqtt",))
     metrics: str | None = setting(None, "Serve Prometheus metrics at /metrics.", metavar="[HOST:]PORT")
     webhook: str | None = setting(None, "POST every alert there as JSON.", metavar="URL")
     alert_clips: str | None = setting(None, "Keep the skeletons (never pictures) around each alert.", metavar="FOLDER")
@@ -223,13 +219,12 @@ class PageSettings:
         "Where a reverse proxy serves the page to others, such as https://fleet.example/car-17: that host and path "
         "are allowed as well.",
         metavar="URL",
+        needs=("serve", "metrics"),
     )
-    serve_video: bool = setting(False, "Show the camera's pictures on the live page as well.")
+    serve_video: bool = setting(False, "Show the camera's pictures on the live page as well.", needs=("serve",))
 
     def __post_init__(self) -> None:
         check(self)
-        if self.serve_video and self.serve is None:
-            raise UsageError("--serve-video shows pictures on the live page; add --serve")
 
 
 @dataclass(frozen=True)
@@ -264,8 +259,7 @@ class RunSettings:
     )
 
     def __post_init__(self) -> None:
-        if self.page.public_url is not None and self.page.serve is None and self.outputs.metrics is None:
-            raise UsageError("--public-url is where others find the live page; add --serve")
+        check_needs(self)
         if self.decision.settings and self.policy != PolicySettings():
             raise UsageError("--settings and `policy:` both hold limits of the alert policy: keep one of them")
 

@@ -14,7 +14,7 @@ import numbers
 import os
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, TypeVar
 
 from edge_c2vl.errors import UsageError
@@ -39,15 +39,17 @@ def setting(
     bare: str | None = None,
     off: str | None = None,
     parse: Callable[[str], Any] | None = None,
+    needs: tuple[str, ...] = (),
 ) -> Any:
     """A dataclass field that is an option.
 
     choices: the values that a string may have. least, most: bounds of a number, both allowed; above: a lower bound that
     is not. metavar: what help shows in place of the value. bare: the value of the flag alone, where a value may be left
     out. off: the name of the flag that switches a bool off, where it is not "no_" and the name. parse: raises
-    UsageError where a text cannot be read.
+    UsageError where a text cannot be read. needs: names of other options, without all of which this one does nothing;
+    see check_needs.
     """
-    shown = {"metavar": metavar, "bare": bare, "off": off, "parse": parse}
+    shown = {"metavar": metavar, "bare": bare, "off": off, "parse": parse, "needs": needs}
     limits = {"least": least, "most": most, "above": above}
     return dataclasses.field(default=default, metadata={"help": help, "choices": choices} | limits | shown)
 
@@ -194,6 +196,31 @@ def check(settings: Any) -> None:
             raise UsageError(f"{flag(option.name)} {error}") from None
 
 
+def check_needs(settings: Any) -> None:
+    """For `__post_init__` of the outermost dataclass. Raises UsageError where an option is given that does nothing
+    without another one, and none of those is given."""
+    values = values_of(settings)
+    for option in options_of(type(settings)):
+        if _given(values[option.name]) and unmet(option, values):
+            name, others = flag(option.name), " or ".join(flag(other) for other in option.metadata["needs"])
+            raise UsageError(f"{name} does nothing without {others}: add it, or leave {name} out")
+
+
+def unmet(option: Option, values: Mapping[str, Any], without: Collection[str] = ()) -> bool:
+    """Whether the option needs another one, and none of those is given but such that `without` names."""
+    needs = option.metadata["needs"]
+    return bool(needs) and not any(_given(values[name]) for name in needs if name not in without)
+
+
+def values_of(settings: Any) -> dict[str, Any]:
+    """The values of the options and sections by name, wherever they lie in the nesting."""
+    values: dict[str, Any] = {}
+    for field, hint in fields_of(type(settings)):
+        value = getattr(settings, field.name)
+        values |= values_of(value) if _nested(field, hint) else {field.name: value}
+    return values
+
+
 def build(cls: type[S], values: Mapping[str, Any]) -> S:
     """The dataclass with these values by name, wherever in the nesting a name belongs; what is not named keeps its
     default. Names that belong nowhere are left out."""
@@ -204,6 +231,11 @@ def build(cls: type[S], values: Mapping[str, Any]) -> S:
         elif field.name in values:
             made[field.name] = values[field.name]
     return cls(**made)
+
+
+def _given(value: Any) -> bool:
+    """Whether an option says anything: an empty text does (`--serve` alone)."""
+    return value is not None and value is not False
 
 
 def _nested(field: dataclasses.Field[Any], hint: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
-from edge_c2vl.settings.fields import Option, flag, groups_of, own_options, sections_of
+from edge_c2vl.settings.fields import Option, flag, groups_of, own_options, sections_of, unmet, values_of
 from edge_c2vl.settings.flags import title_of
 from edge_c2vl.utils.redact import holds_secret, redact
 
@@ -16,36 +16,29 @@ def config_text(settings: Any, head: str) -> tuple[str, list[str]]:
     """A file from which `read_settings` makes equal settings, and the flags whose values it leaves out.
 
     head: comment at its top. What has its default stands there as a comment. An address with a password or a query is
-    left out, since that may be a secret; its line says so.
+    left out, since that may be a secret; its line says so. What does nothing without it stands there as a comment too.
     """
-    lines, left_out = _comment(head), list[str]()
-    values = _values_of(settings)
+    lines, values = _comment(head), values_of(settings)
+    secret = [name for name, value in values.items() if isinstance(value, str) and holds_secret(value)]
+    left_out = [flag(name) for name in secret]
     for group in groups_of(type(settings)):
         lines += ["", f"# ---- {title_of(group)}"]
         for option in own_options(group):
             value = values[option.name]
             lines += ["", *_comment(_help(option))]
-            if isinstance(value, str) and holds_secret(value):
-                left_out.append(flag(option.name))
-                lines.append(f"# {flag(option.name)[2:]}: {redact(value)}    # write it here by hand: it may be secret")
-            else:
-                lines.append(_line(flag(option.name)[2:], value, option))
+            line = _line(flag(option.name)[2:], value, option)
+            if option.name in secret:
+                line = f"# {flag(option.name)[2:]}: {redact(value)}    # write it here by hand: it may be secret"
+            elif value != option.default and unmet(option, values, secret):
+                line = f"# {line}    # with {' or '.join(flag(name)[2:] for name in option.metadata['needs'])}"
+            lines.append(line)
     for name, (cls, text) in sections_of(type(settings)).items():
-        inner = _values_of(values[name])
+        inner = values_of(values[name])
         lines += ["", *_comment(text), f"{name}:"]
         for option in own_options(cls):
             beneath = ["", *_comment(option.help), _line(option.name, inner[option.name], option)]
             lines += [f"  {line}".rstrip() for line in beneath]
     return "\n".join(lines) + "\n", left_out
-
-
-def _values_of(settings: Any) -> dict[str, Any]:
-    """The values of the options and sections, wherever they lie in the nesting."""
-    values: dict[str, Any] = {}
-    for name, value in vars(settings).items():
-        nested = hasattr(value, "__dataclass_fields__") and name not in sections_of(type(settings))
-        values |= _values_of(value) if nested else {name: value}
-    return values
 
 
 def _comment(text: str) -> list[str]:

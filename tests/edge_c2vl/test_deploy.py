@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import platform
 import re
 import shutil
 import subprocess
@@ -104,6 +107,69 @@ def test_the_first_config_keeps_what_an_older_installation_was_told(tmp_path, qu
     policy = PolicySettings(recovery=3)
     assert found == RunSettings.of(**SERVICE | own, speed="can:can0?dbc=a car.dbc&signal=V", policy=policy)
     assert done.stderr == ""
+
+
+class Installed:
+    """A system in a folder, on which releases are complete. What each brings as config.yaml, where it brings one."""
+
+    def __init__(self, root: Path, **configs: str | None) -> None:
+        self.root, self.opt, self.config = root, root / "opt/edge-c2vl", root / "etc/edge-c2vl/config.yaml"
+        before = None
+        for name, config in configs.items():
+            made = self.opt / "releases" / name
+            (made / "bin").mkdir(parents=True)
+            (made / "complete").touch()
+            (made / "bin/edge-c2vl").write_text(f'#!/bin/sh\nexec {sys.executable} {DEPLOY.parent}/cli.py "$@"\n')
+            (made / "bin/edge-c2vl").chmod(0o755)
+            if config is not None:
+                (made / "config.yaml").write_text(config)
+            if before is not None:
+                (made / "previous").symlink_to(f"releases/{before}")
+            before = name
+        (self.opt / "current").symlink_to(f"releases/{before}")
+        self.config.parent.mkdir(parents=True)
+        self.config.symlink_to("/opt/edge-c2vl/current/config.yaml")
+
+    def install(self, *arguments: str | Path) -> str:
+        """Runs the installer, and returns what it said of errors."""
+        path = f"{Path(sys.base_prefix) / 'bin'}:{os.environ['PATH']}"
+        environment = os.environ | {"PATH": path, "EDGE_C2VL_KEEP_PATH": "1"}
+        done = subprocess.run(
+            ["bash", *arguments, "--root", self.root], env=environment, capture_output=True, text=True
+        )
+        if "venv module" in done.stderr:
+            pytest.skip(done.stderr.strip())
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+
+def test_back_to_a_release_without_a_config_the_vehicle_keeps_the_fleets(tmp_path):
+    system = Installed(tmp_path, first=None, second="camera: csi://0\n")
+    assert system.install(DEPLOY / "install.sh", "--rollback") == ""
+    assert os.readlink(system.opt / "current") == "releases/first"
+    assert (system.config.is_symlink(), system.config.read_text()) == (False, "camera: csi://0\n")
+    assert sorted(path.name for path in system.config.parent.iterdir()) == ["config.yaml"]
+
+
+@pytest.mark.parametrize("last", [None, "camera: csi://0\n"])
+def test_a_package_without_a_config_after_one_with(tmp_path, last):
+    """Also where the link leads nowhere: power failed, or an older installer went back."""
+    system = Installed(tmp_path / "root", second=None, first=last)
+    package = tmp_path / "package"
+    package.mkdir()
+    for name in ("install.sh", "make-config.sh", "edge-c2vl.service", "environment"):
+        shutil.copy(DEPLOY / name, package)
+    (package / "jetson.md").touch()
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    told = f"release=second\nwanted_python=python{version}\nwanted_machine={platform.machine()}\n"
+    (package / "package.env").write_text(told)
+    (package / "SHA256SUMS").write_text(f"{hashlib.sha256(told.encode()).hexdigest()}  package.env\n")
+    assert system.install(package / "install.sh") == ""
+    assert os.readlink(system.opt / "current") == "releases/second"
+    assert not system.config.is_symlink()
+    found = read_settings({}, system.config, RunSettings)[0]
+    assert found == (RunSettings.of(**SERVICE) if last is None else RunSettings.of(camera="csi://0"))
+    assert sorted(path.name for path in system.config.parent.iterdir()) == ["config.yaml", "environment"]
 
 
 def test_wrong_usage_is_not_started_again():

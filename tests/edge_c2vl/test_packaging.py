@@ -53,7 +53,7 @@ def unpack(package: Path, folder: Path) -> Path:
 @pytest.mark.parametrize("engine", [False, True])
 def test_what_is_in_it(tmp_path: Path, bundle: Bundle, without_fetching: None, engine: bool) -> None:
     config = tmp_path / "c.yaml"
-    config.write_text("camera: csi://0\n")
+    config.write_text("camera: csi://0\npose-model: /opt/lite.task\n")
     release = write_package(tmp_path / "out" / "p.tar", bundle, ORIN, engine, config)
     top = unpack(tmp_path / "out" / "p.tar", tmp_path / "there")
     assert top.name == f"edge-c2vl-{release}"
@@ -66,7 +66,9 @@ def test_what_is_in_it(tmp_path: Path, bundle: Bundle, without_fetching: None, e
     assert (top / "package.env").read_text() == (
         f"release={release}\nwanted_python=python3.10\nwanted_machine=aarch64\n"
     )
-    assert (top / "fleet-config.yaml").read_text() == "camera: csi://0\nbundle: /opt/edge-c2vl/current/bundle\n"
+    assert (top / "fleet-config.yaml").read_text() == (
+        "camera: csi://0\npose-model: /opt/lite.task\nbundle: /opt/edge-c2vl/current/bundle\n"
+    )
     assert os.access(top / "install.sh", os.X_OK)
     listed = {line.split()[1] for line in (top / "SHA256SUMS").read_text().splitlines()}
     present = {str(path.relative_to(top)) for path in top.rglob("*") if path.is_file()}

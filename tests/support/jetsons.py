@@ -13,6 +13,7 @@ from pathlib import Path
 
 from edge_c2vl.device.systemd_unit import DeviceNode
 
+UNIT = Path(__file__).resolve().parents[2] / "deploy" / "edge-c2vl.service"
 VIDEO, RENDER = 44, 104
 CHARACTER = 0o020000
 
@@ -115,3 +116,10 @@ def nodes_of(board: Board, patterns: Iterable[str]) -> list[DeviceNode]:
         for path, (kind, group) in board.nodes.items()
         if any(fnmatchcase(path, f"/dev/{pattern}") for pattern in patterns)
     ]
+
+
+def install_unit(root: Path, text: str | None = None) -> None:
+    """Installs the unit of deploy/, or one of that text, below `root`."""
+    folder = root / "usr/local/lib/systemd/system"
+    folder.mkdir(parents=True)
+    (folder / UNIT.name).write_text(UNIT.read_text() if text is None else text)

@@ -11,8 +11,6 @@ import pytest
 
 import cli
 from edge_c2vl.bundle.bundle import Bundle, revise_bundle
-from edge_c2vl.device.jetson import tensorrt_hint
-from edge_c2vl.device.machine import cpu_name, folder_name, overflows_int8
 from edge_c2vl.errors import BundleError, UsageError
 from edge_c2vl.inference.engine_build import best_precision, checking_clips
 from edge_c2vl.inference.plan import BuildOptions, Flags, choose_flags
@@ -77,35 +75,6 @@ def test_the_dla_has_no_fp32() -> None:
 def test_batches_that_make_no_sense(batch: tuple[int, int, int]) -> None:
     with pytest.raises(UsageError, match="MIN <= OPT <= MAX"):
         BuildOptions(batch=batch)
-
-
-@pytest.mark.parametrize(
-    ("line", "hints"),
-    [
-        ("# R36 (release), REVISION: 3.0, GCID: 36106755, BOARD: generic", ["JetPack 6", "python3.10"]),
-        ("# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic", ["JetPack 6", "--system-site-packages"]),
-        ("# R38 (release), REVISION: 2.0, GCID: 41844464, BOARD: generic", ["JetPack 7", "python3.12"]),
-        ("# R35 (release), REVISION: 4.1, GCID: 33958178, BOARD: t186ref", ["JetPack 5", "flash JetPack 6"]),
-        ("# R32 (release), REVISION: 7.1", ["JetPack 4", "flash JetPack 6"]),
-    ],
-)
-def test_what_to_install_on_each_jetpack(tmp_path: Path, line: str, hints: list[str]) -> None:
-    (tmp_path / "etc").mkdir()
-    (tmp_path / "etc" / "nv_tegra_release").write_text(line)
-    found = tensorrt_hint(tmp_path)
-    assert all(hint in found for hint in hints)
-    assert "\n" not in found
-
-
-def test_elsewhere_it_is_pip(tmp_path: Path) -> None:
-    assert tensorrt_hint(tmp_path).startswith("pip install tensorrt (")
-
-
-def test_the_machine() -> None:
-    assert cpu_name().endswith(")")
-    assert folder_name("NVIDIA Jetson Orin Nano (aarch64)") == "nvidia-jetson-orin-nano-aarch64"
-    assert folder_name("../..") == "device"
-    assert isinstance(overflows_int8(), bool)
 
 
 def test_best_precision(tmp_path: Path) -> None:

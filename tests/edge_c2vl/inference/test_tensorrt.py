@@ -21,6 +21,7 @@ from edge_c2vl.inference.cuda import Cuda
 from edge_c2vl.inference.engine_build import build_engine
 from edge_c2vl.inference.onnxruntime import OnnxRuntimeBackend
 from edge_c2vl.inference.plan import BuildOptions
+from edge_c2vl.inference.plan_runner import make_log
 from edge_c2vl.inference.select import open_backend
 from edge_c2vl.inference.tensorrt import TensorRTBackend
 from tests.support.engines import engine_for
@@ -403,7 +404,7 @@ def test_the_names_that_are_used_exist() -> None:
         assert hasattr(trt.IBuilderConfig, "progress_monitor")
         own = {name for name in vars(type(plan._monitor(trt, print))) if not name.startswith("_")}
         assert own == {name for name in vars(trt.IProgressMonitor) if not name.startswith("_")}
-    log = tensorrt_module.make_log(trt)
+    log = make_log(trt)
     log.log(trt.ILogger.Severity.WARNING, "no")
     log.log(trt.ILogger.Severity.ERROR, "two\nlines")
     assert log.last == "two lines"

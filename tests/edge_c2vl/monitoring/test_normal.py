@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_c2vl.errors import EdgeC2VLError, UsageError
+from edge_c2vl.errors import EdgeC2VLError
 from edge_c2vl.monitoring.apply_baseline import Attention, Personaliser
 from edge_c2vl.monitoring.driver_baseline import (
     MAX_STRANGENESS,
@@ -274,5 +274,5 @@ def test_forgetting_removes_the_file(normal, tmp_path):
 
 
 def test_learning_needs_a_file():
-    with pytest.raises(UsageError, match="--normal FILE"):
+    with pytest.raises(ValueError, match="into a file"):
         Personaliser(None, 2.0)

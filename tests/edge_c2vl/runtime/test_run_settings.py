@@ -22,7 +22,7 @@ from tests.support.commands import call
 SECRET = "pass-word-0123456789"
 # Texts that are hard to write down. An option that is not here gets a value from what it declares.
 TEXTS = {
-    "camera": "simulated:story?fps=10", "crop": "0.5,0,0.5,1", "pose_model": __file__, "bundle": "bündel 1",
+    "camera": "simulated:story?fps=10", "crop": "0.5,0,0.5,1", "pose_model": "lite.task", "bundle": "bündel 1",
     "normal": "a: b # c.npz", "speed": "can:can0?dbc=car.dbc&signal=Speed", "events": "-", "decisions": "file\udcff",
     "output": "null", "mqtt": "mqtts://fleet@broker.example/car-17", "mqtt_queue": "~", "metrics": "0.0.0.0:9464",
     "webhook": "http://127.0.0.1/hook", "alert_clips": "yes", "serve": "", "public_url": "https://fleet.example/car-17",
@@ -151,11 +151,36 @@ def test_a_file_that_is_not_there_or_names_no_camera(tmp_path):
 
 def test_options_that_exclude_each_other(tmp_path):
     for wrong in (
-        {"events": "-", "decisions": "-"}, {"serve_video": True}, {"public_url": "https://x"},
-        {"settings": "a.yaml", "policy": PolicySettings(recovery=3)}, {"hup": 1}, {"hop": 2}, {"mirror": "yes"},
+        {"events": "-", "decisions": "-"}, {"settings": "a.yaml", "policy": PolicySettings(recovery=3)}, {"hup": 1},
+        {"hop": 2}, {"mirror": "yes"},
     ):  # fmt: skip
         with pytest.raises(UsageError, match="--"):
             RunSettings.of(camera="0", **wrong)
+
+
+ALONE = {
+    "mqtt_queue": "--mqtt", "home_assistant": "--mqtt", "serve_video": "--serve", "public_url": "--serve or --metrics",
+    "rotate_mb": "--events or --decisions", "learn_normal": "--normal", "forget_normal": "--normal",
+}  # fmt: skip
+
+
+def test_an_option_that_does_nothing_without_another_is_refused(tmp_path):
+    """By flag, in a file, in Python, and before anything is opened."""
+    assert {option.name for option in options_of(RunSettings) if option.metadata["needs"]} == set(ALONE)
+    for name, others in ALONE.items():
+        says = f"^{flag(name)} does nothing without {others}: add it, or leave {flag(name)} out$"
+        with pytest.raises(UsageError, match=says) as error:
+            RunSettings.of(camera="0", **{name: OTHER[name]})
+        assert error.value.exit_code == 2
+        for other in others.split(" or "):
+            needed = other[2:]
+            RunSettings.of(camera="0", **{name: OTHER[name], needed: OTHER[needed]})
+    with pytest.raises(UsageError, match="^--mqtt-queue does nothing without --mqtt"):
+        call("run", "--camera", "0", "--mqtt-queue", "q", "--no-home-assistant")
+    (tmp_path / "config.yaml").write_text("camera: 0\nhome-assistant: true\n")
+    with pytest.raises(UsageError, match="^--home-assistant does nothing without --mqtt"):
+        call("run", "--config", tmp_path / "config.yaml")
+    call("run", "--config", tmp_path / "config.yaml", "--mqtt", "mqtt://h/t", "--print-config")
 
 
 @pytest.mark.parametrize(
@@ -172,6 +197,19 @@ def test_a_secret_is_not_printed_and_that_is_told(address):
     assert SECRET not in result.stderr
     assert f"left out, because they may hold secrets: {flag(name)};" in result.stderr
     assert re.search(rf"^# {name}: .*by hand", result.stdout, re.MULTILINE)
+
+
+def test_what_does_nothing_without_a_secret_waits_for_it(tmp_path):
+    """Or the printed file would be refused until the secret is written into it."""
+    path, left_out = printed(
+        tmp_path, RunSettings.of(mqtt=f"mqtt://u:{SECRET}@h/t", mqtt_queue="q", home_assistant=True)
+    )
+    assert left_out == ["--mqtt"]
+    assert from_file(path) == RunSettings()
+    text = path.read_text()
+    assert "# mqtt-queue: q    # with mqtt\n" in text
+    path.write_text(text.replace("# mqtt-queue: q", "mqtt-queue: q").replace("# mqtt: mqtt", "mqtt: mqtt"))
+    assert from_file(path).outputs.mqtt_queue == "q"
 
 
 def test_a_printed_config_runs_as_the_options_did(tmp_path, monkeypatch):
@@ -201,7 +239,7 @@ def decisions(name: str) -> list[dict]:
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
-        ("--pose-model", "none.task", "--pose-model cannot be used: there is no file none.task"),
+        ("--pose-model", "none.task", "there is no pose model none.task"),
         ("--crop", "1,2", "--crop cannot be used: crop '1,2' is not X,Y,W,H"),
     ],
 )

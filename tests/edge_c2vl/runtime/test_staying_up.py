@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import itertools
-import os
 import socket
 import threading
 import time
@@ -18,7 +17,6 @@ from hypothesis import strategies as st
 from edge_c2vl.cameras.camera import NoPicture
 from edge_c2vl.cameras.freeze_detector import FreezeDetector
 from edge_c2vl.cameras.reconnect import Reconnecting
-from edge_c2vl.device import temperature as temperature_module
 from edge_c2vl.device.systemd import Notifier
 from edge_c2vl.errors import CameraError
 from edge_c2vl.monitoring.policy import State
@@ -242,29 +240,6 @@ def test_systemd_hears_of_start_progress_and_end(systemd):
     assert any(line.startswith("WATCHDOG=1\nSTATUS=") for line in systemd)
 
 
-def test_a_systemd_that_does_not_listen_stops_nothing(tmp_path, monkeypatch):
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as deaf:
-        deaf.bind(str(tmp_path / "notify"))
-        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
-        for _ in range(1000):
-            Notifier().send("WATCHDOG=1")
-
-
-def test_without_systemd_nothing_is_sent(monkeypatch):
-    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
-    Notifier().send("READY=1")
-    monkeypatch.setenv("NOTIFY_SOCKET", "/nowhere/at/all")
-    Notifier().send("READY=1")
-
-
-def test_watchdog_interval_is_ours_only(monkeypatch):
-    monkeypatch.setenv("NOTIFY_SOCKET", "/run/x")
-    monkeypatch.setenv("WATCHDOG_USEC", "20000000")
-    assert Notifier().watchdog_s == 20
-    monkeypatch.setenv("WATCHDOG_PID", str(os.getpid() + 1))
-    assert Notifier().watchdog_s is None
-
-
 def test_systemd_is_told_also_when_no_file_can_be_opened(systemd, monkeypatch):
     notifier = Notifier()
     notifier.send("READY=1")
@@ -309,15 +284,6 @@ def test_a_window_that_fails_is_told_once_and_the_run_goes_on(caplog):
     assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
         "Window failed, and the run goes on without it"
     ]
-
-
-def test_a_temperature_that_cannot_be_read_is_none(monkeypatch, tmp_path):
-    class Zones(type(tmp_path)):
-        def glob(self, _pattern):
-            raise OSError(errno.EMFILE, "Too many open files")
-
-    monkeypatch.setattr(temperature_module, "ZONES", Zones(tmp_path))
-    assert temperature_module.temperature_c() is None
 
 
 class Hanging(Pose):

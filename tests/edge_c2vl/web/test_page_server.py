@@ -309,9 +309,3 @@ def test_run_serves_the_page():
     finally:
         running.kill()
         running.wait()
-
-
-def test_pictures_need_a_page():
-    command = [sys.executable, "cli.py", "run", "--camera", "sample", "--serve-video"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-    assert (done.returncode, done.stderr) == (2, "error: --serve-video shows pictures on the live page; add --serve\n")
