@@ -66,7 +66,7 @@ from edge_c2vl.settings.flags import Number
     type=Number(0.1, 10),
     default=1.0,
     show_default=True,
-    help="Multiply the activities' logits of a two-level network: how sure it is which one it is, where it is one.",
+    help="Multiply the logits of what counts as distraction: how surely it is said which, not whether.",
 )
 @click.option(
     "--batch",

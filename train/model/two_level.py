@@ -70,10 +70,3 @@ class Factors(nn.Module):
         # log s(-l) = log s(l) - l
         attentive = F.logsigmoid(level)
         return torch.cat([attentive, attentive - level + activity], dim=1)
-
-    def sharpen(self, by: float) -> None:
-        """Multiplies the activities' logits: temperature scaling (Guo et al., ICML 2017) of p(activity | not
-        attentive)."""
-        with torch.no_grad():
-            self.activity.weight.mul_(by)
-            self.activity.bias.mul_(by)

@@ -1,14 +1,13 @@
-"""Attentive or not and which activity as factors: what teaches which layers, and how sure the activity is made."""
+"""Attentive or not and which activity as factors: what teaches which layers."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from edge_c2vl.errors import BundleError, UsageError
+from edge_c2vl.errors import UsageError
 from train.methods.supervised import partial_cross_entropy
-from train.model.encoder import Encoder, make_encoder
-from train.model.export import sharpened
+from train.model.encoder import make_encoder
 from train.model.two_level import TwoLevel
 from train.settings.training import EncoderSettings
 
@@ -48,20 +47,12 @@ def test_an_activity_teaches_both() -> None:
     assert min(gradients(network(), [False, False, True, False])) > 1e-3
 
 
-def test_logits_are_log_probabilities_and_sharpening_leaves_the_level() -> None:
-    encoder = network().eval()
+def test_logits_are_log_probabilities() -> None:
     with torch.no_grad():
-        plain, sharp = encoder(clips())[0].exp(), sharpened(encoder, 3.0)(clips())[0].exp()
-    torch.testing.assert_close(plain.sum(dim=1), torch.ones(len(plain)))
-    torch.testing.assert_close(sharp[:, 0], plain[:, 0])
-    torch.testing.assert_close(sharp.sum(dim=1), torch.ones(len(sharp)))
-    assert (sharp[:, 1:].max(dim=1).values > plain[:, 1:].max(dim=1).values).all()
-    with torch.no_grad():
-        torch.testing.assert_close(encoder(clips())[0].exp(), plain)  # the one that was given is as it was
+        probabilities = network().eval()(clips())[0].exp()
+    torch.testing.assert_close(probabilities.sum(dim=1), torch.ones(len(probabilities)))
 
 
-def test_what_has_no_two_levels_is_refused() -> None:
-    with pytest.raises(BundleError, match="--sharpen"):
-        sharpened(Encoder(EncoderSettings(width=4, blocks=3, classes=3)), 2.0)
+def test_two_classes_have_one_level() -> None:
     with pytest.raises(UsageError, match="three classes"):
         make_encoder(EncoderSettings("two-level", blocks=3, classes=2))
