@@ -17,6 +17,7 @@ from edge_c2vl.utils.terminal import survive_its_end
 COMMANDS = {
     "run": "edge_c2vl.commands.run:run",
     "replay": "edge_c2vl.commands.replay:replay",
+    "calibrate": "edge_c2vl.commands.calibrate:calibrate",
     "bench": "edge_c2vl.commands.bench:bench",
     "doctor": "edge_c2vl.commands.doctor:doctor",
     "prepare": "train.commands.prepare:prepare",

@@ -21,6 +21,7 @@ import argparse
 import json
 from collections.abc import Callable
 from dataclasses import fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -127,12 +128,16 @@ def change(wanted: list[str], rows: list[str]) -> list[str]:
 
 class Table:
     def __init__(self, archive: Path, bank: Path, runs: Path, split: str, epochs: int | None) -> None:
-        self.archive, self.bank, self.runs, self.split = Archive.open(archive), bank, runs, split
+        self.archive, self._bank, self.runs, self.split = Archive.open(archive), bank, runs, split
         # An archive with variations (edge-c2vl knowledge vary) says in a column of its own what may be learnt from.
         varied = "pretrain" in self.archive.clips.columns
         self.pretrain_split = "pretrain" if varied else split
         self.loop = LOOP if epochs is None else replace(LOOP, epochs=epochs)
         self.pretrain_loop = self.loop if epochs or not varied else PRETRAIN_LOOP
+
+    @cached_property
+    def bank(self) -> Bank:
+        return Bank.open(self._bank)
 
     def rows(self) -> dict[str, tuple[str, Callable[[str, int], dict[str, Any]]]]:
         """row -> (what stands in the table, what makes its figures for a seed)."""
@@ -174,8 +179,8 @@ class Table:
         _, settings, objective, stream = PRETRAINED[row]
         folder = self.runs / row / f"run{seed}"
         if not (folder / MODEL).exists():
-            banks = [Bank.open(self.bank)] if settings.method == "c2vl" else []
-            augment = AUGMENT if settings.method == "c2vl" else replace(AUGMENT, crop=0.4)
+            banks = [self.bank] if settings.method == "c2vl" else []
+            augment = replace(AUGMENT, crop=0.4) if settings.method == "skeleton-clr" else AUGMENT
             pretrain(
                 self.archive,
                 folder,

@@ -1,8 +1,9 @@
-"""Takes docs/page.png: the live page in headless Chromium, the simulated driver on the phone before the camera.
+"""Takes docs/page.png: the live page in headless Chromium, a simulated driver falling asleep before the camera.
 
     python tools/screenshot.py [--more FOLDER]      # and, into FOLDER, dark, on a phone and on a vehicle's display
 
-Needs chromium, chromium-driver and selenium. It takes half a minute: the driver is attentive first.
+Needs chromium, chromium-driver and selenium. The pictures are drawn first, which takes a minute or two, and then played
+at their own pace: the driver is attentive for a while.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ sys.path.insert(0, str(ROOT))
 from selenium import webdriver  # noqa: E402
 from selenium.webdriver.chrome.service import Service  # noqa: E402
 
+from benchmarks.false_alerts import draw  # noqa: E402
 from tests.support.browser import FLAGS, Browser  # noqa: E402
 
-CAMERA = "simulated:story?seconds=40"
+CAMERA = "simulated:attentive,drowsy?camera=inner_mirror&driver=3&fps=10&each=25&detail=0.3"
+SECONDS = 50.0
 # file: width, height, theme
 MORE = {"dark.png": (1280, 800, "dark"), "phone.png": (390, 844, "light"), "display.png": (1024, 600, "dark")}
 
@@ -36,9 +39,12 @@ def main() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
-    command = [sys.executable, "cli.py", "run", "--camera", CAMERA, "--serve", address, "--quiet"]
-    run = subprocess.Popen(command, cwd=ROOT)
     with tempfile.TemporaryDirectory() as profile:
+        video = Path(profile) / "drowsy.avi"
+        draw(video, CAMERA, SECONDS)
+        outputs = ["--reasons", "all", "--serve", address, "--quiet"]
+        command = [sys.executable, "cli.py", "run", "--camera", str(video), "--realtime", *outputs]
+        run = subprocess.Popen(command, cwd=ROOT)
         options = webdriver.ChromeOptions()
         options.binary_location = "/usr/bin/chromium"
         for flag in (*FLAGS, f"--user-data-dir={profile}"):
@@ -51,7 +57,7 @@ def main() -> None:
             browser.open(f"http://{address}/", 1280, 800, prefers_color_scheme="light")
             warned = "document.getElementById('state').dataset.level === 'warning'"
             browser.until(warned, "the driver is warned", seconds=60)
-            time.sleep(1.0)
+            time.sleep(0.4)  # it ends as soon as the eyes are open
             _shoot(browser, ROOT / "docs" / "page.png")
             for name, (width, height, theme) in MORE.items() if asked.more else ():
                 asked.more.mkdir(parents=True, exist_ok=True)

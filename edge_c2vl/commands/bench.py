@@ -26,7 +26,7 @@ from edge_c2vl.settings.flags import options_like
 @click.option("--camera", default="sample", show_default=True, metavar="URI", help="The recording to run over.")
 @crop_option
 @click.option("--pose", default="auto", show_default=True, metavar="NAME", help="As for run (all).")
-@options_like(DecisionSettings, "pose_fps")
+@options_like(DecisionSettings, "pose_fps", "reasons")
 @backend_options
 @click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Clips an inference (encoder).")
 @json_option
@@ -37,6 +37,7 @@ def bench(
     crop: str | None,
     pose: str,
     pose_fps: float | None,
+    reasons: str,
     backend: str,
     precision: str,
     threads: int,
@@ -49,6 +50,7 @@ def bench(
 
     \b
     edge-c2vl bench --camera drive.mp4
+    edge-c2vl bench --camera drive.mp4 --reasons all
     edge-c2vl bench --camera drive.mp4 --stage pose
     edge-c2vl bench my-bundle --stage encoder --threads 2 --json
     """
@@ -67,7 +69,7 @@ def bench(
         compared = bench_pose(camera, crop, sorted({1, 2, threads or os.cpu_count() or 1}))
         click.echo(json.dumps(compared) if as_json else _pose_text(compared))
         return
-    result = bench_pipeline(camera, bundle, backend, precision, threads, crop, pose, pose_fps)
+    result = bench_pipeline(camera, bundle, backend, precision, threads, crop, pose, pose_fps, reasons)
     click.echo(json.dumps(result) if as_json else _pipeline_text(result))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from edge_c2vl.doctor.cameras import check_cameras
-from edge_c2vl.doctor.findings import Finding
+from edge_c2vl.doctor.findings import Finding, told
 from edge_c2vl.doctor.machine import check_cores, check_resources, check_temperature
 from edge_c2vl.doctor.nvidia import check_cuda, check_dla, check_gpu, check_tensorrt
 from edge_c2vl.doctor.software import (
@@ -43,7 +43,7 @@ def examine(checks: Iterable[Callable[[], list[Finding]]] | None = None) -> list
             findings += check()
         except Exception as error:
             name = check.__name__.removeprefix("check_")
-            findings.append(Finding(name, "warn", f"could not be checked: {type(error).__name__}: {error}"))
+            findings.append(Finding(name, "warn", f"could not be checked: {told(error)}"))
     return findings
 
 

@@ -18,6 +18,12 @@ class Finding:
     advice: str = ""
 
 
+def told(error: Exception) -> str:
+    """The error in one line. NumPy's explanation of a failed import is a page long, and ends with what had failed."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[-1]}" if lines else type(error).__name__
+
+
 def version_of(distribution: str) -> str | None:
     try:
         return importlib.metadata.version(distribution)

@@ -14,7 +14,7 @@ from edge_c2vl.device.jetson import (
     present_mode,
     tensorrt_advice,
 )
-from edge_c2vl.doctor.findings import Finding, output_of
+from edge_c2vl.doctor.findings import Finding, output_of, told
 from edge_c2vl.errors import EdgeC2VLError
 
 ROOT = Path("/")
@@ -70,7 +70,7 @@ def check_tensorrt(root: Path = ROOT) -> list[Finding]:
         return [Finding("TensorRT", "ok", str(tensorrt.__version__))]
     except Exception as error:
         missing = isinstance(error, ModuleNotFoundError) and error.name == "tensorrt"
-        value = "not installed" if missing else f"{type(error).__name__}: {error}"
+        value = "not installed" if missing else told(error)
     jetson = find_jetson(root)
     if jetson is None:
         return [Finding("TensorRT", "info", value)]

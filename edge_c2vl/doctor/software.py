@@ -10,7 +10,7 @@ import sys
 
 from edge_c2vl import __version__
 from edge_c2vl.device import cpu_cores
-from edge_c2vl.doctor.findings import Finding, version_of
+from edge_c2vl.doctor.findings import Finding, told, version_of
 from edge_c2vl.errors import EdgeC2VLError
 
 # What `run` cannot do without: module -> distribution.
@@ -34,9 +34,11 @@ SYSTEM_LIBRARIES = {
     "libX11-xcb.": "libx11-xcb1",
     "libXext.": "libxext6",
     "libXrender.": "libxrender1",
+    "libgcc_s.": "libgcc-s1",
     "libglib-2.0.": "libglib2.0-0",
     "libgthread-2.0.": "libglib2.0-0",
     "libgomp.": "libgomp1",
+    "libstdc++.": "libstdc++6",
     "libxcb.": "libxcb1",
     "libxkbcommon.": "libxkbcommon0",
     "libxkbcommon-x11.": "libxkbcommon-x11-0",
@@ -67,7 +69,7 @@ def check_packages() -> list[Finding]:
             findings.append(Finding(distribution, "ok", version))
         except Exception as error:
             advice = install_advice(error, distribution)
-            findings.append(Finding(distribution, "fail", f"{type(error).__name__}: {error}", advice))
+            findings.append(Finding(distribution, "fail", told(error), advice))
     rivals = [name for name in OPENCV if version_of(name)]
     # MediaPipe's needs its own; a reference installation has both.
     if len(rivals) > 1 and not version_of("mediapipe"):

@@ -22,6 +22,7 @@ OUTWARDS_DEG = 20.0
 # (glare).
 SEEN_COSINE, WIDTH_PX, DARKNESS, GLARE = (0.25, 0.5), (7.0, 14.0), (0.40, 0.55), (0.5, 0.2)
 OVEREXPOSED = 250
+FRONTAL_COUNTS = 8
 # Below it an eye says nothing.
 MIN_QUALITY = 0.5
 
@@ -29,21 +30,37 @@ MIN_QUALITY = 0.5
 @dataclass(frozen=True)
 class Eye:
     """quality: 0 to 1, how far the rest can be believed; see MIN_QUALITY. gap_mm: between the lids. gaze: (3,) unit
-    length, where the eye looks, in the camera's axes; it means little while the eye is closed."""
+    length, where the eye looks, in the camera's axes; it means little while the eye is closed. frontal: cosine of the
+    angle it is seen at."""
 
     quality: float
     gap_mm: float
     gaze: Floats
+    frontal: float = 1.0
 
     @property
     def seen(self) -> bool:
         return self.quality >= MIN_QUALITY
 
+    @property
+    def weight(self) -> float:
+        """Of this eye against the other one. Lids and iris that are seen from the side are found far worse: such an eye
+        counts half at 25 degrees, hardly at 45."""
+        return self.quality * max(self.frontal, 0.0) ** FRONTAL_COUNTS
+
 
 def read_eye(image_bgr: NDArray[np.uint8], points: Floats, head: HeadPose, side: str) -> Eye:
     """points: (478, 3) in pixels of the picture (H, W, 3)."""
     numbers = EYES[side]
-    return Eye(quality(image_bgr, points, head, side), gap_mm(points, head, numbers), gaze(points, head, numbers))
+    gap, looks = gap_mm(points, head, numbers), gaze(points, head, numbers)
+    return Eye(quality(image_bgr, points, head, side), gap, looks, frontal(head, side))
+
+
+def frontal(head: HeadPose, side: str) -> float:
+    """Cosine of the angle at which the camera sees an eye."""
+    out = math.radians(OUTWARDS_DEG) * (1 if side == "left" else -1)
+    facing = head.rotation @ [math.sin(out), 0, -math.cos(out)]
+    return float(facing @ -head.position) / max(float(np.linalg.norm(head.position)), 1e-9)
 
 
 def gap_mm(points: Floats, head: HeadPose, numbers: EyeNumbers) -> float:
@@ -76,13 +93,13 @@ def quality(image_bgr: NDArray[np.uint8], points: Floats, head: HeadPose, side: 
     height, width = image_bgr.shape[:2]
     if (around < 0).any() or (around > [width - 1, height - 1]).any():
         return 0.0
-    out = math.radians(OUTWARDS_DEG) * (1 if side == "left" else -1)
-    facing = head.rotation @ [math.sin(out), 0, -math.cos(out)]
-    cosine = float(facing @ -head.position) / max(float(np.linalg.norm(head.position)), 1e-9)
     span = 0.03 * head.px_per_m
     bright, overexposed = _brightness(image_bgr, around, points[CHEEKS[side], :2], span)
     return min(
-        _ramp(cosine, *SEEN_COSINE), _ramp(span, *WIDTH_PX), _ramp(bright, *DARKNESS), _ramp(overexposed, *GLARE)
+        _ramp(frontal(head, side), *SEEN_COSINE),
+        _ramp(span, *WIDTH_PX),
+        _ramp(bright, *DARKNESS),
+        _ramp(overexposed, *GLARE),
     )
 
 

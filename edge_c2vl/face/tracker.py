@@ -43,14 +43,14 @@ class Face:
         """Between the lids, the better eye's more; None where no eye can be seen."""
         if not self.eyes:
             return None
-        return float(np.average([eye.gap_mm for eye in self.eyes], weights=[eye.quality for eye in self.eyes]))
+        return float(np.average([eye.gap_mm for eye in self.eyes], weights=[eye.weight for eye in self.eyes]))
 
     @property
     def gaze(self) -> Floats | None:
         """Where the eyes look together, (3,) in the camera's axes, unit length; None where no eye can be seen."""
         if not self.eyes:
             return None
-        together = np.sum([eye.quality * eye.gaze for eye in self.eyes], axis=0)
+        together = np.sum([eye.weight * eye.gaze for eye in self.eyes], axis=0)
         unit: Floats = together / np.linalg.norm(together)
         return unit
 

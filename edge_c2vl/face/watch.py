@@ -14,7 +14,7 @@ from edge_c2vl.face.bouts import Bout, Bouts, TimeShare
 from edge_c2vl.face.tracker import Face
 
 # Eyes are closed below the first share of the driver's own opening, and open again above the second.
-CLOSED, OPEN = 0.30, 0.45
+CLOSED, OPEN = 0.40, 0.55
 # PERCLOS' own limit: closed by 80 % (Wierwille et al., 1994).
 PERCLOS_CLOSED = 0.20
 # A closure that is no blink any more lasts so long (Caffier et al., 2003, find blinks of up to .4 s).
@@ -51,6 +51,10 @@ class OwnOpening:
     def gap_mm(self) -> float:
         return USUAL_GAP_MM + self.learnt * (self._upper_mm - USUAL_GAP_MM)
 
+    def hold(self, gap_mm: float) -> None:
+        """It is known."""
+        self._upper_mm, self._told_s = gap_mm, LEARNT_S
+
     def update(self, time_s: float, gap_mm: float) -> None:
         step_s = time_s - self._seen[-1][0] if self._seen else 0.0
         if self._seen and step_s < 0.1:
@@ -82,22 +86,30 @@ class FaceState:
 
 
 class FaceWatch:
-    def __init__(self) -> None:
+    """own: of this driver's open eye, learnt by somebody else; None: it is learnt here, from every face."""
+
+    def __init__(self, own: OwnOpening | None = None) -> None:
+        self._own, self._learns = own or OwnOpening(), own is None
         self.reset()
 
     def reset(self) -> None:
         """For another driver."""
-        self._own = OwnOpening()
+        if self._learns:
+            self._own.reset()
         self._closures = Bouts(CLOSED, OPEN)
         self._yawns = Bouts(-YAWN_MM, -YAWN_ENDS_MM)
         self._closed_share = TimeShare()
         self._blinks: deque[float] = deque()
 
-    def update(self, time_s: float, face: Face | None) -> FaceState:
-        """face: of the picture taken at that time; None: there was none. Times rise."""
+    def update(self, time_s: float, face: Face | None, lowered: bool = False) -> FaceState:
+        """face: of the picture taken at that time; None: there was none. lowered: the head looks down, and
+        lids that are lowered with it cannot be told from closed ones; a closure that began before goes on. Times
+        rise."""
         openness = None
-        if face is not None and (gap_mm := face.gap_mm) is not None:
-            self._own.update(time_s, gap_mm)
+        told = not lowered or self._closures.length_s(time_s) > 0
+        if face is not None and told and (gap_mm := face.gap_mm) is not None:
+            if self._learns:
+                self._own.update(time_s, gap_mm)
             openness = gap_mm / self._own.gap_mm
         closure = self._closures.update(time_s, openness)
         if closure is not None and closure.length_s <= BLINK_MAX_S:
@@ -118,15 +130,19 @@ class Rate:
 
     def __init__(self, hz: float = 10.0) -> None:
         self._period_s = 1 / hz
+        self.reset()
+
+    def reset(self) -> None:
         self._next_s = float("-inf")
-        self._closing = False
+        self.closing = False
+        """Whether every picture counts."""
 
     def due(self, time_s: float) -> bool:
         """Pictures come a little early or late: half a frame at 60 a second does not count."""
-        return self._closing or time_s >= self._next_s - 0.008
+        return self.closing or time_s >= self._next_s - 0.008
 
     def looked(self, time_s: float, state: FaceState) -> None:
         late = time_s - self._next_s
         start_s = self._next_s if 0 <= late < self._period_s else time_s
         self._next_s = start_s + self._period_s
-        self._closing = state.openness is not None and state.openness < CLOSING
+        self.closing = state.openness is not None and state.openness < CLOSING

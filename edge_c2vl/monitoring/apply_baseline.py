@@ -97,6 +97,11 @@ class Personaliser:
         return None if self._calibration is None else self._calibration.learnt
 
     @property
+    def begun(self) -> int:
+        """How often self-calibration has begun, which it does anew for another driver."""
+        return 0 if self._calibration is None else self._calibration.begun
+
+    @property
     def offset(self) -> float | None:
         """The log-odds of distraction that self-calibration takes off."""
         return None if self._calibration is None else self._calibration.offset
@@ -114,6 +119,11 @@ class Personaliser:
             return Personal(dict(probabilities), elsewhere=True)
         adjusted = self._normal.adjust(probabilities, distraction, clip.data)
         return Personal(adjusted, self._normal.unusual(clip.data))
+
+    def begin_anew(self) -> None:
+        """What self-calibration has learnt is forgotten. What --normal holds stays."""
+        if self._calibration is not None:
+            self._calibration.forget()
 
     def unseen(self, unseen_s: float) -> None:
         """The driver has not been in view for so long."""

@@ -8,20 +8,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from edge_c2vl.monitoring.face_look import Angles, FaceLook
 from edge_c2vl.monitoring.policy import State
-from edge_c2vl.monitoring.standing import Level, Reason
+from edge_c2vl.monitoring.standing import Aspect, Level, Reason, ReasonState
 from edge_c2vl.skeletons.skeleton import Array
 
+if TYPE_CHECKING:
+    from edge_c2vl.face.tracker import Face
+
 # Bumped when a field is renamed, removed or changes its meaning; new fields do not count. In schema 1 one alert stood
-# at a time, and its end named no reason.
-SCHEMA = 2
+# at a time, and its end named no reason. In schema 2 awareness was of the activity alone.
+SCHEMA = 3
 
 # Schema 1 had one alert at a time; it is read as if its alerts had stood side by side.
-READABLE = (1, SCHEMA)
+READABLE = (1, 2, SCHEMA)
 _LEVELS = {level.name.lower() for level in Level}
 
 
@@ -51,6 +55,41 @@ def _standing(alerts: Mapping[Reason, Level]) -> list[dict[str, str]]:
     return [{"reason": reason.value, "level": level.name.lower()} for reason, level in alerts.items()]
 
 
+def _reasons(reasons: Mapping[Aspect, ReasonState]) -> dict[str, dict[str, Any]]:
+    return {
+        aspect.value: {
+            "state": one.state.value,
+            "level": one.level.name.lower(),
+            "share": _rounded(one.share, 3),
+            "seconds": _rounded(one.seconds, 2),
+            "learnt": _rounded(one.learnt, 3),
+        }
+        for aspect, one in reasons.items()
+    }
+
+
+def _angles(angles: Angles | None) -> list[float] | None:
+    return angles and [round(float(angle), 1) for angle in angles]
+
+
+def _face(look: FaceLook | None) -> dict[str, Any] | None:
+    if look is None:
+        return None
+    return {
+        "seen": look.seen,
+        "gaze": _angles(look.gaze),
+        "head": _angles(look.head),
+        "openness": _rounded(look.openness, 3),
+        "closed_s": _rounded(look.closed_s, 2),
+        "perclos": _rounded(look.perclos, 3),
+        "blinks_a_minute": look.blinks_a_minute,
+        "yawns": look.yawns,
+        "mouth_mm": _rounded(look.mouth_mm, 1),
+        "left_eye": _rounded(look.left_eye, 2),
+        "right_eye": _rounded(look.right_eye, 2),
+    }
+
+
 @dataclass(frozen=True)
 class Decision:
     """One judgement of the driver. timestamp_s: the newest frame's time in the recording or since the machine's start.
@@ -58,7 +97,8 @@ class Decision:
     words: the probability of each label in words; None where there are none, or no class is named. level: of the
     loudest alert; alerts: every one that stands, the loudest first. missing: in the states "nobody" and "cannot see"
     what is not seen, where that is known. learnt: the share of self-calibration that is done, offset: the log-odds of
-    distraction that it takes off; None where there is none."""
+    distraction that it takes off; None where there is none. reasons: what is known of each aspect that is watched.
+    face: the newest look at the face; None where none was looked at since the last decision."""
 
     timestamp_s: float
     wall_s: float
@@ -81,6 +121,8 @@ class Decision:
     missing: Missing | None = None
     learnt: float | None = None
     offset: float | None = None
+    reasons: Mapping[Aspect, ReasonState] = field(default_factory=dict)
+    face: FaceLook | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -100,6 +142,8 @@ class Decision:
             "awareness": _rounded(self.awareness, 3),
             "alert": self.level.name.lower(),
             "alerts": _standing(self.alerts),
+            "reasons": _reasons(self.reasons),
+            "face": _face(self.face),
             "speed_kmh": _rounded(self.speed_kmh, 1),
             "missing": self.missing and self.missing.value,
             "arms": _rounded(self.arms, 3),
@@ -149,7 +193,7 @@ class StateChange:
 class Alert:
     """The alert of `reason` has begun, changed its level, or (level 0) ended. number: counts the alerts of a run from
     1, so that a receiver sees repeats and gaps. run: names the run. alerts: every one that stands now, the loudest
-    first."""
+    first. reasons: as in the decision that it came of."""
 
     number: int
     run: str
@@ -164,6 +208,7 @@ class Alert:
     latency_ms: float
     alerts: Mapping[Reason, Level] = field(default_factory=dict)
     missing: Missing | None = None
+    reasons: Mapping[Aspect, ReasonState] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -175,6 +220,7 @@ class Alert:
             "level": self.level.name.lower(),
             "reason": self.reason.value,
             "alerts": _standing(self.alerts),
+            "reasons": _reasons(self.reasons),
             "state": self.state.value,
             "label": self.label,
             "missing": self.missing and self.missing.value,
@@ -187,22 +233,26 @@ class Alert:
 
 @dataclass(frozen=True)
 class SeenFrame:
-    """A frame and what the pose network found in it: image uint8 BGR (H, W, 3), landmarks (33, 4) or None."""
+    """A frame and what was found in it: image uint8 BGR (H, W, 3), landmarks (33, 4) or None. face: the newest look at
+    the face, which may be of a frame shortly before; None where there is none."""
 
     image: NDArray[Any]
     landmarks: Array | None
     timestamp_s: float
     decision: Decision | None
+    face: Face | None = None
 
 
 @dataclass(frozen=True)
 class SeenSkeleton:
-    """What the pose network found in a frame, without the frame: landmarks mediapipe33 (33, 4) or None. size: the
-    frame's (width, height) in pixels, None where the camera gave no picture."""
+    """What was found in a frame, without the frame: landmarks mediapipe33 (33, 4) or None. size: the frame's (width,
+    height) in pixels, None where the camera gave no picture. face: as in SeenFrame; its points (478, 3) are in pixels
+    of the picture, y downwards."""
 
     landmarks: Array | None
     timestamp_s: float
     size: tuple[int, int] | None = None
+    face: Face | None = None
 
 
 class Episode:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 import uuid
 from collections.abc import Mapping
@@ -13,9 +14,11 @@ import numpy as np
 from edge_c2vl.inference.model import ClipModel
 from edge_c2vl.monitoring.apply_baseline import Attention, Personal, Personaliser
 from edge_c2vl.monitoring.events import Alert, Decision, Episode, Missing, StateChange
+from edge_c2vl.monitoring.face_reader import SeenFace
+from edge_c2vl.monitoring.own_driver import OwnDriver
 from edge_c2vl.monitoring.policy import Observation, Policy, State, Status
 from edge_c2vl.monitoring.policy_settings import PolicySettings
-from edge_c2vl.monitoring.standing import Level, Reason, loudest_first
+from edge_c2vl.monitoring.standing import Aspect, Level, Reason, loudest_first
 from edge_c2vl.monitoring.stats import Summary, Timings
 from edge_c2vl.skeletons.clip import Clip
 from edge_c2vl.skeletons.skeleton import Array
@@ -35,7 +38,8 @@ MonitorRecord = Decision | StateChange | Alert
 class MonitorInput:
     """A clip to judge, and what was known when it was cut. unseen_s: time since somebody was last in view. fill: how
     much of the window had passed, 0 to 1. blind: the camera gives no picture, or the same one for ever. driver: whether
-    the body that is seen is known to be the driver's (see body_watch)."""
+    the body that is seen is known to be the driver's (see body_watch). faces: of the last seconds' pictures;
+    face_failed: they are not looked at, though they should be."""
 
     clip: Clip
     timestamp_s: float
@@ -44,12 +48,14 @@ class MonitorInput:
     fill: float
     blind: bool = False
     driver: bool = True
+    faces: tuple[SeenFace, ...] = ()
+    face_failed: bool = False
 
 
 class DriverMonitor:
     """Runs the encoder and the policy, and keeps the thread of states and alerts. For one thread at a time.
 
-    alerts=False: no alert is ever raised.
+    alerts=False: no alert is ever raised. aspects: what is watched.
     """
 
     def __init__(
@@ -61,8 +67,10 @@ class DriverMonitor:
         timings: Timings,
         summary: Summary,
         alerts: bool = True,
+        aspects: frozenset[Aspect] = frozenset({Aspect.ACTIVITY}),
     ) -> None:
-        self.policy = Policy(model.distraction, policy)
+        self.policy = Policy(model.distraction, policy, aspects)
+        self._own, self._begun = OwnDriver(aspects), personaliser.begun
         self.run_id = uuid.uuid4().hex[:12]
         self._model, self._speed = model, speed
         self._personaliser, self._distraction = personaliser, frozenset(model.distraction)
@@ -73,9 +81,18 @@ class DriverMonitor:
         self._alerts = 0
         self._elsewhere = False
         self._complained = False
+        self._anew = threading.Event()
+
+    def calibrate(self) -> None:
+        """What was learnt of the driver in this run is learnt anew, from the next decision on. From every thread."""
+        self._anew.set()
 
     def decide(self, job: MonitorInput) -> list[MonitorRecord]:
         """The decision first, then what it changes."""
+        if self._anew.is_set():
+            self._anew.clear()
+            self._personaliser.begin_anew()
+            self._own.begin_anew()
         missing = self._missing(job)
         encoded, encoder_ms = self._encode(job.clip) if missing is None else (None, None)
         personal, words, odds = Personal({}), None, 0.0
@@ -88,11 +105,18 @@ class DriverMonitor:
                 probabilities = dict(zip(self._model.labels, softmax(logits).tolist(), strict=True))
             odds = log_odds(probabilities, self._distraction)
             personal = self._personaliser.look(job.clip, job.timestamp_s, probabilities, self._distraction)
+            if personal.elsewhere and not self._elsewhere:
+                self._own.begin_anew()
             # It stands while nothing can be judged.
             self._elsewhere = personal.elsewhere
         speed_kmh, speed_age_s = self._speed.latest()
         unseen_s = 0.0 if job.blind else job.unseen_s
         self._personaliser.unseen(unseen_s)
+        if self._begun != self._personaliser.begun:
+            self._own.begin_anew()
+            self._begun = self._personaliser.begun
+        self._own.unseen(unseen_s)
+        looks = self._own.read(job.faces, job.clip)
         seen = Observation(
             job.timestamp_s,
             unseen_s,
@@ -102,11 +126,17 @@ class DriverMonitor:
             speed_kmh,
             speed_age_s,
             self._elsewhere,
+            looks,
+            job.face_failed,
+            self._own.slumped(self.policy.settings.slumped) if job.driver else None,
+            self._own.hands_on_wheel,
+            self._learnt,
         )
         with self._timings.measure("policy"):
             status = self.policy.update(seen)
         if encoded is not None:
             self._personaliser.learn(job.clip, job.timestamp_s, self._attention(status), odds)
+        self._own.learn(job.timestamp_s, status, self._moving(status))
         alerts = status.alerts if self._raises else {}
         age_ms = (time.monotonic() - job.captured_s) * 1e3
         self._timings.add("frame age", age_ms)
@@ -132,6 +162,8 @@ class DriverMonitor:
             alerts=alerts,
             speed_kmh=speed_kmh if status.speed_known else None,
             logits=None if encoded is None else encoded[0],
+            reasons=status.reasons,
+            face=looks[-1] if looks else None,
         )
         changes = self._changes_of(decision)
         self._newest = decision
@@ -165,9 +197,18 @@ class DriverMonitor:
             return Missing.DRIVER
         return missing if state is State.CANNOT_SEE else None
 
+    @property
+    def _learnt(self) -> dict[Aspect, float]:
+        activity = self._personaliser.learnt
+        return self._own.learnt if activity is None else {Aspect.ACTIVITY: activity} | self._own.learnt
+
+    def _moving(self, status: Status) -> bool:
+        """Whether the vehicle drives; where nothing tells its speed, it may."""
+        return not self._speed.told or (status.speed_known and not status.paused)
+
     def _attention(self, status: Status) -> Attention:
         """Whether this may be learnt from as normal driving."""
-        driving = not self._speed.told or (status.speed_known and not status.paused)
+        driving = self._moving(status)
         if status.alerts or status.state is not State.ATTENTIVE or status.distraction is None or not driving:
             return Attention.NONE
         plain = status.distraction < self.policy.settings.attentive_below
@@ -222,6 +263,7 @@ class DriverMonitor:
             wall_s=now,
             latency_ms=decision.age_ms + (now - decision.wall_s) * 1e3,
             alerts=standing,
+            reasons=decision.reasons,
         )
 
     def _changes_of(self, decision: Decision) -> list[StateChange]:

@@ -54,6 +54,40 @@ class PolicySettings:
     unresponsive_s: float = _limit(
         10.0, "So long an alert of distraction stands while the driver cannot be seen, before it escalates."
     )
+    # Looking away. Degrees from the driver's own straight ahead.
+    road_yaw_deg: float = _limit(24.0, "To the side: within it the driver looks at the road.")
+    road_up_deg: float = _limit(22.0, "The same, upwards.")
+    road_down_deg: float = _limit(18.0, "The same, downwards.")
+    mirror_yaw_deg: float = _limit(65.0, "To the side: within it are mirrors; beyond, a look counts at once.")
+    mirror_up_deg: float = _limit(35.0, "The same, upwards.")
+    dashboard_down_deg: float = _limit(35.0, "The same, downwards, for the dashboard.")
+    glance_s: float = _limit(2.0, "So long a look at mirrors or dashboard does not count; a longer one does in full.")
+    lost_s: float = _limit(2.0, "So long a look away that counts goes on where the face is lost, without an alert.")
+    learning_factor: float = setting(
+        1.5, "Limits of gaze and eyes are so many times wider until the driver's own are learnt.", least=1, most=10
+    )
+    ahead_odds: float = setting(
+        1.5,
+        "What looking ahead with both hands on the wheel takes off the log-odds of distraction; 0: nothing.",
+        least=0,
+        most=10,
+    )
+    # Eyes closed.
+    eyes_notice_s: float = _limit(1.0, "Closed eyes until the notice.")
+    eyes_warning_s: float = _limit(1.5, "Closed eyes until the warning.")
+    eyes_critical_s: float = _limit(3.0, "Closed eyes until the critical alert.")
+    # Drowsy.
+    perclos_tired: float = _limit(0.08, "From this PERCLOS on, over a minute, it is a sign of tiredness.")
+    perclos_drowsy: float = _limit(0.15, "From this PERCLOS on the driver is drowsy, without another sign.")
+    long_blink_s: float = _limit(0.5, "Closures of this length and more are long blinks.")
+    long_blinks: float = _limit(3.0, "So many long blinks in a minute are a sign.")
+    yawns: float = _limit(3.0, "So many yawns in five minutes are a sign.")
+    drowsy_clear_s: float = _limit(60.0, "The level falls once it has been lower for so long.")
+    # Unresponsive.
+    head_down_deg: float = _limit(35.0, "A head that hangs lower than this, in degrees, is down.")
+    slumped: float = _limit(0.6, "A head so many shoulder breadths below its own place, and still, is slumped.")
+    sunk_warning_s: float = _limit(5.0, "Head down or slumped until the warning.")
+    sunk_critical_s: float = _limit(10.0, "Head down or slumped until the critical alert.")
     # Time.
     max_step_s: float = _limit(
         1.0,
@@ -76,6 +110,16 @@ class PolicySettings:
             raise ValueError("notice_share is at most 1, critical_share at least 1")
         if self.slow_kmh > self.fast_kmh or self.cumulative_s > self.cumulative_window_s:
             raise ValueError("slow_kmh is at most fast_kmh, cumulative_s at most cumulative_window_s")
+        if not self.eyes_notice_s <= self.eyes_warning_s <= self.eyes_critical_s:
+            raise ValueError("eyes_notice_s is at most eyes_warning_s, and that at most eyes_critical_s")
+        if self.perclos_tired > self.perclos_drowsy or self.sunk_warning_s > self.sunk_critical_s:
+            raise ValueError("perclos_tired is at most perclos_drowsy, sunk_warning_s at most sunk_critical_s")
+        road = (self.road_yaw_deg, self.road_up_deg, self.road_down_deg)
+        outer = (self.mirror_yaw_deg, self.mirror_up_deg, self.dashboard_down_deg)
+        if any(inner > limit for inner, limit in zip(road, outer, strict=True)):
+            raise ValueError(
+                "road_yaw_deg, road_up_deg, road_down_deg lie within mirror_yaw_deg, mirror_up_deg, dashboard_down_deg"
+            )
         if self.speed_hysteresis_kmh >= self.slow_kmh:
             raise ValueError("speed_hysteresis_kmh is below slow_kmh, or alerts would never pause")
 

@@ -40,10 +40,13 @@ class SelfCalibration:
 
     def __init__(self, usual: float | None = None, minutes: float = LEARN_MINUTES) -> None:
         self._usual, self._minutes = usual, minutes
+        self.begun = 0
+        """How often it has begun."""
         self.forget()
 
     def forget(self) -> None:
         """Begins anew."""
+        self.begun += 1
         self._learner = Learner(self._minutes)
         self._watch: DriverWatch | None = None
         self.offset = 0.0

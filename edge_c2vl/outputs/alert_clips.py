@@ -7,11 +7,14 @@ import json
 import os
 import tempfile
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from edge_c2vl.errors import OutputError
+from edge_c2vl.face.landmarks import COUNT
 from edge_c2vl.monitoring.events import Alert, SeenSkeleton
 from edge_c2vl.monitoring.standing import Level, Reason
 from edge_c2vl.outputs.base import Sink
@@ -25,12 +28,16 @@ REWRITE_INTERVAL_S = 1.0
 class SkeletonClips(Sink):
     """Writes `folder/RUN-NUMBER.npz` for each alert that begins or rises: `skeletons` float32 (T, 33, 4) in mediapipe33
     (pixels, y = -row; all zeros where nobody was seen), `timestamps_s` (T,), `alert_s` and `alert` (docs/events.md's
-    JSON, as text), from before_s before to after_s after the alert. A clip is there from the alert on, and grows. At
-    most `keep` files; the oldest go. Raises OutputError where nothing can be kept there."""
+    JSON, as text), from before_s before to after_s after the alert. With `faces` also `faces`, float32 (T, 478, 3): the
+    landmarks of the face (pixels, y down; all zeros where none was seen), which tell more of who it was. A clip is
+    there from the alert on, and grows. At most `keep` files; the oldest go. Raises OutputError where nothing can be
+    kept there."""
 
     wants_skeletons = True
 
-    def __init__(self, folder: str, before_s: float = 10.0, after_s: float = 5.0, keep: int = 1000) -> None:
+    def __init__(
+        self, folder: str, before_s: float = 10.0, after_s: float = 5.0, keep: int = 1000, faces: bool = False
+    ) -> None:
         self._folder = Path(folder)
         self._held = -1
         try:
@@ -47,7 +54,7 @@ class SkeletonClips(Sink):
             if self._held >= 0:
                 os.close(self._held)
             raise OutputError(f"--alert-clips {folder}: nothing can be kept there: {error.strerror}") from None
-        self._before_s, self._after_s, self._keep = before_s, after_s, keep
+        self._before_s, self._after_s, self._keep, self._faces = before_s, after_s, keep, faces
         self._recent: deque[SeenSkeleton] = deque()
         self._due: list[Alert] = []
         self._renewed_s = 0.0
@@ -58,7 +65,7 @@ class SkeletonClips(Sink):
             # The clock was set back: what lies before belongs to another time.
             self._write_all()
             self._recent.clear()
-        self._recent.append(skeleton)
+        self._recent.append(skeleton if self._faces else replace(skeleton, face=None))
         while self._recent[0].timestamp_s < skeleton.timestamp_s - self._before_s - self._after_s:
             self._recent.popleft()
         while self._due and skeleton.timestamp_s >= self._due[0].timestamp_s + self._after_s:
@@ -91,6 +98,11 @@ class SkeletonClips(Sink):
         ]
         missing = np.zeros((33, 4), np.float32)
         frames = [missing if seen.landmarks is None else seen.landmarks for seen in around]
+        more: dict[str, Any] = {}
+        if self._faces:
+            no_face = np.zeros((COUNT, 3), np.float32)
+            faces = [no_face if seen.face is None else seen.face.points.astype(np.float32) for seen in around]
+            more["faces"] = np.stack(faces) if faces else np.zeros((0, COUNT, 3), np.float32)
         target = self._folder / f"{alert.run}-{alert.number:06d}.npz"
         with whole_file(target, PRIVATE_FILE) as part, part.open("wb") as file:
             np.savez_compressed(
@@ -99,6 +111,7 @@ class SkeletonClips(Sink):
                 timestamps_s=np.array([seen.timestamp_s for seen in around]),
                 alert_s=alert.timestamp_s,
                 alert=json.dumps(alert.to_json()),
+                **more,
             )
         # Of this run by number: the clock may be set while it goes on, and files then seem older than they are.
         own = f"{alert.run}-"

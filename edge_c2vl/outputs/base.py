@@ -9,7 +9,7 @@ from edge_c2vl.monitoring.stats import RunFigures
 
 
 class Run(RunFigures, Protocol):
-    """What a sink may look at while the run goes on (pipeline.Pipeline). Reading only."""
+    """What a sink may look at while the run goes on (pipeline.Pipeline), and the one thing that it may ask for."""
 
     @property
     def damaged_pictures(self) -> int: ...
@@ -24,6 +24,9 @@ class Run(RunFigures, Protocol):
     def refused_speeds(self) -> int: ...
 
     def sink_failures(self) -> dict[str, int]: ...
+
+    def calibrate(self) -> None:
+        """Has what was learnt of the driver learnt anew; see Monitor.calibrate. From every thread."""
 
 
 class Sink:

@@ -26,6 +26,22 @@ BACKOFF_S = (0.5, 30.0)
 CLOSE_TIMEOUT_S = 2.0
 
 
+# Of Home Assistant: sensor -> its value from the newest decision, and what else is announced of it. alert: the loudest
+# level; reason: the loudest one's; alerts: every reason that stands, the loudest first; calibration: the least of what
+# is learnt.
+_SENSORS: dict[str, tuple[str, dict[str, str]]] = {
+    "state": ("value_json.state", {}),
+    "alert": ("value_json.alert", {}),
+    "reason": ("value_json.alerts | map(attribute='reason') | first | default('none', true)", {}),
+    "alerts": ("value_json.alerts | map(attribute='reason') | join(', ') or 'none'", {}),
+    "calibration": (
+        "((value_json.reasons.values() | map(attribute='learnt') | list + [value_json.learnt]) | select('number')"
+        " | list + [1]) | min * 100",
+        {"unit_of_measurement": "%"},
+    ),
+}
+
+
 class Queue(Sink):
     """Keeps what waits for the broker in a file, over a restart. It takes no records: they come by the spool, which it
     shares with `Mqtt`, and which that closes when it has said goodbye."""
@@ -187,13 +203,7 @@ class Mqtt(Sink):
             name = home_assistant_id(topic)
             device = {"identifiers": [name], "name": "Edge-C2VL driver monitor"}
             # Both from the decision, which is retained and renewed: an alert's end may get lost with a process.
-            # "alert" is the loudest level, "alerts" every reason that stands, the loudest first.
-            all_reasons = "value_json.alerts | map(attribute='reason') | join(', ') or 'none'"
-            for key, value in (
-                ("state", "value_json.state"),
-                ("alert", "value_json.alert"),
-                ("alerts", all_reasons),
-            ):
+            for key, (value, more) in _SENSORS.items():
                 about = {
                     "name": f"Driver {key}",
                     "unique_id": f"{name}_{key}",
@@ -202,7 +212,7 @@ class Mqtt(Sink):
                     "json_attributes_topic": f"{topic}/{'alert' if key == 'alert' else 'decision'}",
                     "availability_topic": f"{topic}/availability",
                     "device": device,
-                }
+                } | more
                 greeting.append((f"homeassistant/sensor/{name}/{key}/config", json.dumps(about)))
         return greeting
 

@@ -6,7 +6,7 @@ import asyncio
 import time
 import uuid
 from collections import deque
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge_c2vl.device.temperature import temperature_c
 from edge_c2vl.monitoring.events import Alert, Decision, SeenFrame, SeenSkeleton, StateChange
@@ -15,6 +15,9 @@ from edge_c2vl.web import messages
 from edge_c2vl.web.hub import Hub, Viewer
 from edge_c2vl.web.messages import RunDescription
 from edge_c2vl.web.server import PageServer, first_of
+
+if TYPE_CHECKING:
+    from edge_c2vl.face.tracker import Face
 
 SKELETONS_A_SECOND = 30
 PICTURES_A_SECOND = 15
@@ -57,8 +60,9 @@ class Page(Sink):
         self._pictures = Pace(PICTURES_A_SECOND)
         self._status = Pace(1)
         self._run: Run | None = None
+        self._face: Face | None = None
         self._news_s = time.monotonic()
-        self._server = PageServer(address, self._show, self._healthy, public_url)
+        self._server = PageServer(address, self._show, self._healthy, public_url, self._calibrate)
         self.url, self.port, self.invitation = self._server.url, self._server.port, self._server.invitation
         self._server.start(self._hub.look_after())
 
@@ -90,6 +94,9 @@ class Page(Sink):
         shown_with_picture = self._video and skeleton.size is not None
         if self._hub and not shown_with_picture and self._skeletons.due(time.monotonic()):
             self._publish(messages.seen_skeleton(skeleton), "skeleton")
+        if self._hub and skeleton.face is not self._face:
+            self._face = skeleton.face
+            self._publish(messages.face(skeleton.face, skeleton.timestamp_s), "face")
 
     def frame(self, frame: SeenFrame) -> None:
         if self._hub and self._pictures.due(time.monotonic()):
@@ -124,6 +131,12 @@ class Page(Sink):
 
     def _status_now(self) -> str:
         return messages.status(self._about.camera(), temperature_c(), self._run)
+
+    def _calibrate(self) -> bool:
+        if self._run is None:
+            return False
+        self._run.calibrate()
+        return True
 
     def _healthy(self) -> bool:
         return time.monotonic() - self._news_s < STALL_TIMEOUT_S

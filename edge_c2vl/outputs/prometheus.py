@@ -9,7 +9,7 @@ from edge_c2vl.device.temperature import temperature_c
 from edge_c2vl.monitoring.body import WHYS
 from edge_c2vl.monitoring.events import Alert, Decision, Missing
 from edge_c2vl.monitoring.policy import State
-from edge_c2vl.monitoring.standing import Level, Reason
+from edge_c2vl.monitoring.standing import Aspect, Condition, Level, Reason
 from edge_c2vl.outputs.base import Run, Sink
 from edge_c2vl.utils.listen_address import allowed
 from edge_c2vl.web.guard import App, Message, refuse
@@ -17,6 +17,7 @@ from edge_c2vl.web.server import HttpServer
 
 DEFAULT_PORT = 9464
 MAX_CONNECTIONS = 32
+NAN = float("nan")
 _LATENCY_BUCKETS_S = (0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.2, 2.5)
 
 
@@ -50,6 +51,19 @@ class Prometheus(Sink):
             prefix + "alert_level", "Of the loudest alert: 0 none, 1 notice, 2 warning, 3 critical.", registry=registry
         )
         self._standing = Gauge(prefix + "alert", "The level of each reason's alert.", ["reason"], registry=registry)
+
+        def gauge(name: str, about: str, *labels: str) -> Any:
+            return Gauge(prefix + name, about, labels, registry=registry)
+
+        self._watched = gauge("watched", "1 for what is seen of an aspect, 0 for the rest.", "aspect", "state")
+        self._used = gauge("time_used", "Share of the time to its loudest alert that is used up.", "aspect")
+        self._known = gauge("learnt", "Share of what is learnt of the driver; NaN where nothing is.", "aspect")
+        self._openness = gauge("eye_openness", "0 closed, 1 this driver's open eye; NaN where not seen.")
+        self._perclos = gauge("perclos", "Share of the last minute with closed eyes; NaN where not seen.")
+        self._blinks = gauge("blinks_a_minute", "Short closures in the last minute.")
+        self._yawns = gauge("yawns", "In the last five minutes.")
+        self._openness.set(NAN)
+        self._perclos.set(NAN)
         self._awareness = Gauge(prefix + "awareness", "1 fully aware, 0 not at all.", registry=registry)
         self._learnt = Gauge(
             prefix + "self_calibration_learnt", "Share that is done; NaN where switched off.", registry=registry
@@ -59,7 +73,7 @@ class Prometheus(Sink):
         )
         self._confidence = Gauge(prefix + "pose_confidence", "Mean confidence of the joints seen.", registry=registry)
         self._speed = Gauge(prefix + "speed_kmh", "The speed that was known; NaN where unknown.", registry=registry)
-        self._speed.set(float("nan"))
+        self._speed.set(NAN)
         for state in State:
             self._decisions.labels(state.value)
             self._state.labels(state.value).set(0)
@@ -72,6 +86,7 @@ class Prometheus(Sink):
         )
         unused.set(engine_unused)
         self._run: Run | None = None
+        self._shown: dict[Aspect, Condition] = {}
         registry.register(_Collector(self))
         self._server.serve(_app(registry, self._server.token))
         self._server.start()
@@ -92,11 +107,24 @@ class Prometheus(Sink):
         self._level.set(decision.level)
         for reason in Reason:
             self._standing.labels(reason.value).set(decision.alerts.get(reason, Level.NONE))
+        for aspect, now in decision.reasons.items():
+            # Each state from the first time that it was seen.
+            self._watched.labels(aspect.value, now.state.value).set(1)
+            if (before := self._shown.get(aspect, now.state)) is not now.state:
+                self._watched.labels(aspect.value, before.value).set(0)
+            self._shown[aspect] = now.state
+            self._used.labels(aspect.value).set(now.share)
+            self._known.labels(aspect.value).set(NAN if now.learnt is None else now.learnt)
+        if (face := decision.face) is not None:
+            self._openness.set(NAN if face.openness is None else face.openness)
+            self._perclos.set(NAN if face.perclos is None else face.perclos)
+            self._blinks.set(face.blinks_a_minute)
+            self._yawns.set(face.yawns)
         self._awareness.set(decision.awareness)
-        self._learnt.set(float("nan") if decision.learnt is None else decision.learnt)
+        self._learnt.set(NAN if decision.learnt is None else decision.learnt)
         self._offset.set(decision.offset or 0.0)
         self._confidence.set(decision.pose_confidence)
-        self._speed.set(float("nan") if decision.speed_kmh is None else decision.speed_kmh)
+        self._speed.set(NAN if decision.speed_kmh is None else decision.speed_kmh)
 
     def alert(self, alert: Alert) -> None:
         if alert.level > Level.NONE:

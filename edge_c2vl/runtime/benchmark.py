@@ -17,6 +17,7 @@ def measure_run(
     crop: str | None,
     pose: str,
     pose_fps: float | None = None,
+    reasons: str | None = None,
 ) -> dict[str, Any]:
     """The whole live pipeline over a recording, as fast as it goes: the run's summary and the process's memory."""
     from edge_c2vl.runtime.run import watch
@@ -32,6 +33,7 @@ def measure_run(
             crop=crop,
             pose=pose,
             pose_fps=pose_fps,
+            reasons=reasons,
             quiet=True,
             no_alerts=True,
         )
@@ -68,11 +70,12 @@ def bench_pipeline(
     crop: str | None,
     pose: str = "auto",
     pose_fps: float | None = None,
+    reasons: str | None = None,
 ) -> dict[str, Any]:
     """The pipeline beside the pose network alone, which is measured before and after it: what else the machine does in
     between then weighs on both."""
     before = in_own_process(measure_pose, camera, crop, pose, threads)
-    run = in_own_process(measure_run, camera, bundle, backend, precision, threads, crop, pose, pose_fps)
+    run = in_own_process(measure_run, camera, bundle, backend, precision, threads, crop, pose, pose_fps, reasons)
     after = in_own_process(measure_pose, camera, crop, pose, threads)
     alone_fps = (before["fps"] + after["fps"]) / 2
     return {"camera": camera, "run": run, "pose_fps": round(alone_fps, 2), "of_pose": round(run["fps"] / alone_fps, 3)}

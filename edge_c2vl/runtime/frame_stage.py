@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from edge_c2vl.cameras.freeze_detector import FreezeDetector
 from edge_c2vl.errors import UsageError
@@ -14,10 +14,14 @@ from edge_c2vl.monitoring.monitor import MonitorInput
 from edge_c2vl.monitoring.policy import Policy
 from edge_c2vl.monitoring.policy_settings import PolicySettings
 from edge_c2vl.monitoring.stats import Summary, Timings
+from edge_c2vl.runtime.face_stage import FaceStage
 from edge_c2vl.runtime.pose_rate import PoseRate
 from edge_c2vl.runtime.throttle import Throttle
 from edge_c2vl.skeletons.clip import ClipBuffer, ClipSpec
 from edge_c2vl.skeletons.skeleton import MEDIAPIPE33, Array
+
+if TYPE_CHECKING:
+    from edge_c2vl.face.tracker import Face
 
 # Frames farther apart than this do not belong to one window: the clock was set, or the source stood still.
 CLOCK_JUMP_S = 10.0
@@ -63,17 +67,19 @@ class SkeletonSource(Protocol):
 @dataclass(frozen=True)
 class SeenInFrame:
     """landmarks: those that are evidence of a driver, None for nobody. job: what is to be judged; None while no
-    decision is due."""
+    decision is due. face: the newest look at the face."""
 
     landmarks: Array | None
     job: MonitorInput | None
+    face: Face | None = None
 
 
 class FrameStage:
     """Looks at one frame after the other. For one thread at a time; `progress_s` is for all.
 
     hop_s: seconds of recording between two decisions. layout: the joint layout that `pose` speaks. rate: which
-    frames are looked at. live: a picture that repeats for ever comes from a camera that hangs.
+    frames are looked at. live: a picture that repeats for ever comes from a camera that hangs. face: looks at the
+    driver's face in the same pictures; None: nothing does.
     """
 
     def __init__(
@@ -88,10 +94,11 @@ class FrameStage:
         policy: Policy,
         timings: Timings,
         summary: Summary,
+        face: FaceStage | None = None,
     ) -> None:
         self.progress_s = time.monotonic()
         """When the newest frame was done, by time.monotonic()."""
-        self._pose, self._spec, self._hop_s = pose, spec, hop_s
+        self._pose, self._spec, self._hop_s, self._face = pose, spec, hop_s, face
         self._throttle, self._policy, self._timings, self._summary = throttle, policy, timings, summary
         self._window, self._rate = ClipBuffer(spec, layout), rate
         self._bodies, self._layout = BodyWatch(BodyLimits(seen=spec.min_confidence)), layout
@@ -106,6 +113,8 @@ class FrameStage:
         wanted = self._rate.looks(frame.timestamp_s, self._throttle.most_fps, alert_near)
         if not wanted and frame.image is not None:
             self._summary.skipped_frames += 1
+            if self._face is not None:
+                self._face.look_between(frame.image, frame.timestamp_s)
             return None
         blind = frame.image is None or self._is_frozen(frame)
         landmarks = None if blind else self._find_pose(frame)
@@ -113,6 +122,8 @@ class FrameStage:
             # The first frame, or a clock that was set: what the window holds lies at another time.
             self._window.clear()
             self._bodies.reset()
+            if self._face is not None:
+                self._face.reset()
             self._first_s, self._last_seen_s = frame.timestamp_s, -float("inf")
             self._due_s = frame.timestamp_s + self._hop_s
         self._now_s = frame.timestamp_s
@@ -122,10 +133,13 @@ class FrameStage:
         self._rate.saw(seen.skeleton, self._now_s)
         if seen.driver and seen.skeleton is not None:
             self._last_seen_s = self._now_s
+        if self._face is not None and not blind:
+            self._face.look(frame.image, seen.skeleton if seen.driver else None, self._now_s)
         job = self._job(frame, blind, seen.driver)
         self.progress_s = time.monotonic()
         self._summary.seeing_s = self.progress_s - self._started_s
-        return SeenInFrame(seen.skeleton, job)
+        face = None if self._face is None else self._face.newest(self._now_s)
+        return SeenInFrame(seen.skeleton, job, face)
 
     def _job(self, frame: FrameLike, blind: bool, driver: bool) -> MonitorInput | None:
         # A frame that is early by rounding alone is the one that was due, and the next decision is a hop later.
@@ -137,7 +151,9 @@ class FrameStage:
         with self._timings.measure("window"):
             clip = self._window.clip()
         fill = min(1.0, (now_s - self._first_s) / self._spec.seconds)
-        return MonitorInput(clip, now_s, frame.captured_s, now_s - self._last_seen_s, fill, blind, driver)
+        faces, failed = ((), False) if self._face is None else (self._face.seen, self._face.failed)
+        unseen_s = now_s - self._last_seen_s
+        return MonitorInput(clip, now_s, frame.captured_s, unseen_s, fill, blind, driver, faces, failed)
 
     def _is_frozen(self, frame: FrameLike) -> bool:
         return self._freeze is not None and self._freeze.frozen(frame.image, frame.timestamp_s)

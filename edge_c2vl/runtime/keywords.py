@@ -31,6 +31,8 @@ class RunKeywords(TypedDict, total=False):
     decide_by: str
     hop: float
     pose_fps: float | None
+    reasons: str
+    face_fps: float
     no_alerts: bool
     settings: str | None
     normal: str | None
@@ -48,7 +50,9 @@ class RunKeywords(TypedDict, total=False):
     home_assistant: bool
     metrics: str | None
     webhook: str | None
+    control: str | None
     alert_clips: str | None
+    alert_clips_face: bool
     strict: bool
     serve: str | None
     public_url: str | None

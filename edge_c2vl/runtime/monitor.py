@@ -47,7 +47,7 @@ class Monitor:
     thread of its own.
 
     Nothing is opened before the first use: `with`, iterating, or `push`. Closed once, it stays closed. For one thread;
-    `close` may come from every thread.
+    `close` and `calibrate` may come from every thread.
 
     Raises UsageError where a setting makes no sense; when it is opened also BundleError, CameraError and OutputError.
     All are EdgeC2VLError.
@@ -137,6 +137,12 @@ class Monitor:
         records = [] if seen is None else run.pipeline.step(seen)
         self._tell(records)
         return next((record for record in records if isinstance(record, Decision)), None)
+
+    def calibrate(self) -> None:
+        """What was learnt of the driver in this run is learnt anew, from the next decision on: for somebody who has
+        taken the seat, or a camera that was moved. What `normal` holds stays. May come from every thread. Opens the
+        monitor."""
+        (self._run or self._open()).pipeline.calibrate()
 
     def close(self) -> None:
         """Ends the run, writes what was decided to the outputs, and closes everything. May be called again."""

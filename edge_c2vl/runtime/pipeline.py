@@ -26,11 +26,11 @@ from edge_c2vl.monitoring.monitor import DriverMonitor, MonitorInput, MonitorRec
 from edge_c2vl.monitoring.policy_settings import PolicySettings
 from edge_c2vl.monitoring.stats import Summary, Timings
 from edge_c2vl.outputs.base import Sink
+from edge_c2vl.runtime.face_stage import Watching
 from edge_c2vl.runtime.frame_stage import FrameLike, FrameSource, FrameStage, SeenInFrame, SkeletonSource, check_hop
 from edge_c2vl.runtime.pose_rate import DEFAULT_FPS, PoseRate, is_near
 from edge_c2vl.runtime.queues import Mailbox, OutputQueue
 from edge_c2vl.runtime.throttle import Throttle
-from edge_c2vl.skeletons.skeleton import Array
 from edge_c2vl.speed.base import FixedSpeed, Speed
 from edge_c2vl.utils.once import Once
 
@@ -50,8 +50,8 @@ class Pipeline:
     `run` does so in threads. Who has frames of their own calls `start`, `step` for each frame, and `finish` instead.
 
     hop_s: seconds of recording between two decisions, MAX_HOP_S at most. pose_fps: poses a second (see PoseRate); None:
-    DEFAULT_FPS live, and every frame of a recording. layout: the joint layout that `pose` speaks.
-    watchdog_s: live, a run without progress for so long ends with Stuck. alerts=False: none is raised.
+    DEFAULT_FPS live, and every frame of a recording. layout: the joint layout that `pose` speaks. watching: what alerts
+    may come of. watchdog_s: live, a run without progress for so long ends with Stuck. alerts=False: none is raised.
 
     Raises UsageError where hop_s does not suit the policy (see check_hop).
     """
@@ -72,21 +72,22 @@ class Pipeline:
         watchdog_s: float = 30.0,
         alerts: bool = True,
         throttle: Throttle | None = None,
+        watching: Watching | None = None,
     ) -> None:
         check_hop(hop_s, policy or PolicySettings())
         self.summary, self.timings = Summary(), Timings()
         self.throttle = throttle or Throttle()
         self._once = Once()
         self._camera, self._hop_s, self._watchdog_s = camera, hop_s, watchdog_s
-        self._speed = speed or FixedSpeed()
-        self._monitor = DriverMonitor(
-            model, policy, self._speed, personaliser or Personaliser(), self.timings, self.summary, alerts
-        )
+        self._speed, watching = speed or FixedSpeed(), watching or Watching()
+        sums = (self.timings, self.summary, alerts, watching.aspects)
+        self._monitor = DriverMonitor(model, policy, self._speed, personaliser or Personaliser(), *sums)
         lossless = not camera.live
         pose_fps = DEFAULT_FPS if pose_fps is None and camera.live else pose_fps
         rate = PoseRate(pose_fps, layout, model.clip.max_gap_s)
         shared = (self.throttle, self._monitor.policy, self.timings, self.summary)
-        self._stage = FrameStage(pose, model.clip, hop_s, layout, rate, camera.live, *shared)
+        face = watching.face_stage(self.timings)
+        self._stage = FrameStage(pose, model.clip, hop_s, layout, rate, camera.live, *shared, face)
         self._queues = [OutputQueue(sink, lossless, self._fail) for sink in sinks]
         self._frames: Mailbox[FrameLike] = Mailbox(lossless)
         self._jobs: Mailbox[MonitorInput] = Mailbox(lossless)
@@ -152,6 +153,11 @@ class Pipeline:
         """Output -> why it cannot be opened; None where it is open."""
         return {queue.name: queue.sink.problem for queue in self._queues}
 
+    def calibrate(self) -> None:
+        """Has what was learnt of the driver in this run learnt anew, from the next decision on. Safe from every
+        thread."""
+        self._monitor.calibrate()
+
     def stop(self) -> None:
         """Ends the run: frames on their way are dropped, decisions already made are written. Safe in a signal handler
         and from every thread."""
@@ -197,7 +203,7 @@ class Pipeline:
         if seen is None:
             return []
         records = [] if seen.job is None else self._judge(seen.job)
-        self._show(frame, seen.landmarks)
+        self._show(frame, seen)
         return records
 
     def finish(self) -> list[MonitorRecord]:
@@ -305,7 +311,7 @@ class Pipeline:
                     continue
                 if seen.job is not None:
                     self._jobs.put(seen.job)
-                self._show(frame, seen.landmarks)
+                self._show(frame, seen)
         finally:
             self._jobs.close()
 
@@ -313,13 +319,13 @@ class Pipeline:
         # When a decision is made depends on the machine, and what is seen of a recording must not.
         return self._stage.look(frame, self._camera.live and is_near(self._newest))
 
-    def _show(self, frame: FrameLike, landmarks: Array | None) -> None:
+    def _show(self, frame: FrameLike, seen: SeenInFrame) -> None:
         size = None if frame.image is None else (frame.image.shape[1], frame.image.shape[0])
         for queue in self._queues:
             if queue.sink.wants_skeletons:
-                queue.give(SeenSkeleton(landmarks, frame.timestamp_s, size))
+                queue.give(SeenSkeleton(seen.landmarks, frame.timestamp_s, size, seen.face))
             if queue.sink.wants_frames and frame.image is not None:
-                queue.give_frame(SeenFrame(frame.image, landmarks, frame.timestamp_s, self._newest))
+                queue.give_frame(SeenFrame(frame.image, seen.landmarks, frame.timestamp_s, self._newest, seen.face))
 
     def _decide(self) -> None:
         while (job := self._jobs.take()) is not None:

@@ -16,12 +16,14 @@ from edge_c2vl.monitoring.apply_baseline import Personaliser
 from edge_c2vl.monitoring.policy_file import read_policy
 from edge_c2vl.monitoring.policy_settings import PolicySettings
 from edge_c2vl.monitoring.self_calibration import SelfCalibration
+from edge_c2vl.monitoring.standing import OF_THE_FACE
 from edge_c2vl.monitoring.stats import Summary
 from edge_c2vl.outputs.base import Sink
 from edge_c2vl.outputs.deferred import Deferred
 from edge_c2vl.outputs.mqtt_queue import MqttQueue
+from edge_c2vl.runtime.face_stage import Watching
 from edge_c2vl.runtime.pipeline import Pipeline
-from edge_c2vl.runtime.settings import BaselineSettings, RunSettings, changed_options
+from edge_c2vl.runtime.settings import BaselineSettings, RunSettings, changed_options, parse_reasons
 from edge_c2vl.runtime.signals import Signals
 from edge_c2vl.speed import open_speed
 
@@ -123,6 +125,7 @@ def opened(asked: RunSettings, sinks: Sequence[Sink] = (), push: bool = False) -
                 min_detection_confidence=asked.pose.min_detection,
             )
         )
+        watching = stack.enter_context(_watching(asked, may_fail=source.live and not asked.outputs.strict))
         pipeline = Pipeline(
             Reconnecting(source, asked.decision.hop) if asked.source.reconnect and source.live else source,
             pose,
@@ -135,6 +138,7 @@ def opened(asked: RunSettings, sinks: Sequence[Sink] = (), push: bool = False) -
             speed=speed,
             personaliser=personaliser,
             alerts=not asked.decision.no_alerts,
+            watching=watching,
         )
         if not asked.console.quiet:
             engine = model.backend
@@ -150,6 +154,29 @@ def opened(asked: RunSettings, sinks: Sequence[Sink] = (), push: bool = False) -
             raise EdgeC2VLError(unfinished)
         if unfinished is not None:
             log.warning("%s", unfinished)
+
+
+@contextmanager
+def _watching(asked: RunSettings, may_fail: bool) -> Iterator[Watching]:
+    """may_fail: without the face's network the run goes on, and that is told."""
+    aspects = parse_reasons(asked.decision.reasons)
+    if not aspects & OF_THE_FACE:
+        yield Watching(aspects)
+        return
+    from edge_c2vl.face.tracker import FaceTracker
+
+    try:
+        faces = FaceTracker.open(threads=asked.inference.threads)
+    except EdgeC2VLError as error:
+        if not may_fail:
+            raise
+        log.error("the face is not watched: %s", error)
+        yield Watching(aspects)
+        return
+    try:
+        yield Watching(aspects, faces, asked.decision.face_fps)
+    finally:
+        faces.close()
 
 
 def _personaliser(asked: BaselineSettings, attentive_odds: float | None) -> Personaliser:
@@ -203,7 +230,10 @@ def _outputs(asked: RunSettings, source: Camera, model: ClipModel, personaliser:
     if asked.outputs.webhook:
         add("webhook", "webhook:Webhook", asked.outputs.webhook)
     if asked.outputs.alert_clips:
-        add("alert-clips", "alert_clips:SkeletonClips", asked.outputs.alert_clips)
+        faces = asked.outputs.alert_clips_face
+        add("alert-clips", "alert_clips:SkeletonClips", asked.outputs.alert_clips, faces=faces)
+    if asked.outputs.control:
+        add("control", "control:Control", asked.outputs.control)
     if asked.page.serve is not None:
         outputs.append(Deferred("serve", lambda: _open_page(asked, source, model)))
     return outputs

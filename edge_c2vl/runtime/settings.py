@@ -11,7 +11,22 @@ from typing import Any
 from edge_c2vl.cameras.options import parse_crop
 from edge_c2vl.errors import UsageError
 from edge_c2vl.monitoring.policy_settings import PolicySettings
+from edge_c2vl.monitoring.standing import Aspect
 from edge_c2vl.settings.fields import build, check, check_needs, flag, options_of, own_options, section, setting
+
+
+def parse_reasons(text: str) -> frozenset[Aspect]:
+    """Raises UsageError for a name that there is not."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if names == ["all"]:
+        return frozenset(Aspect)
+    known = [aspect.value for aspect in Aspect]
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise UsageError(
+            f"there is no reason {unknown[0] if unknown else repr(text)}; there are {', '.join(known)}, and all"
+        )
+    return frozenset(Aspect(name) for name in names)
 
 
 @dataclass(frozen=True)
@@ -118,6 +133,16 @@ class DecisionSettings:
         "What states and alerts follow: the trained classes, or the bundle's labels in words.",
         ("classifier", "words"),
     )
+    reasons: str = setting(
+        "activity",
+        "What alerts may come of: activity, gaze (looking away), eyes (closed), drowsy, unresponsive, or all. All but "
+        "activity and unresponsive look at the driver's face.",
+        metavar="NAME,...",
+        parse=parse_reasons,
+    )
+    face_fps: float = setting(
+        10.0, "Looks at the face a second; in every frame while the eyes close.", least=2, most=1000
+    )
     pose_fps: float | None = setting(
         None,
         "Frames a second that the pose looks at; every one while hands move fast or an alert is near. Left out: 15 of "
@@ -195,13 +220,19 @@ class OutputSettings:
     home_assistant: bool = setting(False, "Announce the driver monitor to Home Assistant over MQTT.", needs=("mqtt",))
     metrics: str | None = setting(None, "Serve Prometheus metrics at /metrics.", metavar="[HOST:]PORT")
     webhook: str | None = setting(None, "POST every alert there as JSON.", metavar="URL")
+    control: str | None = setting(
+        None, "Listen on this Unix socket (mode 0600) for edge-c2vl calibrate.", metavar="PATH"
+    )
     alert_clips: str | None = setting(None, "Keep the skeletons (never pictures) around each alert.", metavar="FOLDER")
+    alert_clips_face: bool = setting(False, "Keep the landmarks of the face in --alert-clips as well.")
     strict: bool = setting(False, "End where an output cannot be opened, instead of going on without it (live).")
 
     def __post_init__(self) -> None:
         check(self)
         if self.events == "-" and self.decisions == "-":
             raise UsageError("--events - and --decisions - would mix on standard output; give one of them a file")
+        if self.alert_clips_face and self.alert_clips is None:
+            raise UsageError("--alert-clips-face says what clips hold; add --alert-clips FOLDER")
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,21 @@ import itertools
 import numpy as np
 
 from edge_c2vl.errors import UsageError
-from edge_c2vl.simulated.activities import MIDLEVEL, OUTSIDE, SEARCHING, Activity, attentive, drowsy, looking_down
+from edge_c2vl.simulated.activities import (
+    MIDLEVEL,
+    OUTSIDE,
+    SEARCHING,
+    Activity,
+    attentive,
+    commuting,
+    drowsy,
+    looking_down,
+)
 from edge_c2vl.simulated.motion import Script
 
 ACTIVITIES: dict[str, Activity] = {
     "attentive": attentive,
+    "commuting": commuting,
     "drowsy": drowsy,
     "looking_down": looking_down,
     **MIDLEVEL,

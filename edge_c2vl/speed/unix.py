@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import selectors
 import socket
-import stat
 import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_c2vl.errors import UsageError
 from edge_c2vl.speed.base import Speed, parse_kmh
 from edge_c2vl.utils.listen_address import connection_limit
 from edge_c2vl.utils.once import Once
+from edge_c2vl.utils.unix_socket import listen
 
 # A line with a speed is shorter; a client that sends no line end must not fill the memory.
 MAX_LINE = 64
@@ -43,7 +41,7 @@ class UnixSpeed(Speed):
         self._limit = connection_limit(MAX_CLIENTS)
         self._once = Once()
         self._path = Path(path)
-        self._listener = self._listen()
+        self._listener = listen(self._path, 0o660, MAX_CLIENTS, f"--speed unix:{path}")
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._clients: dict[socket.socket, _Client] = {}
@@ -61,31 +59,6 @@ class UnixSpeed(Speed):
         self._selector.close()
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()
-
-    def _listen(self) -> socket.socket:
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            if self._path.exists():
-                self._remove_stale()
-            listener.bind(str(self._path))
-            os.chmod(self._path, 0o660)
-            listener.listen(MAX_CLIENTS)
-            listener.setblocking(False)
-        except OSError as error:
-            listener.close()
-            raise UsageError(f"--speed unix:{self._path}: {error.strerror or error}") from None
-        except UsageError:
-            listener.close()
-            raise
-        return listener
-
-    def _remove_stale(self) -> None:
-        if not stat.S_ISSOCK(self._path.stat().st_mode):
-            raise UsageError(f"--speed unix:{self._path}: a file that is no socket stands there")
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-            if probe.connect_ex(str(self._path)) == 0:
-                raise UsageError(f"--speed unix:{self._path}: another process listens there")
-        self._path.unlink()
 
     def _serve(self) -> None:
         paused_until_s: float | None = None

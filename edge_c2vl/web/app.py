@@ -6,10 +6,11 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from fastapi import FastAPI, WebSocket, WebSocketDisconnect
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI, Request, WebSocket, WebSocketDisconnect
+from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 
+from edge_c2vl.utils.listen_address import allowed
 from edge_c2vl.web.guard import admit
 
 STATIC = Path(__file__).parent / "static"
@@ -19,9 +20,16 @@ TRY_LATER = 1013  # IANA's registry of close codes: overloaded
 Session = Callable[[WebSocket], Awaitable[None]]
 
 
-def make_app(token: str | None, session: Session, healthy: Callable[[], bool], max_viewers: int) -> FastAPI:
+def make_app(
+    token: str | None,
+    session: Session,
+    healthy: Callable[[], bool],
+    max_viewers: int,
+    calibrate: Callable[[], bool] | None = None,
+) -> FastAPI:
     """An ASGI app. session: shows the run to one page that has shown the token, and returns when that page is done
-    with. healthy: asked by /healthz. max_viewers: pages that may be open at a time, MAX_VIEWERS at most."""
+    with. healthy: asked by /healthz. max_viewers: pages that may be open at a time, MAX_VIEWERS at most. calibrate:
+    asked by a POST to /calibrate, False where there is no run yet; None: there is nothing to calibrate."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     viewers = 0
 
@@ -30,6 +38,17 @@ def make_app(token: str | None, session: Session, healthy: Callable[[], bool], m
     async def healthz() -> JSONResponse:
         well = healthy()
         return JSONResponse({"status": "ok" if well else "stalled"}, 200 if well else 503)
+
+    if calibrate is not None:
+
+        @app.post("/calibrate")
+        async def begin_anew(request: Request) -> PlainTextResponse:
+            # The guard has refused other sites' pages; beyond this machine it takes the token, as the page does.
+            if not allowed(token, request.headers.get("authorization")):
+                return PlainTextResponse("the token is missing or wrong\n", 401, {"www-authenticate": "Bearer"})
+            if not calibrate():
+                return PlainTextResponse("the run has not begun yet\n", 503)
+            return PlainTextResponse("calibration begins anew\n", 202)
 
     @app.websocket("/live")
     async def live(viewer: WebSocket) -> None:

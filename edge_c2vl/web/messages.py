@@ -6,21 +6,33 @@ import json
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_c2vl.face.contours import LINES, RINGS
+from edge_c2vl.face.landmarks import EYES
 from edge_c2vl.monitoring.events import SeenFrame, SeenSkeleton
+from edge_c2vl.monitoring.standing import Aspect, Reason
 from edge_c2vl.monitoring.stats import RunFigures
 from edge_c2vl.skeletons.skeleton import Array, Layout, get_layout
 
+if TYPE_CHECKING:
+    from edge_c2vl.face.tracker import Face
+
 # Grows when a page that was loaded before would misread what is sent now.
-VERSION = 2
+VERSION = 3
 PICTURE_WIDTH = 640
 JPEG_QUALITY = 70
 # A stage's latency is told over its newest measurements.
 LATENCY_SAMPLES = 120
+
+# What is watched, and the reasons of the alerts that come of it; then the reasons that are about the watching itself.
+ASPECTS = [
+    {"name": aspect.value, "watched": True, "reasons": [reason.value for reason in Reason if reason.aspect is aspect]}
+    for aspect in Aspect
+] + [{"name": reason.value, "watched": False, "reasons": [reason.value]} for reason in Reason if reason.aspect is None]
 
 Box = tuple[float, float, float, float]
 
@@ -61,7 +73,12 @@ def hello(boot: str, about: RunDescription, video: bool) -> str:
         about.distraction,
         layout_of(get_layout(about.layout), about.min_confidence),
         video,
-        {"camera": about.camera(), "backend": f"{about.backend} {about.precision}", "bundle": about.bundle},
+        {
+            "camera": about.camera(),
+            "backend": f"{about.backend} {about.precision}",
+            "bundle": about.bundle,
+            "face": {"rings": RINGS, "lines": LINES, "irises": [eye.iris for eye in EYES.values()]},
+        },
     )
 
 
@@ -77,9 +94,15 @@ def _hello(
     distraction: Sequence[str],
     layout: dict[str, Any] | None,
     video: bool,
-    more: Mapping[str, str],
+    more: Mapping[str, Any],
 ) -> str:
-    told = {"labels": list(labels), "distraction": list(distraction), "layout": layout, "video": video}
+    told = {
+        "labels": list(labels),
+        "distraction": list(distraction),
+        "aspects": ASPECTS,
+        "layout": layout,
+        "video": video,
+    }
     return line({"kind": "hello", "version": VERSION, "mode": mode, "boot": boot, **more, **told})
 
 
@@ -161,6 +184,22 @@ def skeleton(landmarks: Array | None, timestamp_s: float, view: Box | None, labe
         points = np.round(flat, 1 if np.abs(flat).max() > 100 else 3).ravel().tolist()
     message = {"kind": "skeleton", "timestamp_s": round(timestamp_s, 3), "view": view, "points": points}
     return line(message if label is None else message | {"label": label})
+
+
+def face(seen: Face | None, timestamp_s: float) -> str:
+    """The landmarks of a face in shares of its size, 0 to 1000 from its upper left corner; None: there is none. eyes:
+    of the left and the right one, how far it can be believed, and where it looks in the picture, unit length."""
+    message: dict[str, Any] = {"kind": "face", "timestamp_s": round(timestamp_s, 3), "points": None}
+    if seen is not None:
+        flat = seen.points[:, :2]
+        low = flat.min(axis=0)
+        share = (flat - low) * (1000 / max(float((flat.max(axis=0) - low).max()), 1e-6))
+        message["points"] = np.rint(share).astype(int).ravel().tolist()
+        message["eyes"] = [
+            [round(eye.quality, 2), round(float(eye.gaze[0]), 3), round(-float(eye.gaze[1]), 3)]
+            for eye in (seen.left, seen.right)
+        ]
+    return line(message)
 
 
 def seen_skeleton(seen: SeenSkeleton) -> str:

@@ -188,15 +188,22 @@ class HttpServer:
 
 class PageServer(HttpServer):
     """The page's. session: called for each page that may see the run, and returns when that page is done with. healthy:
-    called for /healthz."""
+    called for /healthz. calibrate: see app.make_app."""
 
     def __init__(
-        self, address: str, session: Session, healthy: Callable[[], bool], public_url: str | None = None
+        self,
+        address: str,
+        session: Session,
+        healthy: Callable[[], bool],
+        public_url: str | None = None,
+        calibrate: Callable[[], bool] | None = None,
     ) -> None:
         from edge_c2vl.web.app import make_app
 
         super().__init__(address, DEFAULT_PORT, "--serve", public_url, MAX_CONNECTIONS)
-        self.serve(make_app(self.token, session, healthy, max(1, self.max_connections // 2)), websockets=True)
+        self.serve(
+            make_app(self.token, session, healthy, max(1, self.max_connections // 2), calibrate), websockets=True
+        )
 
     @property
     def invitation(self) -> str:

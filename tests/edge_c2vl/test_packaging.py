@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
-import signal
-import subprocess
-import sys
-import tarfile
 import time
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -21,6 +15,7 @@ from edge_c2vl.errors import BundleError, EdgeC2VLError, UsageError
 from edge_c2vl.packaging import Target, write_package
 from tests.support.engines import PLAN, engine_for
 from tests.support.tiny_bundle import make_bundle
+from tests.support.vehicle import Emulated, Vehicle, unpack
 
 ORIN = Target("3.10", "aarch64")
 
@@ -42,12 +37,6 @@ def without_fetching(monkeypatch: pytest.MonkeyPatch) -> None:
                 wheel.writestr(zipfile.ZipInfo("x.py"), "")
 
     monkeypatch.setattr(packaging, "fetch_wheels", fetch)
-
-
-def unpack(package: Path, folder: Path) -> Path:
-    with tarfile.open(package) as archive:
-        archive.extractall(folder)
-    return next(folder.iterdir())
 
 
 @pytest.mark.parametrize("engine", [False, True])
@@ -111,76 +100,21 @@ def test_what_cannot_be(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["b", "c.yaml", "p.tar", "plain"]
 
 
-@dataclass
-class Vehicle:
-    """A system in a folder, on which packages are installed without a network."""
-
-    root: Path
-    alone: list[str]
-
-    def command(self, package: Path, *options: str) -> list[str]:
-        return [*self.alone, "bash", str(package / "install.sh"), "--root", str(self.root), *options]
-
-    def environment(self) -> dict[str, str]:
-        # The system's Python may be of another version than this one.
-        path = f"{Path(sys.base_prefix) / 'bin'}:{os.environ['PATH']}"
-        return os.environ | {"PATH": path, "EDGE_C2VL_KEEP_PATH": "1", "PIP_NO_CACHE_DIR": "1"}
-
-    def install(self, package: Path, *options: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(package, *options), env=self.environment(), capture_output=True, text=True, timeout=200
-        )
-
-    def killed(self, package: Path, after_s: float) -> bool:
-        """Ends the install and all that it started after a while; whether it was still at work."""
-        process = subprocess.Popen(
-            self.command(package),
-            env=self.environment(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        time.sleep(after_s)
-        working = process.poll() is None
-        if working:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        return working
-
-    @property
-    def release(self) -> str:
-        return os.readlink(self.root / "opt/edge-c2vl/current").removeprefix("releases/")
-
-    def works(self) -> bool:
-        """Whether what `current` names decides on a drawn driver with the bundle that came with it."""
-        current = self.root / "opt/edge-c2vl/current"
-        camera = "simulated:story?live=no&fps=10&seconds=4"
-        command = [current / "bin/edge-c2vl", "run", "--camera", camera, "--bundle", current / "bundle", "--json"]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=self.root)
-        return done.returncode == 0 and '"decisions"' in done.stdout
-
-
-@pytest.fixture
-def vehicle(tmp_path: Path) -> Vehicle:
-    for alone in (["unshare", "--net"], ["unshare", "--map-root-user", "--net"]):
-        if shutil.which("unshare") and subprocess.run([*alone, "true"], capture_output=True).returncode == 0:
-            return Vehicle(tmp_path / "vehicle", alone)
-    pytest.skip("a machine without a network cannot be made here: needs unshare, and namespaces")
-
-
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
-def test_an_install_without_a_network_a_killed_upgrade_and_the_way_back(tmp_path: Path, vehicle: Vehicle) -> None:
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("kind", [Vehicle, Emulated], ids=["here", "aarch64"])
+def test_an_install_without_a_network_a_killed_upgrade_and_the_way_back(tmp_path: Path, kind: type[Vehicle]) -> None:
+    vehicle = kind.here(tmp_path)
     packages = []
     camera = "camera: simulated:story?live=no&fps=10&seconds=4\n"
     for number, limit in enumerate((3.0, 2.5)):
         config, file = tmp_path / f"{number}.yaml", tmp_path / f"{number}.tar"
         config.write_text(f"{camera}policy:\n  warning_fast_s: {limit}\n")
         try:
-            write_package(file, Bundle.open("default"), Target.here(), config=config)
+            write_package(file, Bundle.open("default"), vehicle.target, config=config)
         except EdgeC2VLError as error:
             pytest.skip(f"needs a package registry: {error}")
-        packages.append(unpack(file, tmp_path / f"unpacked-{number}"))
+        packages.append(unpack(file, vehicle.unpacked / f"unpacked-{number}"))
         file.unlink()
     first, second = (package.name.removeprefix("edge-c2vl-") for package in packages)
 

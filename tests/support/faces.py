@@ -8,7 +8,8 @@ import numpy as np
 
 from edge_c2vl.face.eyes import BALL_DEPTH, IRIS_RADIUS
 from edge_c2vl.face.head_pose import NUMBERS, PLACES, default_focal
-from edge_c2vl.face.landmarks import COUNT, EYES, LIPS
+from edge_c2vl.face.landmarks import COUNT, EYES, LIPS, FoundFace
+from edge_c2vl.face.tracker import Face, read_face
 from edge_c2vl.pose.region import Region
 
 WIDTH, HEIGHT = 640, 480
@@ -52,6 +53,13 @@ def landmarks(
     points[:, 0] = WIDTH / 2 + focal * seen[:, 0] / seen[:, 2]
     points[:, 1] = HEIGHT / 2 - focal * seen[:, 1] / seen[:, 2]
     return points
+
+
+def a_face(rotation: np.ndarray | None = None) -> Face:
+    """A face that looks into the camera, or is turned, in a grey picture of WIDTH x HEIGHT."""
+    face = read_face(np.full((HEIGHT, WIDTH, 3), 150, np.uint8), FoundFace(1.0, landmarks(rotation)))
+    assert face is not None
+    return face
 
 
 class MediaPipeFace:

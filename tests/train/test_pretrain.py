@@ -21,7 +21,7 @@ from tests.support.training import CLIPS, make_bank, write_movements  # noqa: E4
 from train.commands.pretrain import pretrain  # noqa: E402
 from train.commands.probe import probe  # noqa: E402
 from train.knowledge.bank import Bank, BankError  # noqa: E402
-from train.knowledge.gather import exchanged, gather_knowledge  # noqa: E402
+from train.knowledge.gather import gather_knowledge  # noqa: E402
 from train.model.checkpoint import load_model  # noqa: E402
 from train.settings.pretraining import PretrainSettings  # noqa: E402
 
@@ -172,20 +172,6 @@ def test_joined_captions_stand_side_by_side(archive: Path, tmp_path: Path) -> No
     joined /= np.linalg.norm(joined, axis=1, keepdims=True)
     assert knowledge["language"].shape == (72, 1, 10)
     np.testing.assert_allclose(knowledge["language"][:, 0], joined, atol=1e-4)
-
-
-def test_knowledge_is_exchanged_between_recordings() -> None:
-    clips = np.repeat(np.arange(50), 3)
-    for share in (0.0, 0.2, 1.0):
-        rows = exchanged(clips, share, seed=0)
-        moved = clips[rows] != clips
-        assert moved.sum() == 3 * round(share * 50)
-        assert sorted(rows) == list(range(150))  # nobody's knowledge is lost or doubled
-        assert (rows % 3 == np.arange(150) % 3).all()  # crops get the crop of their number
-    assert exchanged(clips, 0.4, 0).tolist() == exchanged(clips, 0.4, 0).tolist()
-    assert exchanged(clips, 0.4, 0).tolist() != exchanged(clips, 0.4, 1).tolist()
-    uneven = np.array([0, 0, 0, 1])
-    assert exchanged(uneven, 1.0, 0).tolist() == [3, 3, 3, 0]
 
 
 @pytest.mark.slow

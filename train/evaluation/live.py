@@ -26,6 +26,7 @@ from edge_c2vl.runtime.run import watch
 from edge_c2vl.runtime.settings import RunSettings, SourceSettings
 from train.environment import describe_environment
 from train.evaluation.events import Counted, count, merged
+from train.evaluation.reasons import ReasonCounted, count_reason, stood
 from train.evaluation.report import Report, ReportPicture, Table, Text, percent
 from train.extraction.extract import videos_in
 from train.extraction.label_files import AMBIGUOUS, END_TOLERANCE_S, Span, labels_of, read_truth
@@ -98,13 +99,15 @@ class Recorder(Sink):
 
 @dataclass(frozen=True)
 class Judged:
-    """One recording: its truth, what was recorded, and the counts: of distraction as such, and of each label."""
+    """One recording: its truth, what was recorded, and the counts: of distraction as such, of each label, and of each
+    reason for alerts, where the CSV tells them."""
 
     video: Path
     truth: list[Span]
     recorder: Recorder
     detection: Counted
     labels: dict[str, Counted]
+    reasons: dict[str, ReasonCounted] = field(default_factory=dict)
 
 
 # What a row says where it tells that a driver was distracted and not by what.
@@ -124,7 +127,8 @@ def evaluate(paths: Sequence[Path], asked: RunSettings, least_iou: float = 0.5) 
         )
     videos = [video for path in paths for video in (videos_in(path) if path.is_dir() else [path])]
     labels = list(dict.fromkeys([*manifest.labels, ANY]))
-    truths = [read_truth(labels_of(video), labels, nominal_s(video, asked)) for video in videos]
+    reasons = [reason.value for reason in Reason]
+    truths = [read_truth(labels_of(video), labels, nominal_s(video, asked), reasons) for video in videos]
     judged = [
         judge(video, truth, manifest.distraction, asked, least_iou, manifest.clip.seconds)
         for video, truth in zip(videos, truths, strict=True)
@@ -169,7 +173,15 @@ def judge(
         for label in distraction
     }
     detection = count(merged(events), recorder.distracted(), alerts_s=recorder.alert_times(), **options)
-    return Judged(video, truth, recorder, detection, labels)
+    return Judged(video, truth, recorder, detection, labels, _reasons(truth, recorder, window_s))
+
+
+def _reasons(truth: list[Span], recorder: Recorder, window_s: float) -> dict[str, ReasonCounted]:
+    """Of each reason there is; of none where the CSV has no column of them."""
+    if not any(span.reasons is not None for span in truth):
+        return {}
+    alerts = stood(recorder.alerts, recorder.last_s)
+    return {reason.value: count_reason(reason.value, truth, alerts, window_s, recorder.seconds) for reason in Reason}
 
 
 NOTE = (
@@ -183,6 +195,11 @@ NOTE = (
 def _report(judged: Sequence[Judged], distraction: Sequence[str], asked: RunSettings, least_iou: float) -> Report:
     total = sum((one.detection for one in judged), Counted())
     labels = {label: sum((one.labels[label] for one in judged), Counted()) for label in distraction}
+    reasons = {
+        reason.value: sum((one.reasons[reason.value] for one in judged if one.reasons), ReasonCounted())
+        for reason in Reason
+    }
+    reasons = {reason: counted for reason, counted in reasons.items() if counted.due or counted.alerts}
     note = NOTE.format(iou=least_iou, window=Bundle.open(asked.model.bundle).manifest.clip.seconds)
     values = {
         "bundle": asked.model.bundle,
@@ -192,9 +209,11 @@ def _report(judged: Sequence[Judged], distraction: Sequence[str], asked: RunSett
         "least_iou": least_iou,
         "events": total.to_json(),
         "labels": {label: counted.to_json() for label, counted in labels.items()},
+        "reasons": {reason: counted.to_json() for reason, counted in reasons.items()},
         "recordings": {
             printable(str(one.video)): one.detection.to_json()
             | {"labels": {label: counted.to_json() for label, counted in one.labels.items()}}
+            | {"reasons": {reason: counted.to_json() for reason, counted in one.reasons.items()}}
             for one in judged
         },
         "note": note,
@@ -209,6 +228,9 @@ def _report(judged: Sequence[Judged], distraction: Sequence[str], asked: RunSett
     report.parts.append(Table("Distraction", _HEADER, rows))
     if len(distraction) > 1:
         report.parts.append(Table("Each label", _HEADER, [_row(label, found) for label, found in labels.items()]))
+    if reasons:
+        rows = [_reason_row(reason, counted) for reason, counted in reasons.items()]
+        report.parts.append(Table("Each reason for alerts", _REASON_HEADER, rows))
     for number, one in enumerate(judged):
         spans = {
             "is": [(span.start_s, span.end_s) for span in one.truth if span.label in distraction],
@@ -228,23 +250,39 @@ _HEADER = (
 )  # fmt: skip
 
 
+_REASON_HEADER = (
+    "", "due", "alerts", "precision %", "recall %", "delay p50 s", "delay p95 s", "false alerts/h (in seconds)",
+)  # fmt: skip
+
+
+def _number(value: float | None, digits: int = 2) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _reason_row(reason: str, counted: ReasonCounted) -> list[str]:
+    values = counted.to_json()
+    return [
+        reason,
+        *(str(values[key]) for key in ("due", "alerts")),
+        *(percent(values[key], 1) for key in ("precision", "recall")),
+        *(_number(values[key]) for key in ("delay_median_s", "delay_p95_s")),
+        f"{_number(values['false_alerts_an_hour'], 1)} ({values['false_alerts']} in {counted.seconds:.0f} s)",
+    ]
+
+
 def _row(name: str, counted: Counted) -> list[str]:
     values = counted.to_json()
-
-    def number(value: float | None, digits: int = 2) -> str:
-        return "–" if value is None else f"{value:.{digits}f}"
-
     return [
         name,
         *(str(values[key]) for key in ("truth", "found", "matched")),
         *(percent(values[key], 1) for key in ("precision", "recall", "f1")),
         str(values["noticed"]),
-        number(values["delay_median_s"]),
-        number(values["delay_p95_s"]),
+        _number(values["delay_median_s"]),
+        _number(values["delay_p95_s"]),
         str(values["alerts"]),
         # A rate of a short recording says little: one alert in 14 s are 257 an hour.
         *(
-            f"{number(values[f'{name}_an_hour'], 1)} ({values[name]} in {counted.seconds:.0f} s)"
+            f"{_number(values[f'{name}_an_hour'], 1)} ({values[name]} in {counted.seconds:.0f} s)"
             for name in ("false_alerts", "false_events")
         ),
     ]

@@ -18,6 +18,8 @@ from edge_c2vl.utils.texts import read_text
 AMBIGUOUS = ("-", "?")
 
 COLUMNS = ("start", "end", "label")
+# Further column, where there is one: for which reasons an alert is due, with a semicolon between them.
+REASONS = "reasons"
 # A label may end this much later than its video: containers round times, and lose a frame at their end.
 END_TOLERANCE_S = 0.5
 
@@ -73,11 +75,13 @@ def subject_of(name: str) -> str:
 
 @dataclass(frozen=True)
 class Span:
-    """From start_s to end_s seconds. `label`: what takes place."""
+    """From start_s to end_s seconds. `label`: what takes place. reasons: for which an alert is due; None where the CSV
+    has no such column."""
 
     start_s: float
     end_s: float
     label: str = ""
+    reasons: tuple[str, ...] | None = None
 
     @property
     def length_s(self) -> float:
@@ -87,9 +91,12 @@ class Span:
         return self.start_s <= time_s <= self.end_s
 
 
-def read_truth(path: Path, labels: Sequence[str], duration_s: float = math.inf) -> list[Span]:
-    """The rows of a CSV. Raises DatasetError, naming file and line: no such file or column, no number, an end that is
-    not after the start or lies beyond the video's, a label that the bundle does not have."""
+def read_truth(
+    path: Path, labels: Sequence[str], duration_s: float = math.inf, reasons: Sequence[str] | None = None
+) -> list[Span]:
+    """The rows of a CSV. reasons: those that there are; None: a column of them is not read. Raises DatasetError, naming
+    file and line: no such file or column, no number, an end that is not after the start or lies beyond the video's, a
+    label that the bundle does not have, an unknown reason."""
     try:
         text = read_text(path)
     except FileNotFoundError:
@@ -101,12 +108,19 @@ def read_truth(path: Path, labels: Sequence[str], duration_s: float = math.inf) 
         missing = [name for name in COLUMNS if name not in (rows.fieldnames or [])]
         if missing:
             raise DatasetError(f"{path}, line 1 lacks the columns {', '.join(missing)}: it should read start,end,label")
-        return [_span(row, f"{path}, line {rows.line_num}", labels, duration_s) for row in rows]
+        told = reasons if REASONS in (rows.fieldnames or []) else None
+        return [_span(row, f"{path}, line {rows.line_num}", labels, duration_s, told) for row in rows]
     except csv.Error as error:
         raise DatasetError(f"{path}, line {rows.line_num + 1}: {error}") from None
 
 
-def _span(row: dict[str, str | None], where: str, labels: Sequence[str], duration_s: float) -> Span:
+def _span(
+    row: dict[str, str | None],
+    where: str,
+    labels: Sequence[str],
+    duration_s: float,
+    known_reasons: Sequence[str] | None,
+) -> Span:
     try:
         start_s, end_s = float(row["start"] or ""), float(row["end"] or "")
     except ValueError:
@@ -119,4 +133,12 @@ def _span(row: dict[str, str | None], where: str, labels: Sequence[str], duratio
         raise DatasetError(f"{where}: from {start_s:g} to {end_s:g} s is no span of time")
     if end_s > duration_s + END_TOLERANCE_S:
         raise DatasetError(f"{where}: {end_s:g} s lies beyond the video's end at {duration_s:.2f} s")
-    return Span(start_s, end_s, label)
+    return Span(start_s, end_s, label, None if known_reasons is None else _reasons(row, where, known_reasons))
+
+
+def _reasons(row: dict[str, str | None], where: str, known: Sequence[str]) -> tuple[str, ...]:
+    reasons = tuple(name for part in (row[REASONS] or "").split(";") if (name := part.strip()))
+    for reason in reasons:
+        if reason not in known:
+            raise DatasetError(f"{where}: the reason {reason!r} is unknown; there are {', '.join(known)}")
+    return reasons

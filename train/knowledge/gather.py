@@ -15,6 +15,7 @@ from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.windows import Windows
 from train.knowledge.bank import Bank, BankError
 from train.knowledge.language import Language
+from train.knowledge.mistakes import exchanged
 from train.knowledge.spectrum import Preparation
 from train.settings.pretraining import PretrainSettings
 
@@ -37,7 +38,7 @@ def gather_knowledge(
         raise UsageError(f"there is more than one bank of a kind: {', '.join(kinds)}")
     found = [bank.windows(archive, rows) for bank in banks]
     windows = max((windows for windows, _ in found), key=len)
-    knowledge, language = {}, None
+    knowledge, language, giver = {}, None, None
     for bank, (own, indices) in zip(banks, found, strict=True):
         raw = bank.embeddings[_matched(windows, own, indices, bank)]
         joined = settings.join and raw.shape[1] > 1
@@ -46,8 +47,10 @@ def gather_knowledge(
         embeddings = preparation.apply(raw)
         if bank.meta["kind"] == "language":
             language = Language.of(bank, preparation, joined)
-        if settings.exchange:
-            embeddings = embeddings[exchanged(windows.clip, settings.exchange, seed)]
+        if settings.exchange and giver is None:
+            giver = exchanged(windows.clip, settings.exchange, seed, settings.mistakes, archive, embeddings)
+        if giver is not None:
+            embeddings = embeddings[giver]
         knowledge[bank.meta["kind"]] = torch.from_numpy(embeddings)
     return windows, knowledge, language
 
@@ -71,21 +74,3 @@ def _preparation(embeddings: Floats, settings: PretrainSettings, bank: Bank, joi
     except UsageError as error:
         raise BankError(f"bank {bank.path}: {error}") from None
     return replace(fitted, mean=fitted.mean + centre)
-
-
-def exchanged(clips: NDArray[np.int64], share: float, seed: int) -> NDArray[np.int64]:
-    """For each window the window whose knowledge it gets: (W,). In `share` of the recordings it is another recording's.
-
-    clips: (W,), which recording a window is of. The chosen recordings are passed round in a ring, so that each gets
-    another one's; a window gets the knowledge of the window with its number there (the last, where there are fewer).
-    """
-    names = np.unique(clips)
-    random = np.random.default_rng([seed, 7])
-    chosen = random.permutation(names)[: round(share * len(names))]
-    giver = dict(zip(chosen.tolist(), np.roll(chosen, 1).tolist(), strict=True))
-    rows_of = {name: np.flatnonzero(clips == name) for name in names.tolist()}
-    result = np.arange(len(clips))
-    for taker, other in giver.items():
-        rows, given = rows_of[taker], rows_of[other]
-        result[rows] = given[np.minimum(np.arange(len(rows)), len(given) - 1)]
-    return result

@@ -1,1 +1,1 @@
-"""What a training run minimises: supervised, C2VL, SkeletonCLR."""
+"""What a training run minimises: supervised, C2VL, SkeletonCLR, slim."""

@@ -11,6 +11,10 @@ it. Supervised classification, which train/finetune.py does, is a Task too.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import cast
+
+import torch
 from torch import Tensor, nn
 
 from train.data.clips import Batch
@@ -35,3 +39,25 @@ class Task(nn.Module):
     def evaluate(self, encoder: Encoder) -> dict[str, float]:  # noqa: ARG002
         """Figures of the encoder (in eval mode, no gradients) every `evaluate_every` epochs."""
         return {}
+
+
+class Together(Task):
+    """Several tasks of one encoder: name -> (task, its weight in the sum of the losses)."""
+
+    def __init__(self, tasks: Mapping[str, tuple[Task, float]]) -> None:
+        super().__init__()
+        self.tasks = nn.ModuleDict({name: task for name, (task, _) in tasks.items()})
+        self.weights = {name: weight for name, (_, weight) in tasks.items()}
+
+    def loss(self, batch: Batch, encoder: Encoder, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
+        losses: list[Tensor] = []
+        figures: dict[str, Tensor] = {}
+        for name, task in self.tasks.items():
+            loss, told = cast(Task, task).loss(batch, encoder, progress)
+            losses.append(self.weights[name] * loss)
+            figures |= {**told, f"{name}/loss": loss.detach()}
+        return torch.stack(losses).sum(), figures
+
+    def after_step(self, encoder: Encoder, progress: float) -> None:
+        for task in self.tasks.values():
+            cast(Task, task).after_step(encoder, progress)

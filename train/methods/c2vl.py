@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from edge_c2vl.errors import EdgeC2VLError
 from train.data.clips import Batch
-from train.methods.base import Task
+from train.methods.base import Task, Together
 from train.methods.c2vl_loss import C2VLObjective
+from train.methods.slim import Slim
 from train.model.ema import EmaModel
 from train.model.encoder import Encoder
 from train.settings.pretraining import ObjectiveSettings, PretrainSettings
@@ -42,8 +43,13 @@ def make_task(
     knowledge: Mapping[str, Tensor],
     pretraining: PretrainSettings,
     objective: ObjectiveSettings,
-) -> C2VL:
-    return C2VL(network, knowledge, augment, objective, pretraining.hidden, pretraining.ema_momentum)
+) -> Task:
+    told = C2VL(network, knowledge, augment, objective, pretraining.hidden, pretraining.ema_momentum)
+    if not pretraining.skeleton_weight:
+        return told
+    return Together(
+        {"knowledge": (told, 1.0), "skeletons": (Slim(network, augment, pretraining), pretraining.skeleton_weight)}
+    )
 
 
 def make_projector(size_in: int, size_out: int, hidden: int) -> nn.Module:

@@ -1,4 +1,4 @@
-"""An exponential moving average of a module: the teacher of C2VL, the key encoder of SkeletonCLR."""
+"""An exponential moving average of a module: the teacher of C2VL and slim, the key encoder of SkeletonCLR."""
 
 from __future__ import annotations
 

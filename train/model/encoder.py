@@ -219,9 +219,29 @@ class Encoder(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
+    @property
+    def map_channels(self) -> int:
+        """C of `maps`."""
+        return self.feature_size // (2 if self.settings.pooling == "mean_std" else 1)
+
+    def maps(self, clip: Tensor) -> Tensor:
+        """(N, 3, T, 25) -> (N, C, T', V'): features of each place; V' is 1 where joints were joined."""
+        result: Tensor = self.blocks(self.stream(clip))
+        return result
+
     def features(self, clip: Tensor) -> Tensor:
         """(N, 3, T, 25) -> (N, F): what linear probes and other heads are built on."""
-        return pool(self.blocks(self.stream(clip)), self.settings.pooling)
+        return self.pool(self.maps(clip))
+
+    def pool(self, maps: Tensor) -> Tensor:
+        """(N, C, T', V') -> (N, F)."""
+        if self.settings.pooling == "mean":
+            return maps.mean(dim=(2, 3))
+        over_joints = maps.mean(dim=3)  # (N, C, T')
+        mean = over_joints.mean(dim=2)
+        # Written out because ONNX has no standard deviation; 1e-6 keeps the root's gradient finite on a still clip.
+        spread = (((over_joints - mean.unsqueeze(2)) ** 2).mean(dim=2) + 1e-6).sqrt()
+        return torch.cat([mean, spread], dim=1)
 
     def heads(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """(N, F) -> logits (N, K), embedding (N, D) unit length. K = 0 without a classifier."""
@@ -232,17 +252,6 @@ class Encoder(nn.Module):
 
     def forward(self, clip: Tensor) -> tuple[Tensor, Tensor]:
         return self.heads(self.features(clip))
-
-
-def pool(maps: Tensor, pooling: str) -> Tensor:
-    """(N, C, T, V) -> (N, C) or, with mean and standard deviation over time, (N, 2 C)."""
-    if pooling == "mean":
-        return maps.mean(dim=(2, 3))
-    over_joints = maps.mean(dim=3)  # (N, C, T)
-    mean = over_joints.mean(dim=2)
-    # Written out because ONNX has no standard deviation; 1e-6 keeps the root's gradient finite on a still clip.
-    spread = (((over_joints - mean.unsqueeze(2)) ** 2).mean(dim=2) + 1e-6).sqrt()
-    return torch.cat([mean, spread], dim=1)
 
 
 def make_encoder(settings: EncoderSettings) -> Encoder:

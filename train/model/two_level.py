@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.skeleton import NTU25
-from train.model.encoder import Encoder, JoinedBlock, Stream, dense, pool
+from train.model.encoder import Encoder, JoinedBlock, Stream, dense
 from train.settings.training import EncoderSettings
 
 
@@ -34,7 +34,7 @@ class TwoLevel(Encoder):
         self.level, self.activity = (self._layers() for _ in range(2))
         self.feature_size = 2 * settings.joined * (2 if settings.pooling == "mean_std" else 1)
         self.dropout = nn.Dropout(settings.dropout)
-        self.classifier = Factors(self.feature_size // 2, settings.classes)
+        self.classifier = Factors(self.feature_size, settings.joined, settings.classes)
         self.projection = nn.Linear(self.feature_size, settings.embedding) if settings.embedding else None
         self._initialise()
 
@@ -45,26 +45,29 @@ class TwoLevel(Encoder):
             dense(inputs, channels, 1), *(JoinedBlock(channels, 1, 1) for _ in range(settings.blocks - 1))
         )
 
-    def features(self, clip: Tensor) -> Tensor:
-        """(N, 3, T, 25) -> (N, F): the level's, then the activity's."""
+    def maps(self, clip: Tensor) -> Tensor:
+        """(N, 3, T, 25) -> (N, C + C, T', 1): the level's channels, then the activity's."""
         seen, span = self.stream(clip), self.settings.stride
         _, channels, frames, joints = (int(size) for size in seen.shape)
         count = frames // span  # frames that fill no span are left out
         spans = seen[:, :, : count * span].reshape(-1, channels, count, span * joints)
         spans = spans.transpose(2, 3).reshape(-1, channels * span * joints, count, 1)
-        return torch.cat([pool(layers(spans), self.settings.pooling) for layers in (self.level, self.activity)], dim=1)
+        return torch.cat([self.level(spans), self.activity(spans)], dim=1)
 
 
 class Factors(nn.Module):
-    """Features (N, F + F) of level and activity -> log-probabilities (N, K), the first of attentive driving."""
+    """Features (N, F), of which every other stretch of `channels` is the activity's -> log-probabilities (N, K), the
+    first of attentive driving."""
 
-    def __init__(self, features: int, classes: int) -> None:
+    def __init__(self, features: int, channels: int, classes: int) -> None:
         super().__init__()
-        self.level = nn.Linear(features, 1)
-        self.activity = nn.Linear(features, classes - 1)
+        self.channels = channels
+        self.level = nn.Linear(features // 2, 1)
+        self.activity = nn.Linear(features // 2, classes - 1)
 
     def forward(self, features: Tensor) -> Tensor:
-        of_level, of_activity = features.chunk(2, dim=1)
+        stretches = features.split(self.channels, dim=1)  # means and spreads, each of level and activity
+        of_level, of_activity = torch.cat(stretches[::2], dim=1), torch.cat(stretches[1::2], dim=1)
         level = self.level(of_level)
         activity = torch.log_softmax(self.activity(of_activity), dim=1)
         # log s(-l) = log s(l) - l

@@ -24,9 +24,12 @@ class Method:
 METHODS = {
     "c2vl": Method("train.methods.c2vl:make_task", knowledge=True),
     "skeleton-clr": Method("train.methods.skeleton_clr:make_task", views=True),
+    "slim": Method("train.methods.slim:make_task"),
     "random": Method(""),
 }
 PREPARATIONS = ("none", "centre", "whiten")
+# Whose knowledge a recording gets by mistake (train/knowledge/mistakes.py).
+MISTAKES = ("any", "class", "side", "previous")
 SCHEDULES = ("constant", "linear", "cosine", "step")
 # CLIP's bound on 1 / tau: without it a batch that is told apart perfectly drives the temperature to 0.
 MAX_SCALE = 100.0
@@ -117,7 +120,8 @@ class PretrainSettings:
 
     method: str = setting(
         "c2vl",
-        "c2vl; skeleton-clr (MoCo on skeletons alone); random: the encoder as it is initialised.",
+        "c2vl; skeleton-clr (MoCo on skeletons alone); slim (masked features and views of skeletons alone); random: "
+        "the encoder as it is initialised.",
         tuple(METHODS),
     )
     split: str = setting("", f"{SPLIT}: only the train part is learnt from; empty: everything.")
@@ -138,11 +142,24 @@ class PretrainSettings:
         "The captions of a window count side by side, as one long embedding, instead of one being drawn each time.",
     )
     exchange: float = setting(0.0, "Share of the clips whose knowledge is exchanged: 1 is the control of no knowledge.")
+    mistakes: str = setting(
+        "any",
+        "Whose knowledge --exchange gives: anybody's, that of the nearest other class, of the mirror image, of the "
+        "previous activity.",
+        MISTAKES,
+    )
     hidden: int = setting(0, "Width of the projectors' hidden layer; 0: linear projectors.")
     projection: int = setting(128, "Size of SkeletonCLR's projections.")
     key_queue: int = setting(512, "Past keys that SkeletonCLR contrasts with.")
     key_temperature: float = setting(0.07, "SkeletonCLR's temperature.")
-    ema_momentum: float = setting(0.99, "Momentum of the EMA student and of SkeletonCLR's key encoder.")
+    ema_momentum: float = setting(0.99, "Momentum of the EMA student, SkeletonCLR's key encoder and slim's teacher.")
+    skeleton_weight: float = setting(0.0, "c2vl: weight of slim's loss beside the knowledge's; 0: knowledge alone.")
+    masked_weight: float = setting(1.0, "slim: weight of predicting the teacher's features of what is hidden; 0: off.")
+    view_weight: float = setting(1.0, "slim: weight of agreeing with the teacher's other view; 0: off.")
+    short_views: int = setting(2, "slim: short views of a clip beside the two long ones.")
+    hide_from: float = setting(0.3, "slim: least share of a masked view that is hidden.")
+    hide_to: float = setting(0.7, "slim: largest share of a masked view that is hidden.")
+    prototypes: int = setting(256, "slim: prototypes that features are told by.")
 
     def __post_init__(self) -> None:
         check(self)
@@ -154,5 +171,11 @@ class PretrainSettings:
             raise UsageError(f"--ema-momentum lies in [0, 1), not {self.ema_momentum}")
         if min(self.hidden, self.knowledge_size) < 0 or min(self.projection, self.key_queue) < 1:
             raise UsageError("--hidden and --knowledge-size are at least 0, --projection and --key-queue at least 1")
+        if min(self.skeleton_weight, self.masked_weight, self.view_weight, self.short_views) < 0 or self.prototypes < 2:
+            raise UsageError(
+                "--skeleton-weight, --masked-weight, --view-weight and --short-views are at least 0, --prototypes 2"
+            )
+        if not 0 < self.hide_from <= self.hide_to < 1:
+            raise UsageError("--hide-from and --hide-to are shares of a view: 0 < from <= to < 1")
         if self.key_temperature <= 0:
             raise UsageError(f"--key-temperature is positive, not {self.key_temperature}")

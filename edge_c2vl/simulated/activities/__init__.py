@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 
 from edge_c2vl.simulated.activities import doors, driving, things
-from edge_c2vl.simulated.activities.driving import attentive, drowsy, looking_down
+from edge_c2vl.simulated.activities.driving import attentive, commuting, drowsy, looking_down
 from edge_c2vl.simulated.activities.key import NOTHING, Activity, Habits, Key, Prop
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Key",
     "Prop",
     "attentive",
+    "commuting",
     "drowsy",
     "looking_down",
 ]

@@ -16,6 +16,31 @@ def attentive(random: Random, habits: Habits) -> Keys:
         yield Key(left, right, 0.45, between(random, 0.3, 0.7), head=(yaw, nod, 0))
 
 
+def commuting(random: Random, habits: Habits) -> Keys:
+    """Attentive all the time, as people are: glances at mirrors, instruments and over the shoulder, a word to the
+    passenger without a look, one hand off the wheel now and then."""
+    left, right = (wheel(grip if grip is not None else 80.0) for grip in habits.grip)
+    while True:
+        right_now = lap() if random.random() < 0.3 else right
+        ahead = (habits.gaze + between(random, -4, 4), between(random, 2, 6), 0.0)
+        if random.random() < 0.3:  # talks, the eyes on the road
+            for _ in range(int(random.integers(3, 9))):
+                yield Key(left, right_now, 0.15, between(random, 0.05, 0.25), head=ahead, mouth=between(random, 0.3, 1))
+                yield Key(left, right_now, 0.15, between(random, 0.05, 0.3), head=ahead)
+        else:
+            yield Key(left, right_now, 0.9, between(random, 2, 7), head=ahead)
+        what = random.random()
+        if what < 0.45:  # a mirror: the head goes a part of the way
+            yaw, down = [(45.0, 12.0), (-35.0, -8.0)][int(random.integers(2))]
+            head = (ahead[0] + 0.6 * yaw, ahead[1] + 0.6 * down, 0.0)
+            yield Key(left, right_now, 0.4, between(random, 0.3, 0.8), head=head, gaze=(yaw, down))
+        elif what < 0.9:  # the speedometer: the eyes alone, or nearly
+            head = (ahead[0], ahead[1] + between(random, 2, 9), 0.0)
+            yield Key(left, right_now, 0.3, between(random, 0.3, 0.8), head=head, gaze=(0.0, 22.0))
+        else:  # over the left shoulder, before a change of lane
+            yield Key(left, right_now, 0.6, between(random, 0.2, 0.5), head=(70.0, 4.0, 0.0), lean=(0.0, 0.0, 4.0))
+
+
 def drowsy(random: Random, habits: Habits) -> Keys:
     """Hands on the wheel; a yawn now and then, the eyes closing for longer and longer while the head sinks."""
     left, right = (wheel(grip if grip is not None else 80.0) for grip in habits.grip)

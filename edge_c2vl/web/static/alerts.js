@@ -1,16 +1,9 @@
 // Alerts: one entry for each reason, from its beginning to its end, with the highest level that it reached. Several
 // stand side by side.
 
-const LEVELS = ["none", "notice", "warning", "critical"];
+import { LEVELS, inWords, levelIcon, levelWord } from "./levels.js";
+
 const MOST = 50;
-
-export const levelWord = { none: "No alert", notice: "Notice", warning: "Warning", critical: "Critical" };
-
-// What a decision says of every alert that stands, the loudest first; null: none. Decisions of schema 1 tell the level.
-export const standing = ({ alert, alerts }) => {
-  const told = (alerts ?? []).map(({ level, reason }) => `${levelWord[level]}: ${reason}`);
-  return told.join(" · ") || (alert === "none" ? null : levelWord[alert]);
-};
 
 export class Alerts {
   #list;
@@ -67,10 +60,12 @@ export class Alerts {
         line.type = "button";
         line.onclick = () => this.#jump(entry.startS);
       }
+      const level = part("level", levelWord[entry.level]);
+      level.prepend(levelIcon(entry.level));
       line.append(
         part("time", this.#when(entry)),
-        part("level", levelWord[entry.level]),
-        part("why", [entry.reason, entry.label !== entry.state ? entry.label : null].filter(Boolean).join(" · ")),
+        level,
+        part("why", [entry.reason, inWords(entry.label !== entry.state ? entry.label : null)].filter(Boolean).join(" · ")),
         part("length", entry.endS === null ? "now" : `${Math.max(0, entry.endS - entry.startS).toFixed(1)} s`),
       );
       entry.item.dataset.level = entry.level;

@@ -1,12 +1,11 @@
 // Class probabilities over the last minute, with a strip of states below.
 
 import { colour, drawing, stateColour } from "./canvas.js";
+import { inWords } from "./levels.js";
+import { GAP_S, SPAN_S, stretches } from "./minute.js";
 
-const SPAN_S = 60;
 // More lines than these cannot be told apart; of many classes those are drawn that mattered most in this minute.
 const MOST = 5;
-// A pause between two decisions that is longer than this is a gap, not a line.
-const GAP_S = 3;
 const CALM = ["green", "blue", "sky"];
 const DISTRACTING = ["vermillion", "purple", "orange"];
 const DASHES = [[], [7, 5], [2, 4]];
@@ -35,23 +34,12 @@ export class Chart {
         return [label, { colour: names[index % 3], dash: DASHES[Math.floor(index / 3) % 3] }];
       }),
     );
-    this.set([]);
+    this.show([]);
   }
 
-  set(decisions) {
-    this.#decisions = decisions.slice();
-    this.#update();
-  }
-
-  add(decision) {
-    if (this.#decisions.length && decision.timestamp_s < this.#decisions.at(-1).timestamp_s) this.#decisions = [];
-    this.#decisions.push(decision);
-    this.#update();
-  }
-
-  #update() {
-    const newest = this.#decisions.at(-1)?.timestamp_s ?? 0;
-    while (this.#decisions.length && this.#decisions[0].timestamp_s < newest - SPAN_S - 1) this.#decisions.shift();
+  // decisions: of the last minute.
+  show(decisions) {
+    this.#decisions = decisions;
     const peaks = new Map();
     for (const { probabilities } of this.#decisions) {
       for (const [label, p] of Object.entries(probabilities ?? {})) peaks.set(label, Math.max(p, peaks.get(label) ?? 0));
@@ -73,7 +61,7 @@ export class Chart {
       swatch.className = "swatch";
       swatch.style.borderTop = `3px ${["solid", "dashed", "dotted"][DASHES.indexOf(style.dash)]} ${colour(style.colour)}`;
       const name = document.createElement("span");
-      name.textContent = label;
+      name.textContent = inWords(label);
       const value = document.createElement("span");
       value.className = "value";
       value.textContent = now ? `${Math.round(100 * (now[label] ?? 0))} %` : "–";
@@ -139,14 +127,9 @@ export class Chart {
   }
 
   #drawStrip(context, x, y) {
-    let from = 0;
-    for (let index = 1; index <= this.#decisions.length; index++) {
-      const [first, last, next] = [this.#decisions[from], this.#decisions[index - 1], this.#decisions[index]];
-      if (next && next.state === first.state && next.timestamp_s - last.timestamp_s <= GAP_S) continue;
-      const end = next ? Math.min(next.timestamp_s, last.timestamp_s + GAP_S) : last.timestamp_s;
-      context.fillStyle = stateColour(first.state);
-      context.fillRect(x(first.timestamp_s), y, x(end) - x(first.timestamp_s), 6);
-      from = index;
+    for (const [from, to, state] of stretches(this.#decisions, (decision) => decision.state)) {
+      context.fillStyle = stateColour(state);
+      context.fillRect(x(from), y, x(to) - x(from), 6);
     }
   }
 }

@@ -90,6 +90,12 @@ export class Connection extends EventTarget {
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
   }
 
+  // Asks the server to do something; the answer is fetch's.
+  post(path) {
+    const headers = this.#token === null ? {} : { Authorization: `Bearer ${this.#token}` };
+    return fetch(path, { method: "POST", headers });
+  }
+
   #lost(socket) {
     this.#socket = null;
     socket.close();

@@ -30,8 +30,6 @@ export function showFacts(facts) {
   }
 }
 
-export const percent = (part) => (part === null || part === undefined || Number.isNaN(part) ? null : `${Math.round(100 * part)} %`);
-
 export function showStages(stages) {
   const rows = Object.keys(STAGES)
     .filter((stage) => stages[stage])

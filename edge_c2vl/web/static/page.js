@@ -1,20 +1,27 @@
 // Joins the connection to what is shown. What each message holds stands in docs/page.md.
 
-import { Alerts, levelWord, standing } from "./alerts.js";
+import { Alerts } from "./alerts.js";
 import { Chart } from "./chart.js";
 import { Connection } from "./connection.js";
-import { percent, showFacts, showStages } from "./facts.js";
+import { Face } from "./face.js";
+import { showFacts, showStages } from "./facts.js";
+import { headline, inWords, levelWord, percent, standing } from "./levels.js";
+import { LastMinute } from "./minute.js";
+import { Reasons } from "./reasons.js";
 import { Skeleton } from "./skeleton.js";
 import { Timeline, clock } from "./timeline.js";
 
-const VERSION = 2;
+const VERSION = 3;
 // A state that is older than this is no longer the driver's state.
 const STALE_MS = 3000;
 
 const find = (id) => document.getElementById(id);
 const connection = new Connection(new URL("live", location.href.replace(/^http/, "ws")).href);
 const skeleton = new Skeleton(find("skeleton"));
+const minute = new LastMinute();
 const chart = new Chart(find("chart"), find("legend"));
+const reasons = new Reasons(find("reason-list"));
+const face = new Face(find("face"), find("mesh"), find("face-facts"));
 const timeline = new Timeline((message) => connection.send(message));
 
 let hello = null;
@@ -54,6 +61,9 @@ const handlers = {
     alerts = new Alerts(find("alert-list"), find("alerts-none"), when, live ? null : (time) => timeline.seek(time));
     if (message.layout) skeleton.layout = message.layout;
     chart.setLabels(message.labels, message.distraction);
+    reasons.aspects = message.aspects;
+    face.contours = message.face;
+    find("calibrate").hidden = true;
     find("facts").replaceChildren();
     find("system-title").textContent = live ? "System" : "Recording";
     if (live) showFacts({ Encoder: message.backend, Model: message.bundle });
@@ -62,14 +72,16 @@ const handlers = {
     else if (find("banner").dataset.lost) showBanner("Connected again.", { passing: true });
   },
   history(message) {
-    chart.set(message.decisions);
+    minute.set(message.decisions);
+    showMinute();
     alerts.set(message.alerts);
     if (message.decisions.length) showDecision(message.decisions.at(-1));
     else showWaiting();
     if (recording && !recording.decisions && message.alerts.length) showAlertAlone(message.alerts.at(-1));
   },
   decision(message) {
-    chart.add(message);
+    minute.add(message);
+    showMinute();
     showDecision(message);
   },
   alert(message) {
@@ -84,6 +96,9 @@ const handlers = {
   skeleton(message) {
     showSkeleton(message);
     skeleton.show(message);
+  },
+  face(message) {
+    face.show(message);
   },
   status(message) {
     find("source").textContent = message.camera;
@@ -123,16 +138,21 @@ connection.addEventListener("picture", ({ detail }) => {
 
 // The driver's state
 
+function showMinute() {
+  chart.show(minute.decisions);
+  reasons.show(minute.decisions);
+}
+
 function showDecision(decision) {
   decidedMs = performance.now();
-  const [word, more] = STATES[decision.state];
-  const label = decision.label === decision.state ? null : decision.label;
-  const alert = standing(decision);
+  const label = decision.label === decision.state ? null : inWords(decision.label);
   const sure = decision.probability === null ? null : `${Math.round(100 * decision.probability)} %`;
-  const why = (decision.state === "cannot see" && MISSING[decision.missing]) || more;
-  const told = [alert, label, sure === null ? why : alert || label ? sure : `${sure} sure`];
-  showState(decision.state, decision.alert, word, told.filter(Boolean).join(" · "));
+  const why = (decision.state === "cannot see" && MISSING[decision.missing]) || STATES[decision.state][1];
+  const told = label === null ? (sure === null ? why : `${sure} sure`) : `${label} ${sure}`;
+  showState(decision.state, decision.alert, standing(decision), told);
   showAwareness(decision.awareness);
+  face.tell(decision.face);
+  find("calibrate").hidden = hello.mode !== "live" || !learns(decision);
   const [phrase, share] = Object.entries(decision.words ?? {}).sort((a, b) => b[1] - a[1])[0] ?? [];
   showFacts({ "In words": phrase === undefined || phrase === decision.label ? null : `${phrase} ${percent(share)}` });
   if (hello.mode === "live") {
@@ -143,19 +163,34 @@ function showDecision(decision) {
   }
 }
 
+const learns = ({ learnt, reasons: watched }) =>
+  learnt !== null || Object.values(watched ?? {}).some((one) => one.learnt !== null);
+
 // An alert whose decisions were not kept.
 function showAlertAlone(alert) {
-  const [word, more] = STATES[alert.state] ?? ["Alert", ""];
-  const told = [levelWord[alert.level], alert.reason, alert.label].filter(Boolean);
-  showState(alert.state ?? "label", alert.level, word, told.join(" · ") || more);
+  showState(alert.state ?? "label", alert.level, alert.level === "none" ? [] : [alert], inWords(alert.label));
 }
 
-function showState(state, level, word, more) {
+// The state in large letters; while alerts stand the loudest one's reason, and below it the state and the other ones.
+// more: what else is known.
+function showState(state, level, alerts, more) {
+  const word = STATES[state]?.[0] ?? "Alert";
+  const [loudest, ...others] = alerts.filter(({ reason }) => reason);
+  if (!loudest) return showBand(state, level, word, more ?? "");
+  const besides = others.map((alert) => `${levelWord[alert.level]}: ${alert.reason}`);
+  // A reason that is the state's own name is said once.
+  const named = loudest.reason.toLowerCase() === word.toLowerCase() ? null : word;
+  showBand(state, level, headline(loudest.reason), [...besides, named, more].filter(Boolean).join(" · "));
+}
+
+function showBand(state, level, word, more) {
   const section = find("state");
   section.dataset.state = state;
   section.dataset.level = level;
-  const icon = { label: "label", unknown: "starting" }[state] ?? state.replace(" ", "-");
+  section.style.setProperty("--letters", word.length);
+  const icon = level === "none" ? ({ label: "label", unknown: "starting" }[state] ?? state.replace(" ", "-")) : level;
   find("state-icon").setAttribute("href", `#icon-${icon}`);
+  find("level-word").textContent = level === "none" ? "" : levelWord[level];
   find("state-word").textContent = word;
   find("state-more").textContent = more;
   skeleton.state = state;
@@ -170,9 +205,9 @@ function showAwareness(awareness) {
 
 function showWaiting() {
   decidedMs = null;
-  if (hello?.mode === "live" || recording?.decisions) showState("starting", "none", "Waiting", "for the first decision");
-  else if (recording?.label) showState("label", "none", recording.label, "the recording's label");
-  else showState("label", "none", "Skeletons", "no decision was kept with them");
+  if (hello?.mode === "live" || recording?.decisions) showBand("starting", "none", "Waiting", "for the first decision");
+  else if (recording?.label) showBand("label", "none", recording.label, "the recording's label");
+  else showBand("label", "none", "Skeletons", "no decision was kept with them");
   showAwareness(null);
 }
 
@@ -181,7 +216,7 @@ function showSkeleton(message) {
   if (message.view === null) note = "No picture from the camera";
   else if (message.points === null) note = "Nobody in view";
   if (find("stage-note").textContent !== note) find("stage-note").textContent = note;
-  if (message.label !== undefined) showState("label", "none", message.label || "No label", "the recording's label at this moment");
+  if (message.label !== undefined) showBand("label", "none", message.label || "No label", "the recording's label at this moment");
 }
 
 // A state that nobody confirms must not go on looking like one.
@@ -190,10 +225,11 @@ function showSilence() {
   const lost = document.body.dataset.link !== "open";
   if (hello?.mode !== "live" || (silentMs < STALE_MS && !lost && !ended)) return;
   const since = silentMs < 1000 ? "" : ` for ${Math.round(silentMs / 1000)} s`;
-  if (ended) showState("unknown", "none", "Ended", "the run has ended");
-  else showState("unknown", "none", "No news", `nothing is known of the driver${since}`);
+  if (ended) showBand("unknown", "none", "Ended", "the run has ended");
+  else showBand("unknown", "none", "No news", `nothing is known of the driver${since}`);
   showAwareness(null);
   skeleton.clear();
+  face.clear();
 }
 setInterval(showSilence, 500);
 
@@ -253,6 +289,15 @@ find("token-form").addEventListener("submit", (event) => {
 });
 // Without the token there is nothing to see behind the dialog.
 find("token-dialog").addEventListener("close", () => document.body.dataset.link === "token" && find("token-dialog").showModal());
+
+// Calibration
+
+find("calibrate").addEventListener("click", async () => {
+  const answer = await connection.post("calibrate").catch(() => null);
+  const told = answer?.ok ? "Calibration begins anew." : `Calibration goes on: ${answer ? await answer.text() : "the device does not answer"}`;
+  showBanner(told, { passing: true });
+  find("say").textContent = told;
+});
 
 // The theme
 

@@ -101,6 +101,17 @@ class TestFindings:
         found = by_name(software.check_packages())["onnxruntime"]
         assert (found.state, found.advice) == ("fail", "pip install onnxruntime")
 
+    def test_an_explanation_of_a_page_is_told_in_one_line(self, monkeypatch):
+        def load(_):
+            raise ImportError(
+                "\n\nIMPORTANT: READ THIS\n\nOriginal error was: libstdc++.so.6: cannot open shared object\n"
+            )
+
+        monkeypatch.setattr(software.importlib, "import_module", load)
+        found = by_name(software.check_packages())["numpy"]
+        assert found.value == "ImportError: Original error was: libstdc++.so.6: cannot open shared object"
+        assert found.advice == "sudo apt-get install libstdc++6"
+
     def test_two_opencvs_are_noticed(self, monkeypatch):
         versions = {"opencv-python": "4.12", "opencv-python-headless": "4.12", "numpy": "2.4"}
         monkeypatch.setattr(software, "version_of", versions.get)

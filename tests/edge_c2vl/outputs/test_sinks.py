@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 from edge_c2vl.errors import EdgeC2VLError, OutputError, UsageError
+from edge_c2vl.face.contours import RINGS
+from edge_c2vl.face.landmarks import EYES
 from edge_c2vl.monitoring.events import Alert, Episode, SeenFrame
 from edge_c2vl.monitoring.policy import State
 from edge_c2vl.monitoring.standing import Level, Reason
@@ -21,6 +23,7 @@ from edge_c2vl.outputs.jsonl import JsonLines
 from edge_c2vl.outputs.overlay import COLOURS, draw
 from edge_c2vl.outputs.status import StatusLine
 from edge_c2vl.outputs.video import VideoFile
+from tests.support.faces import a_face, turned
 from tests.support.programs import needs
 from tests.support.records import DECISION, landmarks
 from tests.support.waiting import wait_for
@@ -35,7 +38,7 @@ def test_decisions_are_one_json_object_a_line_and_readable_at_once(tmp_path):
     sink = JsonLines(str(path), "decision")
     sink.decision(DECISION)
     assert json.loads(path.read_text()) == {
-        "schema": 2,
+        "schema": 3,
         "kind": "decision",
         "time": "2026-03-01T08:00:00.000Z",
         "timestamp_s": 12.5,
@@ -51,6 +54,8 @@ def test_decisions_are_one_json_object_a_line_and_readable_at_once(tmp_path):
         "awareness": 1.0,
         "alert": "none",
         "alerts": [],
+        "reasons": {},
+        "face": None,
         "speed_kmh": None,
         "missing": None,
         "arms": 1.0,
@@ -80,7 +85,7 @@ def test_events_hold_what_the_state_was(tmp_path):
     sink.state(episode.ended(14.0, State.ATTENTIVE, 1772352001.5, 30.0))
     sink.close()
     assert json.loads(path.read_text()) == {
-        "schema": 2,
+        "schema": 3,
         "kind": "state",
         "time": "2026-03-01T08:00:01.500Z",
         "state": "distracted",
@@ -141,6 +146,19 @@ def test_a_landmark_that_was_not_seen_is_not_drawn():
     drawn = draw(SeenFrame(image, landmarks(confidence=0.3), 0.0, NOTHING))
     np.testing.assert_array_equal(drawn[20:], image[20:])
     assert (image == 90).all()
+
+
+def test_the_face_its_gaze_and_the_loudest_reason_are_drawn():
+    image = np.full((480, 640, 3), 90, np.uint8)
+    face = a_face(turned(yaw=20))
+    decision = replace(NOTHING, alerts={Reason.LOOKING_AWAY: Level.WARNING})
+    drawn = draw(SeenFrame(image, None, 0.0, decision, face))
+    iris = face.points[EYES["left"].iris[0], :2].round().astype(int)
+    assert (drawn[iris[1], iris[0]] == (178, 114, 0)).all()
+    chin = face.points[RINGS[0][18], :2].round().astype(int)
+    assert drawn[chin[1], chin[0]].min() > 200
+    without = draw(SeenFrame(image, None, 0.0, NOTHING))
+    assert (drawn[:30] != without[:30]).any()
 
 
 @pytest.mark.parametrize(("name", "error"), [("seen.avi", UsageError), ("nowhere/seen.mp4", OutputError)])

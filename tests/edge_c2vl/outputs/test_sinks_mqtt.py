@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from edge_c2vl.errors import OutputError, UsageError
-from edge_c2vl.monitoring.standing import Level, Reason
+from edge_c2vl.monitoring.standing import Aspect, Condition, Level, Reason, ReasonState
 from edge_c2vl.outputs.mqtt import Mqtt
 from edge_c2vl.outputs.mqtt_queue import MqttQueue
 from tests.support.fleet import ALERT, Listener, alert, spool_at
@@ -64,16 +64,20 @@ def test_mqtt_announces_itself_to_home_assistant(broker):
     sink = Mqtt(f"mqtt://127.0.0.1:{broker.port}/edge", home_assistant=True)
     wait_for(lambda: sink.connections == 1)
     sink.close()
-    told = subscribe.simple("homeassistant/#", msg_count=3, port=broker.port)
+    told = subscribe.simple("homeassistant/#", msg_count=5, port=broker.port)
     jinja2 = pytest.importorskip("jinja2")
     standing = {Reason.LONG: Level.CRITICAL, Reason.CANNOT_SEE: Level.NOTICE}
+    watched = {
+        Aspect.ACTIVITY: ReasonState(Condition.DISTRACTED),
+        Aspect.EYES: ReasonState(Condition.OPEN, learnt=0.42),
+    }
     shown = {}
     for message in told:
         about = json.loads(message.payload)
         template = jinja2.Template(about["value_template"])
         shown[about["name"]] = [
             template.render(value_json=json.loads(json.dumps(decision.to_json())))
-            for decision in (DECISION, replace(DECISION, level=Level.CRITICAL, alerts=standing))
+            for decision in (DECISION, replace(DECISION, level=Level.CRITICAL, alerts=standing, reasons=watched))
         ]
         assert message.retain
         assert about["availability_topic"] == "edge/availability"
@@ -81,7 +85,9 @@ def test_mqtt_announces_itself_to_home_assistant(broker):
     assert shown == {
         "Driver state": [DECISION.state.value] * 2,
         "Driver alert": ["none", "critical"],
+        "Driver reason": ["none", "long distraction"],
         "Driver alerts": ["none", "long distraction, cannot see"],
+        "Driver calibration": ["100", "42.0"],
     }
 
 

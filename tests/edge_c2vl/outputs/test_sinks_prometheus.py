@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import urllib.error
 import urllib.request
 from dataclasses import replace
@@ -9,7 +10,8 @@ from dataclasses import replace
 import pytest
 
 from edge_c2vl.errors import UsageError
-from edge_c2vl.monitoring.standing import Level, Reason
+from edge_c2vl.monitoring.face_look import FaceLook
+from edge_c2vl.monitoring.standing import Aspect, Condition, Level, Reason, ReasonState
 from edge_c2vl.outputs.prometheus import Prometheus
 from edge_c2vl.utils.listen_address import parse_address, token_for
 from tests.support.fleet import ALERT, Run
@@ -31,9 +33,12 @@ def test_prometheus_serves_what_the_run_counts():
     run = Run()
     run.timings.add("pose", 20.0)
     sink.attach(run)
-    sink.decision(
-        replace(DECISION, level=Level.WARNING, alerts={Reason.LONG: Level.WARNING, Reason.CANNOT_SEE: Level.NOTICE})
-    )
+    standing = {Reason.LONG: Level.WARNING, Reason.CANNOT_SEE: Level.NOTICE}
+    opened = {Aspect.EYES: ReasonState(Condition.OPEN, learnt=0.5)}
+    closed = {Aspect.EYES: ReasonState(Condition.CLOSED, share=0.25)}
+    look = FaceLook(1.0, True, openness=0.1, blinks_a_minute=14)
+    sink.decision(replace(DECISION, reasons=opened, face=look))
+    sink.decision(replace(DECISION, level=Level.WARNING, alerts=standing, reasons=closed, face=look))
     sink.alert(ALERT)
     samples = {
         (sample.name, *sample.labels.values()): sample.value
@@ -55,7 +60,14 @@ def test_prometheus_serves_what_the_run_counts():
     assert samples["edge_c2vl_alert", "cannot see"] == 1
     assert samples["edge_c2vl_alert", "cumulative distraction"] == 0
     assert samples["edge_c2vl_alerts_total", "warning", "long distraction"] == 1
-    assert samples["edge_c2vl_decision_age_seconds_count",] == 1
+    assert samples["edge_c2vl_watched", "eyes", "closed"] == 1
+    assert samples["edge_c2vl_watched", "eyes", "open"] == 0
+    assert samples["edge_c2vl_time_used", "eyes"] == 0.25
+    assert math.isnan(samples["edge_c2vl_learnt", "eyes"])
+    assert samples["edge_c2vl_eye_openness",] == 0.1
+    assert math.isnan(samples["edge_c2vl_perclos",])
+    assert samples["edge_c2vl_blinks_a_minute",] == 14
+    assert samples["edge_c2vl_decision_age_seconds_count",] == 2
     assert samples["edge_c2vl_stage_seconds_sum", "pose"] == pytest.approx(0.02)
     assert samples["edge_c2vl_sink_failures_total", "JsonLines"] == 1
 

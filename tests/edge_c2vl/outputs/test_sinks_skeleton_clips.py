@@ -14,6 +14,7 @@ from edge_c2vl.monitoring.standing import Level, Reason
 from edge_c2vl.outputs.alert_clips import SkeletonClips
 from edge_c2vl.outputs.jsonl import JsonLines
 from edge_c2vl.replay.open import open_drive
+from tests.support.faces import a_face
 from tests.support.fleet import ALERT, alert
 from tests.support.records import landmarks
 
@@ -35,6 +36,22 @@ def test_skeleton_clips_hold_what_was_around_an_alert(tmp_path):
         assert (clip["timestamps_s"][0], clip["timestamps_s"][-1], clip["alert_s"]) == (18.0, 21.0, 20.0)
         assert not clip["skeletons"][15].any()
         np.testing.assert_array_equal(clip["skeletons"][0], landmarks())
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_landmarks_of_the_face_are_kept_only_where_asked_for(tmp_path, asked):
+    sink = SkeletonClips(str(tmp_path / "clips"), faces=asked)
+    face = a_face()
+    sink.skeleton(SeenSkeleton(landmarks(), 19.0))
+    sink.skeleton(SeenSkeleton(landmarks(), 20.0, face=face))
+    sink.alert(ALERT)
+    sink.close()
+    with np.load(next((tmp_path / "clips").iterdir())) as clip:
+        assert ("faces" in clip) == asked
+        if asked:
+            assert not clip["faces"][0].any()
+            np.testing.assert_allclose(clip["faces"][1], face.points, rtol=1e-6)
+    assert len(open_drive(str(tmp_path / "clips"))) == 1
 
 
 def test_skeleton_clips_are_written_at_the_end_and_the_oldest_go(tmp_path):

@@ -145,6 +145,19 @@ def test_events_of_schema_1_still_replay_each_alert_with_its_end(tmp_path):
     assert [(a["level"], a["reason"]) for a in alone] == [("notice", None), ("warning", None), ("none", None)]
 
 
+def test_decisions_of_schema_2_still_replay(tmp_path):
+    path = tmp_path / "decisions.jsonl"
+    lines = [one.to_json() for one in drive_of()]
+    old = [{k: v for k, v in line.items() if k not in ("reasons", "face")} | {"schema": 2} for line in lines]
+    path.write_text("".join(json.dumps(line) + "\n" for line in old))
+    recording = open_drive(str(path)).recording(0)
+    assert [(a["timestamp_s"], a["level"]) for a in recording.alerts] == [
+        (7.0, "notice"),
+        (8.5, "warning"),
+        (10.0, "none"),
+    ]
+
+
 def test_alerts_side_by_side_are_read_off_the_decisions(tmp_path):
     both = {Reason.LONG: Level.WARNING, Reason.CANNOT_SEE: Level.NOTICE}
     standing = [{}, {Reason.CANNOT_SEE: Level.NOTICE}, both, {Reason.LONG: Level.CRITICAL}, {}]
@@ -165,11 +178,11 @@ def test_alerts_side_by_side_are_read_off_the_decisions(tmp_path):
 def test_a_line_that_a_power_cut_left_is_left_out_and_a_broken_one_is_told(tmp_path, decisions):
     path = Path(decisions)
     whole = path.read_text()
-    path.write_text(whole + '{"schema": 2, "kind": "deci')
+    path.write_text(whole + '{"schema": 3, "kind": "deci')
     assert len(open_drive(decisions).recording(0).decisions) == 80
     first, rest = whole.split("\n", 1)
     for old, new in [
-        ('"schema": 2', '"schema": 3'),
+        ('"schema": 3', '"schema": 4'),
         ("attentive", "asleep"),
         ('"timestamp_s": 0.0', '"timestamp_s": NaN'),
         ('"timestamp_s": 0.0', '"timestamp_s": "x"'),

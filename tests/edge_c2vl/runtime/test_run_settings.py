@@ -23,6 +23,7 @@ SECRET = "pass-word-0123456789"
 # Texts that are hard to write down. An option that is not here gets a value from what it declares.
 TEXTS = {
     "camera": "simulated:story?fps=10", "crop": "0.5,0,0.5,1", "pose_model": "lite.task", "bundle": "bündel 1",
+    "reasons": "activity,eyes",
     "normal": "a: b # c.npz", "speed": "can:can0?dbc=car.dbc&signal=Speed", "events": "-", "decisions": "file\udcff",
     "output": "null", "mqtt": "mqtts://fleet@broker.example/car-17", "mqtt_queue": "~", "metrics": "0.0.0.0:9464",
     "webhook": "http://127.0.0.1/hook", "alert_clips": "yes", "serve": "", "public_url": "https://fleet.example/car-17",

@@ -54,3 +54,15 @@ def test_somebody_who_looks_down_looks_down_most_of_the_time() -> None:
     motion = Motion(make_driver(1), once(["looking_down"], 40))
     down = [motion.at(index / 5).posture for index in range(200)]
     assert np.mean([posture.head[1] > 20 and posture.eyes[1] > 10 for posture in down]) > 0.6
+
+
+def test_who_commutes_looks_elsewhere_often_and_never_for_long() -> None:
+    motion = Motion(make_driver(1), once(["commuting"], 120))
+    postures = [motion.at(index / 10).posture for index in range(1200)]
+    looks = [turned(p.head[1], p.head[2], p.head[0]) @ forward(p.eyes) for p in postures]
+    away = np.array([np.degrees(np.arccos(look @ forward((0.0, 5.0)))) > 20 for look in looks])
+    edges = np.flatnonzero(np.diff(np.r_[0, away, 0].astype(int)))
+    lengths = (edges[1::2] - edges[::2]) / 10
+    assert len(lengths) >= 10
+    assert max(lengths) < 2.0
+    assert max(posture.mouth for posture in postures) < 1.2

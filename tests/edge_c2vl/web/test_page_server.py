@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
 import socket
@@ -12,6 +13,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -309,3 +311,33 @@ def test_run_serves_the_page():
     finally:
         running.kill()
         running.wait()
+
+
+def post(page, path, **headers):
+    """(status, body)"""
+    connection = http.client.HTTPConnection("127.0.0.1", page.port, timeout=10)
+    connection.request("POST", path, headers=headers)
+    answer = connection.getresponse()
+    told = answer.status, answer.read().decode().strip()
+    connection.close()
+    return told
+
+
+def test_calibration_is_begun_anew_only_by_who_may_look(monkeypatch):
+    monkeypatch.setenv("EDGE_C2VL_TOKEN", TOKEN)
+    asked = []
+    run = SimpleNamespace(calibrate=lambda: asked.append(1))
+    page = Page("127.0.0.1:0", ABOUT)
+    try:
+        page.attach(run)
+        shown = {"Authorization": f"Bearer {TOKEN}"}
+        assert post(page, "/calibrate") == (401, "the token is missing or wrong")
+        assert post(page, "/calibrate", Authorization="Bearer something else entirely")[0] == 401
+        assert post(page, "/calibrate", Origin="http://elsewhere.example", **shown)[0] == 403
+        assert post(page, "/calibrate", Host="elsewhere.example", **shown)[0] == 421
+        assert get(page, "/calibrate", **shown)[0] in (404, 405)
+        assert asked == []
+        assert post(page, "/calibrate", **shown) == (202, "calibration begins anew")
+        assert asked == [1]
+    finally:
+        page.close()

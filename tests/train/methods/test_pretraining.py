@@ -18,12 +18,13 @@ from edge_c2vl.skeletons.windows import whole_clips  # noqa: E402
 from train.data.augment import Augment  # noqa: E402
 from train.data.clips import Batch, ClipStore, Loader  # noqa: E402
 from train.evaluation.judges import knn_predict  # noqa: E402
-from train.methods.base import Task  # noqa: E402
+from train.methods.base import Task, Together  # noqa: E402
 from train.methods.c2vl import C2VL  # noqa: E402
 from train.methods.skeleton_clr import SkeletonCLR  # noqa: E402
+from train.methods.slim import Slim  # noqa: E402
 from train.model.encoder import Encoder  # noqa: E402
 from train.model.inference import extract  # noqa: E402
-from train.settings.pretraining import ObjectiveSettings  # noqa: E402
+from train.settings.pretraining import ObjectiveSettings, PretrainSettings  # noqa: E402
 from train.settings.training import AugmentSettings, EncoderSettings, LoopSettings  # noqa: E402
 from train.trainer import Interrupted, Trainer  # noqa: E402
 
@@ -31,6 +32,7 @@ SPEC = ClipSpec(frames=16, dimensions=3)
 AUGMENT = AugmentSettings(rotate=5, view=10, jitter=0.02, crop=0.8)
 CLIPS = 32
 SIZE = 6
+SLIM = PretrainSettings(method="slim", prototypes=8, ema_momentum=0.9)
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +72,14 @@ def make(method: str, seed: int = 0, **objective) -> tuple[Encoder, Task]:
     augment = Augment(AUGMENT, 3)
     if method == "skeleton-clr":
         return encoder, SkeletonCLR(encoder, augment, size=8, queue=12)
+    if method == "slim":
+        return encoder, Slim(encoder, augment, SLIM)
     banks = {"language": knowledge(), "vision": knowledge(size=5)}
     settings = ObjectiveSettings(**({"schedule": "constant", "queue": 10} | objective))
-    return encoder, C2VL(encoder, banks, augment, settings, hidden=7 if method == "hidden" else 0, ema_momentum=0.9)
+    told = C2VL(encoder, banks, augment, settings, hidden=7 if method == "hidden" else 0, ema_momentum=0.9)
+    if method == "both":
+        return encoder, Together({"knowledge": (told, 1.0), "skeletons": (Slim(encoder, augment, SLIM), 0.5)})
+    return encoder, told
 
 
 def run(encoder: Encoder, task: Task, store: ClipStore, folder: Path | None, epochs: int = 3, **loop) -> Trainer:
@@ -82,12 +89,13 @@ def run(encoder: Encoder, task: Task, store: ClipStore, folder: Path | None, epo
     return Trainer(encoder, task, Loader(store, np.arange(CLIPS), 8), settings, folder)
 
 
-@pytest.mark.parametrize("method", ["c2vl", "shared", "hidden", "skeleton-clr"])
+@pytest.mark.parametrize("method", ["c2vl", "shared", "hidden", "skeleton-clr", "slim"])
 def test_a_few_epochs_lower_the_loss_and_tell_the_movements_apart(method: str, store: ClipStore) -> None:
     encoder, task = make(method, queue=0) if method != "skeleton-clr" else make(method)
     loop = run(encoder, task, store, None, epochs=12)
     result = loop.run()
-    if method != "skeleton-clr":  # its queue, and with it the loss, grows at first
+    # SkeletonCLR's queue, and with it the loss, grows at first; slim's targets move with its teacher.
+    if method not in ("skeleton-clr", "slim"):
         assert loop.metrics[-1]["loss"] < loop.metrics[0]["loss"] - 0.1
     rows = np.arange(CLIPS - 1)
     features = extract(result, store, rows)
@@ -100,7 +108,7 @@ def test_a_few_epochs_lower_the_loss_and_tell_the_movements_apart(method: str, s
         assert ((embedding @ concepts.T).argmax(dim=1).numpy() == labels).mean() > 0.9  # words classify clips
 
 
-@pytest.mark.parametrize("method", ["c2vl", "shared", "skeleton-clr"])
+@pytest.mark.parametrize("method", ["c2vl", "shared", "skeleton-clr", "slim", "both"])
 def test_a_run_that_was_stopped_ends_with_the_same_bits(method: str, store: ClipStore, tmp_path: Path) -> None:
     encoder, task = make(method)
     whole = run(encoder, task, store, tmp_path / "whole").run()
@@ -128,7 +136,7 @@ def batch(clip: torch.Tensor) -> Batch:
     return Batch(clip, torch.full_like(rows, -1), rows)
 
 
-@pytest.mark.parametrize("method", ["c2vl", "skeleton-clr"])
+@pytest.mark.parametrize("method", ["c2vl", "skeleton-clr", "slim"])
 @pytest.mark.parametrize("case", ["all missing", "one clip", "one missing clip", "duplicates", "some missing"])
 def test_odd_batches_give_a_finite_loss_and_gradient(method: str, case: str, store: ClipStore) -> None:
     encoder, task = make(method)

@@ -1,0 +1,85 @@
+"""What is known of the driver who sits there now, beside the activity: face and posture. It is learnt in the first
+minutes, used for each decision, and begun anew for another driver."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+
+from edge_c2vl.monitoring.face_look import FaceLook
+from edge_c2vl.monitoring.face_reader import FaceReader, SeenFace
+from edge_c2vl.monitoring.policy import State, Status
+from edge_c2vl.monitoring.posture import PostureBaseline, SeatedPosture, posture_of
+from edge_c2vl.monitoring.self_calibration import GONE_S
+from edge_c2vl.monitoring.standing import OF_THE_FACE, Aspect, Condition, Reason
+from edge_c2vl.skeletons.clip import Clip
+
+log = logging.getLogger("edge_c2vl")
+
+# Nobody looks away for so long and still drives: straight ahead is not where it was learnt.
+MISTAKEN_S = 60.0
+# Alerts that say nothing of what the driver does.
+_OF_WATCHING = {Reason.CANNOT_SEE, Reason.ELSEWHERE}
+
+
+class OwnDriver:
+    """aspects: those that are watched; nothing is done for those that are not. For one thread at a time."""
+
+    def __init__(self, aspects: frozenset[Aspect]) -> None:
+        self.reader = FaceReader() if aspects & OF_THE_FACE else None
+        self._baseline = PostureBaseline() if aspects - {Aspect.ACTIVITY} else None
+        self._aspects = aspects
+        self._posture: SeatedPosture | None = None
+
+    def read(self, faces: Sequence[SeenFace], clip: Clip) -> tuple[FaceLook, ...]:
+        """What the faces that are new tell; the clip is what `slumped` and `hands_on_wheel` are of."""
+        if self._baseline is not None:
+            self._posture = posture_of(clip)
+        return () if self.reader is None else self.reader.read(faces)
+
+    def slumped(self, limit: float) -> bool | None:
+        """limit: shoulder breadths. None where it cannot be told."""
+        sunk = None if self._baseline is None else self._baseline.sunk(self._posture)
+        return None if sunk is None else sunk > limit
+
+    @property
+    def hands_on_wheel(self) -> bool:
+        return self._baseline is not None and self._baseline.hands_on_wheel(self._posture)
+
+    @property
+    def learnt(self) -> dict[Aspect, float]:
+        """Of each aspect the share of what it learns."""
+        told: dict[Aspect, float] = {}
+        if self.reader is not None:
+            opening = self.reader.calibration.opening_known
+            told = {Aspect.GAZE: self.reader.calibration.ahead_known, Aspect.EYES: opening, Aspect.DROWSY: opening}
+        if self._baseline is not None:
+            told[Aspect.UNRESPONSIVE] = self._baseline.learnt
+        return told
+
+    def learn(self, time_s: float, status: Status, moving: bool) -> None:
+        """After a decision. moving: the vehicle drives, or nothing tells its speed."""
+        loud = set(status.alerts) - _OF_WATCHING
+        attentive = moving and not loud and status.state in (State.ATTENTIVE, State.CANNOT_SEE)
+        if self.reader is not None:
+            self.reader.learn(attentive)
+        if self._baseline is not None and not attentive:
+            self._baseline.leave_out()
+        elif self._baseline is not None and self._posture is not None and status.state is State.ATTENTIVE:
+            self._baseline.learn(time_s, self._posture)
+        gaze = status.reasons.get(Aspect.GAZE)
+        if gaze is not None and gaze.state is Condition.AWAY and gaze.seconds > MISTAKEN_S and not status.paused:
+            log.warning("the driver seems to have looked away for %.0f s: straight ahead is learnt anew", MISTAKEN_S)
+            self.begin_anew()
+
+    def unseen(self, unseen_s: float) -> None:
+        """Nobody has been in view for so long."""
+        if GONE_S < unseen_s < math.inf:
+            self.begin_anew()
+
+    def begin_anew(self) -> None:
+        if self.reader is not None:
+            self.reader.begin_anew()
+        if self._baseline is not None:
+            self._baseline.forget()

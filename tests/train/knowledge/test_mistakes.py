@@ -1,0 +1,85 @@
+"""Wrong knowledge on purpose: who gets whose."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edge_c2vl.errors import UsageError
+from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
+from train.knowledge.mistakes import exchanged
+from train.knowledge.vary import vary
+
+LABELS = ["sit", "stand", "wave"]
+
+
+@pytest.fixture(scope="module")
+def varied(tmp_path_factory: pytest.TempPathFactory) -> Archive:
+    """Two people who sit, stand and wave, twice each, in this order; and three variations of each."""
+    folder = tmp_path_factory.mktemp("mistakes")
+    random = np.random.default_rng(0)
+    with ArchiveWriter(
+        folder / "archive", labels=LABELS, source="made up", licence="none", source_layout="ntu25", dimensions=3
+    ) as writer:
+        for person in ("a", "b"):
+            for number in range(6):
+                frames = np.ones((12, 25, 4), np.float32)
+                frames[..., :3] = random.normal(size=(25, 3)) + random.normal(0, 0.05, (12, 25, 3))
+                writer.append(f"{person}{number}", frames, 10.0, number // 2, person, "camera")
+    vary(Archive.open(folder / "archive"), folder / "varied", arms=0)
+    return Archive.open(folder / "varied")
+
+
+def test_knowledge_is_exchanged_between_recordings() -> None:
+    clips = np.repeat(np.arange(50), 3)
+    for share in (0.0, 0.2, 1.0):
+        rows = exchanged(clips, share, seed=0)
+        moved = clips[rows] != clips
+        assert moved.sum() == 3 * round(share * 50)
+        assert sorted(rows) == list(range(150))  # nobody's knowledge is lost or doubled
+        assert (rows % 3 == np.arange(150) % 3).all()  # crops get the crop of their number
+    assert exchanged(clips, 0.4, 0).tolist() == exchanged(clips, 0.4, 0).tolist()
+    assert exchanged(clips, 0.4, 0).tolist() != exchanged(clips, 0.4, 1).tolist()
+    uneven = np.array([0, 0, 0, 1])
+    assert exchanged(uneven, 1.0, 0).tolist() == [3, 3, 3, 0]
+
+
+def names(archive: Archive) -> list[str]:
+    return archive.clips["name"].astype(str).tolist()
+
+
+def test_a_mirrored_side_is_that_of_the_mirror_image(varied: Archive) -> None:
+    clips = np.repeat(np.arange(len(varied)), 2)
+    rows = exchanged(clips, 1.0, 0, "side", varied)
+    pairs = {name: names(varied)[clips[rows[2 * row]]] for row, name in enumerate(names(varied))}
+    assert pairs["a0"] == "a0+mirror"
+    assert pairs["a0+mirror"] == "a0"
+    assert pairs["b3+reverse"] == "b3+mirror-reverse"
+    assert pairs["b3+mirror-reverse"] == "b3+reverse"
+
+
+def test_the_previous_activity_is_the_same_persons_last_other_one(varied: Archive) -> None:
+    rows = exchanged(np.arange(len(varied)), 1.0, 0, "previous", varied)
+    pairs = {name: names(varied)[rows[row]] for row, name in enumerate(names(varied))}
+    assert (pairs["a2"], pairs["a3"], pairs["a4"]) == ("a1", "a1", "a3")
+    assert pairs["b0"] == "b5"  # before the first there is the last
+    assert pairs["b2+mirror"] == "b1+mirror"
+
+
+def test_the_nearest_class_is_told_by_its_knowledge(varied: Archive) -> None:
+    kinds = np.array([names(varied)[row][1] for row in range(len(varied))]).astype(int) // 2
+    centres = np.array([[1.0, 0.0], [0.9, 0.4], [-1.0, 0.2]], np.float32)
+    rows = exchanged(np.arange(len(varied)), 1.0, 0, "class", varied, centres[kinds][:, None])
+    assert (kinds[rows[kinds == 0]] == 1).all()
+    assert (kinds[rows[kinds == 1]] == 0).all()
+    assert (kinds[rows[kinds == 2]] != 2).all()
+    half = exchanged(np.arange(len(varied)), 0.5, 0, "class", varied, centres[kinds][:, None])
+    assert (half != np.arange(len(varied))).sum() == len(varied) // 2
+
+
+def test_where_nobody_has_a_mirror_image_it_is_told(varied: Archive) -> None:
+    recorded = np.flatnonzero(varied.clips["variation_of"].astype(str) == "")
+    with pytest.raises(UsageError, match="only 0 of 12 recordings"):
+        exchanged(recorded, 0.4, 0, "side", varied)
+    with pytest.raises(UsageError, match="--mistakes"):
+        exchanged(recorded, 0.4, 0, "unheard of", varied)
