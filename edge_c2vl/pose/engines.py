@@ -78,7 +78,8 @@ def open_engines(bundle: Bundle) -> Networks:
         for network in opened:
             network.close()
         raise
-    return Networks(identity, *opened)
+    detector, landmarks = opened
+    return Networks(identity, detector, landmarks)
 
 
 def has_engines(bundle: Bundle | None) -> bool:
