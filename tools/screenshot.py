@@ -43,8 +43,9 @@ def main() -> None:
         video = Path(profile) / "drowsy.avi"
         draw(video, CAMERA, SECONDS)
         outputs = ["--reasons", "all", "--serve", address, "--quiet"]
-        command = [sys.executable, "cli.py", "run", "--camera", str(video), "--realtime", *outputs]
-        run = subprocess.Popen(command, cwd=ROOT)
+        command = [sys.executable, ROOT / "cli.py", "run", "--camera", video.name, "--realtime", *outputs]
+        # From there, so that the page shows no folder of this machine.
+        run = subprocess.Popen(command, cwd=profile)
         options = webdriver.ChromeOptions()
         options.binary_location = "/usr/bin/chromium"
         for flag in (*FLAGS, f"--user-data-dir={profile}"):
@@ -57,7 +58,7 @@ def main() -> None:
             browser.open(f"http://{address}/", 1280, 800, prefers_color_scheme="light")
             warned = "document.getElementById('state').dataset.level === 'warning'"
             browser.until(warned, "the driver is warned", seconds=60)
-            time.sleep(0.4)  # it ends as soon as the eyes are open
+            time.sleep(0.2)  # it ends soon after the eyes are open
             _shoot(browser, ROOT / "docs" / "page.png")
             for name, (width, height, theme) in MORE.items() if asked.more else ():
                 asked.more.mkdir(parents=True, exist_ok=True)
