@@ -18,7 +18,7 @@ from edge_c2vl.monitoring.face_reader import SeenFace
 from edge_c2vl.monitoring.own_driver import OwnDriver
 from edge_c2vl.monitoring.policy import Observation, Policy, State, Status
 from edge_c2vl.monitoring.policy_settings import PolicySettings
-from edge_c2vl.monitoring.standing import Aspect, Level, Reason, loudest_first
+from edge_c2vl.monitoring.standing import Aspect, Level, Reason, loudest_first, silent
 from edge_c2vl.monitoring.stats import Summary, Timings
 from edge_c2vl.skeletons.clip import Clip
 from edge_c2vl.skeletons.skeleton import Array
@@ -165,7 +165,7 @@ class DriverMonitor:
             alerts=alerts,
             speed_kmh=speed_kmh if status.speed_known else None,
             logits=None if encoded is None else encoded[0],
-            reasons=status.reasons,
+            reasons=status.reasons if self._raises else silent(status.reasons),
             face=looks[-1] if looks else None,
         )
         changes = self._changes_of(decision)
