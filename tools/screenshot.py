@@ -26,8 +26,8 @@ from selenium.webdriver.chrome.service import Service  # noqa: E402
 from benchmarks.false_alerts import draw  # noqa: E402
 from tests.support.browser import FLAGS, Browser  # noqa: E402
 
-CAMERA = "simulated:attentive,drowsy?camera=inner_mirror&driver=3&seed=7&fps=8&each=6&detail=0.3"
-SECONDS = 13.0
+CAMERA = "simulated:attentive,drowsy?camera=inner_mirror&driver=3&seed=7&fps=8&each=21&detail=0.3"
+SECONDS = 29.0
 # file: width, height, theme
 MORE = {"dark.png": (1280, 800, "dark"), "phone.png": (390, 844, "light"), "display.png": (1024, 600, "dark")}
 
@@ -56,7 +56,7 @@ def main() -> None:
             _wait(address)
             browser = Browser(driver)
             browser.open(f"http://{address}/", 1280, 800, prefers_color_scheme="light")
-            warned = "document.getElementById('state').dataset.level === 'warning'"
+            warned = "['warning', 'critical'].includes(document.getElementById('state').dataset.level)"
             browser.until(warned, "the driver is warned", seconds=60)
             time.sleep(0.2)  # it ends soon after the eyes are open
             _shoot(browser, ROOT / "docs" / "page.png")
