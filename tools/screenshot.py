@@ -26,8 +26,8 @@ from selenium.webdriver.chrome.service import Service  # noqa: E402
 from benchmarks.false_alerts import draw  # noqa: E402
 from tests.support.browser import FLAGS, Browser  # noqa: E402
 
-CAMERA = "simulated:attentive,drowsy?camera=inner_mirror&driver=3&fps=10&each=25&detail=0.3"
-SECONDS = 50.0
+CAMERA = "simulated:attentive,drowsy?camera=inner_mirror&driver=3&seed=7&fps=8&each=6&detail=0.3"
+SECONDS = 13.0
 # file: width, height, theme
 MORE = {"dark.png": (1280, 800, "dark"), "phone.png": (390, 844, "light"), "display.png": (1024, 600, "dark")}
 

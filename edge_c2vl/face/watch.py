@@ -15,6 +15,8 @@ from edge_c2vl.face.tracker import Face
 
 # Eyes are closed below the first share of the driver's own opening, and open again above the second.
 CLOSED, OPEN = 0.40, 0.55
+# Between two closures the eyes are open for longer than this.
+MIN_OPEN_S = 0.15
 # PERCLOS' own limit: closed by 80 % (Wierwille et al., 1994).
 PERCLOS_CLOSED = 0.20
 # A closure that is no blink any more lasts so long (Caffier et al., 2003, find blinks of up to .4 s).
@@ -96,7 +98,7 @@ class FaceWatch:
         """For another driver."""
         if self._learns:
             self._own.reset()
-        self._closures = Bouts(CLOSED, OPEN)
+        self._closures = Bouts(CLOSED, OPEN, hold_s=MIN_OPEN_S)
         self._yawns = Bouts(-YAWN_MM, -YAWN_ENDS_MM)
         self._closed_share = TimeShare()
         self._blinks: deque[float] = deque()

@@ -16,6 +16,8 @@ COMMANDS = {
     "nw-ucla": "train.commands.eval_benchmark:nw_ucla",
     "utd-mhad": "train.commands.eval_benchmark:utd_mhad",
     "sktdd": "train.commands.eval_sktdd:sktdd",
+    "statefarm": "train.commands.eval_pictures:statefarm",
+    "auc": "train.commands.eval_pictures:auc",
 }
 LIVE = "train.commands.eval_live:live"
 

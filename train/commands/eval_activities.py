@@ -7,19 +7,13 @@ from pathlib import Path
 import click
 
 from edge_c2vl.settings.flags import Number
-from train.commands.eval_options import model_options, report_options, tell
+from train.commands.eval_options import half_option, model_options, report_options, tell
 
 
 @click.command()
 @click.argument("archive", type=click.Path(path_type=Path))
 @model_options
-@click.option(
-    "--half",
-    type=click.Choice(["all", "odd", "even"]),
-    default="all",
-    show_default=True,
-    help="The 1st, 3rd, 5th ... subject by name, or the others, so that some stay unseen while something is chosen.",
-)
+@half_option("all")
 @click.option("--hop-s", default=0.5, show_default=True, type=Number(0.01, 3600), help="Seconds between windows.")
 @click.option(
     "--offset",
@@ -28,6 +22,7 @@ from train.commands.eval_options import model_options, report_options, tell
     metavar="LABEL=NUMBER",
     help="Add to this label's logit before distraction is judged, as export --offset does. Repeatable.",
 )
+@click.option("--mirrored", is_flag=True, help="Judge the skeletons' mirror images, as of right-hand drive.")
 @report_options
 def activities(
     archive: Path,
@@ -40,6 +35,7 @@ def activities(
     half: str,
     hop_s: float,
     offsets: tuple[str, ...],
+    mirrored: bool,
     report: Path | None,
     as_json: bool,
 ) -> None:
@@ -53,6 +49,7 @@ def activities(
     Example:
       edge-c2vl prepare statefarm tables statefarm.archive
       edge-c2vl eval activities statefarm.archive --bundle default --half odd
+      edge-c2vl eval activities statefarm.archive --bundle default --half odd --mirrored
     """
     from edge_c2vl.skeletons.archive import Archive
     from train.evaluation.activities import evaluate
@@ -61,5 +58,5 @@ def activities(
 
     opened = Archive.open(archive)
     with open_model(checkpoint, bundle, backend=backend, precision=precision, threads=threads, device=device) as model:
-        made = evaluate(opened, model, half, hop_s, parse_offsets(offsets, model.labels))
+        made = evaluate(opened, model, half, hop_s, parse_offsets(offsets, model.labels), mirrored)
     tell(made, report, as_json)

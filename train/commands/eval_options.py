@@ -53,6 +53,17 @@ def report_options(function: F) -> F:
     return json_option(option(function))
 
 
+def half_option(default: str) -> Callable[[F], F]:
+    """--half."""
+    return click.option(
+        "--half",
+        type=click.Choice(["all", "odd", "even"]),
+        default=default,
+        show_default=True,
+        help="The 1st, 3rd, 5th ... subject by name, or the others, for some to stay unseen while something is chosen.",
+    )
+
+
 def open_archive(dataset: str, root: Path | None, archive: Path | None, workers: int | None, **options: Any) -> Any:
     """The archive that --archive names, or that of the files in --root. Raises UsageError unless one is given."""
     import os

@@ -121,6 +121,11 @@ def caption(
     default=None,
     help="Also all that holds in each quarter, and over the window: five more.",
 )
+@click.option(
+    "--told",
+    is_flag=True,
+    help="Also what the archive says is done in each recording: the activity, as simulate-clips' archives tell it.",
+)
 @click.option("--facts", type=click.IntRange(1), help="Most facts of a caption.")
 @click.option("--pool", type=click.Choice(["caption", "clauses", "whitened"]), help="Encode captions whole, or each "
               "distinct clause once and take their mean (far quicker); whitened: of clauses made unlike each other "

@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,10 @@ class ClipStore:
 
     @classmethod
     def open(cls, archive: Archive, windows: Windows, spec: ClipSpec, cache: Path | None = None) -> ClipStore:
-        """The store of these windows, made now unless it is in the cache. Raises UsageError on no window."""
+        """The store of these windows, made now unless it is in the cache; an archive without depth has its bodies
+        turned nowhere, whatever the spec says. Raises UsageError on no window."""
+        if archive.meta["dimensions"] == 2:
+            spec = replace(spec, dimensions=2, facing=False, upright=False)
         if not len(windows):
             raise UsageError(f"no window of {spec.seconds:g} s fits into the recordings chosen from {archive.path}")
         folder = (cache or default_cache()) / "clips" / _fingerprint(archive, windows, spec)

@@ -39,12 +39,12 @@ class Targets:
         if unknown or any(not set(of) & set(classes) for of in groups.values()):
             raise ArchiveError(f"groups of labels name {', '.join(unknown) or 'no class'}: labels are {list(labels)}")
         allowed = torch.tensor([[name in groups.get(label, [label]) for name in classes] for label in labels])
-        swapped = [_exchanged(label) for label in labels]
+        swapped = [exchanged(label) for label in labels]
         mirrored = [labels.index(other) if other in labels else i for i, other in enumerate(swapped)]
         return cls(classes, allowed.reshape(len(labels), len(classes)), torch.tensor(mirrored, dtype=torch.long))
 
 
-def _exchanged(label: str) -> str:
+def exchanged(label: str) -> str:
     """The label with its words left and right exchanged."""
     other = {"left": "right", "right": "left"}
     return "_".join(other.get(word, word) for word in label.split("_"))

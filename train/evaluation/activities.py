@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from edge_c2vl.errors import UsageError
 from edge_c2vl.monitoring.self_calibration import level, level_offset
 from edge_c2vl.skeletons.archive import Archive
-from edge_c2vl.skeletons.skeleton import Array
+from edge_c2vl.skeletons.skeleton import NTU25, Array
 from edge_c2vl.skeletons.windows import clip_of, windows_of
 from edge_c2vl.utils.progress import track
 from edge_c2vl.utils.scores import softmax
+from train.data.targets import exchanged
 from train.environment import describe_environment
 from train.evaluation.models import Model
 from train.evaluation.predictions import BATCH
@@ -61,10 +62,17 @@ def half_of(archive: Archive, which: str) -> Ints:
 
 
 def judge(
-    archive: Archive, model: Model, rows: Ints, hop_s: float, offsets: Mapping[str, float] | None = None
+    archive: Archive,
+    model: Model,
+    rows: Ints,
+    hop_s: float,
+    offsets: Mapping[str, float] | None = None,
+    mirrored: bool = False,
 ) -> JudgedWindows:
     """offsets: added to these labels' logits before distraction is judged, as by `edge-c2vl export --offset`; which
-    activity it is, is judged without. Raises UsageError where the archive or the model knows no attentive driving."""
+    activity it is, is judged without. mirrored: the skeletons' mirror images, as of a right-hand-drive vehicle; what is
+    done with the left hand is then done with the right one. Raises UsageError where the archive or the model knows no
+    attentive driving."""
     for what, labels in ((str(archive.path), archive.labels), (model.name, model.labels)):
         if ATTENTIVE not in labels:
             raise UsageError(f"{what} has no label {ATTENTIVE!r}: there are {', '.join(labels)}")
@@ -77,14 +85,18 @@ def judge(
             for row, start, end in zip(part.clip, part.start_s, part.end_s, strict=True)
         ]
         arms[first : first + BATCH] = [clip.arms for clip in clips]
-        logits[first : first + BATCH] = model.logits(np.stack([clip.data for clip in clips]))
+        shown = np.stack([clip.data for clip in clips])
+        if mirrored:
+            shown = shown[..., list(NTU25.mirror)] * np.array([-1, 1, 1], np.float32)[:, None, None]
+        logits[first : first + BATCH] = model.logits(shown)
         archive.release()
     subject = archive.clips["subject"].to_numpy().astype(str)[windows.clip]
     moved = logits.astype(np.float64) + np.array([(offsets or {}).get(label, 0.0) for label in model.labels])
     attentive = softmax(moved)[:, model.labels.index(ATTENTIVE)]
     attentive = np.clip(attentive, 1e-6, 1 - 1e-6)
     odds = np.log((1 - attentive) / attentive)
-    return JudgedWindows(archive.labels, windows.label, subject, arms >= model.spec.min_arms, logits, odds)
+    labels = [exchanged(label) for label in archive.labels] if mirrored else archive.labels
+    return JudgedWindows(labels, windows.label, subject, arms >= model.spec.min_arms, logits, odds)
 
 
 def attentive_odds(judged: JudgedWindows) -> float | None:
@@ -171,10 +183,15 @@ def share(values: NDArray[np.bool_]) -> float | None:
 
 
 def evaluate(
-    archive: Archive, model: Model, half: str, hop_s: float, offsets: Mapping[str, float] | None = None
+    archive: Archive,
+    model: Model,
+    half: str,
+    hop_s: float,
+    offsets: Mapping[str, float] | None = None,
+    mirrored: bool = False,
 ) -> Report:
     """The report, of the windows of all subjects or of half of them; without and with each driver's own baseline."""
-    found = judge(archive, model, half_of(archive, half), hop_s, offsets)
+    found = judge(archive, model, half_of(archive, half), hop_s, offsets, mirrored)
     both = {
         "as it is": figures(found, model.labels),
         "with each driver's own baseline": figures(own_baseline(found), model.labels),
@@ -183,6 +200,7 @@ def evaluate(
     values = {
         "data": archive.meta["source"],
         "half": half,
+        "mirrored": mirrored,
         "model": model.name,
         "offsets": dict(offsets or {}),
         "environment": describe_environment(),
@@ -190,7 +208,10 @@ def evaluate(
     drivers = len(both["as it is"]["subjects"])
     usual = both["as it is"]["attentive_odds"]
     odds = "" if usual is None else f" Log-odds of distraction of attentive driving (--attentive-odds): {usual:.2f}."
-    said = Text(f"{model.description}. {len(found.label)} windows of {drivers} drivers; half: {half}.{odds}")
+    said = Text(
+        f"{model.description}. {len(found.label)} windows of {drivers} drivers; half: {half}"
+        f"{'; mirrored' if mirrored else ''}.{odds}"
+    )
     tables = [table for title, of_it in both.items() for table in _tables(title, of_it)]
     return Report(f"Activities: {archive.meta['source']}", values | both, [said, *tables])
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,37 +15,19 @@ from edge_c2vl.skeletons.splits import Split
 from edge_c2vl.skeletons.windows import whole_clips
 from edge_c2vl.utils.scores import softmax
 from train.environment import describe_environment
+from train.evaluation.asked import HOLD_OUT, IN_WORDS, Asked
 from train.evaluation.classified import Classified, Scored
 from train.evaluation.models import CheckpointModel, Model, matching
 from train.evaluation.predictions import first_of_samples, mean_of_samples, samples_of, through
 from train.evaluation.published import Row, published_table, rows_for
 from train.evaluation.report import Report, Table, Text, percent
+from train.evaluation.trained import trained
 from train.metrics import mean_and_spread
 from train.settings.protocols import DATA_SETS, LINEAR, PROTOCOLS
 
 Ints = NDArray[np.int64]
 
-# A protocol of its own flag: --labels-in-words.
-IN_WORDS = "words"
-# Share of the training rows, in whole subjects, that "linear" chooses C on.
-HOLD_OUT = 0.2
 _IN_WORDS = "the nearest of {labels} labels in words, by cosine; no label is used; chance {chance:.1%}"
-
-
-@dataclass(frozen=True)
-class Asked:
-    """protocol: one of train.settings.protocols, or IN_WORDS. k: neighbours. share: of each class's labels (semi).
-    work, training: the folder of the runs and the settings of finetune and semi: (AugmentSettings, DataSettings,
-    LoopSettings). words: class -> its descriptions; None: the classes' names. among: the classes that are told apart by
-    words, and whose samples are judged; empty: all."""
-
-    protocol: str
-    k: int = 1
-    share: float = 0.1
-    work: Path | None = None
-    training: Sequence[Any] = ()
-    words: Mapping[str, Sequence[str]] | None = None
-    among: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -97,7 +78,7 @@ def evaluate(archive: Archive, dataset: str, split: str, seeds: Sequence[Sequenc
     samples = Samples.of(archive, split)
     names = [", ".join(model.description for model in streams) for streams in seeds]
     keys = ["test"] if len(seeds) == 1 else [f"seed {index}" for index in range(len(seeds))]
-    classes = _classes(archive, asked)
+    classes = classes_of(archive, asked)
     words = (_IN_WORDS if asked.protocol == IN_WORDS else PROTOCOLS[asked.protocol]).format(
         k=asked.k,
         share=asked.share,
@@ -129,7 +110,7 @@ def evaluate(archive: Archive, dataset: str, split: str, seeds: Sequence[Sequenc
     return report
 
 
-def _classes(archive: Archive, asked: Asked) -> list[str]:
+def classes_of(archive: Archive, asked: Asked) -> list[str]:
     """The classes that are judged."""
     unknown = [name for name in (*asked.among, *(asked.words or {})) if name not in archive.labels]
     if unknown:
@@ -155,7 +136,9 @@ def _scored(archive: Archive, samples: Samples, split: str, streams: Sequence[Mo
     classes, test, train = len(archive.labels), samples.test, samples.train
     labels = samples.label
     if asked.protocol in ("finetune", "semi"):
-        streams = [_trained(archive, split, streams[0], asked)]
+        share = asked.share if asked.protocol == "semi" else 1.0
+        run = f"{split}-{asked.protocol}-{share:g}"
+        streams = [trained(archive, streams[0], asked, run, split=split, share=share)]
     if asked.protocol in ("finetune", "semi", "classifier"):
         model = streams[0]
         place = matching(model, archive.labels)
@@ -166,7 +149,7 @@ def _scored(archive: Archive, samples: Samples, split: str, streams: Sequence[Mo
         own = found[test][:, place].astype(np.float64)
         return Scored(labels[test], own / own.sum(axis=1, keepdims=True))
     if asked.protocol == IN_WORDS:
-        return _in_words(archive, samples, streams[0], asked)
+        return in_words(archive, samples, streams[0], asked)
     features = {_stream(model): samples.values(model.features, archive, model, "features") for model in streams}
     if len(features) < len(streams):
         raise UsageError("two models see the same stream: fusion takes one model a stream")
@@ -179,12 +162,12 @@ def _scored(archive: Archive, samples: Samples, split: str, streams: Sequence[Mo
     return Scored(labels[test], _linear(features, samples, classes, asked.protocol == "linear"))
 
 
-def _in_words(archive: Archive, samples: Samples, model: Model, asked: Asked) -> Scored:
+def in_words(archive: Archive, samples: Samples, model: Model, asked: Asked) -> Scored:
     """Samples of the chosen classes by nearest label in words; where one shows two people, the mean of both."""
     from train.knowledge.labels import make_words
     from train.knowledge.language import open_listener
 
-    classes = _classes(archive, asked)
+    classes = classes_of(archive, asked)
     missing = [name for name in classes if asked.words is not None and name not in asked.words]
     if missing:
         raise UsageError(f"--labels-in-words: the file does not describe {missing[0]!r}")
@@ -217,31 +200,6 @@ def _linear(
     train, test = np.flatnonzero(samples.train), np.flatnonzero(samples.test)
     validation = train[hold_out(samples.subject[train], HOLD_OUT)[1]] if chosen else None
     return softmax(linear(features, samples.label, train, test, classes, validation)[0])
-
-
-def _trained(archive: Archive, split: str, model: Model, asked: Asked) -> Model:
-    """The model trained on with labels; taken from its run where that is finished, gone on with where it is not."""
-    from train.finetune import finetune
-    from train.settings.training import EncoderSettings
-    from train.trainer import CHECKPOINT, MODEL
-
-    if not isinstance(model, CheckpointModel) or asked.work is None:
-        raise UsageError(f"--protocol {asked.protocol} trains: it needs --checkpoint, and --work FOLDER for its runs")
-    augment, data, loop = asked.training
-    share = asked.share if asked.protocol == "semi" else 1.0
-    run = asked.work / f"{split}-{asked.protocol}-{share:g}-{model.path.name or 'model'}"
-    if not (run / MODEL).is_file():
-        finetune(
-            archive,
-            run,
-            EncoderSettings(),
-            augment,
-            replace(data, split=split, share=share),
-            loop,
-            pretrained=model.path,
-            resume=(run / CHECKPOINT).is_file(),
-        )
-    return CheckpointModel(run)
 
 
 def _one_class(report: Report, archive: Archive, samples: Samples, models: Sequence[Model], keys: list[str]) -> None:

@@ -12,6 +12,7 @@ from edge_c2vl.skeletons.clip import ClipSpec
 from edge_c2vl.skeletons.skeleton import Array
 from edge_c2vl.skeletons.windows import Windows, clip_of
 from edge_c2vl.utils.progress import track
+from train.data.clips import ClipStore
 
 BATCH = 64
 
@@ -43,6 +44,12 @@ def through(
         done += len(values)
     assert result is not None, "no window"
     return result
+
+
+def of_store(function: Callable[[Array], Array], store: ClipStore, rows: NDArray[np.int64]) -> Array:
+    """The same of clips that a store keeps: of these rows of it."""
+    parts = [function(store.read(rows[first : first + BATCH])) for first in range(0, len(rows), BATCH)]
+    return np.concatenate(parts)
 
 
 def samples_of(archive: Archive, rows: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -10,8 +10,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,14 +22,15 @@ from edge_c2vl.utils.progress import track
 from edge_c2vl.utils.scores import softmax
 from train.data.splits import hold_out
 from train.environment import describe_environment
-from train.evaluation.benchmark import HOLD_OUT, Asked
+from train.evaluation.asked import HOLD_OUT, Asked
 from train.evaluation.driver_folds import figures, mean_figures
 from train.evaluation.judges import knn_shares, linear, one_class_by_camera
-from train.evaluation.models import CheckpointModel, Model, matching
-from train.evaluation.predictions import BATCH
+from train.evaluation.models import Model, matching
+from train.evaluation.predictions import of_store
 from train.evaluation.published import published_table, rows_for
 from train.evaluation.report import Report, Table, Text, percent
 from train.evaluation.sktdd_windows import DRIVERS_A_FOLD, LABELS, Data
+from train.evaluation.trained import trained
 from train.settings.protocols import DATA_SETS, LINEAR, PROTOCOLS
 
 Scores = NDArray[np.float64]
@@ -96,19 +95,23 @@ def _fold_scores(
 ) -> Scores:
     """How distracted the test windows look; 0.5 is the threshold."""
     if asked.protocol == "finetune":
-        model = _trained(data.archive, model, number, drivers, asked)
+        theirs = data.archive.clips["subject"].isin(drivers).to_numpy()
+        labelled = (data.archive.clips["kind"] == "labelled").to_numpy()
+        rows = {"train": np.flatnonzero(~theirs), "test": np.flatnonzero(theirs & labelled)}
+        seconds = model.spec.seconds
+        model = trained(data.archive, model, asked, f"fold{number}", rows, seconds=seconds, balance=True)
     if asked.protocol in ("finetune", "classifier"):
         place = matching(model, LABELS)
         if place[0] < 0:
             raise UsageError(f"{model.name} does not know {LABELS[0]!r}: choose --protocol fixed or knn")
-        logits = _through(model.logits, data, test)
+        logits = of_store(model.logits, data.store, test)
         # A model that knows what distracts says how distracted by the sum over all of that.
         chosen = logits if place[1] < 0 else logits[:, place]
         attentive = place[0] if place[1] < 0 else 0
         return 1 - softmax(chosen.astype(np.float64))[:, attentive]
     if id(model) not in cache:
         cache.clear()  # models of folds differ; one that serves all is computed once
-        cache[id(model)] = _through(model.features, data, np.arange(len(data.labels)))
+        cache[id(model)] = of_store(model.features, data.store, np.arange(len(data.labels)))
     values = cache[id(model)]
     if asked.protocol in LINEAR:
         return _linear(values, data, fit, test, chosen=asked.protocol == "linear")
@@ -118,11 +121,6 @@ def _fold_scores(
     return one_class_by_camera(values, data.scenes.camera, normal, test, share=NORMAL_SHARE)
 
 
-def _through(function: Any, data: Data, rows: Rows) -> NDArray[np.float32]:
-    parts = [function(data.store.read(rows[first : first + BATCH])) for first in range(0, len(rows), BATCH)]
-    return np.concatenate(parts)
-
-
 def _linear(values: NDArray[np.float32], data: Data, fit: Rows, test: Rows, chosen: bool) -> Scores:
     validation = fit[hold_out(data.scenes.driver[fit].astype(str), HOLD_OUT)[1]] if chosen else None
     log, _ = linear({"joint": values}, data.labels, fit, test, len(LABELS), validation)
@@ -130,32 +128,6 @@ def _linear(values: NDArray[np.float32], data: Data, fit: Rows, test: Rows, chos
     prior = data.labels[fit].mean()
     odds = log[:, 1] - log[:, 0] - np.log(prior / (1 - prior))
     return 1 / (1 + np.exp(-odds))
-
-
-def _trained(archive: Archive, model: Model, number: int, drivers: list[str], asked: Asked) -> Model:
-    from train.finetune import finetune
-    from train.settings.training import EncoderSettings
-    from train.trainer import CHECKPOINT, MODEL
-
-    if not isinstance(model, CheckpointModel) or asked.work is None:
-        raise UsageError("--protocol finetune trains: it needs --checkpoint, and --work FOLDER for its runs")
-    run: Path = asked.work / f"fold{number}-{model.path.name or 'model'}"
-    if not (run / MODEL).is_file():
-        augment, data, loop = asked.training
-        theirs = archive.clips["subject"].isin(drivers).to_numpy()
-        labelled = (archive.clips["kind"] == "labelled").to_numpy()
-        finetune(
-            archive,
-            run,
-            EncoderSettings(),
-            augment,
-            replace(data, seconds=model.spec.seconds, balance=True),
-            loop,
-            rows={"train": np.flatnonzero(~theirs), "test": np.flatnonzero(theirs & labelled)},
-            pretrained=model.path,
-            resume=(run / CHECKPOINT).is_file(),
-        )
-    return CheckpointModel(run)
 
 
 def _report(data: Data, name: str, asked: Asked, scores: Scores, folds: int) -> Report:

@@ -29,7 +29,9 @@ class BankSettings:
     crops of each clip beside the whole of it, each with its own captions. seconds: windows of that length every hop_s
     instead (long recordings); a recording that is shorter is one window. variations: of each clip, see vary.py; the
     bank keeps their skeletons. parts: also a caption of each part of the body. quarters: also all that holds in each
-    quarter of the window, and of its course. facts: most clauses of a caption."""
+    quarter of the window, and of its course. told: also what the archive's column `told` says is done, as simulated
+    drivers have it; of a recording of which nothing is told, the caption of the whole once more. facts: most clauses
+    of a caption."""
 
     source: str = "kinematic"
     crops: int = 0
@@ -38,6 +40,7 @@ class BankSettings:
     variations: int = 0
     parts: bool = False
     quarters: bool = False
+    told: bool = False
     facts: int = FACTS
     pool: str = "caption"
     frames: int = 16
@@ -45,12 +48,14 @@ class BankSettings:
 
     def __post_init__(self) -> None:
         if self.source != "kinematic" and (
-            self.crops or self.seconds or self.variations or self.parts or self.quarters
+            self.crops or self.seconds or self.variations or self.parts or self.quarters or self.told
         ):
             raise UsageError(
-                "--crops, --seconds, --variations, --parts and --quarters need captions of each window: "
+                "--crops, --seconds, --variations, --parts, --quarters and --told need captions of each window: "
                 "--source kinematic"
             )
+        if self.told and (self.crops or self.variations):
+            raise UsageError("--told says what is done in a recording as it is: without --crops and --variations")
         if self.crops and self.seconds:
             raise UsageError("--crops cuts recordings of one action, --seconds long drives: say one of them")
 
@@ -122,7 +127,7 @@ def _make(
             "variations": recipe.variations,
             "parts": recipe.parts,
             "quarters": recipe.quarters,
-            "columns": columns(recipe.parts, recipe.quarters),
+            "columns": columns(recipe.parts, recipe.quarters, recipe.told),
         }
     names = archive.clips["name"].astype(str).to_numpy()[windows.clip].tolist()
     spans = np.stack([windows.start_s, windows.end_s], axis=1)
@@ -156,7 +161,11 @@ def _make(
 def _captions(archive: Archive, windows: Windows, recipe: BankSettings) -> tuple[Windows, list[list[str]]]:
     if recipe.source == "kinematic":
         described = Describer(archive).captions(windows, recipe.parts, recipe.facts, recipe.quarters)
-        return windows, list(track(described, "describing", len(windows)))
+        said = list(track(described, "describing", len(windows)))
+        if recipe.told:
+            told = _told(archive)[windows.clip]
+            said = [[*of_it, done or of_it[0]] for of_it, done in zip(said, told, strict=True)]
+        return windows, said
     known = read_captions(recipe.source)
     names = archive.clips["name"].astype(str).to_numpy()[windows.clip]
     # Two bodies of one sample (NAME and NAME#1) were in one video, so they share its captions.
@@ -165,6 +174,14 @@ def _captions(archive: Archive, windows: Windows, recipe: BankSettings) -> tuple
     rows = [said for said in found if said is not None]
     least = min(map(len, rows))
     return windows[kept], [said[:least] for said in rows]
+
+
+def _told(archive: Archive) -> np.ndarray:
+    """What is done in each recording; an empty text where nothing is told. Raises UsageError where that is all."""
+    told = archive.clips["told"].fillna("").astype(str).to_numpy() if "told" in archive.clips.columns else np.array([])
+    if not any(told):
+        raise UsageError(f"--told: {archive.path} tells of no recording what is done; simulate-clips' archives do")
+    return told
 
 
 def _from_videos(

@@ -120,9 +120,10 @@ def quarter_captions(codes: Posecodes, index: int) -> list[str]:
     return [_sentence("", told) or NOTHING for told in (*quarters, whole)]
 
 
-def columns(parts: bool, quarters: bool) -> list[str]:
-    """The subject of each of a span's captions, in their order (see kinematics.captions)."""
-    return ["the whole", *(PARTS if parts else ()), *((*QUARTERS, "the course") if quarters else ())]
+def columns(parts: bool, quarters: bool, told: bool = False) -> list[str]:
+    """The subject of each of a span's captions, in their order (see kinematics.captions, BankSettings.told)."""
+    of_time = (*QUARTERS, "the course") if quarters else ()
+    return ["the whole", *(PARTS if parts else ()), *of_time, *(("what is done",) if told else ())]
 
 
 def _narrate(told: list[Fact]) -> str:

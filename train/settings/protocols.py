@@ -14,6 +14,11 @@ PROTOCOLS = {
     "one-class": "ROC-AUC of the distance (Mahalanobis) from normal training clips, {normal}",
     "classifier": "the model's own classifier, as it is",
 }
+# What data sets of drivers have beside them: nothing is learnt from the data set.
+WITHOUT_LABELS = {
+    "zero-shot": "the model's own classifier, as it is, on drivers it never learnt from",
+    "words": "the nearest of the classes' descriptions in words, by cosine; no label is used",
+}
 LINEAR = ("fixed", "linear")
 FROZEN = ("fixed", "linear", "knn", "one-class")
 
@@ -29,6 +34,7 @@ class DataSetProtocols:
     normal: str = "each class in turn"
 
 
+_OF_PICTURES = ("fixed", "linear", "knn", "finetune", "semi", *WITHOUT_LABELS)
 DATA_SETS = {
     "ntu60": DataSetProtocols("NTU RGB+D 60", ("xsub", "xview")),
     "ntu120": DataSetProtocols("NTU RGB+D 120", ("xsub", "xset")),
@@ -42,5 +48,7 @@ DATA_SETS = {
         tuple(name for name in PROTOCOLS if name != "semi"),
         "the training drivers' normal driving, of each camera; no label is used",
     ),
+    "statefarm": DataSetProtocols("State Farm", (), _OF_PICTURES),  # folds by driver
+    "auc": DataSetProtocols("AUC Distracted Driver", (), _OF_PICTURES),
 }
 BENCHMARKS = ("ntu60", "ntu120", "pku-mmd", "nw-ucla", "utd-mhad")

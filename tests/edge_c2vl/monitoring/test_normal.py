@@ -183,6 +183,26 @@ def test_learnt_in_a_run_and_applied_from_then_on(learnt):
     assert all(decision.unusual is not None for decision in judged)
 
 
+def test_the_face_is_kept_with_it_and_a_file_from_before_has_none(normal, tmp_path):
+    numbers = np.arange(12.0)
+    path = tmp_path / "driver.npz"
+    normal.save(path)
+    assert np.isnan(Personaliser(str(path)).kept_face()).all()
+    learning = Personaliser(str(path), 0.5)
+    learning.keep_face(numbers)  # nothing is learnt yet that it could be added to
+    for now in range(40):
+        learning.learn(window(seed=now), float(now), Attention.PLAIN, -3.0)
+    learning.keep_face(numbers)
+    learning.close()
+    again = Personaliser(str(path))
+    np.testing.assert_array_equal(again.kept_face(), numbers)
+    assert again.kept_face() is None
+    with np.load(path) as file:
+        before = {name: file[name] for name in file.files if name != "face"} | {"format_version": 2}
+    np.savez(path, **before)
+    assert np.isnan(DriverBaseline.load(path).face).all()
+
+
 class Moving(Pose):
     def __init__(self, shift=0.0):
         super().__init__()

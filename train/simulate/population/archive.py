@@ -29,7 +29,7 @@ LEAST_ARMS = 0.3
 
 def write_archive(path: Path, clips: int, seed: int, overwrite: bool = False) -> None:
     """Writes `clips` recordings of one window each. Columns: kind ("simulated"), camera, share of the frames that show
-    what the label says. Raises ArchiveError where `path` exists."""
+    what the label says, told (a caption). Raises ArchiveError where `path` exists."""
     with ArchiveWriter(
         path,
         labels=LABELS,
@@ -58,5 +58,6 @@ def _draw(seed: int) -> Iterator[tuple[Array, dict[str, Any]]]:
                     "label": int(drawn.label[index]),
                     "camera": places[drawn.place[index]],
                     "share": float(drawn.share[index]),
+                    "told": drawn.told[index],
                 },
             )

@@ -16,6 +16,7 @@ from train.simulate.population.estimator import Errors, observe
 from train.simulate.population.kinematics import place_joints, place_trunk
 from train.simulate.population.motion import Script, perform
 from train.simulate.population.people import Random, draw_people, uniform
+from train.simulate.population.told import tell
 
 Ints = NDArray[np.int64]
 _ATTENTIVE = LABELS.index("attentive")
@@ -24,12 +25,13 @@ _ATTENTIVE = LABELS.index("attentive")
 @dataclass(frozen=True)
 class Sequences:
     """N clips' skeletons: ntu (N, T, 25, 4), 2-D, in half picture widths; label (N,) of LABELS (what most of the frames
-    show); share (N,) of the frames that show it; place (N,) of the camera (PLACES)."""
+    show); share (N,) of the frames that show it; place (N,) of the camera (PLACES); told: N captions (told.py)."""
 
     ntu: Array
     label: Ints
     share: NDArray[np.float32]
     place: Ints
+    told: list[str]
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def draw_sequences(
     ntu[mirrored] = ntu[mirrored][:, :, list(NTU25.mirror)]
     ntu[mirrored, ..., 0] *= -1
     label = np.where(mirrored, np.array(MIRRORED)[label], label)
-    return Sequences(ntu, label, share, cameras.place)
+    return Sequences(ntu, label, share, cameras.place, tell(people, posture, labels, mirrored))
 
 
 def _majority(labels: Ints) -> tuple[Ints, NDArray[np.float32]]:
