@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from edge_c2vl.bundle.bundle import Bundle
 
 
+log = logging.getLogger("edge_c2vl")
 # INT8 moves landmarks by a hundredth of the shoulders' breadth: it has to be faster by a quarter to be taken.
 INT8_GAIN = 1.25
 
@@ -43,6 +45,8 @@ def open_fastest(threads: int = 1, folder: Path = FOLDER, bundle: Bundle | None 
             networks = opener()
         except BundleError as error:
             notes.append(f"not {name}: {error}")
+            if name == "tensorrt":  # built for this vehicle: whoever runs it without a terminal has to learn of it too
+                log.warning("the bundle's engines of the pose networks cannot be used: %s", error)
             continue
         if name == "cuda" and networks.landmarks.name == opened[0].landmarks.name:
             networks.close()
