@@ -156,7 +156,7 @@ def seen_or_kept(recording: Recording, pose: PoseEstimator, folder: Path | None,
     with np.load(path) as file:
         times, shape, found, skeletons = (file[key] for key in ("times", "shape", "found", "skeletons"))
         told = zip(file["presence"], file["visibility"], file["points"], strict=True)
-        evidence = [Evidence(float(one), seen, np.zeros(33, bool), points) for one, seen, points in told]
+        evidence = [Evidence(float(one), seen, points) for one, seen, points in told]
     return [
         (float(time_s), (int(shape[0]), int(shape[1])), skeleton if there else None, one if there else None)
         for time_s, there, skeleton, one in zip(times, found, skeletons, evidence, strict=True)
@@ -164,7 +164,7 @@ def seen_or_kept(recording: Recording, pose: PoseEstimator, folder: Path | None,
 
 
 def _keep(seen: Seen, path: Path) -> None:
-    nothing = Evidence(0.0, np.zeros(33), np.zeros(33, bool), np.zeros((33, 2)))
+    nothing = Evidence(0.0, np.zeros(33), np.zeros((33, 2)))
     told = [evidence or nothing for *_, evidence in seen]
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(

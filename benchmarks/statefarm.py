@@ -28,7 +28,7 @@ from edge_c2vl.skeletons.splits import subject_folds
 from edge_c2vl.utils.atomic import write_file
 from train.commands.eval_options import training_settings
 from train.data.splits import few_labels
-from train.evaluation.benchmark import Asked
+from train.evaluation.asked import Asked
 from train.evaluation.judges import probe_scores
 from train.evaluation.models import CheckpointModel
 from train.evaluation.pictures import evaluate, pictures_of

@@ -206,7 +206,7 @@ def _write(
 ) -> Bundle:
     """The bundle with the new models; engines that were made from the ones they replace go."""
     manifest = bundle.manifest
-    kept = [engine for engine in manifest.engines if engine.precision == "fp32"]
+    kept = [engine for engine in manifest.engines if engine.precision == "fp32" or engine.model != "encoder"]
     changes = dict(files)
     changes |= {engine.path: None for engine in manifest.engines if engine not in kept}
     changes["report.json"] = json.dumps(bundle.report | {"quantisation": figures}, indent=1).encode()

@@ -53,6 +53,8 @@ def finetune(
     fabric = make_fabric(loop)
     torch.manual_seed(loop.seed)
     targets = Targets.of(archive)
+    if encoder.network == "two-level" and targets.classes[:1] != ["attentive"]:
+        raise UsageError(f"--network two-level needs the label attentive first: {archive.path} has {targets.classes}")
     encoder = replace(encoder, classes=len(targets.classes))
     spec = ClipSpec(
         frames=data.frames,

@@ -15,12 +15,12 @@ import torch
 
 from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.archive import Archive
-from edge_c2vl.skeletons.clip import ClipSpec
 from edge_c2vl.skeletons.splits import Rows, Split
 from edge_c2vl.skeletons.windows import natural_window_s, windows_of
 from edge_c2vl.utils.atomic import write_file
 from train.data.augment import Augment
 from train.data.clips import ClipStore, Loader
+from train.data.several import Portion, Several, clip_spec, epoch_clips, some_of, spec_of_all, split_names, vary_each
 from train.data.splits import hidden_share, joints_of
 from train.fabric import make_fabric
 from train.knowledge.bank import Bank
@@ -48,12 +48,7 @@ class Watcher(Protocol):
 
 
 # From the clips, their archive, the rows with somebody in them, what varies clips, and a seed.
-MakeWatcher = Callable[[ClipStore, Archive, Rows, Augment, int], Watcher]
-
-
-def split_rows(archive: Archive, settings: PretrainSettings) -> Rows:
-    """The recordings that are learnt from."""
-    return Split.of(archive, settings.split).rows("train")
+MakeWatcher = Callable[[ClipStore, Archive, Rows, Callable[[torch.Tensor], torch.Tensor], int], Watcher]
 
 
 def with_variations(archive: Archive, banks: Sequence[Bank], rows: Rows) -> tuple[Archive, Rows]:
@@ -69,9 +64,12 @@ def with_variations(archive: Archive, banks: Sequence[Bank], rows: Rows) -> tupl
     return (varied, found) if all(name in there for name in names) else (archive, rows)
 
 
-def material(archive: Archive, banks: Sequence[Bank], settings: PretrainSettings) -> Material:
+def material(
+    archive: Archive, banks: Sequence[Bank], settings: PretrainSettings, beside: Sequence[Archive] = ()
+) -> Material:
     """What `settings.split` leaves to learn from, for the presets."""
-    rows = split_rows(archive, settings)
+    splits = split_names(settings.split, 1 + len(beside))
+    rows = Split.of(archive, splits[0]).rows("train")
     window_s = float(banks[0].meta.get("seconds", 0)) if banks else natural_window_s(archive)
     learnt, chosen = with_variations(archive, banks, rows)
     clips = len(chosen)
@@ -82,7 +80,15 @@ def material(archive: Archive, banks: Sequence[Bank], settings: PretrainSettings
     elif window_s:
         clips = len(windows_of(archive, rows, window_s, settings.hop_s))
     kinematic = bool(banks) and all(bank.meta.get("quarters") for bank in banks)
-    return Material(archive.meta["dimensions"], clips, window_s, hidden_share(archive, settings.joints), kinematic)
+    dimensions, hidden = archive.meta["dimensions"], hidden_share(archive, settings.joints)
+    if beside:
+        portions = [Portion.of(other, split, settings) for other, split in zip(beside, splits[1:], strict=True)]
+        clips = epoch_clips([clips, *(len(portion.windows) for portion in portions)])
+        dimensions = max(dimensions, *(other.meta["dimensions"] for other in beside))
+        if len({portion.spec.joints for portion in portions} | {joints_of(archive, settings.joints)}) > 1:
+            hidden = 1.0  # a joint that one archive lacks comes and goes
+        hidden = max(hidden, *(hidden_share(other, settings.joints) for other in beside))
+    return Material(dimensions, clips, window_s, hidden, kinematic)
 
 
 def pretrain(
@@ -96,6 +102,7 @@ def pretrain(
     loop: LoopSettings,
     *,
     rows: Rows | None = None,
+    beside: Sequence[Archive] = (),
     watch: MakeWatcher | None = None,
     resume: bool = False,
     cache: Path | None = None,
@@ -105,15 +112,24 @@ def pretrain(
     Labels are never learnt from. rows: the recordings to learn from, instead of the train part of pretraining.split;
     windows in which nobody is seen are left out; variations that a bank holds of these recordings are learnt from too.
     banks: one of each kind (language, vision), whose windows are the clips; other methods take whole recordings, or
-    windows of `seconds`. watch: makes what looks at the encoder while it is trained, and at the end beside an untrained
-    one; its verdict is kept in the run's verdict.json and returned too. Raises UsageError and BankError where archive
-    and banks do not fit.
+    windows of `seconds`. beside: further archives to learn from, without knowledge; pretraining.split then names one
+    split for each (train/data/several.py), and the first is what the encoder is watched on. watch: makes what looks at
+    the encoder while it is trained, and at the end beside an untrained one; its verdict is kept in the run's
+    verdict.json and returned too. Raises UsageError and BankError where archive and banks do not fit.
     """
-    archive, rows = with_variations(archive, banks, split_rows(archive, pretraining) if rows is None else rows)
+    method, language = METHODS[pretraining.method], None
+    if beside and method.knowledge:
+        raise UsageError(
+            f"--method {pretraining.method} learns from one archive: edge-c2vl merge writes one of several, for which "
+            "edge-c2vl knowledge encode makes a bank; --method slim takes several"
+        )
+    splits = split_names(pretraining.split, 1 + len(beside))
+    if rows is None:
+        rows = Split.of(archive, splits[0]).rows("train")
+    archive, rows = with_variations(archive, banks, rows)
     fabric = make_fabric(loop)
     torch.manual_seed(loop.seed)
     seconds = max([pretraining.seconds, *(float(bank.meta.get("seconds", 0)) for bank in banks)])
-    method, language = METHODS[pretraining.method], None
     knowledge: dict[str, torch.Tensor] = {}
     if method.knowledge:
         windows, knowledge, language = gather_knowledge(archive, rows, banks, pretraining, loop.seed)
@@ -124,17 +140,16 @@ def pretrain(
         raise UsageError(f"--bank has no use in --method {pretraining.method}")
     else:
         windows = windows_of(archive, rows, seconds, pretraining.hop_s)
-    spec = ClipSpec(
-        frames=pretraining.frames,
-        seconds=seconds or ClipSpec().seconds,
-        dimensions=archive.meta["dimensions"],
-        facing=pretraining.facing,
-        upright=pretraining.upright,
-        joints=joints_of(archive, pretraining.joints),
-    )
+        windows = some_of(windows, loop.seed) if beside else windows
+    portions = [Portion(archive, windows, clip_spec(archive, pretraining, seconds))]
+    portions += [
+        Portion.of(other, split, pretraining, loop.seed) for other, split in zip(beside, splits[1:], strict=True)
+    ]
     network = make_encoder(encoder)
     how = pretraining.method + (f" with {', '.join(sorted(knowledge))}" if knowledge else "")
-    about = About(encoder, spec, [], f"{archive.meta['source']}, without labels ({how})", [archive.meta["licence"]])
+    named = "; ".join(dict.fromkeys(portion.archive.meta["source"] for portion in portions))
+    licences = list(dict.fromkeys(portion.archive.meta["licence"] for portion in portions))
+    about = About(encoder, spec_of_all(portions), [], f"{named}, without labels ({how})", licences)
     if not method.task:
         if (folder / MODEL).exists():
             raise UsageError(f"{folder} holds a run already: name another folder")
@@ -142,24 +157,28 @@ def pretrain(
             save_model(folder / MODEL, network, about)
         return {}
     with fabric.rank_zero_first():
-        store = ClipStore.open(archive, windows, spec, cache)
-    seen = np.flatnonzero(store.confidence > 0)
-    loader = Loader(
-        store,
-        seen,
-        loop.batch_size,
-        loop.seed,
+        stores = [ClipStore.open(portion.archive, portion.windows, portion.spec, cache) for portion in portions]
+    shares = {"rank": fabric.global_rank, "processes": fabric.world_size}
+    vary: Callable[[torch.Tensor], torch.Tensor]
+    if beside:
+        every = Several(stores)
+        rows = np.flatnonzero(every.confidence > 0)
+        clips = every.clips_an_epoch(rows)
+        loader = Loader(every, rows, loop.batch_size, loop.seed, weights=every.weights(rows), per_epoch=clips, **shares)
+        vary = vary_each(augment)
+    else:
+        rows = np.flatnonzero(stores[0].confidence > 0)
         # Windows of a long drive are as many samples; a recording and its crops are one.
-        groups=None if seconds else windows.clip[seen],
-        rank=fabric.global_rank,
-        processes=fabric.world_size,
-    )
-    vary = Augment(augment, spec.dimensions)
+        groups = None if seconds else windows.clip[rows]
+        loader = Loader(stores[0], rows, loop.batch_size, loop.seed, groups=groups, **shares)
+        vary = Augment(augment, portions[0].spec.dimensions)
+    store = stores[0]
     module, function = method.task.split(":")
     make_task = getattr(import_module(module), function)
     task: Task = make_task(network, vary, knowledge, pretraining, objective)
     recorded: dict[str, Any] = {"augment": asdict(augment), "pretraining": asdict(pretraining)}
     recorded |= {"objective": asdict(objective), "banks": [str(bank.path) for bank in banks]}
+    seen = np.flatnonzero(store.confidence > 0)
     watcher = watch(store, archive, seen, vary, loop.seed) if watch and fabric.is_global_zero else None
     untrained = copy.deepcopy(network)
     run = Trainer(network, task, loader, loop, folder, about, fabric, recorded, watcher)

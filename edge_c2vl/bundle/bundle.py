@@ -5,7 +5,8 @@ model.fp32.onnx                 input clip (N, 3, T, 25); outputs logits (N, K),
 model.fp16.onnx                 the same network in FP16; optional
 model.int8.onnx                 the same network with explicit Q/DQ; optional
 calibration.npz                 some of the clips that INT8 was calibrated on, to check an engine with; optional
-engines/<device>/model.*        engines, each for one device: TensorRT's .plan, ONNX Runtime's .ort; optional
+engines/<device>/*              engines, each for one device: TensorRT's .plan (of the encoder, model.*, and of the pose
+                                networks, detector.* and landmarks.*), ONNX Runtime's .ort; optional
 report.json                     how well it did, on what; optional
 words.npz                       labels in words (text_labels.py); optional
 language.safetensors            how phrases are embedded, for edge-c2vl labels on a workstation; optional
@@ -41,8 +42,9 @@ class Engine:
     """A model made ready for one kind of device by one version of an engine library; elsewhere it does not run.
 
     backend "tensorrt": a plan for the GPU `gpu` of compute capability `sm` (such as "8.7"). backend "onnxruntime": an
-    optimised model for the CPU `device`. model_sha256: the ONNX model that it was made from; it is stale once the
-    bundle's differs. batch: fewest, usual and most clips an inference. measured: how far its outputs are from ONNX
+    optimised model for the CPU `device`. model: "encoder", the bundle's own, or one of the pose networks that come with
+    the package, "detector" or "landmarks". model_sha256: the ONNX model that it was made from; it is stale once that
+    differs. batch: fewest, usual and most clips an inference. measured: how far its outputs are from ONNX
     Runtime's, and its latency.
     """
 
@@ -54,6 +56,7 @@ class Engine:
     precision: str
     sha256: str
     backend: str = "tensorrt"
+    model: str = "encoder"
     onnxruntime: str = ""
     cuda: str = ""
     model_sha256: str = ""

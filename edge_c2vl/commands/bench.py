@@ -20,8 +20,8 @@ from edge_c2vl.settings.flags import options_like
     type=click.Choice(["all", "pose", "encoder"]),
     default="all",
     show_default=True,
-    help="all: the live pipeline over a recording; pose: MediaPipe and ours in turns; encoder: every backend and "
-    "precision beside each other.",
+    help="all: the live pipeline over a recording; pose: MediaPipe and ours, FP32 and INT8, in turns; encoder: every "
+    "backend and precision beside each other.",
 )
 @click.option("--camera", default="sample", show_default=True, metavar="URI", help="The recording to run over.")
 @crop_option
@@ -84,8 +84,9 @@ def _pose_text(result: dict[str, Any]) -> str:
         else:
             figures = " ".join(f"{row[name]:8.2f}" for name in columns)
             lines.append(f"{start}{figures}   {row['pose']}, somebody in {row['found']:.1%} of {row['frames']} frames")
-    for threads, ratio in result["ratio"].items():
-        lines.append(f"with {threads} thread{'s' * (threads > 1)}: {ratio:.2f} times MediaPipe's frames a second")
+    for threads, ratios in result["ratio"].items():
+        gains = ", ".join(f"{kind} {ratio:.2f}" for kind, ratio in ratios.items())
+        lines.append(f"with {threads} thread{'s' * (threads > 1)}, times MediaPipe's frames a second: {gains}")
     return "\n".join(lines)
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edge_c2vl.commands.options import json_option
+
+if TYPE_CHECKING:
+    from edge_c2vl.bundle.bundle import Engine
 
 
 @click.command("build-engine")
@@ -49,13 +52,22 @@ from edge_c2vl.commands.options import json_option
 )
 @click.option("--hardware-compatible", is_flag=True, help="Let every GPU from Ampere on load it.")
 @click.option("--optimization-level", "optimisation_level", type=click.IntRange(0, 5), help="How long to search.")
+@click.option(
+    "--pose/--no-pose", "with_pose", default=True, show_default=True, help="The pose networks too (tensorrt)."
+)
+@click.option(
+    "--camera", metavar="URI", help="A recording of a driver to verify the pose networks on.  [default: drawn]"
+)
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads (onnxruntime).")
 @json_option
-def build_engine(bundle: str, backend: str, threads: int, as_json: bool, **options: Any) -> None:
-    """Build an engine for this device and put it into the BUNDLE.
+def build_engine(
+    bundle: str, backend: str, with_pose: bool, camera: str | None, threads: int, as_json: bool, **options: Any
+) -> None:
+    """Build engines for this device and put them into the BUNDLE: of its model, and of the pose networks.
 
     Run it on the device itself: a TensorRT engine runs only on the GPU and the TensorRT that it was built with. It is
-    compared with ONNX Runtime on calibration clips and timed, and both go into the manifest.
+    compared with ONNX Runtime on calibration clips (the pose networks: on pictures of a driver) and timed, and both go
+    into the manifest. The pose networks are built in FP16.
 
     \b
     edge-c2vl build-engine my-bundle
@@ -74,9 +86,15 @@ def build_engine(bundle: str, backend: str, threads: int, as_json: bool, **optio
         revised, engine = building.build_optimised(opened, settings.precision, threads, say)
     else:
         revised, engine = building.build_engine(opened, settings, say)
+    networks: list[Engine] = []
+    if backend == "tensorrt" and with_pose:
+        from edge_c2vl.pose.engines import DRAWN, build_pose_engines
+
+        revised, networks = build_pose_engines(revised, settings, camera or DRAWN, say)
     size = revised.manifest.files[engine.path]["size"]
     if as_json:
-        click.echo(json.dumps(asdict(engine) | {"bytes": size, "latency": revised.manifest.latency}))
+        told = asdict(engine) | {"bytes": size, "latency": revised.manifest.latency}
+        click.echo(json.dumps(told | {"pose": [asdict(network) for network in networks]}))
         return
     found = engine.measured
     click.echo(f"{revised.path / engine.path}: {size / 1e6:.2f} MB")
@@ -91,3 +109,12 @@ def build_engine(bundle: str, backend: str, threads: int, as_json: bool, **optio
         for precision in revised.precisions:
             row = revised.manifest.latency[engine.device][precision]
             click.echo(f"  {precision}: {row['p50_ms']:.3f} ms (p50), {row['p95_ms']:.3f} ms (p95)")
+    for network in networks:
+        found = network.measured
+        click.echo(f"{revised.path / network.path}: {revised.manifest.files[network.path]['size'] / 1e6:.2f} MB")
+        click.echo(
+            f"against ONNX Runtime on {found['pictures']} pictures: somebody found alike in "
+            f"{100 * found['found_alike']:.1f} %, apart by {found['apart_p50']:.2g} of the region (median), "
+            f"{found['apart_p95']:.2g} (95 %)"
+        )
+        click.echo(f"latency: {found['p50_ms']:.3f} ms (p50), {found['p95_ms']:.3f} ms (p95)")

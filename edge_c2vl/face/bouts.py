@@ -26,35 +26,41 @@ class Bout:
 class Bouts:
     """While a value is low. It begins where the value falls below `enter` and ends where it rises above `leave`;
     the times are interpolated between values, so that a low rate costs little. A value that cannot be told (None)
-    ends a bout after `patience_s`, at the last value that was told."""
+    ends a bout after `patience_s`, at the last value that was told. It is over only once the value has been above
+    `leave` for `hold_s`, so that one picture that was misread does not break it in two; it ended when that began."""
 
-    def __init__(self, enter: float, leave: float, patience_s: float = 0.3) -> None:
-        self._enter, self._leave, self._patience_s = enter, leave, patience_s
+    def __init__(self, enter: float, leave: float, patience_s: float = 0.3, hold_s: float = 0.0) -> None:
+        self._enter, self._leave, self._patience_s, self._hold_s = enter, leave, patience_s, hold_s
         self.reset()
 
     def reset(self) -> None:
         self._last: tuple[float, float] | None = None
         self._start_s: float | None = None
+        self._left_s: float | None = None  # since when the value has been above `leave`
         self._peak = 0.0
 
     def length_s(self, now_s: float) -> float:
         """Of the bout that goes on; 0 where none does."""
-        return 0.0 if self._start_s is None else max(now_s - self._start_s, 0.0)
+        end_s = now_s if self._left_s is None else self._left_s
+        return 0.0 if self._start_s is None else max(end_s - self._start_s, 0.0)
 
     def update(self, time_s: float, value: float | None) -> Bout | None:
         """The bout that is over now."""
         ended = None
         if self._last is not None and time_s - self._last[0] > self._patience_s:
-            ended = self._end(self._last[0], forget=True)
+            ended = self._end(self._last[0] if self._left_s is None else self._left_s, forget=True)
         if value is None:
             return ended
         if self._start_s is None:
             if value < self._enter:
                 self._start_s, self._peak = self._crossing(time_s, value, self._enter), value
         elif value > self._leave:
-            ended = self._end(self._crossing(time_s, value, self._leave), forget=False)
+            if self._left_s is None:
+                self._left_s = self._crossing(time_s, value, self._leave)
+            if time_s - self._left_s >= self._hold_s:
+                ended = self._end(self._left_s, forget=False)
         else:
-            self._peak = min(self._peak, value)
+            self._left_s, self._peak = None, min(self._peak, value)
         self._last = (time_s, value)
         return ended
 
@@ -66,7 +72,7 @@ class Bouts:
 
     def _end(self, end_s: float, forget: bool) -> Bout | None:
         ended = None if self._start_s is None else Bout(self._start_s, max(end_s, self._start_s), self._peak)
-        self._start_s = None
+        self._start_s = self._left_s = None
         if forget:
             self._last = None
         return ended

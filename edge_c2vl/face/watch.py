@@ -15,14 +15,17 @@ from edge_c2vl.face.tracker import Face
 
 # Eyes are closed below the first share of the driver's own opening, and open again above the second.
 CLOSED, OPEN = 0.40, 0.55
+# Between two closures the eyes are open for longer than this.
+MIN_OPEN_S = 0.15
 # PERCLOS' own limit: closed by 80 % (Wierwille et al., 1994).
 PERCLOS_CLOSED = 0.20
 # A closure that is no blink any more lasts so long (Caffier et al., 2003, find blinks of up to .4 s).
 BLINK_MAX_S = 0.5
 # A yawn: lips so far apart for so long. Speech opens them by less, or for less.
 YAWN_MM, YAWN_ENDS_MM, YAWN_MIN_S = 22.0, 15.0, 0.5
-# The opening of a driver's eyes until it is known, millimetres, and the limits of what is taken for one.
-USUAL_GAP_MM, GAP_RANGE_MM = 8.0, (3.5, 14.0)
+# The opening of a driver's eyes until it is known, millimetres, and the limits of what is taken for one. Rather too
+# small: narrow eyes must not be called closed, or they would never be learnt.
+USUAL_GAP_MM, GAP_RANGE_MM = 6.0, (3.5, 14.0)
 # What is learnt from, and how much of it has to be there.
 LEARN_S, LEARNT_S = 300.0, 20.0
 # While the eyes are open by less than this, every picture counts.
@@ -96,7 +99,7 @@ class FaceWatch:
         """For another driver."""
         if self._learns:
             self._own.reset()
-        self._closures = Bouts(CLOSED, OPEN)
+        self._closures = Bouts(CLOSED, OPEN, hold_s=MIN_OPEN_S)
         self._yawns = Bouts(-YAWN_MM, -YAWN_ENDS_MM)
         self._closed_share = TimeShare()
         self._blinks: deque[float] = deque()

@@ -26,37 +26,47 @@ class Device:
     cuda: str = ""
 
 
-def rebuild(bundle: Bundle, precision: str) -> str:
-    return f"build it on this device with edge-c2vl build-engine {bundle.path} --precision {precision}"
+def rebuild(bundle: Bundle, precision: str, model: str = "encoder") -> str:
+    wanted = f" --precision {precision}" if model == "encoder" else ""  # the pose networks have one precision
+    return f"build it on this device with edge-c2vl build-engine {bundle.path}{wanted}"
 
 
-def listed_engines(bundle: Bundle, precision: str = "auto") -> list[Engine]:
-    """The manifest's TensorRT engines of that precision; "auto": all, INT8 first. Raises BundleError on none."""
+def listed_engines(bundle: Bundle, precision: str = "auto", model: str = "encoder") -> list[Engine]:
+    """The manifest's TensorRT engines of that model and precision; "auto": all, INT8 first. Raises BundleError on
+    none."""
     wanted = BEST_FIRST if precision == "auto" else (precision,)
-    engines = [e for name in wanted for e in bundle.manifest.engines if (e.backend, e.precision) == ("tensorrt", name)]
+    named = [engine for engine in bundle.manifest.engines if (engine.backend, engine.model) == ("tensorrt", model)]
+    engines = [engine for name in wanted for engine in named if engine.precision == name]
     if not engines:
         what = "TensorRT engine" if precision == "auto" else f"{precision} TensorRT engine"
+        whose = "" if model == "encoder" else f" of the pose network {model}"
         shown = precision if precision != "auto" else next(p for p in BEST_FIRST if p in bundle.precisions)
-        raise BundleError(f"bundle {bundle.path} has no {what}: {rebuild(bundle, shown)}")
+        raise BundleError(f"bundle {bundle.path} has no {what}{whose}: {rebuild(bundle, shown, model)}")
     return engines
 
 
-def fitting_engine(bundle: Bundle, device: Device, precision: str = "auto") -> Engine:
-    """The best engine that was built for this device. Raises BundleError: none is listed, or why it is refused."""
+def fitting_engine(
+    bundle: Bundle, device: Device, precision: str = "auto", model: str = "encoder", digest: str = ""
+) -> Engine:
+    """The best engine that was built for this device. digest: see `refusal`. Raises BundleError: none is listed, or why
+    it is refused."""
     reasons = []
-    for engine in listed_engines(bundle, precision):
-        why = refusal(bundle, engine, device)
+    for engine in listed_engines(bundle, precision, model):
+        why = refusal(bundle, engine, device, digest)
         if not why:
             return engine
-        reasons.append(f"{bundle.path / engine.path} {why}: {rebuild(bundle, engine.precision)}")
+        reasons.append(f"{bundle.path / engine.path} {why}: {rebuild(bundle, engine.precision, engine.model)}")
     raise BundleError(reasons[0])
 
 
-def refusal(bundle: Bundle, engine: Engine, device: Device) -> str:
-    """Why this engine cannot run on this device; empty where it can."""
-    model = bundle.manifest.files.get(f"model.{engine.precision}.onnx")
-    if model is None or model["sha256"] != engine.model_sha256:
-        return f"is stale (it was built from another model.{engine.precision}.onnx than the bundle has)"
+def refusal(bundle: Bundle, engine: Engine, device: Device, digest: str = "") -> str:
+    """Why this engine cannot run on this device; empty where it can. digest: the SHA-256 of the model that it has to
+    come from; left out, the bundle's of its precision."""
+    name = f"model.{engine.precision}.onnx" if engine.model == "encoder" else engine.model
+    if not digest and name in bundle.manifest.files:
+        digest = bundle.manifest.files[name]["sha256"]
+    if digest != engine.model_sha256 or not digest:
+        return f"is stale (it was built from another {name} than the bundle has)"
     built, here = _numbers(engine.tensorrt), _numbers(device.tensorrt)
     # Version-compatible plans run on the same major version, if it is not older (TensorRT's documentation).
     newer = engine.version_compatible and built[:1] == here[:1] and here >= built
@@ -79,10 +89,14 @@ def vouched_plan(bundle: Bundle, engine: Engine) -> bytes:
     try:
         plan = path.read_bytes()
     except OSError as error:
-        raise BundleError(f"{path} cannot be read ({error.strerror}): {rebuild(bundle, engine.precision)}") from None
+        raise BundleError(
+            f"{path} cannot be read ({error.strerror}): {rebuild(bundle, engine.precision, engine.model)}"
+        ) from None
     digest = hashlib.sha256(plan).hexdigest()
     if digest != engine.sha256 or digest != bundle.manifest.files[engine.path]["sha256"]:
-        raise BundleError(f"{path} is not the plan that the manifest vouches for: {rebuild(bundle, engine.precision)}")
+        raise BundleError(
+            f"{path} is not the plan that the manifest vouches for: {rebuild(bundle, engine.precision, engine.model)}"
+        )
     return plan
 
 

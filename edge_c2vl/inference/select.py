@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from edge_c2vl.errors import BundleError, UsageError
 from edge_c2vl.inference.base import Backend
+from edge_c2vl.inference.onnxruntime import PROVIDERS
 
 if TYPE_CHECKING:
     from edge_c2vl.bundle.bundle import Bundle
@@ -34,7 +35,7 @@ def open_backend(bundle: Bundle, name: str = "auto", precision: str = "auto", th
     """
     kind, _, variant = name.partition(":")
     if kind not in NAMES or (variant and (kind == "auto" or ENGINES[kind][1] == ("",))):
-        raise UsageError(f"no backend {name!r}: there are {', '.join(NAMES)}, and onnxruntime:tensorrt,cuda,cpu")
+        raise UsageError(f"no backend {name!r}: there are {', '.join(NAMES)}, and onnxruntime:{','.join(PROVIDERS)}")
     if kind != "auto":
         return _open(bundle, kind, variant, precision, threads)
     refused = []
@@ -45,7 +46,9 @@ def open_backend(bundle: Bundle, name: str = "auto", precision: str = "auto", th
             refused.append(f"{kind}:{variant}: {error}" if variant else f"{kind}: {error}")
             continue
         backend.note = "; ".join([part for part in (backend.note, *(f"not {why}" for why in refused)) if part])
-        if refused and any(engine.backend == "tensorrt" for engine in bundle.manifest.engines):
+        if refused and any(
+            (engine.backend, engine.model) == ("tensorrt", "encoder") for engine in bundle.manifest.engines
+        ):
             # Slower than what was built for this vehicle: whoever runs it without a terminal has to learn of it too.
             backend.unused_engine = refused[0]
             log.warning("running on %s, because the bundle's engine cannot be used: %s", backend.name, refused[0])

@@ -42,8 +42,12 @@ class TensorRTBackend(Backend):
         """The best engine of the bundle that was built for this device. Raises BundleError: see `fitting_engine`."""
         listed_engines(bundle, precision)  # said before TensorRT is missed
         trt, cuda = load_tensorrt(), Cuda()
-        engine = fitting_engine(bundle, this_device(trt, cuda), precision)
-        return cls(vouched_plan(bundle, engine), engine, bundle.manifest, trt, cuda)
+        try:
+            engine = fitting_engine(bundle, this_device(trt, cuda), precision)
+            return cls(vouched_plan(bundle, engine), engine, bundle.manifest, trt, cuda)
+        except BundleError:
+            cuda.close()
+            raise
 
     def gpu_ms(self, clips: Array, times: int = 200) -> list[float]:
         """GPU time of each of `times` inferences of clips (N, 3, T, 25), copies included, by CUDA events."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
 
 from edge_c2vl.errors import EdgeC2VLError, OutputError
 from edge_c2vl.monitoring.driver_baseline import DriverBaseline, DriverWatch, Learner
 from edge_c2vl.monitoring.self_calibration import SelfCalibration
+from edge_c2vl.pose.base import Floats
 from edge_c2vl.skeletons.clip import Clip
 from edge_c2vl.utils.files import Lock
 
@@ -59,7 +60,9 @@ class Personaliser:
         self._calibration = None if file is not None else calibration
         self._learner = None if learn_minutes is None else Learner(learn_minutes)
         self._lock: Lock | None = None
+        self._keeps_face = False
         self._normal: DriverBaseline | None = None
+        self._face: Floats | None = None
         if not later:
             self.open()
 
@@ -72,7 +75,9 @@ class Personaliser:
             raise OutputError(f"--normal {self._file}: there is no folder {self._file.parent}")
         if not self._forget and self._learner is None:
             # Without a lock: it is replaced as a whole.
-            self._take(DriverBaseline.load(self._file))
+            normal = DriverBaseline.load(self._file)
+            self._take(normal)
+            self._face = normal.face
             return
         try:
             self._lock = self._lock or Lock(self._file)
@@ -140,15 +145,33 @@ class Personaliser:
         learner.add(clip, time_s, attention is Attention.PLAIN)
         if not learner.done:
             return
-        self._learner = None
-        normal = learner.finish()
-        self._take(normal)
-        try:
-            normal.save(self._file)
+        self._learner, self._keeps_face = None, True
+        self._take(learner.finish())
+        if self._save(self._file):
             log.warning("normal driving was learnt from %s, and is kept in %s", learner.told(), self._file)
+
+    def kept_face(self) -> Floats | None:
+        """What the file holds of the driver's face (FaceCalibration.numbers), once: at the first call after it was
+        read."""
+        face, self._face = self._face, None
+        return face
+
+    def keep_face(self, numbers: Floats) -> None:
+        """Adds it to the normal driving that this run has learnt, once both are known."""
+        if self._keeps_face and self._normal is not None and self._file is not None:
+            self._keeps_face = False
+            self._normal = replace(self._normal, face=numbers)
+            self._save(self._file)
+
+    def _save(self, file: Path) -> bool:
+        assert self._normal is not None
+        try:
+            self._normal.save(file)
         except EdgeC2VLError as error:
             # A full disk must not end the run: it goes on with what it has learnt.
             log.warning("normal driving was learnt, but is not kept: %s", error)
+            return False
+        return True
 
     def unfinished(self) -> str | None:
         """At the end of a run: what there was to learn from, where that was too little and nothing is kept."""

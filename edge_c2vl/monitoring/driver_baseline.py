@@ -14,7 +14,7 @@ import math
 import warnings
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +30,8 @@ from edge_c2vl.utils.scores import shift_odds
 
 Floats = NDArray[np.float64]
 
-FORMAT_VERSION = 2
+# Format 2 had nothing of the face.
+FORMAT_VERSION = 3
 # Fewer windows do not tell a posture's usual spread.
 MIN_WINDOWS = 30
 # Where less of the time looks attentive, the classifier is wrong about this driver or camera, or the driver about
@@ -57,6 +58,8 @@ _FIRST, _SECOND = (np.array([NTU25.index(names[end]) for names in _ENDS]) for en
 WANDERING = 0.05
 # The same driver's mean square of (difference / spread) is below it in 97 of 100 recordings (docs/experiments.md).
 MAX_STRANGENESS = 2.4
+# What is known of a driver's face (face_calibration.py): a rotation, two angles, the open eye.
+FACE_NUMBERS = 9 + 2 + 1
 CHUNK = 30  # windows, one a second, over which a length is the median
 
 
@@ -94,7 +97,8 @@ def _median(rows: Floats) -> Floats:
 class DriverBaseline:
     """Learnt normality. mean, scale, precision: of the (D,) numbers of `posture` that were seen, `used` (100,) says
     which. usual: distances of the windows it was learnt from, ascending. place: x, y, unit (median), in pixels. sizes:
-    (2, 5), median and spread over half minutes of `sizes`; NaN what was not seen."""
+    (2, 5), median and spread over half minutes of `sizes`; NaN what was not seen. face: (12,), see
+    FaceCalibration.numbers; NaN where it was not learnt."""
 
     used: NDArray[np.bool_]
     mean: Floats
@@ -103,6 +107,7 @@ class DriverBaseline:
     usual: Floats
     place: Floats
     sizes: Floats
+    face: Floats = field(default_factory=lambda: np.full(FACE_NUMBERS, np.nan))
 
     def strangeness(self, seen: Floats) -> float:
         """How unlike the learnt ones some `sizes` (5,) are: the mean square of their differences, each in units of what
@@ -141,12 +146,13 @@ class DriverBaseline:
     @classmethod
     def load(cls, path: str | Path) -> DriverBaseline:
         """Raises EdgeC2VLError where the file is not there or not what `save` writes."""
-        names = ("used", "mean", "scale", "precision", "usual", "place", "sizes")
+        names = ["used", "mean", "scale", "precision", "usual", "place", "sizes"]
         learn = "learn it with edge-c2vl run --normal FILE --learn-normal MINUTES"
         try:
             with NpzFile(path) as file:
                 if int(file["format_version"]) > FORMAT_VERSION:
                     raise EdgeC2VLError(f"{path} was written by a newer version; upgrade, or {learn}")
+                names += ["face"] if int(file["format_version"]) >= 3 else []
                 normal = cls(**{name: file[name] for name in names})
         except FileNotFoundError:
             raise EdgeC2VLError(f"{path} is not there: {learn}") from None
@@ -162,6 +168,8 @@ class DriverBaseline:
         size = len(self.mean) if self.mean.ndim == 1 else -1
         shapes = self.scale.shape == (size,) and self.precision.shape == (size, size) and self.place.shape == (3,)
         if self.sizes.shape != (2, len(_ENDS)) or self.sizes.dtype != np.float64 or np.isinf(self.sizes).any():
+            return False
+        if self.face.shape != (FACE_NUMBERS,) or self.face.dtype != np.float64 or np.isinf(self.face).any():
             return False
         if not shapes or self.used.shape != (100,) or self.used.dtype != bool or self.used.sum() != size:
             return False

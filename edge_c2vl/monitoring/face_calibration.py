@@ -15,7 +15,7 @@ import numpy as np
 from edge_c2vl.face.gaze import StraightAhead, straight_ahead
 from edge_c2vl.face.tracker import Face
 from edge_c2vl.face.watch import OwnOpening
-from edge_c2vl.monitoring.driver_baseline import LEFT_OUT_BEFORE_S
+from edge_c2vl.monitoring.driver_baseline import FACE_NUMBERS, LEFT_OUT_BEFORE_S
 from edge_c2vl.monitoring.held_back import HeldBack
 from edge_c2vl.pose.base import Floats
 
@@ -26,7 +26,6 @@ STEP_S, LOOKS, FIRST_LOOKS = 0.5, 120, 10
 NEAR_DEG, NEAR_SHARE = 12.0, 0.6
 # How often the median is found anew while it is being learnt.
 RENEW_S = 1.0
-_NUMBERS = 12
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ class FaceCalibration:
     def numbers(self) -> Floats:
         """(12,): what --normal keeps: rotation, gaze, open eye in millimetres; NaN where it is not known."""
         if not self.done or self.ahead is None:
-            return np.full(_NUMBERS, np.nan)
+            return np.full(FACE_NUMBERS, np.nan)
         return np.array([*self.ahead.rotation.ravel(), *self.ahead.gaze, self.own.gap_mm])
 
     def take(self, numbers: Floats) -> None:

@@ -18,7 +18,7 @@ from edge_c2vl.monitoring.face_reader import SeenFace
 from edge_c2vl.monitoring.own_driver import OwnDriver
 from edge_c2vl.monitoring.policy import Observation, Policy, State, Status
 from edge_c2vl.monitoring.policy_settings import PolicySettings
-from edge_c2vl.monitoring.standing import Aspect, Level, Reason, loudest_first
+from edge_c2vl.monitoring.standing import Aspect, Level, Reason, loudest_first, silent
 from edge_c2vl.monitoring.stats import Summary, Timings
 from edge_c2vl.skeletons.clip import Clip
 from edge_c2vl.skeletons.skeleton import Array
@@ -116,6 +116,7 @@ class DriverMonitor:
             self._own.begin_anew()
             self._begun = self._personaliser.begun
         self._own.unseen(unseen_s)
+        self._own.take_face(self._personaliser.kept_face())
         looks = self._own.read(job.faces, job.clip)
         seen = Observation(
             job.timestamp_s,
@@ -137,6 +138,8 @@ class DriverMonitor:
         if encoded is not None:
             self._personaliser.learn(job.clip, job.timestamp_s, self._attention(status), odds)
         self._own.learn(job.timestamp_s, status, self._moving(status))
+        if (face := self._own.face) is not None:
+            self._personaliser.keep_face(face)
         alerts = status.alerts if self._raises else {}
         age_ms = (time.monotonic() - job.captured_s) * 1e3
         self._timings.add("frame age", age_ms)
@@ -162,7 +165,7 @@ class DriverMonitor:
             alerts=alerts,
             speed_kmh=speed_kmh if status.speed_known else None,
             logits=None if encoded is None else encoded[0],
-            reasons=status.reasons,
+            reasons=status.reasons if self._raises else silent(status.reasons),
             face=looks[-1] if looks else None,
         )
         changes = self._changes_of(decision)

@@ -13,6 +13,7 @@ from edge_c2vl.monitoring.policy import State, Status
 from edge_c2vl.monitoring.posture import PostureBaseline, SeatedPosture, posture_of
 from edge_c2vl.monitoring.self_calibration import GONE_S
 from edge_c2vl.monitoring.standing import OF_THE_FACE, Aspect, Condition, Reason
+from edge_c2vl.pose.base import Floats
 from edge_c2vl.skeletons.clip import Clip
 
 log = logging.getLogger("edge_c2vl")
@@ -57,6 +58,18 @@ class OwnDriver:
         if self._baseline is not None:
             told[Aspect.UNRESPONSIVE] = self._baseline.learnt
         return told
+
+    @property
+    def face(self) -> Floats | None:
+        """What --normal keeps of the face; None until all of it is known."""
+        if self.reader is None or not self.reader.calibration.done:
+            return None
+        return self.reader.calibration.numbers()
+
+    def take_face(self, numbers: Floats | None) -> None:
+        """What an earlier run kept."""
+        if self.reader is not None and numbers is not None:
+            self.reader.calibration.take(numbers)
 
     def learn(self, time_s: float, status: Status, moving: bool) -> None:
         """After a decision. moving: the vehicle drives, or nothing tells its speed."""

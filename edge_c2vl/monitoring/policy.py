@@ -130,7 +130,8 @@ class Policy:
         speed_known = self._knows_speed(seen)
         limit_s = self._warning_limit_s(seen.speed_kmh if speed_known else None)
         if self._watched.any:
-            self._watched.update(seen.time_s, seen.looks, seen.slumped, seen.face_failed, limit_s, settings)
+            nobody = seen.unseen_s > settings.nobody_after_s
+            self._watched.update(seen.time_s, seen.looks, seen.slumped, nobody, seen.face_failed, limit_s, settings)
         distraction = self._distraction(seen)
         # What lies between two observations is counted as the state that the earlier one found. Of a long time that is
         # known for its beginning alone.

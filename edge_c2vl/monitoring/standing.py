@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, IntEnum
 
 
@@ -85,6 +85,11 @@ class ReasonState:
     share: float = 0.0
     seconds: float = 0.0
     learnt: float | None = None
+
+
+def silent(reasons: Mapping[Aspect, ReasonState]) -> dict[Aspect, ReasonState]:
+    """The same where no alert is ever raised."""
+    return {aspect: replace(one, level=Level.NONE) for aspect, one in reasons.items()}
 
 
 def loudest_first(alerts: Mapping[Reason, Level]) -> dict[Reason, Level]:

@@ -16,6 +16,7 @@ from typing import Any
 from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.pose.convert import Converter
 from edge_c2vl.pose.networks import FORMAT_VERSION, verify
+from edge_c2vl.pose.quantise import in_int8
 from edge_c2vl.pose.tflite import mediapipe_folder
 from edge_c2vl.utils.atomic import put_in_place, temporary_beside
 
@@ -28,7 +29,8 @@ Licensed under the Apache License, Version 2.0; see http://www.apache.org/licens
 Edge-C2VL. So say MediaPipe's licence and the model card "BlazePose GHUM 3D".
 
 The files come from the Python package {WHEEL}. Changed for Edge-C2VL: converted from TensorFlow Lite to ONNX, sparse
-weights written out, the outputs for segmentation and for landmarks in metres left out. No weight was altered.
+weights written out, the outputs for segmentation and for landmarks in metres left out. No weight was altered, but for
+landmarks.int8.onnx, whose weights are rounded to 8 bits.
 """
 
 
@@ -44,7 +46,7 @@ class ModelSource:
 @dataclass(frozen=True)
 class Recipe:
     """What goes into a folder of networks. name, notice: of the manifest and of its licence; what: in messages.
-    sources: by the networks' names."""
+    sources: by the networks' names. int8: the one of which there is an INT8 form (quantise.py)."""
 
     name: str
     what: str
@@ -52,6 +54,7 @@ class Recipe:
     sources: Mapping[str, ModelSource]
     converter: type[Converter] = Converter
     precisions: tuple[str, ...] = PRECISIONS
+    int8: str = ""
 
 
 SOURCES = {
@@ -67,7 +70,7 @@ SOURCES = {
     ),
 }
 
-BLAZEPOSE = Recipe("BlazePose full", "pose", NOTICE, SOURCES)
+BLAZEPOSE = Recipe("BlazePose full", "pose", NOTICE, SOURCES, int8="landmarks")
 
 
 def build_networks(target: Path, overwrite: bool = False, recipe: Recipe = BLAZEPOSE) -> dict[str, Any]:
@@ -83,6 +86,8 @@ def build_networks(target: Path, overwrite: bool = False, recipe: Recipe = BLAZE
         for precision in recipe.precisions:
             graph, weights = recipe.converter(content, source.outputs, precision).convert(f"{name}.weights")
             files[f"{name}.{precision}.onnx"], files[f"{name}.weights"] = graph, weights
+            if (name, precision) == (recipe.int8, "fp32"):
+                files[f"{name}.int8.onnx"] = in_int8(graph, weights)
     manifest = {
         "format_version": FORMAT_VERSION,
         "name": recipe.name,
@@ -98,7 +103,7 @@ def build_networks(target: Path, overwrite: bool = False, recipe: Recipe = BLAZE
         for name, content in files.items():
             (folder / name).write_bytes(content)
         (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
-        for precision in recipe.precisions:
+        for precision in (*recipe.precisions, *(["int8"] if recipe.int8 else [])):
             verify(folder, precision, tuple(recipe.sources), recipe.what)
         put_in_place(folder, target)
     except BaseException:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,11 @@ from edge_c2vl.pose.base import Tracker
 from edge_c2vl.skeletons.evidence import Evidence
 from edge_c2vl.skeletons.skeleton import Array
 
+if TYPE_CHECKING:
+    from edge_c2vl.bundle.bundle import Bundle
+
 KINDS = ("auto", "blazepose", "mediapipe")
+PLANS, INT8 = "blazepose:tensorrt", "blazepose:int8"
 # How sure the detector has to be of a person: above what it says of noise and empty cars, below what it says of drivers
 # whom it finds hard to see (docs/evidence.md). `run` has an option for it.
 MIN_DETECTION = 0.3
@@ -26,10 +31,12 @@ class PoseEstimator:
     """Follows one person from frame to frame. For several people in view, crop the picture to the driver's seat.
 
     model: a `.task` file (MediaPipe pose landmarker), or None for BlazePose full. kind: "blazepose", our own graph on
-    ONNX Runtime ("blazepose:cuda,cpu" tries these providers in that order), "mediapipe", or "auto": see `resolve`.
-    static: every picture stands for itself; nothing is followed or smoothed. threads: of the CPU; MediaPipe's own
-    graph takes what it likes. Raises UsageError where the model cannot be used, BundleError where its files are not
-    as they were.
+    ONNX Runtime ("blazepose:cuda,cpu" tries these providers in that order; "blazepose:int8" is in INT8 on the CPU;
+    "blazepose:tensorrt" runs the plans of `bundle`), "mediapipe", or "auto": see `resolve`. bundle: whose TensorRT
+    plans of the pose networks may run. int8: whether "auto" may take INT8 where it is much faster; what is found then
+    depends on a measurement. static: every picture stands for itself; nothing is followed or smoothed. threads: of the
+    CPU; MediaPipe's own graph takes what it likes. Raises UsageError where the model cannot be used, BundleError where
+    its files are not as they were.
     """
 
     def __init__(
@@ -39,12 +46,14 @@ class PoseEstimator:
         kind: str = "auto",
         static: bool = False,
         threads: int = 1,
+        bundle: Bundle | None = None,
+        int8: bool = False,
         min_detection_confidence: float = MIN_DETECTION,
         min_tracking_confidence: float = 0.5,
     ) -> None:
         self.kind = resolve(kind, model)
         confidences = (min_detection_confidence, min_tracking_confidence)
-        self._tracker = _open(kind, self.kind, model, static, threads, *confidences)
+        self._tracker = _open(kind, self.kind, model, static, threads, bundle, int8, *confidences)
         self._clock = RisingClock()
         self._tracker.warm_up(self._clock.at(-STEP_S))
 
@@ -99,7 +108,11 @@ def resolve(kind: str = "auto", model: str | Path | None = None) -> str:
     is no such kind or file."""
     base, _, providers = kind.partition(":")
     if base not in KINDS or (providers and base != "blazepose") or kind.endswith(":"):
-        raise UsageError(f"no pose estimator {kind!r}: there are {', '.join(KINDS)}, and blazepose:tensorrt,cuda,cpu")
+        from edge_c2vl.inference.onnxruntime import PROVIDERS
+
+        raise UsageError(
+            f"no pose estimator {kind!r}: there are {', '.join(KINDS)}, and blazepose:{','.join(PROVIDERS)}"
+        )
     if model is not None and base == "blazepose":
         raise UsageError("a .task file runs through MediaPipe: leave out --pose, or give --pose mediapipe")
     if model is not None and not Path(model).is_file():
@@ -115,6 +128,8 @@ def _open(
     model: str | Path | None,
     static: bool,
     threads: int,
+    bundle: Bundle | None,
+    int8: bool,
     min_detection: float,
     min_tracking: float,
 ) -> Tracker:
@@ -123,10 +138,20 @@ def _open(
         from edge_c2vl.pose.mediapipe import open_mediapipe
 
         return open_mediapipe(model, static, min_detection, min_tracking)
-    from edge_c2vl.pose.networks import open_fastest, open_networks
+    from edge_c2vl.pose.engines import open_engines
+    from edge_c2vl.pose.fastest import open_fastest
+    from edge_c2vl.pose.networks import open_networks
     from edge_c2vl.pose.tracker import BlazePose
 
-    networks = open_fastest(threads) if asked == "auto" else open_networks(_providers(kind), threads)
+    if asked == "auto":
+        networks = open_fastest(threads, bundle=bundle, int8=int8)
+    elif kind == PLANS:
+        if bundle is None:
+            raise UsageError(f"{PLANS} runs engines of a bundle (edge-c2vl build-engine), which are not used here")
+        networks = open_engines(bundle)
+    else:
+        providers, precision = _how(kind)
+        networks = open_networks(providers, threads, precision=precision)
     return BlazePose(networks, static, min_detection, min_tracking)
 
 
@@ -137,14 +162,19 @@ def identity_of(kind: str = "auto", model: str | Path | None = None) -> str:
         from edge_c2vl.pose.mediapipe import identity
 
         return identity(model)
-    from edge_c2vl.pose.networks import FOLDER, precision_for, verify
+    from edge_c2vl.pose.networks import FOLDER, verify
 
-    return verify(FOLDER, precision_for(_providers(kind)))
+    return verify(FOLDER, _how(kind)[1])
 
 
-def _providers(kind: str) -> list[str]:
-    """ONNX Runtime's, from "blazepose:cuda,cpu"."""
-    return [name.strip() for name in (kind.partition(":")[2] or "cpu").split(",")]
+def _how(kind: str) -> tuple[list[str], str]:
+    """ONNX Runtime's providers from "blazepose:cuda,cpu", and the precision."""
+    from edge_c2vl.pose.networks import precision_for
+
+    if kind == INT8:
+        return ["cpu"], "int8"
+    providers = [name.strip() for name in (kind.partition(":")[2] or "cpu").split(",")]
+    return providers, precision_for(providers)
 
 
 def to_skeleton(landmarks: Array, width: int, height: int) -> Array:

@@ -5,16 +5,16 @@ networks/NAME.fp32.onnx    a graph that computes in FP32: image (1, 3, H, W) in;
                            (1, 2254, 1); landmarks: landmarks (1, 195), presence (1, 1), heatmaps (1, 39, 64, 64)
 networks/NAME.fp16.onnx    the same in FP16, for GPUs
 networks/NAME.weights      the weights of both, in half precision as in their source
+networks/landmarks.int8.onnx  the same with most of its convolutions in INT8, whose weights are inside, for CPUs
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.bundle.bundle import sha256
-from edge_c2vl.device.cpu_cores import load_onnxruntime
 from edge_c2vl.errors import BundleError
 from edge_c2vl.skeletons.skeleton import Array
 
@@ -79,59 +78,29 @@ class Networks:
         self.landmarks.close()
 
 
-def open_networks(providers: Sequence[str] = ("cpu",), threads: int = 1, folder: Path = FOLDER) -> Networks:
-    """Verifies the files and opens both networks. In FP32; with TensorRT first among the providers in FP16.
+def open_networks(
+    providers: Sequence[str] = ("cpu",), threads: int = 1, folder: Path = FOLDER, precision: str = ""
+) -> Networks:
+    """Verifies the files and opens both networks on ONNX Runtime. precision: left out, FP32, and FP16 with TensorRT
+    first among the providers; "int8" is the landmark network's, and FP32 for the detector.
 
     Raises BundleError where a file is missing, damaged or does not open, UsageError for a provider that there is not.
     """
-    precision = precision_for(providers)
+    precision = precision or precision_for(providers)
     identity = verify(folder, precision)
     detector, landmarks = (
-        OnnxRuntimeNetwork(folder / f"{name}.{precision}.onnx", precision, providers, threads) for name in NAMES
+        OnnxRuntimeNetwork(folder / graph_file(name, precision), precision, providers, threads) for name in NAMES
     )
     return Networks(identity, detector, landmarks)
 
 
-def open_fastest(threads: int = 1, folder: Path = FOLDER) -> Networks:
-    """On a GPU by CUDA or on the CPU, where ONNX Runtime has both: what is faster here, measured at each start.
-
-    TensorRT is left to who asks for it: ONNX Runtime would build its engine at each start, which takes minutes.
-
-    Raises BundleError as `open_networks` does.
-    """
-    onnxruntime = load_onnxruntime()
-
-    from edge_c2vl.inference.onnxruntime import PROVIDERS
-
-    cpu = open_networks(("cpu",), threads, folder)
-    if PROVIDERS["cuda"] not in onnxruntime.get_available_providers():
-        return cpu
-    try:
-        cuda = open_networks(("cuda",), threads, folder)
-    except BundleError as error:
-        return replace(cpu, note=f"not cuda: {error}")
-    if cuda.landmarks.name == cpu.landmarks.name:
-        cuda.close()
-        return replace(cpu, note="not cuda: ONNX Runtime found no GPU that it can use")
-    taken_ms = [(latency_ms(networks.landmarks), networks) for networks in (cpu, cuda)]
-    (fast_ms, fast), (slow_ms, slow) = sorted(taken_ms, key=lambda taken: taken[0])
-    slow.close()
-    return replace(fast, note=f"{fast_ms:.1f} ms, {slow.landmarks.name} takes {slow_ms:.1f} ms")
-
-
-def latency_ms(landmarks: Network, times: int = 20) -> float:
-    """The median time that the landmark network takes for a picture."""
-    image = np.zeros((1, 3, 256, 256), np.float32)
-    taken_ms = []
-    for _ in range(5 + times):
-        started = time.perf_counter()
-        landmarks.run(image)
-        taken_ms.append((time.perf_counter() - started) * 1e3)
-    return float(np.median(taken_ms[5:]))
-
-
 def precision_for(providers: Sequence[str]) -> str:
     return "fp16" if providers[0] == "tensorrt" else "fp32"
+
+
+def graph_file(name: str, precision: str) -> str:
+    """Of INT8 there is the landmark network alone: the detector runs only where nobody is followed."""
+    return f"{name}.{'fp32' if (name, precision) == ('detector', 'int8') else precision}.onnx"
 
 
 def verify(folder: Path, precision: str, names: Sequence[str] = NAMES, what: str = "pose") -> str:
@@ -142,7 +111,7 @@ def verify(folder: Path, precision: str, names: Sequence[str] = NAMES, what: str
         version, files = manifest["format_version"], manifest["files"]
         if version != FORMAT_VERSION:
             raise ValueError(f"it has format {version}, this version reads {FORMAT_VERSION}")
-        wanted = [f"{name}.{ending}" for name in names for ending in (f"{precision}.onnx", "weights")]
+        wanted = [file for name in names for file in (graph_file(name, precision), f"{name}.weights")]
         entries = {name: (files[name]["size"], files[name]["sha256"]) for name in wanted}
     except (OSError, ValueError, TypeError, KeyError) as error:
         why = f"it lacks {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
@@ -153,6 +122,13 @@ def verify(folder: Path, precision: str, names: Sequence[str] = NAMES, what: str
             raise BundleError(f"{path} is missing or was altered (its SHA-256 is not the manifest's): {MEND}")
     digests = "".join(digest for _, digest in entries.values())
     return f"{MODELS[what]} {precision} {hashlib.sha256(digests.encode()).hexdigest()[:12]}"
+
+
+def digest(folder: Path, name: str, precision: str) -> str:
+    """One SHA-256 for a network's graph and weights, by the manifest, which `verify` has checked."""
+    files = json.loads((folder / "manifest.json").read_text("utf-8"))["files"]
+    parts = [files[file]["sha256"] for file in (graph_file(name, precision), f"{name}.weights")]
+    return hashlib.sha256("".join(parts).encode()).hexdigest()
 
 
 def as_input(picture_bgr: NDArray[np.uint8], scale: float, shift: float) -> Array:

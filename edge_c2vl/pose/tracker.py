@@ -64,9 +64,7 @@ class BlazePose(Tracker):
             return None
         region, found = seen
         size = np.array([image_bgr.shape[1], image_bgr.shape[0]])
-        places = found.points[:BODY, :2]
-        outside = np.any((places < 0) | (places > size), axis=1)
-        self.evidence = Evidence(found.presence, found.visibility, np.asarray(outside), places * [1, -1])
+        self.evidence = Evidence(found.presence, found.visibility, found.points[:BODY, :2] * [1, -1])
         points, visibility = found.points[:BODY], found.visibility
         if not self._static:
             points, visibility = self._smooth(found.points, visibility, timestamp_ms)

@@ -41,8 +41,9 @@ def measure_run(
     return summary.to_json() | {"peak_rss_mb": peak_rss_mb()}
 
 
-def measure_pose(camera: str, crop: str | None, pose: str, threads: int) -> dict[str, Any]:
+def measure_pose(camera: str, crop: str | None, pose: str, threads: int, bundle: str) -> dict[str, Any]:
     """The pose alone over the same frames, decoded beforehand: the most that the pipeline could reach."""
+    from edge_c2vl.bundle.bundle import Bundle
     from edge_c2vl.cameras.camera import open_camera
     from edge_c2vl.cameras.options import CameraOptions, parse_crop
     from edge_c2vl.pose import PoseEstimator
@@ -53,7 +54,7 @@ def measure_pose(camera: str, crop: str | None, pose: str, threads: int) -> dict
         while (frame := source.read()) is not None:
             if frame.image is not None:
                 frames.append(frame)
-    with PoseEstimator(kind=pose, threads=threads) as estimator:
+    with PoseEstimator(kind=pose, threads=threads, bundle=Bundle.open(bundle)) as estimator:
         started = time.perf_counter()
         for frame in frames:
             estimator.estimate(frame.image, frame.timestamp_s)
@@ -74,8 +75,8 @@ def bench_pipeline(
 ) -> dict[str, Any]:
     """The pipeline beside the pose network alone, which is measured before and after it: what else the machine does in
     between then weighs on both."""
-    before = in_own_process(measure_pose, camera, crop, pose, threads)
+    before = in_own_process(measure_pose, camera, crop, pose, threads, bundle)
     run = in_own_process(measure_run, camera, bundle, backend, precision, threads, crop, pose, pose_fps, reasons)
-    after = in_own_process(measure_pose, camera, crop, pose, threads)
+    after = in_own_process(measure_pose, camera, crop, pose, threads, bundle)
     alone_fps = (before["fps"] + after["fps"]) / 2
     return {"camera": camera, "run": run, "pose_fps": round(alone_fps, 2), "of_pose": round(run["fps"] / alone_fps, 3)}

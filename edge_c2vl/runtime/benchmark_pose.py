@@ -1,4 +1,4 @@
-"""MediaPipe's code and ours over the same recording, in turns of a few frames.
+"""MediaPipe's code and ours, in FP32 and INT8, over the same recording, in turns of a few frames.
 
 What else the machine does then weighs on both alike. Each estimator has a process of its own, and waits while the other
 one works.
@@ -18,15 +18,15 @@ import numpy as np
 from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.utils.own_process import peak_rss_mb
 
-KINDS = ("mediapipe", "blazepose")
+KINDS = ("mediapipe", "blazepose", "blazepose:int8")
 TURN = 10  # frames
 
 
 def bench_pose(camera: str, crop: str | None, threads: list[int], rounds: int = 3) -> dict[str, Any]:
-    """rows: what each estimator takes with so many threads, over the recording `rounds` times. ratio: threads -> how
-    many times as many frames a second ours does, the median over the turns; where both run."""
+    """rows: what each estimator takes with so many threads, over the recording `rounds` times. ratio: threads ->
+    how many times as many frames a second each of ours does, the median over the turns; where MediaPipe runs."""
     rows: list[dict[str, Any]] = []
-    ratio: dict[int, float] = {}
+    ratio: dict[int, dict[str, float]] = {}
     for number in threads:
         with ExitStack() as stack:
             runners = []
@@ -43,8 +43,9 @@ def bench_pose(camera: str, crop: str | None, threads: list[int], rounds: int = 
                     runner.turn(turn % turns)
             rows += [runner.row() for runner in runners]
             if len(runners) == len(KINDS):
-                theirs, ours = (np.array(runner.turns_ms) for runner in runners)
-                ratio[number] = round(float(np.median(theirs / ours)), 2)
+                theirs, *ours = (np.array(runner.turns_ms) for runner in runners)
+                gains = [round(float(np.median(theirs / turns_ms)), 2) for turns_ms in ours]
+                ratio[number] = dict(zip(KINDS[1:], gains, strict=True))
     return {"camera": camera, "rows": rows, "ratio": ratio}
 
 

@@ -20,6 +20,8 @@ log = logging.getLogger("edge_c2vl")
 KEPT_S = 2.0
 # So old may a face be that is still drawn, and a skeleton that says where to look.
 FRESH_S = 0.3
+# So many looks in a row that do not work are no accident.
+MOST_FAILURES = 5
 
 
 class FaceSource(Protocol):
@@ -53,13 +55,17 @@ class FaceStage:
 
     def __init__(self, faces: FaceSource | None, hz: float, timings: Timings) -> None:
         self._faces, self._rate, self._timings = faces, Rate(hz), timings
-        self.failed = faces is None
-        """Whether the newest look did not work."""
+        self._failures = 0
         # For the rate alone; what decisions follow is learnt where it is known whether the driver may be learnt from.
         self._watch = FaceWatch()
         self._seen: deque[SeenFace] = deque()
         self._skeleton: tuple[float, Array] | None = None
         self._complained = False
+
+    @property
+    def failed(self) -> bool:
+        """Whether the newest looks did not work."""
+        return self._faces is None or self._failures >= MOST_FAILURES
 
     @property
     def closing(self) -> bool:
@@ -101,9 +107,9 @@ class FaceStage:
         try:
             with self._timings.measure("face"):
                 face = self._faces.look(image_bgr, skeleton)
-            self.failed = False
+            self._failures = 0
         except Exception as error:
-            face, self.failed = None, True
+            face, self._failures = None, self._failures + 1
             if not self._complained:
                 log.error("looking at the face failed, and the run goes on without it: %s", error)
             self._complained = True

@@ -113,7 +113,8 @@ class FrameStage:
         wanted = self._rate.looks(frame.timestamp_s, self._throttle.most_fps, alert_near)
         if not wanted and frame.image is not None:
             self._summary.skipped_frames += 1
-            if self._face is not None:
+            # A hot or late machine does no more than it has to.
+            if self._face is not None and self._throttle.step == 0:
                 self._face.look_between(frame.image, frame.timestamp_s)
             return None
         blind = frame.image is None or self._is_frozen(frame)

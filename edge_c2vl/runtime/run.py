@@ -122,6 +122,8 @@ def opened(asked: RunSettings, sinks: Sequence[Sink] = (), push: bool = False) -
                 asked.pose.pose_model,
                 kind=asked.pose.pose,
                 threads=asked.inference.threads,
+                bundle=bundle,
+                int8=source.live,  # a recording gives the same decisions every time
                 min_detection_confidence=asked.pose.min_detection,
             )
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[Any]
@@ -15,12 +14,11 @@ Floats = NDArray[Any]
 class Evidence:
     """What the network said of the person that it found, before anything was smoothed or left out.
 
-    presence: how sure it is that there is a person, 0 to 1. visibility: (33,), of each landmark. outside: bool (33,),
-    landmarks outside of the picture, whose confidence in the skeleton is 0. points: (33, 2), every landmark wherever
-    it lies, in the skeleton's coordinates: pixels, y up.
+    presence: how sure it is that there is a person, 0 to 1. visibility: (33,), of each landmark. points: (33, 2), every
+    landmark wherever it lies, in the skeleton's coordinates: pixels, y up. In the skeleton, the confidence of those
+    outside of the picture is 0.
     """
 
     presence: float
     visibility: Floats
-    outside: NDArray[np.bool_]
     points: Floats

@@ -31,17 +31,19 @@ def test_both_in_turns(pictures: Path) -> None:
     done = CliRunner().invoke(edge_c2vl, ["bench", "--stage", "pose", "--camera", str(pictures), "--json"])
     assert done.exit_code == 0, done.output
     result = json.loads(done.stdout)
-    assert [(row["pose"].partition(" ")[0], row["threads"]) for row in result["rows"]] == [
-        ("mediapipe", 1),
-        ("blazepose", 1),
-        ("mediapipe", 2),
-        ("blazepose", 2),
+    shown = [(*row["pose"].split()[:2], row["threads"]) for row in result["rows"]]
+    assert [(kind, precision if kind == "blazepose" else "", threads) for kind, precision, threads in shown] == [
+        (kind, precision, threads)
+        for threads in (1, 2)
+        for kind, precision in (("mediapipe", ""), ("blazepose", "fp32"), ("blazepose", "int8"))
     ]
     assert all(
         row["frames"] == 12 and row["found"] == 0 and 0 < row["p50_ms"] <= row["p95_ms"] for row in result["rows"]
     )
     assert set(result["ratio"]) == {"1", "2"}
-    assert all(ratio > 0 for ratio in result["ratio"].values())
+    for ratios in result["ratio"].values():
+        assert set(ratios) == {"blazepose", "blazepose:int8"}
+        assert all(ratio > 0 for ratio in ratios.values())
 
 
 def test_without_mediapipe_ours_is_measured_alone(pictures: Path, tmp_path: Path) -> None:

@@ -60,6 +60,7 @@ def watch(*spans, kmh=80.0, settings=None, aspects=ALL, known=1.0, looks_hz=10.0
                     {"attentive": 1 - phone, "phoning": phone},
                     fields.get("kmh", kmh),
                     looks=tuple(looks[-20:]),
+                    face_failed=fields.get("failed", False),
                     slumped=fields.get("slumped", False),
                     hands_on_wheel=fields.get("hands_on_wheel", False),
                 )

@@ -32,6 +32,7 @@ class FakeCuda:
         self.work: dict[int, list[Callable[[], None]]] = {}
         self.launches = 0
         self.events = 0
+        self.retained = 0  # holders of the context
         self.current = threading.local()  # whether a thread has made the context its own
         self.broken: dict[str, int] = {}  # function -> the status that it gives
         for name, kinds in FUNCTIONS.items():
@@ -81,9 +82,10 @@ class FakeCuda:
 
     def _cuDevicePrimaryCtxRetain(self, context: Any, _device: int) -> None:
         context[0] = 55
+        self.retained += 1
 
     def _cuDevicePrimaryCtxRelease_v2(self, _device: int) -> None:
-        pass
+        self.retained -= 1
 
     def _cuCtxSetCurrent(self, context: int) -> int:
         self.current.set = context == 55

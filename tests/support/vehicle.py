@@ -28,9 +28,12 @@ def unpack(package: Path, folder: Path) -> Path:
 class Vehicle:
     """root: where its system lies. Commands are named by their paths here."""
 
-    def __init__(self, root: Path, target: Target, alone: list[str], timeout_s: float = 200, seconds: int = 4) -> None:
-        """alone: the command behind which another one has no network. seconds: of the film that `works` plays."""
-        self.root, self.target, self._alone, self._timeout_s, self._seconds = root, target, alone, timeout_s, seconds
+    timeout_s = 200.0
+    kills = (0.1, 0.4, 0.7, 0.95)  # shares of the time that an install takes
+
+    def __init__(self, root: Path, target: Target, alone: list[str]) -> None:
+        """alone: the command behind which another one has no network."""
+        self.root, self.target, self._alone = root, target, alone
 
     @classmethod
     def here(cls, folder: Path) -> Vehicle:
@@ -50,7 +53,7 @@ class Vehicle:
 
     def install(self, package: Path, *options: str) -> subprocess.CompletedProcess[str]:
         command = self._installer(package, *options)
-        return subprocess.run(command, env=self._environment(), capture_output=True, text=True, timeout=self._timeout_s)
+        return subprocess.run(command, env=self._environment(), capture_output=True, text=True, timeout=self.timeout_s)
 
     def killed(self, package: Path, after_s: float) -> bool:
         """Ends the install and all that it started after a while; whether it was still at work."""
@@ -75,10 +78,12 @@ class Vehicle:
     def works(self) -> bool:
         """Whether what `current` names decides on a drawn driver with the bundle that came with it."""
         current = self.seen(self.root / "opt/edge-c2vl/current")
-        camera = f"simulated:story?live=no&fps=10&seconds={self._seconds}"
-        command = [current / "bin/edge-c2vl", "run", "--camera", camera, "--bundle", current / "bundle", "--json"]
-        done = subprocess.run([*self._alone, *map(str, command)], capture_output=True, text=True, cwd=self.root)
+        camera = "simulated:story?live=no&fps=10&seconds=4"
+        done = self._run(current / "bin/edge-c2vl", "run", "--camera", camera, "--bundle", current / "bundle", "--json")
         return done.returncode == 0 and '"decisions"' in done.stdout
+
+    def _run(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*self._alone, *map(str, command)], capture_output=True, text=True, cwd=self.root)
 
     def _installer(self, package: Path, *options: str) -> list[str]:
         installer, root = self.seen(package / "install.sh"), self.seen(self.root)
@@ -91,7 +96,11 @@ class Vehicle:
 
 
 class Emulated(Vehicle):
-    """The machine that tools/aarch64-check has made in the folder that EDGE_C2VL_AARCH64 names."""
+    """The machine that tools/aarch64-check has made in the folder that EDGE_C2VL_AARCH64 names. An install takes
+    minutes there, and a film a quarter of an hour."""
+
+    timeout_s = 3000.0
+    kills = (0.3, 0.8)
 
     @classmethod
     def here(cls, folder: Path) -> Vehicle:
@@ -103,7 +112,7 @@ class Emulated(Vehicle):
             shutil.rmtree(root / name, ignore_errors=True)
         (root / "packages").mkdir()
         alone = [str(AARCH64_RUN), str(root.parent)]
-        return cls(root / "vehicle", Target("3.11", "aarch64"), alone, timeout_s=3000, seconds=2)
+        return cls(root / "vehicle", Target("3.11", "aarch64"), alone)
 
     @property
     def unpacked(self) -> Path:
@@ -111,3 +120,13 @@ class Emulated(Vehicle):
 
     def seen(self, path: Path) -> Path:
         return Path("/") / path.relative_to(self.root.parent)
+
+    def works(self) -> bool:
+        """Whether what `current` names judges a clip with the bundle that came with it."""
+        current = self.seen(self.root / "opt/edge-c2vl/current")
+        program = (
+            "import sys, numpy as np\nfrom edge_c2vl import Bundle\nbundle = Bundle.open(sys.argv[1])\n"
+            "clips = np.zeros((1, 3, bundle.manifest.clip.frames, 25), np.float32)\n"
+            "print(np.isfinite(bundle.classify(clips)).all())\n"
+        )
+        return self._run(current / "bin/python", "-c", program, current / "bundle").stdout == "True\n"

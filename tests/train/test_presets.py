@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch")
 
 from click.testing import CliRunner  # noqa: E402
 
+from edge_c2vl.errors import UsageError  # noqa: E402
 from edge_c2vl.skeletons.archive import Archive, ArchiveWriter  # noqa: E402
 from edge_c2vl.skeletons.clip import ClipSpec  # noqa: E402
 from edge_c2vl.skeletons.windows import natural_window_s, whole_clips  # noqa: E402
@@ -104,6 +105,25 @@ def test_the_plain_lines_work(kind: str, tmp_path: Path) -> None:
     assert (about.clip.facing, about.clip.upright) == (solid, solid)
     assert encoder.settings.presence == (not solid)  # where joints come and go
     assert encoder.settings.graph_blocks == 1
+
+
+def test_one_encoder_of_several_archives(tmp_path: Path) -> None:
+    """Bodies in 3-D and pictures whose joints come and go, of another rate; and it goes on to the bit."""
+    solid = write_movements(tmp_path / "solid", 12)
+    flat = KINDS["long drives at 60 fps"](tmp_path / "flat")
+    line = (solid, flat, tmp_path / "run", "--method", "slim", "--preset", "small", *QUICK)
+    assert "held out" in run(pretrain, *line)
+    encoder, about = load_model(tmp_path / "run")
+    assert encoder.settings.presence
+    assert about.clip.dimensions == 3
+    assert about.trained_on.count("made up") == 1
+    shorter = (solid, flat, tmp_path / "longer", "--method", "slim", "--preset", "small", *QUICK)
+    run(pretrain, *shorter)
+    assert (tmp_path / "longer/metrics.jsonl").read_text().count("\n") == 2
+    run(pretrain, solid, flat, tmp_path / "longer", "--resume", "--epochs", 3)
+    assert (tmp_path / "longer/metrics.jsonl").read_text().count("\n") == 3
+    with pytest.raises(UsageError, match="--method slim takes several"):
+        run(pretrain, solid, flat, tmp_path / "c2vl", *QUICK)
 
 
 def test_the_preset_gives_way_to_flags_and_files(tmp_path: Path) -> None:

@@ -132,12 +132,13 @@ def _run(
     import numpy as np
 
     from train.commands.eval_options import open_archive
-    from train.evaluation.benchmark import Asked, evaluate
+    from train.evaluation.asked import Asked
+    from train.evaluation.benchmark import evaluate
     from train.evaluation.models import open_seeds
 
     training = training_settings(config, epochs)
     if labels_in_words is not None:
-        from train.evaluation.benchmark import IN_WORDS
+        from train.evaluation.asked import IN_WORDS
         from train.knowledge.phrases import parse_labels
 
         described = parse_labels([], Path(labels_in_words)) if labels_in_words else None

@@ -19,7 +19,7 @@ from train.commands.eval_options import report_options, tell
 @backend_options
 @picture_options
 @pose_options
-@options_like(DecisionSettings, "hop", "settings")
+@options_like(DecisionSettings, "hop", "settings", "reasons")
 @options_like(SpeedSettings, "speed_kmh")
 @click.option("--iou", default=0.5, show_default=True, type=Number(0, 1), help="From which events match.")
 @report_options
@@ -28,13 +28,14 @@ def live(videos: tuple[Path, ...], iou: float, report: Path | None, as_json: boo
 
     Beside drive.mp4 stands drive.csv with the columns start,end,label: seconds of the video, and labels of the bundle
     (distracted: any that counts as distraction);
-    what no row covers is attentive driving, and what is labelled - or ? is not judged. A FOLDER stands for all videos
+    what no row covers is attentive driving, and what is labelled - or ? is not judged. A further column `reasons` says
+    for which reasons an alert is due, with a semicolon between them. A FOLDER stands for all videos
     in it, at any depth; a folder of images, frames/ with frames.csv beside it, for one video.
 
     \b
     Example:
       edge-c2vl eval drive1.mp4 drive2.mp4 --live --report report
-      edge-c2vl eval drives/ --live
+      edge-c2vl eval drives/ --live --reasons all
       edge-c2vl eval night.mkv --live --bundle my-bundle --camera-mode ir --precision int8
     """
     from edge_c2vl.runtime.settings import RunSettings

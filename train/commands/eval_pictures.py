@@ -64,7 +64,7 @@ def _run(
     **asked: Any,
 ) -> None:
     from edge_c2vl.errors import UsageError
-    from train.evaluation.benchmark import Asked
+    from train.evaluation.asked import Asked
     from train.evaluation.models import open_seeds
     from train.evaluation.pictures import evaluate
     from train.knowledge.phrases import parse_labels

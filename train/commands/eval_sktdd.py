@@ -46,7 +46,7 @@ def sktdd(
       edge-c2vl eval sktdd --archive sktdd.archive --checkpoint 'work/fold{fold}' --protocol classifier
     """
     from edge_c2vl.errors import UsageError
-    from train.evaluation.benchmark import Asked
+    from train.evaluation.asked import Asked
     from train.evaluation.models import open_seeds
     from train.evaluation.sktdd import evaluate
 

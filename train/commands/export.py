@@ -62,6 +62,13 @@ from edge_c2vl.settings.flags import Number
     help="Add this, times the share of the clip in which the wrists are not seen, to the label's logit. Repeatable.",
 )
 @click.option(
+    "--sharpen",
+    type=Number(0.1, 10),
+    default=1.0,
+    show_default=True,
+    help="Multiply the logits of what counts as distraction: how surely it is said which, not whether.",
+)
+@click.option(
     "--batch",
     type=click.IntRange(0),
     default=0,
@@ -88,6 +95,7 @@ def export(
     licences: tuple[Path, ...],
     offsets: tuple[str, ...],
     unseen_offsets: tuple[str, ...],
+    sharpen: float,
     batch: int,
     attentive_odds: float | None,
     overwrite: bool,
@@ -150,6 +158,7 @@ def export(
         attentive_odds=attentive_odds,
         offsets=parse_offsets(offsets, labels),
         unseen_offsets=parse_offsets(unseen_offsets, labels, "--unseen-offset"),
+        sharpen=sharpen,
         overwrite=overwrite,
     )
     size = sum(entry["size"] for entry in made.manifest.files.values())

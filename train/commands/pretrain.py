@@ -22,7 +22,7 @@ _PATH = click.Path(path_type=Path)
 
 
 @click.command()
-@click.argument("archive", type=_PATH)
+@click.argument("archives", nargs=-1, required=True, type=_PATH, metavar="ARCHIVE...")
 @click.argument("run", type=_PATH)
 @click.option("--bank", "banks", multiple=True, type=_PATH, help="A knowledge bank; one of each kind at most.")
 @seeds_option
@@ -31,7 +31,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--json", "as_json", is_flag=True, help="Print the last epoch's figures as JSON.")
 @settings_options(*SETTINGS)
 def pretrain(
-    archive: Path,
+    archives: tuple[Path, ...],
     run: Path,
     banks: tuple[Path, ...],
     seeds: int | None,
@@ -43,9 +43,10 @@ def pretrain(
 ) -> None:
     """Train an encoder without labels, by C2VL or a baseline.
 
-    ARCHIVE is a skeleton archive; the folder RUN gets the model, its settings, versions and metrics. C2VL pulls each
-    clip towards what its knowledge bank says of it, at first towards that alone, later also towards what is like it
-    (--softening; 0 is plain cross-modal InfoNCE).
+    ARCHIVE is a skeleton archive, or several that are drawn from equally often (--split names a split for each, with
+    commas); the folder RUN gets the model, its settings, versions and metrics. C2VL pulls each clip towards what its
+    knowledge bank says of it, at first towards that alone, later also towards what is like it (--softening; 0 is plain
+    cross-modal InfoNCE).
 
     What is not said follows from --preset and the archive. While it runs it prints RankMe, alignment and uniformity of
     the embedding, and the share of held-out clips whose nearest neighbour has their label; at the end the same
@@ -57,6 +58,7 @@ def pretrain(
       edge-c2vl knowledge encode nw-ucla.archive nw-ucla.bank
       edge-c2vl train pretrain nw-ucla.archive runs/c2vl --bank nw-ucla.bank --split xview
       edge-c2vl train probe nw-ucla.archive runs/c2vl --split xview
+      edge-c2vl train pretrain sktdd.archive simulated.archive nw-ucla.archive runs/all --method slim --split ,,xview
     """
     before = recorded(run) if resume else {}
     settings = read_settings(flags, config, *SETTINGS, **before)
@@ -69,11 +71,12 @@ def pretrain(
     from train.pretrain import material
     from train.pretrain import pretrain as train
 
-    opened, known = Archive.open(archive), [Bank.open(bank) for bank in banks]
+    opened, *beside = [Archive.open(archive) for archive in archives]
+    known = [Bank.open(bank) for bank in banks]
     preset = preset or (None if config else "standard")
     if preset and not resume:
         chosen = settings[SETTINGS.index(PretrainSettings)]
-        values = defaults(preset, chosen.method, material(opened, known, chosen))
+        values = defaults(preset, chosen.method, material(opened, known, chosen, beside))
         settings = read_settings(flags, config, *SETTINGS, **values)
     encoder, augment, pretraining, objective, loop = settings
     if METHODS[pretraining.method].views and augment == AugmentSettings():
@@ -85,8 +88,9 @@ def pretrain(
 
     def one(folder: Path, seeded: LoopSettings, again: bool) -> dict[str, float]:
         return train(
-            opened, folder, known, encoder, augment, pretraining, objective, seeded, watch=Watch.of, resume=again
-        )
+            opened, folder, known, encoder, augment, pretraining, objective, seeded,
+            beside=beside, watch=Watch.of, resume=again,
+        )  # fmt: skip
 
     figures = run_seeds(run, seeds, loop, resume, one)
     if not speaks():

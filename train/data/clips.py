@@ -12,7 +12,9 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -30,6 +32,15 @@ from edge_c2vl.utils.progress import track
 
 # Raised when clips come out differently for the same windows, so that cached ones are made again.
 CLIP_VERSION = 2
+
+
+class Clips(Protocol):
+    """What a Loader reads from. windows: parallel to its rows."""
+
+    windows: Windows
+
+    def read(self, indices: NDArray[np.int64]) -> Array:
+        """The clips (B, 3, T, 25) of these rows."""
 
 
 class ClipStore:
@@ -51,7 +62,10 @@ class ClipStore:
 
     @classmethod
     def open(cls, archive: Archive, windows: Windows, spec: ClipSpec, cache: Path | None = None) -> ClipStore:
-        """The store of these windows, made now unless it is in the cache. Raises UsageError on no window."""
+        """The store of these windows, made now unless it is in the cache; an archive without depth has its bodies
+        turned nowhere, whatever the spec says. Raises UsageError on no window."""
+        if archive.meta["dimensions"] == 2:
+            spec = replace(spec, dimensions=2, facing=False, upright=False)
         if not len(windows):
             raise UsageError(f"no window of {spec.seconds:g} s fits into the recordings chosen from {archive.path}")
         folder = (cache or default_cache()) / "clips" / _fingerprint(archive, windows, spec)
@@ -136,7 +150,7 @@ class Loader:
 
     def __init__(
         self,
-        store: ClipStore,
+        store: Clips,
         rows: NDArray[np.int64],
         batch_size: int,
         seed: int = 0,
@@ -185,14 +199,14 @@ class Loader:
             yield read_batch(self.store, order[step * self.batch_size : (step + 1) * self.batch_size])
 
 
-def read_batch(store: ClipStore, rows: NDArray[np.int64]) -> Batch:
+def read_batch(store: Clips, rows: NDArray[np.int64]) -> Batch:
     rows = np.asarray(rows, np.int64)
     return Batch(
         torch.from_numpy(store.read(rows)), torch.from_numpy(store.windows.label[rows]), torch.from_numpy(rows.copy())
     )
 
 
-def in_order(store: ClipStore, rows: NDArray[np.int64], batch_size: int = 256) -> Iterator[Batch]:
+def in_order(store: Clips, rows: NDArray[np.int64], batch_size: int = 256) -> Iterator[Batch]:
     """Each of the rows once, in order: for evaluation."""
     for first in range(0, len(rows), batch_size):
         yield read_batch(store, rows[first : first + batch_size])

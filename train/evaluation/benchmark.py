@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from edge_c2vl.skeletons.splits import Split
 from edge_c2vl.skeletons.windows import whole_clips
 from edge_c2vl.utils.scores import softmax
 from train.environment import describe_environment
+from train.evaluation.asked import HOLD_OUT, IN_WORDS, Asked
 from train.evaluation.classified import Classified, Scored
 from train.evaluation.models import CheckpointModel, Model, matching
 from train.evaluation.predictions import first_of_samples, mean_of_samples, samples_of, through
@@ -27,27 +27,7 @@ from train.settings.protocols import DATA_SETS, LINEAR, PROTOCOLS
 
 Ints = NDArray[np.int64]
 
-# A protocol of its own flag: --labels-in-words.
-IN_WORDS = "words"
-# Share of the training rows, in whole subjects, that "linear" chooses C on.
-HOLD_OUT = 0.2
 _IN_WORDS = "the nearest of {labels} labels in words, by cosine; no label is used; chance {chance:.1%}"
-
-
-@dataclass(frozen=True)
-class Asked:
-    """protocol: one of train.settings.protocols, or IN_WORDS. k: neighbours. share: of each class's labels (semi).
-    work, training: the folder of the runs and the settings of finetune and semi: (AugmentSettings, DataSettings,
-    LoopSettings). words: class -> its descriptions; None: the classes' names. among: the classes that are told apart by
-    words, and whose samples are judged; empty: all."""
-
-    protocol: str
-    k: int = 1
-    share: float = 0.1
-    work: Path | None = None
-    training: Sequence[Any] = ()
-    words: Mapping[str, Sequence[str]] | None = None
-    among: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ from train.data.clips import ClipStore
 from train.data.splits import hold_out
 from train.environment import describe_environment
 from train.evaluation import activities
-from train.evaluation.benchmark import HOLD_OUT, Asked, Samples, classes_of, in_words
+from train.evaluation.asked import HOLD_OUT, Asked
+from train.evaluation.benchmark import Samples, classes_of, in_words
 from train.evaluation.classified import Classified, Scored
 from train.evaluation.judges import knn_shares, linear
 from train.evaluation.models import Model

@@ -22,7 +22,7 @@ from edge_c2vl.utils.progress import track
 from edge_c2vl.utils.scores import softmax
 from train.data.splits import hold_out
 from train.environment import describe_environment
-from train.evaluation.benchmark import HOLD_OUT, Asked
+from train.evaluation.asked import HOLD_OUT, Asked
 from train.evaluation.driver_folds import figures, mean_figures
 from train.evaluation.judges import knn_shares, linear, one_class_by_camera
 from train.evaluation.models import Model, matching

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.splits import Rows
+from train.evaluation.asked import Asked
 from train.evaluation.models import CheckpointModel, Model
-
-if TYPE_CHECKING:
-    from train.evaluation.benchmark import Asked
 
 
 def trained(

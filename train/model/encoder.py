@@ -206,7 +206,7 @@ class Encoder(nn.Module):
         self.blocks = nn.Sequential(*blocks)
         self.feature_size = channels * (2 if settings.pooling == "mean_std" else 1)
         self.dropout = nn.Dropout(settings.dropout)
-        self.classifier = nn.Linear(self.feature_size, settings.classes) if settings.classes else None
+        self.classifier: nn.Module | None = nn.Linear(self.feature_size, settings.classes) if settings.classes else None
         self.projection = nn.Linear(self.feature_size, settings.embedding) if settings.embedding else None
         self._initialise()
 

@@ -46,13 +46,14 @@ def export_bundle(
     attentive_odds: float | None = None,
     offsets: Mapping[str, float] | None = None,
     unseen_offsets: Mapping[str, float] | None = None,
+    sharpen: float = 1.0,
     overwrite: bool = False,
 ) -> tuple[Bundle, float]:
     """Writes the bundle; returns it and the largest difference from PyTorch on `clips` (N, 3, T, 25).
 
     distraction: those of the model's labels that count as distraction. files: licence texts, report.json and the like.
     words: labels in words, which become the classes of a model without a classifier. batch: clips an inference; 0
-    leaves that open. offsets, unseen_offsets: of labels, see Weighed; a model without a classifier takes none.
+    leaves that open. offsets and unseen_offsets of labels, sharpen: see Weighed; not of a model without a classifier.
     attentive_odds: see Manifest.
     Raises BundleError where the outputs differ by more than 1e-4, the model has no classifier, or `path` exists.
     """
@@ -60,16 +61,20 @@ def export_bundle(
     if words is not None:
         if encoder.classifier is not None:
             raise BundleError("this model has classes of its own: export it, then edge-c2vl labels add")
-        if offsets or unseen_offsets:
-            raise BundleError("--offset and --unseen-offset move a classifier's logits, and labels in words have none")
+        if offsets or unseen_offsets or sharpen != 1:
+            raise BundleError(
+                "--offset, --unseen-offset and --sharpen change a classifier's logits, and labels in words have none"
+            )
         network = InWords(encoder, torch.from_numpy(words.embeddings.T / words.temperature))
     elif encoder.classifier is None:
         raise BundleError(
             "this model has no classifier, so it cannot decide: train one with edge-c2vl train finetune, or give it "
             "labels in words (--describe)"
         )
-    elif offsets or unseen_offsets:
-        network = Weighed(encoder, *(_in_order(given or {}, about.labels) for given in (offsets, unseen_offsets)))
+    elif offsets or unseen_offsets or sharpen != 1:
+        added, hidden = (_in_order(of or {}, about.labels) for of in (offsets, unseen_offsets))
+        counted = torch.tensor([label in distraction for label in about.labels])
+        network = Weighed(encoder, added, hidden, counted, sharpen)
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model.fp32.onnx"
         write_onnx(network, about.clip.frames, model, batch)
@@ -166,29 +171,48 @@ class InWords(nn.Module):
 
 
 class Weighed(nn.Module):
-    """An encoder whose logits are moved: clip -> logits (N, K), embedding (N, D).
+    """An encoder whose logits are changed: clip -> logits (N, K), embedding (N, D).
 
     offsets (K,): added to each, the log of how much more often a class is on the road than in training. unseen (K,):
     added in proportion to the share of the clip, 0 to 1, in which the wrists are not seen: the less is seen of the
-    hands, the more has to speak for a distraction.
+    hands, the more has to speak for a distraction. distraction (K,) bool, sharpen: those logits are multiplied, and
+    their classes' joint probability stays: temperature scaling (Guo et al., ICML 2017) of which distraction it is, not
+    of whether it is one.
     """
 
     offsets: Tensor
     unseen: Tensor
+    distraction: Tensor
     WRISTS = (NTU25.index("left_wrist"), NTU25.index("right_wrist"))
 
-    def __init__(self, encoder: Encoder, offsets: Tensor, unseen: Tensor) -> None:
+    def __init__(
+        self, encoder: Encoder, offsets: Tensor, unseen: Tensor, distraction: Tensor, sharpen: float = 1.0
+    ) -> None:
         super().__init__()
         self.encoder = encoder
+        self.sharpen = sharpen
         self.register_buffer("offsets", offsets)
         self.register_buffer("unseen", unseen)
+        self.register_buffer("distraction", distraction)
 
     def forward(self, clip: Tensor) -> tuple[Tensor, Tensor]:
         logits, embedding = self.encoder(clip)
+        if self.sharpen != 1:
+            logits = self._sharpened(logits)
         left, right = self.WRISTS
         wrists = torch.cat([clip[:, :, :, left : left + 1], clip[:, :, :, right : right + 1]], dim=3)
         seen = (wrists.abs().sum(dim=1) > 0).to(clip.dtype).mean(dim=(1, 2)).unsqueeze(1)  # (N, 1)
         return logits + self.offsets + (1 - seen) * self.unseen, embedding
+
+    def _sharpened(self, logits: Tensor) -> Tensor:
+        sharp = self.sharpen * logits
+        before, after = (self._together(values) for values in (logits, sharp))
+        return torch.where(self.distraction, sharp + (before - after), logits)
+
+    def _together(self, logits: Tensor) -> Tensor:
+        """(N, K) -> (N, 1): the log of the sum of the distractions' exponentials."""
+        # -1e4 and not minus infinity: FP16 engines hold it, and its exponential is 0.
+        return torch.logsumexp(torch.where(self.distraction, logits, -1e4), dim=1, keepdim=True)
 
 
 def _in_order(offsets: Mapping[str, float], labels: Sequence[str]) -> Tensor:
@@ -210,7 +234,7 @@ def write_onnx(encoder: Encoder | InWords | Weighed, frames: int, path: Path, ba
     elif isinstance(encoder, InWords):
         folded = InWords(fold(encoder.encoder), encoder.labels)
     else:
-        folded = Weighed(fold(encoder.encoder), encoder.offsets, encoder.unseen)
+        folded = Weighed(fold(encoder.encoder), encoder.offsets, encoder.unseen, encoder.distraction, encoder.sharpen)
     clip = torch.zeros(batch or 1, 3, frames, 25)
     with warnings.catch_warnings():
         # The TorchScript exporter is deprecated, but its graph is flat and needs no onnxscript to be simplified;

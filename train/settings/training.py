@@ -13,7 +13,7 @@ JOINT_CHOICES = ("all", "upper")
 JOINTS_HELP = "Joints that are seen: all that the archive has, or its upper body without hands, as inside a vehicle."
 # name -> "module:class". The class takes EncoderSettings and is train.model.encoder.Encoder or a subclass, with its own
 # `features`, `feature_size` and, where it has other BatchNorms than behind convolutions, its own folding.
-ENCODERS = {"st-gcn": "train.model.encoder:Encoder"}
+ENCODERS = {"st-gcn": "train.model.encoder:Encoder", "two-level": "train.model.two_level:TwoLevel"}
 STREAMS = ("joint", "bone", "motion")
 POOLINGS = ("mean", "mean_std")
 # The published ten blocks: (channels as multiples of the width, temporal stride).
@@ -24,7 +24,11 @@ _BLOCKS = ((1, 1), (1, 1), (1, 1), (1, 1), (2, 2), (2, 1), (2, 1), (4, 2), (4, 1
 class EncoderSettings:
     """The encoder's form; kept in each checkpoint."""
 
-    network: str = setting("st-gcn", "Which network.", tuple(ENCODERS))
+    network: str = setting(
+        "st-gcn",
+        "Which network; two-level: attentive driving (the first class) or not, and which activity, as factors.",
+        tuple(ENCODERS),
+    )
     width: int = setting(16, "Channels of the first stage; doubled twice. 16 or 64 in the literature.")
     blocks: int = setting(10, "How many of the ten blocks, spread over the three stages.")
     graph_blocks: int = setting(

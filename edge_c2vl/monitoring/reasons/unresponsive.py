@@ -34,15 +34,16 @@ class Unresponsive:
         self,
         look: FaceLook,
         slumped: bool | None,
+        nobody: bool,
         alerted: bool,
         step_s: float,
         limit_s: float | None,
         settings: PolicySettings,
     ) -> None:
-        """slumped: None where the body cannot be seen. alerted: an alert of gaze or eyes stands. step_s: since the look
-        before. limit_s: None while alerts pause."""
+        """slumped: None where the body cannot be seen. nobody: no driver is in view. alerted: an alert of gaze or eyes
+        stands. step_s: since the look before. limit_s: None while alerts pause."""
         head_down = None if look.head is None else look.head[1] < -settings.head_down_deg
-        found = self._find(head_down, slumped, look.seen)
+        found = self._find(head_down, slumped, nobody)
         sunk = found in (Condition.HEAD_DOWN, Condition.SLUMPED)
         upright = None if found in (Condition.CANNOT_SEE, Condition.OUT_OF_VIEW) else not sunk
         self._upright.add(step_s, upright, settings.dropout_s)
@@ -60,13 +61,13 @@ class Unresponsive:
         if upright is not None or self._unseen.seconds > settings.dropout_s:
             self.state = found
 
-    def _find(self, head_down: bool | None, slumped: bool | None, face_seen: bool) -> Condition:
+    def _find(self, head_down: bool | None, slumped: bool | None, nobody: bool) -> Condition:
         if slumped:
             return Condition.SLUMPED
         if head_down:
             return Condition.HEAD_DOWN
         if head_down is None and slumped is None:
-            return Condition.CANNOT_SEE if face_seen else Condition.OUT_OF_VIEW
+            return Condition.OUT_OF_VIEW if nobody else Condition.CANNOT_SEE
         return Condition.UPRIGHT
 
     def _escalate(self, face_seen: bool, alerted: bool, step_s: float, settings: PolicySettings) -> None:

@@ -33,8 +33,13 @@ class Watched:
 
     def __init__(self, aspects: Iterable[Aspect]) -> None:
         self._aspects = frozenset(aspects) - {Aspect.ACTIVITY}
-        self._gaze, self._eyes, self._drowsy = Gaze(), Eyes(), Drowsy()
+        self._looked_s = math.inf
+        self._states: dict[Aspect, tuple[Condition, float]] = {}
         self._unresponsive = Unresponsive(Aspect.UNRESPONSIVE in self._aspects)
+        self._begin_face()
+
+    def _begin_face(self) -> None:
+        self._gaze, self._eyes, self._drowsy = Gaze(), Eyes(), Drowsy()
         machines: dict[Aspect, _Machine] = {
             Aspect.GAZE: self._gaze,
             Aspect.EYES: self._eyes,
@@ -42,8 +47,6 @@ class Watched:
             Aspect.UNRESPONSIVE: self._unresponsive,
         }
         self._machines = {aspect: machine for aspect, machine in machines.items() if aspect in self._aspects}
-        self._looked_s = math.inf
-        self._states: dict[Aspect, tuple[Condition, float]] = {}
 
     @property
     def any(self) -> bool:
@@ -64,13 +67,17 @@ class Watched:
         now_s: float,
         looks: Sequence[FaceLook],
         slumped: bool | None,
+        nobody: bool,
         failed: bool,
         limit_s: float | None,
         settings: PolicySettings,
     ) -> None:
         """now_s: the observation's time. looks: the newest, at rising times; those that are known are passed over.
-        slumped: None where the body cannot be seen. failed: the face is not looked at. limit_s: of looking away until
-        the warning; None while alerts pause."""
+        slumped: None where the body cannot be seen. nobody: no driver is in view. failed: the face is not looked at,
+        and what it had alerted of is not known any more. limit_s: of looking away until the warning; None while alerts
+        pause."""
+        if failed:
+            self._begin_face()
         for look, step_s in self._steps(now_s, looks, settings):
             if Aspect.GAZE in self._aspects:
                 self._gaze.update(look, step_s, limit_s, settings)
@@ -79,7 +86,7 @@ class Watched:
             if Aspect.DROWSY in self._aspects:
                 self._drowsy.update(look, step_s, limit_s, settings)
             alerted = max(self._gaze.level, self._eyes.level) > Level.NONE
-            self._unresponsive.update(look, slumped, alerted, step_s, limit_s, settings)
+            self._unresponsive.update(look, slumped, nobody, alerted, step_s, limit_s, settings)
         for aspect, machine in self._machines.items():
             state = Condition.FAILED if failed and aspect in OF_THE_FACE else machine.state
             if aspect not in self._states or self._states[aspect][0] is not state:

@@ -31,6 +31,17 @@ class TestBouts:
         (bout,) = played([1, 0.2, 0.4, 0.2, 0.4, 1])
         assert bout.length_s > 0.3
 
+    def test_one_picture_that_was_misread_does_not_break_it_in_two(self) -> None:
+        values = [1, 0, 0, 1, 0, 0, 1, 1, 1]
+        assert len(played(values)) == 2
+        (bout,) = played(values, hold_s=0.15)
+        assert (bout.start_s, bout.end_s) == pytest.approx((0.07, 0.545))
+        bouts = Bouts(0.3, 0.45, hold_s=0.15)
+        lengths = [bouts.update(index / 10, value) or bouts.length_s(index / 10) for index, value in enumerate(values)]
+        # What may be its end does not make it longer.
+        assert lengths[3] == pytest.approx(0.175)
+        assert lengths[6] == pytest.approx(0.475)
+
     def test_what_cannot_be_told_for_long_ends_it(self) -> None:
         (short,) = played([1, 0, 0, None, None, 0, 0, 1])
         assert short.length_s > 0.5

@@ -145,7 +145,9 @@ def test_which_optimised_model_is_opened(bundle: Bundle, change: dict, used: boo
     assert ("build-engine" in note) == bool(why)
 
 
-def test_an_optimised_model_is_built_compared_measured_and_opened(bundle: Bundle) -> None:
+def test_an_optimised_model_is_built_compared_measured_and_opened(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before, unchanged = (bundle.path / "manifest.json").read_bytes(), []
 
     def say(_: str) -> None:
@@ -163,5 +165,6 @@ def test_an_optimised_model_is_built_compared_measured_and_opened(bundle: Bundle
     assert optimised_model(revised, "int8", cpu_name()) == (bundle.path / engine.path, "")
     with open_backend(revised, "onnxruntime:cpu", "int8") as fast, open_backend(revised, precision="fp32") as plain:
         np.testing.assert_allclose(fast.infer(clips(4))[0], plain.infer(clips(4))[0], atol=1e-4)
+    monkeypatch.setattr("edge_c2vl.inference.benchmark.cpu_latency", lambda *_: latency(1.0, 2.0))
     again, _ = build_optimised(revised, "int8", 1)  # replaces, does not add
     assert len(again.manifest.engines) == 1

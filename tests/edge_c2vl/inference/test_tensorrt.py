@@ -96,7 +96,7 @@ def test_closing_gives_everything_back_once(bundle: Bundle, fake: FakeTensorRT) 
     assert backend.gpu_ms(clips(1), times=3) == [0.25] * 3
     backend.close()
     backend.close()
-    assert (fake.cuda.memory, fake.cuda.graphs, fake.cuda.events) == ({}, set(), 0)
+    assert (fake.cuda.memory, fake.cuda.graphs, fake.cuda.events, fake.cuda.retained) == ({}, set(), 0, 0)
     with pytest.raises(RuntimeError, match="closed"):
         backend.infer(clips(1))
 
@@ -118,6 +118,13 @@ def _sha(content: bytes) -> str:
     import hashlib
 
     return hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize("change", [{"gpu": "Other GPU"}, {"sha256": "0" * 64}], ids=["other device", "damaged"])
+def test_an_engine_that_is_refused_leaves_the_gpu(bundle: Bundle, fake: FakeTensorRT, change: dict[str, str]) -> None:
+    with pytest.raises(BundleError, match="build-engine"):
+        TensorRTBackend.open(listed(bundle, **change))
+    assert fake.cuda.retained == 0
 
 
 def test_auto_takes_tensorrt_where_an_engine_fits(

@@ -163,10 +163,16 @@ def test_leaning_over_for_a_moment_is_nobody_else(normal):
     assert not any(watch.moved(window(place=place), float(now)) for now, place in enumerate(places))
 
 
-def test_learnt_in_a_run_and_applied_from_then_on(tmp_path):
-    path = tmp_path / "driver.npz"
-    kept = Kept()
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory):
+    """What a run of 50 s without a source of the speed has learnt, and its decisions."""
+    path, kept = tmp_path_factory.mktemp("normal") / "driver.npz", Kept()
     build(Camera(600, fps=12), Moving(), Encoder(-3.0), sinks=[kept], personaliser=Personaliser(str(path), 0.5)).run()
+    return path, kept
+
+
+def test_learnt_in_a_run_and_applied_from_then_on(learnt):
+    path, kept = learnt
     unusual = [decision.unusual for decision in kept.decisions]
     assert unusual[0] is None
     assert unusual[-1] is not None
@@ -175,6 +181,26 @@ def test_learnt_in_a_run_and_applied_from_then_on(tmp_path):
     build(Camera(120, fps=12), Moving(), sinks=[again], personaliser=Personaliser(str(path))).run()
     judged = [decision for decision in again.decisions if decision.label]
     assert all(decision.unusual is not None for decision in judged)
+
+
+def test_the_face_is_kept_with_it_and_a_file_from_before_has_none(normal, tmp_path):
+    numbers = np.arange(12.0)
+    path = tmp_path / "driver.npz"
+    normal.save(path)
+    assert np.isnan(Personaliser(str(path)).kept_face()).all()
+    learning = Personaliser(str(path), 0.5)
+    learning.keep_face(numbers)  # nothing is learnt yet that it could be added to
+    for now in range(40):
+        learning.learn(window(seed=now), float(now), Attention.PLAIN, -3.0)
+    learning.keep_face(numbers)
+    learning.close()
+    again = Personaliser(str(path))
+    np.testing.assert_array_equal(again.kept_face(), numbers)
+    assert again.kept_face() is None
+    with np.load(path) as file:
+        before = {name: file[name] for name in file.files if name != "face"} | {"format_version": 2}
+    np.savez(path, **before)
+    assert np.isnan(DriverBaseline.load(path).face).all()
 
 
 class Moving(Pose):
@@ -189,10 +215,8 @@ class Moving(Pose):
         return body.astype(np.float32)
 
 
-def test_another_driver_is_asked_to_be_learnt_and_alerted_all_the_same(tmp_path):
-    path = str(tmp_path / "driver.npz")
-    build(Camera(600, fps=12), Moving(), Encoder(-3.0), sinks=[], personaliser=Personaliser(path, 0.5)).run()
-    kept = Kept()
+def test_another_driver_is_asked_to_be_learnt_and_alerted_all_the_same(learnt):
+    path, kept = str(learnt[0]), Kept()
     build(Camera(600, fps=12), Moving(shift=14.0), sinks=[kept], personaliser=Personaliser(path)).run()
     told = [alert for alert in kept.alerts if alert.reason is Reason.ELSEWHERE]
     assert [alert.level for alert in told] == [Level.NOTICE, Level.NONE]
@@ -257,8 +281,8 @@ def test_too_small_a_share_of_attention_is_refused():
 
 @pytest.mark.parametrize(
     ("speed", "learns"),
-    [(Speed(), False), (FixedSpeed(0.0), False), (FixedSpeed(60.0), True), (FixedSpeed(None), True)],
-    ids=["never told", "standing still", "driving", "no source"],
+    [(Speed(), False), (FixedSpeed(0.0), False), (FixedSpeed(60.0), True)],
+    ids=["never told", "standing still", "driving"],  # without a source: `learnt`
 )
 def test_normal_driving_is_learnt_at_speed_where_there_is_a_speed(tmp_path, speed, learns):
     path = tmp_path / "driver.npz"

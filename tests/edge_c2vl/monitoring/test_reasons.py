@@ -234,6 +234,19 @@ class TestSideBySide:
             status = policy.update(Observation(now, 0.0, 1.0, True, {"attentive": 0.9, "phoning": 0.1}, looks=looks))
         assert set(status.alerts) <= {Reason.CANNOT_SEE}
 
+    def test_what_stood_ends_where_the_face_path_fails(self) -> None:
+        played = watch((5, ROAD), (5, LAP), (5, NO_FACE | {"failed": True}))
+        assert AWAY in ever(played)
+        assert played[-1][1].alerts == {}
+        sunk = watch((5, ROAD), (12, NO_FACE | {"failed": True, "slumped": True}))
+        assert reached(sunk, GONE, Level.CRITICAL) == pytest.approx(15, abs=0.6)
+
+    def test_nobody_in_view_is_told_apart_from_a_face_that_is_not_seen(self) -> None:
+        script = [(3, NO_FACE | {"slumped": None}), (3, NO_FACE | {"slumped": None, "unseen_s": 3.0})]
+        played = watch(*script)
+        assert state_of(played, Aspect.UNRESPONSIVE, 2.5).state is Condition.CANNOT_SEE
+        assert state_of(played, Aspect.UNRESPONSIVE, 5.5).state is Condition.OUT_OF_VIEW
+
     def test_a_face_path_that_fails_is_told(self) -> None:
         from edge_c2vl.monitoring.policy import Observation, Policy
 

@@ -16,7 +16,8 @@ from cli import edge_c2vl
 from edge_c2vl.bundle.external_data import external_files
 from edge_c2vl.errors import BundleError, EdgeC2VLError, UsageError
 from edge_c2vl.pose import PoseEstimator, build
-from edge_c2vl.pose.networks import FOLDER, NAMES, open_fastest, open_networks, verify
+from edge_c2vl.pose.fastest import open_fastest
+from edge_c2vl.pose.networks import FOLDER, NAMES, graph_file, open_networks, verify
 
 ROOT = Path(__file__).resolve().parents[3]
 BOTH = ["CUDAExecutionProvider", "CPUExecutionProvider"]
@@ -28,7 +29,7 @@ def copy(tmp_path: Path) -> Path:
 
 
 class TestOpening:
-    @pytest.mark.parametrize("precision", ["fp32", "fp16"])
+    @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
     def test_the_files_that_come_with_the_package_are_whole(self, precision: str) -> None:
         assert verify(FOLDER, precision).startswith(f"blazepose {precision} ")
         assert verify(FOLDER, "fp32") != verify(FOLDER, "fp16")
@@ -36,9 +37,9 @@ class TestOpening:
     def test_every_file_is_listed_and_every_weight_verified(self) -> None:
         listed = json.loads((FOLDER / "manifest.json").read_text())["files"]
         assert {path.name for path in FOLDER.iterdir()} == {*listed, "manifest.json"}
-        for name in NAMES:
-            for precision in ("fp32", "fp16"):
-                graph = (FOLDER / f"{name}.{precision}.onnx").read_bytes()
+        for precision in ("fp32", "fp16", "int8"):
+            for name in NAMES:
+                graph = (FOLDER / graph_file(name, precision)).read_bytes()
                 assert external_files(graph) == {f"{name}.weights"}
 
     @pytest.mark.parametrize("name", ["detector.weights", "landmarks.fp32.onnx"])
@@ -73,9 +74,9 @@ class TestFastest:
     def with_cuda(self, monkeypatch: pytest.MonkeyPatch):
         import onnxruntime
 
-        from edge_c2vl.pose import networks
+        from edge_c2vl.pose import fastest
 
-        opener = networks.open_networks
+        opener = fastest.open_networks
 
         def opened(providers, threads, folder):
             made = opener(("cpu",), threads, folder)
@@ -84,8 +85,8 @@ class TestFastest:
             return made
 
         def scripted(cpu_ms: float, cuda_ms: float):
-            monkeypatch.setattr(networks, "latency_ms", lambda net: cuda_ms if "cuda" in net.name else cpu_ms)
-            monkeypatch.setattr(networks, "open_networks", opened)
+            monkeypatch.setattr(fastest, "latency_ms", lambda net: cuda_ms if "cuda" in net.name else cpu_ms)
+            monkeypatch.setattr(fastest, "open_networks", opened)
             monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: BOTH)
 
         return scripted
@@ -93,19 +94,36 @@ class TestFastest:
     def test_the_faster_one_is_taken_and_says_so(self, with_cuda) -> None:
         with_cuda(8.0, 2.0)
         chosen = open_fastest()
-        assert (chosen.landmarks.name, chosen.note) == ("onnxruntime:cuda", "2.0 ms, onnxruntime:cpu takes 8.0 ms")
+        assert (chosen.landmarks.name, chosen.note) == (
+            "onnxruntime:cuda",
+            "onnxruntime:cuda fp32: 2.0 ms, onnxruntime:cpu fp32 takes 8.0 ms",
+        )
         chosen.close()
 
     def test_a_gpu_that_is_slower_is_not_taken(self, with_cuda) -> None:
         with_cuda(8.0, 9.0)
         with PoseEstimator() as pose:
-            assert pose.name.endswith(" on onnxruntime:cpu (8.0 ms, onnxruntime:cuda takes 9.0 ms)")
+            assert pose.name.endswith(
+                " on onnxruntime:cpu (onnxruntime:cpu fp32: 8.0 ms, onnxruntime:cuda fp32 takes 9.0 ms)"
+            )
 
     def test_without_one_nothing_is_measured(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        from edge_c2vl.pose import networks
+        from edge_c2vl.pose import fastest
 
-        monkeypatch.setattr(networks, "latency_ms", None)
+        monkeypatch.setattr(fastest, "latency_ms", None)
         assert (open_fastest().landmarks.name, open_fastest().note) == ("onnxruntime:cpu", "")
+
+    @pytest.mark.parametrize(("int8_ms", "taken"), [(6.0, "int8"), (7.0, "fp32")])
+    def test_int8_is_taken_where_it_is_faster_by_a_quarter(
+        self, monkeypatch: pytest.MonkeyPatch, int8_ms: float, taken: str
+    ) -> None:
+        from edge_c2vl.pose import fastest
+
+        monkeypatch.setattr(fastest, "latency_ms", lambda net: int8_ms if net.precision == "int8" else 8.0)
+        chosen = open_fastest(int8=True)
+        assert (chosen.landmarks.precision, chosen.identity.split()[1]) == (taken, taken)
+        assert f"int8 {'' if taken == 'int8' else 'takes '}{int8_ms}" in chosen.note.replace(":", "")[11:]
+        chosen.close()
 
     @pytest.mark.filterwarnings("ignore:Specified provider")
     def test_a_provider_that_does_not_open_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:

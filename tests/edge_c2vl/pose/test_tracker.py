@@ -91,13 +91,15 @@ class TestEvidence:
             skeleton = pose.estimate(two[0][0].image, 0.0)
             evidence = pose.evidence
             assert 0.5 < evidence.presence <= 1
-            assert evidence.visibility.shape == evidence.outside.shape == (33,)
+            assert (evidence.visibility.shape, evidence.points.shape) == ((33,), (33, 2))
+            height, width = two[0][0].image.shape[:2]
+            x, y = evidence.points[:, 0], -evidence.points[:, 1]
+            inside = (x >= 0) & (x <= width) & (y >= 0) & (y <= height)
             # The first picture is not smoothed yet.
-            inside = ~evidence.outside
             assert skeleton[inside, 3] == pytest.approx(evidence.visibility[inside], abs=1e-5)
-            assert (skeleton[evidence.outside] == 0).all()
-            assert evidence.outside.any()  # legs are below the picture
-            assert not evidence.outside[SHOULDERS].any()
+            assert (skeleton[~inside] == 0).all()
+            assert not inside.all()  # legs are below the picture
+            assert inside[SHOULDERS].all()
             pose.estimate(np.zeros((360, 480, 3), np.uint8), 0.1)
             assert pose.evidence is None
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edge_c2vl.errors import BundleError, UsageError
-from edge_c2vl.monitoring.standing import Aspect, Condition
+from edge_c2vl.monitoring.standing import Aspect, Condition, Level, Reason
 from edge_c2vl.monitoring.stats import Timings
 from edge_c2vl.runtime.face_stage import FaceStage, Watching
 from edge_c2vl.runtime.settings import RunSettings, parse_reasons
@@ -130,6 +130,12 @@ def test_a_face_network_that_fails_is_told_once_and_the_run_goes_on(caplog):
         Condition.CANNOT_SEE,
         Condition.DISTRACTED,
     }
+
+
+def test_without_alerts_no_level_is_told():
+    kept = run(Faces(closed=8), alerts=False)
+    assert {one.level for decision in kept.decisions for one in decision.reasons.values()} == {Level.NONE}
+    assert Reason.EYES_CLOSED in {reason for decision in run(Faces(closed=8)).decisions for reason in decision.alerts}
 
 
 def test_a_network_that_could_not_be_opened_stands_in_every_decision():

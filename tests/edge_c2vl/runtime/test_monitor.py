@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import edge_c2vl
-from edge_c2vl import Alert, Bundle, Decision, Level, Monitor, Reason, Sink, State, StateChange, open_camera
+from edge_c2vl import Alert, Bundle, Decision, Level, Monitor, Reason, Sink, State, open_camera
 from edge_c2vl.errors import CameraError, UsageError
 from edge_c2vl.runtime.keywords import RunKeywords
 from edge_c2vl.runtime.monitor import _Handover
@@ -35,25 +35,26 @@ def plain(record):
     return {name: value for name, value in record.items() if name not in CLOCKS}
 
 
-def told_by_command(camera, folder):
-    """The JSON lines of the command: decisions, and changes of state."""
+@pytest.fixture(scope="module")
+def told_by_command(recording, tmp_path_factory):
+    """A film, and the JSON lines of the command about it: decisions, and changes of state and alerts."""
+    film, folder = str(recording("story.mp4")), tmp_path_factory.mktemp("command")
     files = [folder / "decisions.jsonl", folder / "events.jsonl"]
-    call("run", "--camera", camera, "--decisions", files[0], "--events", files[1], "--quiet")
-    return [[plain(json.loads(line)) for line in file.read_text().splitlines()] for file in files]
+    call("run", "--camera", film, "--decisions", files[0], "--events", files[1], "--quiet")
+    return film, *([plain(json.loads(line)) for line in file.read_text().splitlines()] for file in files)
 
 
-def test_iterating_gives_the_decisions_of_the_command(tmp_path):
-    decisions, events = told_by_command("sample", tmp_path)
-    states: list[StateChange] = []
-    monitor = Monitor("sample", on_state=states.append)
+def test_iterating_gives_the_decisions_of_the_command(told_by_command):
+    film, decisions, events = told_by_command
+    told = []
+    monitor = Monitor(film, on_state=told.append, on_alert=told.append)
     assert [plain(decision.to_json()) for decision in monitor] == decisions
-    assert [plain(change.to_json()) for change in states] == events
+    assert [plain(record.to_json()) for record in told] == events
     assert monitor.summary.decisions == len(decisions) > 10
 
 
-def test_pushing_gives_the_decisions_of_the_command(recording, tmp_path):
-    film = str(recording("story.mp4"))
-    decisions, events = told_by_command(film, tmp_path)
+def test_pushing_gives_the_decisions_of_the_command(told_by_command):
+    film, decisions, events = told_by_command
     told, found = [], []
     with Monitor(on_state=told.append, on_alert=told.append) as monitor, open_camera(film) as camera:
         assert monitor.labels == Bundle.open("default").manifest.labels

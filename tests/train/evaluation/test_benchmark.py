@@ -19,7 +19,8 @@ from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
 from tests.support.by_hand import SPEC, ByHand
 from tests.support.training import body
 from train.commands.eval import COMMANDS
-from train.evaluation.benchmark import Asked, Samples, evaluate
+from train.evaluation.asked import Asked
+from train.evaluation.benchmark import Samples, evaluate
 from train.evaluation.models import Model
 from train.model.checkpoint import About, save_model
 from train.model.encoder import Encoder

@@ -214,7 +214,7 @@ def test_a_folder_is_all_that_lies_in_it_and_a_rate_says_of_how_much(tmp_path: P
     writer.release()
     (film.parent / "._monday.avi").write_bytes(b"Mac OS X")
     write(film.with_suffix(".csv"), "start,end,label\n0,1,-\n")
-    write(tmp_path / "frames.csv", "\ufeffstart,end,label\n0,4,attentive\n")
+    write(tmp_path / "frames.csv", "\ufeffstart,end,label,reasons\n0,4,attentive,drowsy\n")
     told = call(
         "eval", tmp_path / "drives", tmp_path / "frames", "--live", "--fps", "5", "--report", tmp_path / "report"
     )
@@ -225,6 +225,12 @@ def test_a_folder_is_all_that_lies_in_it_and_a_rate_says_of_how_much(tmp_path: P
     assert recordings["monday.avi"]["seconds"] == pytest.approx(2.8)  # less what is ambiguous
     assert values["events"]["seconds"] == pytest.approx(6.6)
     assert " in 7 s)" in told.stdout
+    # Of the recording that tells reasons: an alert was due, and without the face none comes.
+    found = values["reasons"]["drowsy"]
+    assert (found["due"], found["alerts"], found["recall"]) == (1, 0, 0.0)
+    assert found["seconds"] == pytest.approx(3.8)
+    assert recordings["monday.avi"]["reasons"] == {}
+    assert "Each reason for alerts" in told.stdout
     (tmp_path / "nothing").mkdir()
     with pytest.raises(UsageError, match="holds no video"):
         call("eval", tmp_path / "nothing", "--live")

@@ -14,7 +14,7 @@ from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
 from tests.support.by_hand import SPEC, ByHand
 from tests.support.training import body
 from train.evaluation.activities import judge
-from train.evaluation.benchmark import Asked
+from train.evaluation.asked import Asked
 from train.evaluation.models import CheckpointModel
 from train.evaluation.pictures import evaluate
 from train.model.checkpoint import About, save_model

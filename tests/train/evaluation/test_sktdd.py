@@ -14,7 +14,7 @@ from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.skeleton import Array
 from tests.support.by_hand import ByHand
 from tests.support.sktdd_archive import write_sktdd
-from train.evaluation.benchmark import Asked
+from train.evaluation.asked import Asked
 from train.evaluation.sktdd import evaluate
 
 

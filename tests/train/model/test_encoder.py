@@ -15,7 +15,7 @@ from edge_c2vl.errors import BundleError, UsageError
 from edge_c2vl.skeletons.clip import ClipSpec
 from edge_c2vl.skeletons.skeleton import NTU25, adjacency
 from train.model.checkpoint import About
-from train.model.encoder import Encoder, GraphConvolution, Stream, fold
+from train.model.encoder import Encoder, GraphConvolution, Stream, fold, make_encoder
 from train.model.export import export_bundle, parity, write_onnx
 from train.settings.training import STREAMS, EncoderSettings
 
@@ -23,7 +23,7 @@ from train.settings.training import STREAMS, EncoderSettings
 def trained(settings: EncoderSettings) -> Encoder:
     """An encoder whose BatchNorms and edge weights are no longer the initial ones, as after training."""
     torch.manual_seed(0)
-    encoder = Encoder(settings)
+    encoder = make_encoder(settings)
     with torch.no_grad():
         for module in encoder.modules():
             if isinstance(module, nn.BatchNorm2d):
@@ -57,6 +57,8 @@ def clips(count: int, frames: int) -> torch.Tensor:
         width=8, blocks=6, graph_blocks=2, joined=12, stride=3, classes=3, features=24, pooling="mean_std"
     ),
     EncoderSettings(width=8, blocks=4, graph_blocks=1, joined=20, classes=3, presence=True, joint_bias=True),
+    EncoderSettings("two-level", blocks=3, joined=20, stride=4, classes=4, presence=True, pooling="mean_std"),
+    EncoderSettings("two-level", blocks=3, joined=20, stride=5, classes=3, embedding=16),
 ])  # fmt: skip
 def test_folded_and_exported_model_gives_the_same(settings: EncoderSettings, tmp_path: Path) -> None:
     encoder = trained(settings)

@@ -15,6 +15,7 @@ from edge_c2vl.errors import BundleError, UsageError  # noqa: E402
 from edge_c2vl.inference.select import open_backend  # noqa: E402
 from edge_c2vl.skeletons.clip import ClipSpec  # noqa: E402
 from edge_c2vl.skeletons.skeleton import NTU25  # noqa: E402
+from edge_c2vl.utils.scores import softmax  # noqa: E402
 from train.model.checkpoint import About  # noqa: E402
 from train.model.encoder import Encoder  # noqa: E402
 from train.model.export import PARITY, Weighed, export_bundle, texts_of  # noqa: E402
@@ -64,14 +65,30 @@ def test_offsets_move_the_logits_by_the_share_in_which_the_wrists_are_not_seen(t
 def test_without_offsets_it_is_the_encoder() -> None:
     encoder, _ = make()
     clip, nothing = torch.from_numpy(clips()), torch.zeros(len(LABELS))
-    for found, expected in zip(Weighed(encoder, nothing, nothing)(clip), encoder(clip), strict=True):
+    for found, expected in zip(Weighed(encoder, nothing, nothing, nothing > 0)(clip), encoder(clip), strict=True):
         assert torch.equal(found, expected)
+
+
+def test_sharpening_says_more_surely_which_distraction_and_not_whether(tmp_path: Path) -> None:
+    encoder, about = make()
+    with torch.no_grad():
+        encoder.classifier.weight *= 20
+    shared = {"name": "test", "distraction": LABELS[1:]}
+    plain, _ = export_bundle(encoder, about, tmp_path / "plain", clips(), **shared)
+    made, difference = export_bundle(encoder, about, tmp_path / "sharp", clips(), sharpen=3.0, **shared)
+    assert difference < PARITY
+    with open_backend(plain, precision="fp32") as before, open_backend(made, precision="fp32") as after:
+        usual, sharp = (softmax(backend.infer(clips())[0]) for backend in (before, after))
+    np.testing.assert_allclose(sharp[:, 0], usual[:, 0], atol=PARITY)
+    expected = usual[:, 1] ** 3 / (usual[:, 1] ** 3 + usual[:, 2] ** 3)
+    np.testing.assert_allclose(sharp[:, 1] / sharp[:, 1:].sum(axis=1), expected, atol=PARITY)
+    assert np.abs(expected - usual[:, 1] / usual[:, 1:].sum(axis=1)).min() > 0.1
 
 
 def test_labels_in_words_have_no_offsets(tmp_path: Path) -> None:
     encoder, about = make(classes=0)
     words = TextLabels(LABELS, np.eye(len(LABELS), encoder.embedding_size, dtype=np.float32), 0.1)
-    with pytest.raises(BundleError, match="--offset and --unseen-offset"):
+    with pytest.raises(BundleError, match="--offset, --unseen-offset and --sharpen"):
         export_bundle(
             encoder, about, tmp_path / "b", clips(), name="t", distraction=[], words=words, offsets={"smoking": 1.0}
         )

@@ -1,0 +1,74 @@
+"""Two levels as factors: whether a driver is attentive, and which activity it is otherwise, each by layers of its own.
+
+log p(attentive) = log s(l) and log p(activity) = log s(-l) + log p(activity | not attentive), s the logistic function.
+Of sktDD's drivers it is known that they are distracted and not by what: such clips teach the level alone, and what the
+activities are is learnt from clips that tell. A loss of the classes' probabilities, or of the sum of a group of them,
+falls apart into the two by itself.
+
+Each level's layers see spans of a few frames with all joints at once.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from edge_c2vl.errors import UsageError
+from edge_c2vl.skeletons.skeleton import NTU25
+from train.model.encoder import Encoder, JoinedBlock, Stream, dense
+from train.settings.training import EncoderSettings
+
+
+class TwoLevel(Encoder):
+    """The first class is attentive driving. Of the settings it takes: blocks, the layers of each level; joined, their
+    channels; stride, the frames of a span; stream, presence, pooling, dropout, embedding, classes."""
+
+    def __init__(self, settings: EncoderSettings) -> None:
+        nn.Module.__init__(self)
+        if settings.classes < 3:
+            raise UsageError("--network two-level needs three classes, the first of them attentive driving")
+        self.settings = settings
+        self.stream = Stream(settings.stream, settings.presence)
+        self.level, self.activity = (self._layers() for _ in range(2))
+        self.feature_size = 2 * settings.joined * (2 if settings.pooling == "mean_std" else 1)
+        self.dropout = nn.Dropout(settings.dropout)
+        self.classifier = Factors(self.feature_size, settings.joined, settings.classes)
+        self.projection = nn.Linear(self.feature_size, settings.embedding) if settings.embedding else None
+        self._initialise()
+
+    def _layers(self) -> nn.Module:
+        settings = self.settings
+        inputs, channels = self.stream.channels * settings.stride * NTU25.size, settings.joined
+        return nn.Sequential(
+            dense(inputs, channels, 1), *(JoinedBlock(channels, 1, 1) for _ in range(settings.blocks - 1))
+        )
+
+    def maps(self, clip: Tensor) -> Tensor:
+        """(N, 3, T, 25) -> (N, C + C, T', 1): the level's channels, then the activity's."""
+        seen, span = self.stream(clip), self.settings.stride
+        _, channels, frames, joints = (int(size) for size in seen.shape)
+        count = frames // span  # frames that fill no span are left out
+        spans = seen[:, :, : count * span].reshape(-1, channels, count, span * joints)
+        spans = spans.transpose(2, 3).reshape(-1, channels * span * joints, count, 1)
+        return torch.cat([self.level(spans), self.activity(spans)], dim=1)
+
+
+class Factors(nn.Module):
+    """Features (N, F), of which every other stretch of `channels` is the activity's -> log-probabilities (N, K), the
+    first of attentive driving."""
+
+    def __init__(self, features: int, channels: int, classes: int) -> None:
+        super().__init__()
+        self.channels = channels
+        self.level = nn.Linear(features // 2, 1)
+        self.activity = nn.Linear(features // 2, classes - 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        stretches = features.split(self.channels, dim=1)  # means and spreads, each of level and activity
+        of_level, of_activity = torch.cat(stretches[::2], dim=1), torch.cat(stretches[1::2], dim=1)
+        level = self.level(of_level)
+        activity = torch.log_softmax(self.activity(of_activity), dim=1)
+        # log s(-l) = log s(l) - l
+        attentive = F.logsigmoid(level)
+        return torch.cat([attentive, attentive - level + activity], dim=1)
