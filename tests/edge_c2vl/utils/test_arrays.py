@@ -126,11 +126,11 @@ print(json.dumps(found))
 
 @pytest.fixture(scope="module")
 def bombed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[bool, int]]:
-    """For each reader, given half a megabyte that unpacks to half a gigabyte: whether it was an error of ours, and by
+    """For each reader, given what unpacks to a quarter of a gigabyte: whether it was an error of ours, and by
     how many kilobytes the peak of memory grew. In one process: importing them takes longer than reading."""
     folder = tmp_path_factory.mktemp("bombs")
     tasks = {
-        reader: (code, str(zeros(folder / f"{reader}.npz", GIGABYTE // 2, f"{reader.partition(' ')[0]}.npy")))
+        reader: (code, str(zeros(folder / f"{reader}.npz", GIGABYTE // 4, f"{reader.partition(' ')[0]}.npy")))
         for reader, code in READERS.items()
     }
     command = [sys.executable, "-c", PROGRAM, json.dumps(tasks)]
