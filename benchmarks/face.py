@@ -9,7 +9,8 @@ camera's brightener. turns: the driver looks at each of six zones with head and 
 second. A picture counts where the head points past the camera by at most WITHIN_DEG; its error is that of the
 head's yaw and pitch from the driver's own straight ahead, which the face path learns from the first seconds, as it
 would in a vehicle, and, "absolute", from the camera. closures: the eyes close for .3 to 3 s, again and again, in
-pictures 30 times a second, of which those are looked at that the face path asks for.
+pictures 30 times a second, of which those are looked at that the face path asks for; how far this driver's eyes are
+open is learnt from the first seconds.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from edge_c2vl.face.bouts import Bout, Bouts
 from edge_c2vl.face.gaze import ZONES, straight_ahead, zone_of
 from edge_c2vl.face.head_pose import angles_of
 from edge_c2vl.face.tracker import Face, FaceTracker
-from edge_c2vl.face.watch import CLOSED, OPEN, FaceWatch, Rate
+from edge_c2vl.face.watch import CLOSED, OPEN, FaceWatch, OwnOpening, Rate
 from edge_c2vl.pose import PoseEstimator
 from edge_c2vl.simulated.activities import Habits, Key
 from edge_c2vl.simulated.activities.key import Keys, Random, between
@@ -160,7 +161,8 @@ def turns(film: Film, seconds: float, row: Row) -> None:
 
 
 def closures(film: Film, seconds: float, row: Row) -> None:
-    brightener, watch, rate = Brightener("auto"), FaceWatch(), Rate()
+    own, opened = OwnOpening(), []
+    brightener, watch, rate = Brightener("auto"), FaceWatch(own), Rate()
     truly, true, told = Bouts(CLOSED, OPEN), [], []
     with PoseEstimator() as pose:
         tracker = FaceTracker.open()
@@ -171,7 +173,11 @@ def closures(film: Film, seconds: float, row: Row) -> None:
             if not rate.due(time_s):
                 continue
             image = brightener.apply(film.image(time_s), time_s)
-            state = watch.update(time_s, tracker.look(image, pose.estimate(image, time_s)))
+            face = tracker.look(image, pose.estimate(image, time_s))
+            if time_s < AHEAD_S and face is not None and face.gap_mm is not None:
+                opened.append(face.gap_mm)
+                own.hold(float(np.percentile(opened, 75)))
+            state = watch.update(time_s, face)
             rate.looked(time_s, state)
             if state.closure is not None:
                 told.append(state.closure)

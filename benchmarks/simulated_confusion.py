@@ -85,8 +85,8 @@ def main() -> None:
     answers: list[str] = []
     cameras: list[str] = []
     blind: Counter[str] = Counter()
-    # Driver after driver, so that all cameras were there when it is ended early.
-    work = [(c, number, a) for number in range(1, given.drivers + 1) for a in CLASSES for c in given.cameras]
+    # Camera after camera, so that all activities were there when it is ended early.
+    work = [(c, number, a) for number in range(1, given.drivers + 1) for c in given.cameras for a in CLASSES]
     started_s = time.monotonic()
     with ClipModel.open(Bundle.open(given.bundle)) as model, nullcontext() if given.true else PoseEstimator() as pose:
         names = model.labels

@@ -48,7 +48,7 @@ class Watcher(Protocol):
 
 
 # From the clips, their archive, the rows with somebody in them, what varies clips, and a seed.
-MakeWatcher = Callable[[ClipStore, Archive, Rows, Augment, int], Watcher]
+MakeWatcher = Callable[[ClipStore, Archive, Rows, Callable[[torch.Tensor], torch.Tensor], int], Watcher]
 
 
 def with_variations(archive: Archive, banks: Sequence[Bank], rows: Rows) -> tuple[Archive, Rows]:

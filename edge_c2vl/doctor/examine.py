@@ -11,6 +11,7 @@ from edge_c2vl.doctor.nvidia import check_cuda, check_dla, check_gpu, check_tens
 from edge_c2vl.doctor.software import (
     check_bundle,
     check_extras,
+    check_face,
     check_inference,
     check_packages,
     check_pose,
@@ -22,6 +23,7 @@ CHECKS: tuple[Callable[[], list[Finding]], ...] = (
     check_cores,
     check_packages,
     check_pose,
+    check_face,
     check_bundle,
     check_inference,
     check_gpu,

@@ -84,6 +84,18 @@ def check_packages() -> list[Finding]:
     return findings
 
 
+def check_face() -> list[Finding]:
+    """Starts the face's network."""
+    from edge_c2vl.face.networks import open_mesh
+
+    try:
+        _, network = open_mesh()
+    except EdgeC2VLError as error:
+        return [Finding("face model", "warn", str(error), "--reasons gaze, eyes and drowsy cannot be watched")]
+    network.close()
+    return [Finding("face model", "ok", "attention mesh")]
+
+
 def check_pose() -> list[Finding]:
     """Starts the pose network."""
     from edge_c2vl.pose import PoseEstimator

@@ -23,8 +23,9 @@ PERCLOS_CLOSED = 0.20
 BLINK_MAX_S = 0.5
 # A yawn: lips so far apart for so long. Speech opens them by less, or for less.
 YAWN_MM, YAWN_ENDS_MM, YAWN_MIN_S = 22.0, 15.0, 0.5
-# The opening of a driver's eyes until it is known, millimetres, and the limits of what is taken for one.
-USUAL_GAP_MM, GAP_RANGE_MM = 8.0, (3.5, 14.0)
+# The opening of a driver's eyes until it is known, millimetres, and the limits of what is taken for one. Rather too
+# small: narrow eyes must not be called closed, or they would never be learnt.
+USUAL_GAP_MM, GAP_RANGE_MM = 6.0, (3.5, 14.0)
 # What is learnt from, and how much of it has to be there.
 LEARN_S, LEARNT_S = 300.0, 20.0
 # While the eyes are open by less than this, every picture counts.

@@ -44,7 +44,8 @@ class PlanRunner:
         if self._context is None:
             raise BundleError(f"TensorRT cannot run {name}: {self._log.last}")
         self._buffers: dict[str, Buffer] = {}
-        self.inputs, self.outputs = [], []
+        self.inputs: list[str] = []
+        self.outputs: list[str] = []
         for tensor in map(self._engine.get_tensor_name, range(self._engine.num_io_tensors)):
             first, *rest = self._engine.get_tensor_shape(tensor)
             self._buffers[tensor] = Buffer(cuda, (first if first > 0 else largest, *rest))

@@ -41,9 +41,13 @@ class TensorRTNetwork(Network):
 
     name, precision = "tensorrt", PRECISION
 
-    def __init__(self, plan: bytes, engine: Engine, trt: Any, cuda: Cuda | None = None) -> None:
-        self._cuda = cuda or Cuda()
-        self._plan = PlanRunner(plan, trt, self._cuda, engine=engine)
+    def __init__(self, plan: bytes, engine: Engine, trt: Any) -> None:
+        self._cuda = Cuda()
+        try:
+            self._plan = PlanRunner(plan, trt, self._cuda, engine=engine)
+        except BundleError:
+            self._cuda.close()
+            raise
 
     def run(self, image: Array) -> dict[str, Array]:
         return self._plan.run({"image": image})
@@ -78,7 +82,8 @@ def open_engines(bundle: Bundle) -> Networks:
         for network in opened:
             network.close()
         raise
-    return Networks(identity, *opened)
+    detector, landmarks = opened
+    return Networks(identity, detector, landmarks)
 
 
 def has_engines(bundle: Bundle | None) -> bool:

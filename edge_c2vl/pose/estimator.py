@@ -33,10 +33,9 @@ class PoseEstimator:
     model: a `.task` file (MediaPipe pose landmarker), or None for BlazePose full. kind: "blazepose", our own graph on
     ONNX Runtime ("blazepose:cuda,cpu" tries these providers in that order; "blazepose:int8" is in INT8 on the CPU;
     "blazepose:tensorrt" runs the plans of `bundle`), "mediapipe", or "auto": see `resolve`. bundle: whose TensorRT
-    plans of the pose networks may run. int8: whether "auto" may take INT8 where it is much faster; what is found then
-    depends on a measurement. static: every picture stands for itself; nothing is followed or smoothed. threads: of the
-    CPU; MediaPipe's own graph takes what it likes. Raises UsageError where the model cannot be used, BundleError where
-    its files are not as they were.
+    plans of the pose networks may run. static: every picture stands for itself; nothing is followed or smoothed.
+    threads: of the CPU; MediaPipe's own graph takes what it likes. Raises UsageError where the model cannot be used,
+    BundleError where its files are not as they were.
     """
 
     def __init__(
@@ -47,13 +46,12 @@ class PoseEstimator:
         static: bool = False,
         threads: int = 1,
         bundle: Bundle | None = None,
-        int8: bool = False,
         min_detection_confidence: float = MIN_DETECTION,
         min_tracking_confidence: float = 0.5,
     ) -> None:
         self.kind = resolve(kind, model)
         confidences = (min_detection_confidence, min_tracking_confidence)
-        self._tracker = _open(kind, self.kind, model, static, threads, bundle, int8, *confidences)
+        self._tracker = _open(kind, self.kind, model, static, threads, bundle, *confidences)
         self._clock = RisingClock()
         self._tracker.warm_up(self._clock.at(-STEP_S))
 
@@ -129,7 +127,6 @@ def _open(
     static: bool,
     threads: int,
     bundle: Bundle | None,
-    int8: bool,
     min_detection: float,
     min_tracking: float,
 ) -> Tracker:
@@ -144,7 +141,7 @@ def _open(
     from edge_c2vl.pose.tracker import BlazePose
 
     if asked == "auto":
-        networks = open_fastest(threads, bundle=bundle, int8=int8)
+        networks = open_fastest(threads, bundle=bundle)
     elif kind == PLANS:
         if bundle is None:
             raise UsageError(f"{PLANS} runs engines of a bundle (edge-c2vl build-engine), which are not used here")

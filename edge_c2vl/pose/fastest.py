@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,20 +21,18 @@ if TYPE_CHECKING:
     from edge_c2vl.bundle.bundle import Bundle
 
 
-# INT8 moves landmarks by a hundredth of the shoulders' breadth: it has to be faster by a quarter to be taken.
-INT8_GAIN = 1.25
+log = logging.getLogger("edge_c2vl")
 
 
-def open_fastest(threads: int = 1, folder: Path = FOLDER, bundle: Bundle | None = None, int8: bool = False) -> Networks:
-    """What is fastest here, measured at each start: the CPU, with int8=True in INT8 too; CUDA, where ONNX Runtime has
-    it; the TensorRT plans of the bundle, where it has some. Raises BundleError as `open_networks` does.
+def open_fastest(threads: int = 1, folder: Path = FOLDER, bundle: Bundle | None = None) -> Networks:
+    """What is fastest here, measured at each start: the CPU; CUDA, where ONNX Runtime has it; the TensorRT plans of the
+    bundle, where it has some. Raises BundleError as `open_networks` does.
 
+    INT8 is left to who asks for it: it moves p(distracted) by a hundredth, at times by several.
     ONNX Runtime's own TensorRT is no candidate: it would build its engine at each start, which takes minutes.
     """
     opened, notes = [open_networks(("cpu",), threads, folder)], []
     others: dict[str, Callable[[], Networks]] = {}
-    if int8:
-        others["int8"] = lambda: open_networks(("cpu",), threads, folder, "int8")
     if PROVIDERS["cuda"] in load_onnxruntime().get_available_providers():
         others["cuda"] = lambda: open_networks(("cuda",), threads, folder)
     if bundle is not None and has_engines(bundle):
@@ -43,8 +42,10 @@ def open_fastest(threads: int = 1, folder: Path = FOLDER, bundle: Bundle | None 
             networks = opener()
         except BundleError as error:
             notes.append(f"not {name}: {error}")
+            if name == "tensorrt":  # built for this vehicle: whoever runs it without a terminal has to learn of it too
+                log.warning("the bundle's engines of the pose networks cannot be used: %s", error)
             continue
-        if name == "cuda" and networks.landmarks.name == opened[0].landmarks.name:
+        if networks.landmarks.name == opened[0].landmarks.name:
             networks.close()
             notes.append(f"not {name}: ONNX Runtime found no GPU that it can use")
             continue
@@ -52,15 +53,11 @@ def open_fastest(threads: int = 1, folder: Path = FOLDER, bundle: Bundle | None 
     if len(opened) == 1:
         return replace(opened[0], note="; ".join(notes))
     taken_ms = [(latency_ms(networks.landmarks), networks) for networks in opened]
-    (fast_ms, fast), *slower = sorted(taken_ms, key=lambda taken: taken[0] * _handicap(taken[1].landmarks))
+    (fast_ms, fast), *slower = sorted(taken_ms, key=lambda taken: taken[0])
     for slow_ms, slow in slower:
         notes.append(f"{_shown(slow.landmarks)} takes {slow_ms:.1f} ms")
         slow.close()
     return replace(fast, note=", ".join([f"{_shown(fast.landmarks)}: {fast_ms:.1f} ms", *notes]))
-
-
-def _handicap(network: Network) -> float:
-    return INT8_GAIN if network.precision == "int8" else 1.0
 
 
 def _shown(network: Network) -> str:

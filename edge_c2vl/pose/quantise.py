@@ -122,7 +122,10 @@ class Quantiser:
             low, high = min(self._ranges[name][0], 0.0), max(self._ranges[name][1], 0.0)
             scale = max((high - low) / LEVELS, SMALLEST_SCALE)
             self._scales[name] = scale
-            constants = {"scale": np.array(scale, np.float32), "zero": np.array(round(-low / scale), np.uint8)}
+            constants: dict[str, NDArray[Any]] = {
+                "scale": np.array(scale, np.float32),
+                "zero": np.array(round(-low / scale), np.uint8),
+            }
             self._new += [self._onnx.numpy_helper.from_array(part, f"{name}/{tag}") for tag, part in constants.items()]
             given = [f"{name}/{tag}" for tag in constants]
             self._pairs[name] = [

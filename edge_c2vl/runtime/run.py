@@ -123,7 +123,6 @@ def opened(asked: RunSettings, sinks: Sequence[Sink] = (), push: bool = False) -
                 kind=asked.pose.pose,
                 threads=asked.inference.threads,
                 bundle=bundle,
-                int8=source.live,  # a recording gives the same decisions every time
                 min_detection_confidence=asked.pose.min_detection,
             )
         )

@@ -78,8 +78,8 @@ class PoseSettings:
     pose: str = setting(
         "auto",
         "Who runs BlazePose: blazepose (this program, on ONNX Runtime; blazepose:cuda, blazepose:int8 on the CPU, "
-        "blazepose:tensorrt by the bundle's engines), mediapipe (MediaPipe's own code, an extra), or auto: the fastest "
-        "blazepose as measured at the start (INT8 of a live camera alone), with --pose-model mediapipe.",
+        "blazepose:tensorrt by the bundle's engines), mediapipe (MediaPipe's own code, an extra), or auto: "
+        "blazepose on what is fastest at the start, CPU, CUDA or engines, with --pose-model mediapipe.",
         metavar="NAME",
     )
     pose_model: str | None = setting(

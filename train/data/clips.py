@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -31,6 +32,15 @@ from edge_c2vl.utils.progress import track
 
 # Raised when clips come out differently for the same windows, so that cached ones are made again.
 CLIP_VERSION = 2
+
+
+class Clips(Protocol):
+    """What a Loader reads from. windows: parallel to its rows."""
+
+    windows: Windows
+
+    def read(self, indices: NDArray[np.int64]) -> Array:
+        """The clips (B, 3, T, 25) of these rows."""
 
 
 class ClipStore:
@@ -140,7 +150,7 @@ class Loader:
 
     def __init__(
         self,
-        store: ClipStore,
+        store: Clips,
         rows: NDArray[np.int64],
         batch_size: int,
         seed: int = 0,
@@ -189,14 +199,14 @@ class Loader:
             yield read_batch(self.store, order[step * self.batch_size : (step + 1) * self.batch_size])
 
 
-def read_batch(store: ClipStore, rows: NDArray[np.int64]) -> Batch:
+def read_batch(store: Clips, rows: NDArray[np.int64]) -> Batch:
     rows = np.asarray(rows, np.int64)
     return Batch(
         torch.from_numpy(store.read(rows)), torch.from_numpy(store.windows.label[rows]), torch.from_numpy(rows.copy())
     )
 
 
-def in_order(store: ClipStore, rows: NDArray[np.int64], batch_size: int = 256) -> Iterator[Batch]:
+def in_order(store: Clips, rows: NDArray[np.int64], batch_size: int = 256) -> Iterator[Batch]:
     """Each of the rows once, in order: for evaluation."""
     for first in range(0, len(rows), batch_size):
         yield read_batch(store, rows[first : first + batch_size])

@@ -72,8 +72,9 @@ def export_bundle(
             "labels in words (--describe)"
         )
     elif offsets or unseen_offsets or sharpen != 1:
-        given = (_in_order(of or {}, about.labels) for of in (offsets, unseen_offsets))
-        network = Weighed(encoder, *given, torch.tensor([label in distraction for label in about.labels]), sharpen)
+        added, hidden = (_in_order(of or {}, about.labels) for of in (offsets, unseen_offsets))
+        counted = torch.tensor([label in distraction for label in about.labels])
+        network = Weighed(encoder, added, hidden, counted, sharpen)
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model.fp32.onnx"
         write_onnx(network, about.clip.frames, model, batch)

@@ -5,8 +5,7 @@ Of sktDD's drivers it is known that they are distracted and not by what: such cl
 activities are is learnt from clips that tell. A loss of the classes' probabilities, or of the sum of a group of them,
 falls apart into the two by itself.
 
-Each level's layers see spans of a few frames with all joints at once. That takes a tenth of the time of graph
-convolutions.
+Each level's layers see spans of a few frames with all joints at once.
 """
 
 from __future__ import annotations

@@ -33,8 +33,8 @@ edge-c2vl eval sktdd --archive "$work/sktdd.archive" --checkpoint "$work/fold{fo
     --report "$work/figures"
 
 train "$work/final"
-# The offsets were chosen on half of State Farm's drivers and of the lorry recordings: see docs/results.md.
+# Offsets and sharpening were chosen on half of State Farm's drivers and of the lorry recordings: see docs/results.md.
 edge-c2vl export "$work/final" "$bundle" --archive "$work/both.archive" --name drivers --distraction '!attentive' \
-    --offset attentive=0.75 --unseen-offset attentive=2 \
+    --offset attentive=0.75 --unseen-offset attentive=2 --sharpen 2 \
     --figures "$work/figures/report.json" --licence "$here/sktDD.txt" --overwrite
 edge-c2vl quantize "$bundle" --calibration "$work/both.archive" --no-fp16 --report "$work/int8"

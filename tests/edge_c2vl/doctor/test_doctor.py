@@ -17,7 +17,7 @@ from edge_c2vl.doctor import cameras, machine, nvidia, software
 from edge_c2vl.doctor import examine as examining
 from edge_c2vl.doctor.examine import can_run, examine
 from edge_c2vl.doctor.findings import Finding
-from edge_c2vl.errors import CameraError
+from edge_c2vl.errors import BundleError, CameraError
 
 ORIN = (
     "# R36 (release), REVISION: 4.0, GCID: 37537400, BOARD: generic, EABI: aarch64, DATE: Fri Sep 13 04:36:44 UTC 2024"
@@ -166,6 +166,15 @@ class TestFindings:
         assert (found.state, found.value) == ("info", "cannot open /dev/video7: another program uses it")
 
 
+def test_a_face_network_that_does_not_open_is_no_end(monkeypatch):
+    def broken():
+        raise BundleError("mesh.weights is damaged")
+
+    monkeypatch.setattr("edge_c2vl.face.networks.open_mesh", broken)
+    (found,) = software.check_face()
+    assert (found.state, found.value) == ("warn", "mesh.weights is damaged")
+
+
 class TestCommand:
     FINDINGS = (Finding("Python", "ok", "3.11"), Finding("pose model", "fail", "gone", "pip install it"))
 
@@ -203,6 +212,6 @@ class TestCommand:
         states = {finding["name"]: finding["state"] for finding in report["findings"]}
         assert done.returncode == (0 if report["can_run"] else 1)
         assert report["can_run"] == ("fail" not in states.values())
-        assert states["pose model"] == states["numpy"] == "ok"
+        assert states["pose model"] == states["face model"] == states["numpy"] == "ok"
         assert {"Python", "onnxruntime", "free memory", "temperature", "GStreamer", "default bundle"} <= states.keys()
         assert done.stderr == ""

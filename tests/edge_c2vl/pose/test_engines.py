@@ -93,7 +93,9 @@ def test_auto_takes_them_where_they_are_faster(
     chosen.close()
 
 
-def test_a_plan_of_other_networks_or_another_device_is_not_loaded(built, nvidia, tmp_path: Path) -> None:
+def test_a_plan_of_other_networks_or_another_device_is_not_loaded(
+    built, nvidia, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     bundle = built[0]
     stale = [replace(e, model_sha256="0" * 64) if e.model == "landmarks" else e for e in bundle.manifest.engines]
     foreign = [replace(e, gpu="Orin") if e.model == "detector" else e for e in bundle.manifest.engines]
@@ -106,6 +108,8 @@ def test_a_plan_of_other_networks_or_another_device_is_not_loaded(built, nvidia,
         with PoseEstimator(bundle=copy) as pose:  # auto goes on without them, and says so
             assert " on onnxruntime:cpu (not tensorrt: " in pose.name
             assert why in pose.name
+        assert [why in line for line in caplog.messages] == [True]
+        caplog.clear()
 
 
 def replace_engines(path: Path, bundle: Bundle, files, entries) -> Bundle:

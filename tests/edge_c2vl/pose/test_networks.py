@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from cli import edge_c2vl
 from edge_c2vl.bundle.external_data import external_files
 from edge_c2vl.errors import BundleError, EdgeC2VLError, UsageError
-from edge_c2vl.pose import PoseEstimator, build
+from edge_c2vl.pose import PoseEstimator, build, identity_of
 from edge_c2vl.pose.fastest import open_fastest
 from edge_c2vl.pose.networks import FOLDER, NAMES, graph_file, open_networks, verify
 
@@ -113,18 +113,6 @@ class TestFastest:
         monkeypatch.setattr(fastest, "latency_ms", None)
         assert (open_fastest().landmarks.name, open_fastest().note) == ("onnxruntime:cpu", "")
 
-    @pytest.mark.parametrize(("int8_ms", "taken"), [(6.0, "int8"), (7.0, "fp32")])
-    def test_int8_is_taken_where_it_is_faster_by_a_quarter(
-        self, monkeypatch: pytest.MonkeyPatch, int8_ms: float, taken: str
-    ) -> None:
-        from edge_c2vl.pose import fastest
-
-        monkeypatch.setattr(fastest, "latency_ms", lambda net: int8_ms if net.precision == "int8" else 8.0)
-        chosen = open_fastest(int8=True)
-        assert (chosen.landmarks.precision, chosen.identity.split()[1]) == (taken, taken)
-        assert f"int8 {'' if taken == 'int8' else 'takes '}{int8_ms}" in chosen.note.replace(":", "")[11:]
-        chosen.close()
-
     @pytest.mark.filterwarnings("ignore:Specified provider")
     def test_a_provider_that_does_not_open_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """ONNX Runtime claims to have CUDA, and has not."""
@@ -150,6 +138,22 @@ class TestHalfPrecision:
         assert all(value.dtype == np.float32 for value in other.values())
         apart = np.abs(one["landmarks"] - other["landmarks"]).reshape(39, 5)[:, :2]
         assert 0 < np.median(apart) < 1  # pixels of 256
+
+
+class TestInt8:
+    def test_it_is_opened_where_it_is_asked_for(self) -> None:
+        with PoseEstimator(kind="blazepose:int8") as pose, PoseEstimator() as usual:
+            assert pose.identity == identity_of("blazepose:int8") == verify(FOLDER, "int8")
+            assert usual.identity == identity_of() == verify(FOLDER, "fp32")
+
+    def test_most_convolutions_are_integers(self) -> None:
+        """Those that ONNX Runtime makes integer kernels of: behind a DequantizeLinear."""
+        onnx = pytest.importorskip("onnx")
+        graph = onnx.load(FOLDER / "landmarks.int8.onnx", load_external_data=False).graph
+        wide = {node.output[0] for node in graph.node if node.op_type == "DequantizeLinear"}
+        convolutions = [node for node in graph.node if node.op_type == "Conv"]
+        integers = [wide.issuperset(node.input) for node in convolutions]
+        assert [index for index, integer in enumerate(integers) if integer] == list(range(3, 60))
 
 
 class TestBuilding:
