@@ -106,11 +106,8 @@ def resolve(kind: str = "auto", model: str | Path | None = None) -> str:
     is no such kind or file."""
     base, _, providers = kind.partition(":")
     if base not in KINDS or (providers and base != "blazepose") or kind.endswith(":"):
-        from edge_c2vl.inference.onnxruntime import PROVIDERS
-
-        raise UsageError(
-            f"no pose estimator {kind!r}: there are {', '.join(KINDS)}, and blazepose:{','.join(PROVIDERS)}"
-        )
+        known = ", ".join([*KINDS, "blazepose:cuda", INT8])
+        raise UsageError(f"no pose estimator {kind!r}: there are {known} and {PLANS}")
     if model is not None and base == "blazepose":
         raise UsageError("a .task file runs through MediaPipe: leave out --pose, or give --pose mediapipe")
     if model is not None and not Path(model).is_file():

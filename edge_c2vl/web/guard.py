@@ -37,7 +37,7 @@ HEADERS = {
 
 class Guard:
     """ASGI middleware. A request whose Host header is not one of this server's names is refused (421): that is how a
-    site whose name was pointed at this address would look. So is a WebSocket that a page from elsewhere opens (403).
+    site whose name was pointed at this address would look. So is a WebSocket or a POST of a page from elsewhere (403).
     public: the address of a proxy before it, whose host and origin are this server's as well; its path is taken off
     where the proxy did not."""
 
@@ -78,7 +78,7 @@ class Guard:
         await self._app(scope, receive, send_with_headers)
 
     def _is_own_page(self, origin: str, host: str) -> bool:
-        """Only browsers send Origin, and they always do with a WebSocket."""
+        """Only browsers send Origin, and they always do with a WebSocket and a POST (at times "null")."""
         return origin.partition("://")[2] == host or (self._public is not None and origin == self._public.origin)
 
     def _is_ours(self, host: str) -> bool:

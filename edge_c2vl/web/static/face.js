@@ -108,7 +108,8 @@ export class Face {
     context.fillStyle = colour("muted");
     context.font = `14px ${getComputedStyle(document.body).fontFamily}`;
     context.textAlign = "center";
-    context.fillText("No face", width / 2, height / 2);
+    // A recording has what was made of the face, not its landmarks.
+    context.fillText(this.#contours.rings.length ? "No face" : "Not recorded", width / 2, height / 2);
   }
 }
 

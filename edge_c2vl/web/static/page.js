@@ -113,6 +113,7 @@ const handlers = {
   recording(message) {
     recording = timeline.recording = message;
     skeleton.layout = message.layout ?? { joints: [], bones: [], min_confidence: 0.5 };
+    face.clear();
     chart.setLabels(message.labels, message.distraction);
     const length = message.end_s - message.start_s;
     showFacts({ Name: message.name, Length: clock(length, length < 60), Label: message.label });

@@ -44,11 +44,12 @@ export class Reasons {
       const watched = Object.keys(newest?.reasons ?? {});
       row.hidden = aspect.watched && watched.length > 0 && !watched.includes(aspect.name);
       const level = newest ? levelOf(newest, aspect) : "none";
-      const shown = `${level} ${tell(newest, aspect, level)}`;
+      const told = tell(newest, aspect, level);
+      const shown = `${level} ${told}`;
       if (row.dataset.shown !== shown) {
         row.dataset.shown = shown;
         row.dataset.level = level;
-        state.replaceChildren(...(level === "none" ? [] : [levelIcon(level), " "]), tell(newest, aspect, level));
+        state.replaceChildren(...(level === "none" ? [] : [levelIcon(level), " "]), told);
       }
       learnt.textContent = percent(learntOf(newest, aspect)) ?? "";
       redraw();

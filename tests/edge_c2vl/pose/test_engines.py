@@ -93,6 +93,19 @@ def test_auto_takes_them_where_they_are_faster(
     chosen.close()
 
 
+def test_auto_goes_on_without_plans_that_open_and_do_not_run(
+    built, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise BundleError("TensorRT failed: out of memory")
+
+    monkeypatch.setattr(engines.TensorRTNetwork, "run", fail)
+    chosen = fastest.open_fastest(bundle=built[0])
+    assert (chosen.landmarks.name, chosen.note) == ("onnxruntime:cpu", "not tensorrt: TensorRT failed: out of memory")
+    assert ["out of memory" in line for line in caplog.messages] == [True]
+    chosen.close()
+
+
 def test_a_plan_of_other_networks_or_another_device_is_not_loaded(
     built, nvidia, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -341,3 +341,9 @@ def test_calibration_is_begun_anew_only_by_who_may_look(monkeypatch):
         assert asked == [1]
     finally:
         page.close()
+
+
+@pytest.mark.parametrize("origin", ["http://elsewhere.example", "null"])
+def test_without_a_token_no_other_sites_page_begins_it(page, origin):
+    assert post(page, "/calibrate", Origin=origin) == (403, "only this server's own page may do that")
+    assert post(page, "/calibrate", Origin=f"http://127.0.0.1:{page.port}") == (503, "the run has not begun yet")
