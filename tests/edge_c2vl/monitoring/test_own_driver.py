@@ -248,3 +248,22 @@ class TestOwnDriver:
         assert statuses[-1].alerts == {}
         assert own.reader.calibration.ahead_known == 1
         assert isinstance(own.reader.calibration.ahead, StraightAhead)
+
+    @pytest.mark.parametrize("eyes_seen_closing", [True, False])
+    def test_a_driver_who_has_fallen_asleep_is_alerted_for_as_long_as_it_lasts(self, eyes_seen_closing) -> None:
+        own, policy = self.made()
+        asleep = face(0.0, -45.0, gap_mm=0.2)
+        before = face(gap_mm=0.2) if eyes_seen_closing else face()
+        statuses = self.drive(own, policy, [(70, face()), (2, before), (MISTAKEN_S + 30, asleep)])
+        assert (Reason.EYES_CLOSED in statuses[-1].alerts) is eyes_seen_closing
+        assert {Reason.LOOKING_AWAY, Reason.UNRESPONSIVE} <= set(statuses[-1].alerts)
+        assert own.reader.calibration.ahead_known == 1
+
+    def test_looking_down_while_the_vehicle_stands_makes_no_straight_ahead(self) -> None:
+        own, policy = self.made()
+        reading = face(0.0, -45.0)
+        self.drive(own, policy, [(70, face())])
+        self.drive(own, policy, [(MISTAKEN_S + 10, reading)], 70.0, moving=False, kmh=0.0)
+        statuses = self.drive(own, policy, [(5, reading)], 80.0 + MISTAKEN_S)
+        assert Reason.LOOKING_AWAY in statuses[-1].alerts
+        assert own.reader.calibration.ahead_known == 1
