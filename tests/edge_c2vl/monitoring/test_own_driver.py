@@ -14,7 +14,7 @@ from edge_c2vl.monitoring.held_back import HeldBack
 from edge_c2vl.monitoring.own_driver import MISTAKEN_S, OwnDriver
 from edge_c2vl.monitoring.policy import Observation, Policy
 from edge_c2vl.monitoring.posture import WINDOWS, PostureBaseline, SeatedPosture, posture_of
-from edge_c2vl.monitoring.standing import Aspect, Condition, Reason
+from edge_c2vl.monitoring.standing import Aspect, Condition, Level, Reason
 from edge_c2vl.skeletons.clip import Clip
 from tests.support.faces import turned
 
@@ -139,6 +139,24 @@ class TestFaceReader:
             told += reader.read([SeenFace(now, face(mouth_mm=30.0 if now % 60 < 2 and now < 130 else 2.0))])
         assert max(look.yawns for look in told) == 3
         assert told[-1].yawns == 1
+
+
+@pytest.mark.parametrize("hz", [2, 3, 10])
+@pytest.mark.parametrize(
+    ("then", "reason", "critical_s"),
+    [(face(gap_mm=0.2), Reason.EYES_CLOSED, 3.0), (face(0.0, -50.0), Reason.LOOKING_AWAY, 7.0)],
+    ids=["closed", "lap"],
+)
+def test_looks_that_come_rarely_count_in_full(hz, then, reason, critical_s):
+    reader, policy = TestFaceReader().reader(), Policy(["phoning"], aspects=Aspect)
+    reached_s = None
+    for step in range(20 * hz):
+        now = step / hz
+        looks = reader.read([SeenFace(now, face() if now < 5 else then)])
+        status = policy.update(Observation(now, 0.0, 1.0, True, {"attentive": 1.0, "phoning": 0.0}, looks=looks))
+        if reached_s is None and status.alerts.get(reason) is Level.CRITICAL:
+            reached_s = now
+    assert reached_s == pytest.approx(5 + critical_s, abs=0.6)
 
 
 def clip(head_y=0.6, wrist=(0.4, -1.0), shake=0.0, place=(320.0, -200.0, 100.0)):
