@@ -12,8 +12,8 @@ import click
 def calibrate(socket: Path) -> None:
     """Have a run learn anew what it has learnt of its driver: straight ahead, open eyes, posture, usual activity.
 
-    For a driver who has taken the seat, or a camera that was moved. SOCKET is the one of the run's --control. What
-    --normal holds stays.
+    For a driver who has taken the seat, or a camera that was moved. SOCKET is the one of the run's --control. The file
+    of --normal stays as it is, and its normal driving goes on being applied; the face that it holds is learnt anew.
 
     \b
     edge-c2vl run --camera 0 --control /run/edge-c2vl/control.sock

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
+# Two looks a second at least, and a little late: what lies between them is then known by both.
+LOOKS_APART_S = 0.6
+
 
 @dataclass(frozen=True)
 class Bout:
@@ -26,8 +29,9 @@ class Bout:
 class Bouts:
     """While a value is low. It begins where the value falls below `enter` and ends where it rises above `leave`;
     the times are interpolated between values, so that a low rate costs little. A value that cannot be told (None)
-    ends a bout after `patience_s`, at the last value that was told. It is over only once the value has been above
-    `leave` for `hold_s`, so that one picture that was misread does not break it in two; it ended when that began."""
+    ends a bout after `patience_s`, at the last value that was told; values that did not come do after LOOKS_APART_S.
+    It is over only once the value has been above `leave` for `hold_s`, so that one picture that was misread does not
+    break it in two; it ended when that began."""
 
     def __init__(self, enter: float, leave: float, patience_s: float = 0.3, hold_s: float = 0.0) -> None:
         self._enter, self._leave, self._patience_s, self._hold_s = enter, leave, patience_s, hold_s
@@ -38,6 +42,7 @@ class Bouts:
         self._start_s: float | None = None
         self._left_s: float | None = None  # since when the value has been above `leave`
         self._peak = 0.0
+        self._untold = False  # whether there was a value since the last that was told, which could not be
 
     def length_s(self, now_s: float) -> float:
         """Of the bout that goes on; 0 where none does."""
@@ -47,7 +52,9 @@ class Bouts:
     def update(self, time_s: float, value: float | None) -> Bout | None:
         """The bout that is over now."""
         ended = None
-        if self._last is not None and time_s - self._last[0] > self._patience_s:
+        self._untold = self._untold or value is None
+        patience_s = self._patience_s if self._untold else LOOKS_APART_S
+        if self._last is not None and time_s - self._last[0] > patience_s:
             ended = self._end(self._last[0] if self._left_s is None else self._left_s, forget=True)
         if value is None:
             return ended
@@ -61,7 +68,7 @@ class Bouts:
                 ended = self._end(self._left_s, forget=False)
         else:
             self._left_s, self._peak = None, min(self._peak, value)
-        self._last = (time_s, value)
+        self._last, self._untold = (time_s, value), False
         return ended
 
     def _crossing(self, time_s: float, value: float, threshold: float) -> float:

@@ -122,7 +122,7 @@ def head_pose(points: Floats, width: int, height: int, focal_px: float | None = 
         return None
     found, turn, position = cv2.solvePnP(model, seen, camera, None, turn, position, True, cv2.SOLVEPNP_ITERATIVE)
     depth = float(position[2, 0])
-    if not found or not np.isfinite(position).all() or depth <= 0:
+    if not found or not np.isfinite([turn, position]).all() or depth <= 0:
         return None
     again, _ = cv2.projectPoints(model, turn, position, camera, None)
     px_per_m = focal / depth

@@ -20,6 +20,8 @@ log = logging.getLogger("edge_c2vl")
 
 # Nobody looks away for so long and still drives: straight ahead is not where it was learnt.
 MISTAKEN_S = 60.0
+# With one of these the driver may have fallen asleep: where the head has sunk to is not the road.
+_OF_A_SLEEPER = {Reason.UNRESPONSIVE, Reason.EYES_CLOSED}
 # Alerts that say nothing of what the driver does.
 _OF_WATCHING = {Reason.CANNOT_SEE, Reason.ELSEWHERE}
 
@@ -32,6 +34,8 @@ class OwnDriver:
         self._baseline = PostureBaseline() if aspects - {Aspect.ACTIVITY} else None
         self._aspects = aspects
         self._posture: SeatedPosture | None = None
+        # Since when the driver has looked away while driving.
+        self._away_s: float | None = None
 
     def read(self, faces: Sequence[SeenFace], clip: Clip) -> tuple[FaceLook, ...]:
         """What the faces that are new tell; the clip is what `slumped` and `hands_on_wheel` are of."""
@@ -81,10 +85,21 @@ class OwnDriver:
             self._baseline.leave_out()
         elif self._baseline is not None and self._posture is not None and status.state is State.ATTENTIVE:
             self._baseline.learn(time_s, self._posture)
-        gaze = status.reasons.get(Aspect.GAZE)
-        if gaze is not None and gaze.state is Condition.AWAY and gaze.seconds > MISTAKEN_S and not status.paused:
+        if self._is_mistaken(time_s, status):
             log.warning("the driver seems to have looked away for %.0f s: straight ahead is learnt anew", MISTAKEN_S)
             self.begin_anew()
+
+    def _is_mistaken(self, time_s: float, status: Status) -> bool:
+        """Whether the driver has looked away for longer than anybody does who drives. Time at which alerts pause does
+        not count: a driver may look down for minutes where the vehicle stands."""
+        gaze = status.reasons.get(Aspect.GAZE)
+        away = gaze is not None and gaze.state is Condition.AWAY
+        if not away or status.paused or not _OF_A_SLEEPER.isdisjoint(status.alerts):
+            self._away_s = None
+            return False
+        # A clock that was set back begins it anew as well.
+        self._away_s = time_s if self._away_s is None else min(self._away_s, time_s)
+        return time_s - self._away_s > MISTAKEN_S
 
     def unseen(self, unseen_s: float) -> None:
         """Nobody has been in view for so long."""
@@ -92,6 +107,7 @@ class OwnDriver:
             self.begin_anew()
 
     def begin_anew(self) -> None:
+        self._away_s = None
         if self.reader is not None:
             self.reader.begin_anew()
         if self._baseline is not None:

@@ -202,7 +202,7 @@ class Mqtt(Sink):
         if self._home_assistant:
             name = home_assistant_id(topic)
             device = {"identifiers": [name], "name": "Edge-C2VL driver monitor"}
-            # Both from the decision, which is retained and renewed: an alert's end may get lost with a process.
+            # All from the decision, which is retained and renewed: an alert's end may get lost with a process.
             for key, (value, more) in _SENSORS.items():
                 about = {
                     "name": f"Driver {key}",

@@ -102,6 +102,9 @@ class FaceStage:
             self._look(image_bgr, self._skeleton[1], time_s)
 
     def _look(self, image_bgr: Any, skeleton: Array | None, time_s: float) -> None:
+        if self._seen and time_s < self._seen[-1].time_s:
+            # The clock was set back, and the next look would be due only once it is there again.
+            self.reset()
         if self._faces is None or not self._rate.due(time_s):
             return
         try:

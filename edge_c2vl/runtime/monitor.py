@@ -140,8 +140,8 @@ class Monitor:
 
     def calibrate(self) -> None:
         """What was learnt of the driver in this run is learnt anew, from the next decision on: for somebody who has
-        taken the seat, or a camera that was moved. What `normal` holds stays. May come from every thread. Opens the
-        monitor."""
+        taken the seat, or a camera that was moved. The file of `normal` stays as it is; of what it holds the face alone
+        is learnt anew. May come from every thread. Opens the monitor."""
         (self._run or self._open()).pipeline.calibrate()
 
     def close(self) -> None:

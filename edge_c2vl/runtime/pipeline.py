@@ -80,8 +80,8 @@ class Pipeline:
         self._once = Once()
         self._camera, self._hop_s, self._watchdog_s = camera, hop_s, watchdog_s
         self._speed, watching = speed or FixedSpeed(), watching or Watching()
-        sums = (self.timings, self.summary, alerts, watching.aspects)
-        self._monitor = DriverMonitor(model, policy, self._speed, personaliser or Personaliser(), *sums)
+        personaliser, sums = personaliser or Personaliser(), (self.timings, self.summary)
+        self._monitor = DriverMonitor(model, policy, self._speed, personaliser, *sums, alerts, watching.aspects)
         lossless = not camera.live
         pose_fps = DEFAULT_FPS if pose_fps is None and camera.live else pose_fps
         rate = PoseRate(pose_fps, layout, model.clip.max_gap_s)

@@ -225,15 +225,15 @@ class OutputSettings:
         None, "Listen on this Unix socket (mode 0600) for edge-c2vl calibrate.", metavar="PATH"
     )
     alert_clips: str | None = setting(None, "Keep the skeletons (never pictures) around each alert.", metavar="FOLDER")
-    alert_clips_face: bool = setting(False, "Keep the landmarks of the face in --alert-clips as well.")
+    alert_clips_face: bool = setting(
+        False, "Keep the landmarks of the face in --alert-clips as well.", needs=("alert_clips",)
+    )
     strict: bool = setting(False, "End where an output cannot be opened, instead of going on without it (live).")
 
     def __post_init__(self) -> None:
         check(self)
         if self.events == "-" and self.decisions == "-":
             raise UsageError("--events - and --decisions - would mix on standard output; give one of them a file")
-        if self.alert_clips_face and self.alert_clips is None:
-            raise UsageError("--alert-clips-face says what clips hold; add --alert-clips FOLDER")
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ class Eyes:
             self._closed_s = 0.0
         if self._closed_s > 0:
             self.ladder.stand_at(self._closed_s, rungs)
-        elif seen:
+        elif seen or limit_s is None:
             self.ladder.recover(step_s, rungs.critical_s, settings.recovery)
         if self._open.seconds >= settings.attention_s - 1e-9:
             self.ladder.end()

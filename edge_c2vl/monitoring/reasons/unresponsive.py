@@ -51,7 +51,7 @@ class Unresponsive:
         rungs = Rungs(math.inf, settings.sunk_warning_s, settings.sunk_critical_s)
         if sunk and self._slumps and limit_s is not None:
             self.ladder.fall(step_s, rungs)
-        elif upright:
+        elif upright or limit_s is None:
             self.ladder.recover(step_s, rungs.critical_s, settings.recovery)
         self._escalate(look.seen, alerted, step_s, settings)
         if limit_s is None or self._upright.seconds >= settings.attention_s - 1e-9:

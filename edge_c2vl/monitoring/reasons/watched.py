@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
+from edge_c2vl.face.bouts import LOOKS_APART_S
 from edge_c2vl.monitoring.face_look import FaceLook
 from edge_c2vl.monitoring.policy_settings import PolicySettings
 from edge_c2vl.monitoring.reasons.drowsy import Drowsy
@@ -112,7 +113,7 @@ class Watched:
         self, now_s: float, looks: Sequence[FaceLook], settings: PolicySettings
     ) -> Iterator[tuple[FaceLook, float]]:
         """The looks that are new, each with the time since the one before. Time without one is time in which nothing
-        was seen, once it is longer than a drop-out."""
+        was seen, once it is longer than a drop-out and than looks are apart."""
         # At the first observation, and where the clock was set back.
         self._looked_s = min(self._looked_s, now_s)
         for look in looks:
@@ -124,6 +125,6 @@ class Watched:
 
     def _gap(self, time_s: float, settings: PolicySettings) -> Iterator[tuple[FaceLook, float]]:
         gap_s = time_s - self._looked_s
-        if gap_s > settings.dropout_s:
+        if gap_s > max(settings.dropout_s, LOOKS_APART_S):
             self._looked_s = time_s
             yield FaceLook(time_s), gap_s

@@ -14,7 +14,7 @@ from edge_c2vl.monitoring.held_back import HeldBack
 from edge_c2vl.monitoring.own_driver import MISTAKEN_S, OwnDriver
 from edge_c2vl.monitoring.policy import Observation, Policy
 from edge_c2vl.monitoring.posture import WINDOWS, PostureBaseline, SeatedPosture, posture_of
-from edge_c2vl.monitoring.standing import Aspect, Condition, Reason
+from edge_c2vl.monitoring.standing import Aspect, Condition, Level, Reason
 from edge_c2vl.skeletons.clip import Clip
 from tests.support.faces import turned
 
@@ -141,6 +141,24 @@ class TestFaceReader:
         assert told[-1].yawns == 1
 
 
+@pytest.mark.parametrize("hz", [2, 3, 10])
+@pytest.mark.parametrize(
+    ("then", "reason", "critical_s"),
+    [(face(gap_mm=0.2), Reason.EYES_CLOSED, 3.0), (face(0.0, -50.0), Reason.LOOKING_AWAY, 7.0)],
+    ids=["closed", "lap"],
+)
+def test_looks_that_come_rarely_count_in_full(hz, then, reason, critical_s):
+    reader, policy = TestFaceReader().reader(), Policy(["phoning"], aspects=Aspect)
+    reached_s = None
+    for step in range(20 * hz):
+        now = step / hz
+        looks = reader.read([SeenFace(now, face() if now < 5 else then)])
+        status = policy.update(Observation(now, 0.0, 1.0, True, {"attentive": 1.0, "phoning": 0.0}, looks=looks))
+        if reached_s is None and status.alerts.get(reason) is Level.CRITICAL:
+            reached_s = now
+    assert reached_s == pytest.approx(5 + critical_s, abs=0.6)
+
+
 def clip(head_y=0.6, wrist=(0.4, -1.0), shake=0.0, place=(320.0, -200.0, 100.0)):
     data = np.zeros((3, 32, 25), np.float32)
     data[1, :, 3] = head_y
@@ -248,3 +266,22 @@ class TestOwnDriver:
         assert statuses[-1].alerts == {}
         assert own.reader.calibration.ahead_known == 1
         assert isinstance(own.reader.calibration.ahead, StraightAhead)
+
+    @pytest.mark.parametrize("eyes_seen_closing", [True, False])
+    def test_a_driver_who_has_fallen_asleep_is_alerted_for_as_long_as_it_lasts(self, eyes_seen_closing) -> None:
+        own, policy = self.made()
+        asleep = face(0.0, -45.0, gap_mm=0.2)
+        before = face(gap_mm=0.2) if eyes_seen_closing else face()
+        statuses = self.drive(own, policy, [(70, face()), (2, before), (MISTAKEN_S + 30, asleep)])
+        assert (Reason.EYES_CLOSED in statuses[-1].alerts) is eyes_seen_closing
+        assert {Reason.LOOKING_AWAY, Reason.UNRESPONSIVE} <= set(statuses[-1].alerts)
+        assert own.reader.calibration.ahead_known == 1
+
+    def test_looking_down_while_the_vehicle_stands_makes_no_straight_ahead(self) -> None:
+        own, policy = self.made()
+        reading = face(0.0, -45.0)
+        self.drive(own, policy, [(70, face())])
+        self.drive(own, policy, [(MISTAKEN_S + 10, reading)], 70.0, moving=False, kmh=0.0)
+        statuses = self.drive(own, policy, [(5, reading)], 80.0 + MISTAKEN_S)
+        assert Reason.LOOKING_AWAY in statuses[-1].alerts
+        assert own.reader.calibration.ahead_known == 1

@@ -84,6 +84,15 @@ def test_what_goes_with_a_decision_and_what_is_drawn():
     assert stage.seen == ()
 
 
+def test_a_clock_that_is_set_back_leaves_no_time_in_which_nobody_looks():
+    faces = Faces()
+    stage = FaceStage(faces, 10.0, Timings())
+    for now in (100.0, 100.1, 95.0, 95.1):
+        stage.look(IMAGE, BODY, now)
+    assert len(faces.looks) == 4
+    assert [one.time_s for one in stage.seen] == [95.0, 95.1]
+
+
 def run(faces, reasons=ALL, **more):
     kept = Kept()
     build(Camera(90), sinks=[kept], watching=Watching(reasons, faces), **more).run()

@@ -162,6 +162,7 @@ def test_options_that_exclude_each_other(tmp_path):
 ALONE = {
     "mqtt_queue": "--mqtt", "home_assistant": "--mqtt", "serve_video": "--serve", "public_url": "--serve or --metrics",
     "rotate_mb": "--events or --decisions", "learn_normal": "--normal", "forget_normal": "--normal",
+    "alert_clips_face": "--alert-clips",
 }  # fmt: skip
 
 
@@ -174,7 +175,7 @@ def test_an_option_that_does_nothing_without_another_is_refused(tmp_path):
             RunSettings.of(camera="0", **{name: OTHER[name]})
         assert error.value.exit_code == 2
         for other in others.split(" or "):
-            needed = other[2:]
+            needed = other[2:].replace("-", "_")
             RunSettings.of(camera="0", **{name: OTHER[name], needed: OTHER[needed]})
     with pytest.raises(UsageError, match="^--mqtt-queue does nothing without --mqtt"):
         call("run", "--camera", "0", "--mqtt-queue", "q", "--no-home-assistant")
