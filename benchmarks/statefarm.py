@@ -1,8 +1,9 @@
 """Trained on State Farm by folds of drivers: docs/results.md, section State Farm. Nothing of it may be shipped.
 
-    edge-c2vl knowledge encode both.archive bank --seconds 3 --told --no-quarters --variations 0
-    edge-c2vl train pretrain both.archive work/c2vl --config train/recipes/drivers-c2vl.yaml --bank bank --seeds 3
-    edge-c2vl train pretrain both.archive work/random --config train/recipes/drivers-c2vl.yaml --method random --seeds 3
+    edge-c2vl knowledge encode told.archive bank --seconds 3 --hop-s 1 --told --no-quarters --variations 0 \\
+        --pool whitened
+    edge-c2vl train pretrain told.archive work/c2vl --config train/recipes/drivers-c2vl.yaml --bank bank --seeds 3
+    edge-c2vl train pretrain told.archive work/random --config train/recipes/drivers-c2vl.yaml --method random --seeds 3
     python benchmarks/statefarm.py statefarm.archive work RUNS
 
 Ten classes, five folds of drivers; with all labels, and with 10, 5 and 1 % of each class's. From C2VL and from scratch:

@@ -53,8 +53,6 @@ def finetune(
     fabric = make_fabric(loop)
     torch.manual_seed(loop.seed)
     targets = Targets.of(archive)
-    if encoder.network == "two-level" and targets.classes[:1] != ["attentive"]:
-        raise UsageError(f"--network two-level needs the label attentive first: {archive.path} has {targets.classes}")
     encoder = replace(encoder, classes=len(targets.classes))
     spec = ClipSpec(
         frames=data.frames,
@@ -67,9 +65,12 @@ def finetune(
         model, about = load_model(pretrained)
         encoder = replace(about.encoder, classes=len(targets.classes), dropout=encoder.dropout)
         spec = replace(about.clip, seconds=data.seconds or about.clip.seconds)
+    if encoder.network == "two-level" and targets.classes[:1] != ["attentive"]:
+        raise UsageError(f"--network two-level needs the label attentive first: {archive.path} has {targets.classes}")
     windows = windows_of(archive, None, data.seconds, data.hop_s, labelled=True)
     with fabric.rank_zero_first():
         store = ClipStore.open(archive, windows, spec, cache)
+    spec = store.spec  # of an archive without depth it is 2-D, whatever the pretrained encoder saw
     parts = windows_in(windows, rows)
     train = parts["train"][store.confidence[parts["train"]] > 0]
     if not len(train):

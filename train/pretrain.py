@@ -158,27 +158,26 @@ def pretrain(
         return {}
     with fabric.rank_zero_first():
         stores = [ClipStore.open(portion.archive, portion.windows, portion.spec, cache) for portion in portions]
+    store = stores[0]
+    seen = np.flatnonzero(store.confidence > 0)
     shares = {"rank": fabric.global_rank, "processes": fabric.world_size}
     vary: Callable[[torch.Tensor], torch.Tensor]
     if beside:
         every = Several(stores)
-        rows = np.flatnonzero(every.confidence > 0)
-        clips = every.clips_an_epoch(rows)
-        loader = Loader(every, rows, loop.batch_size, loop.seed, weights=every.weights(rows), per_epoch=clips, **shares)
+        drawn = np.flatnonzero(every.confidence > 0)
+        weights, clips = every.weights(drawn), every.clips_an_epoch(drawn)
+        loader = Loader(every, drawn, loop.batch_size, loop.seed, weights=weights, per_epoch=clips, **shares)
         vary = vary_each(augment)
     else:
-        rows = np.flatnonzero(stores[0].confidence > 0)
         # Windows of a long drive are as many samples; a recording and its crops are one.
-        groups = None if seconds else windows.clip[rows]
-        loader = Loader(stores[0], rows, loop.batch_size, loop.seed, groups=groups, **shares)
+        groups = None if seconds else windows.clip[seen]
+        loader = Loader(store, seen, loop.batch_size, loop.seed, groups=groups, **shares)
         vary = Augment(augment, portions[0].spec.dimensions)
-    store = stores[0]
     module, function = method.task.split(":")
     make_task = getattr(import_module(module), function)
     task: Task = make_task(network, vary, knowledge, pretraining, objective)
     recorded: dict[str, Any] = {"augment": asdict(augment), "pretraining": asdict(pretraining)}
     recorded |= {"objective": asdict(objective), "banks": [str(bank.path) for bank in banks]}
-    seen = np.flatnonzero(store.confidence > 0)
     watcher = watch(store, archive, seen, vary, loop.seed) if watch and fabric.is_global_zero else None
     untrained = copy.deepcopy(network)
     run = Trainer(network, task, loader, loop, folder, about, fabric, recorded, watcher)

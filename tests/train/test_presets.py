@@ -20,6 +20,7 @@ from edge_c2vl.skeletons.clip import ClipSpec  # noqa: E402
 from edge_c2vl.skeletons.windows import natural_window_s, whole_clips  # noqa: E402
 from tests.support.training import body as sitting  # noqa: E402
 from tests.support.training import write_movements  # noqa: E402
+from train.commands.finetune import finetune  # noqa: E402
 from train.commands.knowledge import knowledge  # noqa: E402
 from train.commands.pretrain import pretrain  # noqa: E402
 from train.data.augment import Augment  # noqa: E402
@@ -108,7 +109,7 @@ def test_the_plain_lines_work(kind: str, tmp_path: Path) -> None:
 
 
 def test_one_encoder_of_several_archives(tmp_path: Path) -> None:
-    """Bodies in 3-D and pictures whose joints come and go, of another rate; and it goes on to the bit."""
+    """Bodies in 3-D and pictures whose joints come and go, of another rate; resumed, and fine-tuned on the pictures."""
     solid = write_movements(tmp_path / "solid", 12)
     flat = KINDS["long drives at 60 fps"](tmp_path / "flat")
     line = (solid, flat, tmp_path / "run", "--method", "slim", "--preset", "small", *QUICK)
@@ -117,11 +118,12 @@ def test_one_encoder_of_several_archives(tmp_path: Path) -> None:
     assert encoder.settings.presence
     assert about.clip.dimensions == 3
     assert about.trained_on.count("made up") == 1
-    shorter = (solid, flat, tmp_path / "longer", "--method", "slim", "--preset", "small", *QUICK)
-    run(pretrain, *shorter)
-    assert (tmp_path / "longer/metrics.jsonl").read_text().count("\n") == 2
-    run(pretrain, solid, flat, tmp_path / "longer", "--resume", "--epochs", 3)
-    assert (tmp_path / "longer/metrics.jsonl").read_text().count("\n") == 3
+    assert (tmp_path / "run/metrics.jsonl").read_text().count("\n") == 2
+    run(pretrain, solid, flat, tmp_path / "run", "--resume", "--epochs", 3)
+    assert (tmp_path / "run/metrics.jsonl").read_text().count("\n") == 3
+    run(finetune, flat, tmp_path / "tuned", "--from", tmp_path / "run", "--batch-size", 2, *QUICK)
+    tuned = load_model(tmp_path / "tuned")[1].clip
+    assert (tuned.dimensions, tuned.facing, tuned.upright) == (2, False, False)  # as its clips were
     with pytest.raises(UsageError, match="--method slim takes several"):
         run(pretrain, solid, flat, tmp_path / "c2vl", *QUICK)
 

@@ -170,7 +170,7 @@ def in_words(archive: Archive, samples: Samples, model: Model, asked: Asked) -> 
     classes = classes_of(archive, asked)
     missing = [name for name in classes if asked.words is not None and name not in asked.words]
     if missing:
-        raise UsageError(f"--labels-in-words: the file does not describe {missing[0]!r}")
+        raise UsageError(f"the file of descriptions does not describe {missing[0]!r}")
     words = make_words(
         open_listener(model.language()), {name: (asked.words or {}).get(name, ()) for name in classes}, []
     )
