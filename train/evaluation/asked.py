@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# A protocol of its own flag: --labels-in-words.
+# Asked for by --labels-in-words, and as a protocol of the data sets of drivers.
 IN_WORDS = "words"
 # Share of the training rows, in whole subjects, that "linear" chooses C on.
 HOLD_OUT = 0.2

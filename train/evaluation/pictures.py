@@ -25,7 +25,7 @@ from train.data.clips import ClipStore
 from train.data.splits import hold_out
 from train.environment import describe_environment
 from train.evaluation import activities
-from train.evaluation.asked import HOLD_OUT, Asked
+from train.evaluation.asked import HOLD_OUT, IN_WORDS, Asked
 from train.evaluation.benchmark import Samples, classes_of, in_words
 from train.evaluation.classified import Classified, Scored
 from train.evaluation.judges import knn_shares, linear
@@ -55,7 +55,7 @@ def evaluate(
         return activities.evaluate(archive, models[0], half, HOP_S)
     subject = archive.clips["subject"].to_numpy().astype(str)
     keys = ["test"] if len(models) == 1 else [f"seed {index}" for index in range(len(models))]
-    if asked.protocol == "words":
+    if asked.protocol == IN_WORDS:
         rows = activities.half_of(archive, half)
         samples = Samples(
             rows,
@@ -66,7 +66,7 @@ def evaluate(
         )
         sets = {key: in_words(archive, samples, model, asked) for key, model in zip(keys, models, strict=True)}
         kept = np.isin(samples.label, [archive.labels.index(name) for name in classes_of(archive, asked)])
-        drivers, how = subject[rows][kept], f"{WITHOUT_LABELS['words']}; half: {half}"
+        drivers, how = subject[rows][kept], f"{WITHOUT_LABELS[IN_WORDS]}; half: {half}"
     else:
         parts = subject_folds(subject, folds)
         drivers = subject[np.isin(subject, np.concatenate(parts))]
@@ -126,7 +126,7 @@ def _report(
     sets: dict[str, Scored],
     drivers: NDArray[np.str_],
 ) -> Report:
-    classes = classes_of(archive, asked) if asked.protocol == "words" else archive.labels
+    classes = classes_of(archive, asked) if asked.protocol == IN_WORDS else archive.labels
     probabilistic = asked.protocol != "knn"
     judged = Classified(asked.protocol, classes, sets, pooled=False, probabilistic=probabilistic)
     of_drivers = {name: _of_driver(name, sets, drivers) for name in sorted(set(drivers))}

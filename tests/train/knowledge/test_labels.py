@@ -230,3 +230,33 @@ def test_eval_names_classes_by_words_alone(made: Path, tmp_path: Path, monkeypat
         call(*judge)
     with pytest.raises(click.UsageError, match="--among"):
         call(*judge[:-2], "--among", "bow")
+
+
+def test_pictures_of_drivers_are_named_by_words_alone(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`eval statefarm --protocol words` looks at half of the drivers, and gives the figures made by hand."""
+    monkeypatch.setenv("EDGE_C2VL_CACHE", str(made / "cache"))
+    archive = Archive.open(shutil.copytree(made / "archive", tmp_path / "archive"))
+    archive.clips["subject"] = ["p1", "p1", "p2", "p2", "p3", "p3", "p4", "p4"]
+    archive.clips.to_parquet(archive.path / "clips.parquet")
+    meta = archive.path / "meta.json"
+    meta.write_text(json.dumps(json.loads(meta.read_text()) | {"source": "State Farm, made up"}))
+    labels = tmp_path / "labels.yaml"
+    labels.write_text("\n".join(PHRASES))
+    judge = ("eval", "statefarm", "--archive", archive.path, "--checkpoint", made / "run")
+    values = json.loads(call(*judge, "--protocol", "words", "--describe", labels, "--json"))
+    words = make_words(open_listener(language_of(made / "run")), parse_labels([], labels), [])
+    model = CheckpointModel(made / "run")
+    scores = words.scores(through(model.embeddings, archive, whole_clips(archive), model.spec, ""))
+    odd = [0, 1, 4, 5]
+    right = (np.array(words.labels)[scores.argmax(axis=1)] == np.array(list(MOVES) * 4))[odd]
+    assert values["splits"]["test"]["n"] == 4
+    assert values["splits"]["test"]["top1"] == pytest.approx(right.mean())
+    assert values["drivers"] == {"p1": pytest.approx(right[:2].mean()), "p3": pytest.approx(right[2:].mean())}
+    for arguments, message in [
+        ((*judge, "--describe", labels), "--describe goes with --protocol words"),
+        ((*judge, "--checkpoint", made / "frozen"), "name one --checkpoint"),
+    ]:
+        with pytest.raises(UsageError, match=message):
+            call(*arguments)
