@@ -49,12 +49,15 @@ class Pose:
 
 
 class Encoder(Backend):
-    def __init__(self, clip):
-        super().__init__("scripted", "fp32", (3, clip.frames, 25))
+    def __init__(self, manifest):
+        super().__init__("scripted", "fp32", (3, manifest.clip.frames, 25))
+        self._away = np.array(
+            [[4.0 if label in manifest.distraction else -4.0 for label in manifest.labels]], np.float32
+        )
 
     def _infer(self, clip):
         away = time.monotonic() % PERIOD_S < PERIOD_S / 2
-        return np.array([[-4.0, 4.0] if away else [4.0, -4.0]], np.float32), np.ones((1, 4), np.float32) / 2
+        return self._away if away else -self._away, np.ones((1, 4), np.float32) / 2
 
     def _close(self):
         pass
@@ -63,5 +66,5 @@ class Encoder(Backend):
 if __name__ == "__main__":
     camera.open_camera = lambda *_: Camera()
     pose.PoseEstimator = lambda *_, **__: Pose()
-    select.open_backend = lambda bundle, *_: Encoder(bundle.manifest.clip)
+    select.open_backend = lambda bundle, *_: Encoder(bundle.manifest)
     cli.main(sys.argv[1:])

@@ -84,7 +84,7 @@ def test_fifty_kills_with_everything_on_lose_tear_and_double_no_alert(tmp_path, 
     command = [
         sys.executable, "-m", "tests.faults.scripted_run", "run", "--camera", "0", "--hop", "0.05",
         "--settings", tmp_path / "settings.yaml",
-        "--events", folder / "events.jsonl", "--decisions", folder / "decisions.jsonl", "--rotate-mb", "0.02",
+        "--events", folder / "events.jsonl", "--decisions", folder / "decisions.jsonl", "--rotate-mb", "0.05",
         "--mqtt", f"mqtt://127.0.0.1:{broker.port}/edge", "--mqtt-queue", folder / "queue.db",
         "--webhook", f"http://127.0.0.1:{hook.server_port}/", "--alert-clips", folder / "clips",
         "--metrics", str(free_port()), "--serve", str(free_port()), "--output", folder / "seen.mp4",
