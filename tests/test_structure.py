@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from tests.support.programs import BESIDE_THE_CHECKOUT
 from tools.structure import LIMITS, ORDER, ROOT, Structure, longest_chain, main, room_of
 
 
@@ -129,3 +130,8 @@ def test_test_modules_do_not_import_each_other():
         if other.rpartition(".")[2].startswith("test_")
     }
     assert sorted(found) == []
+
+
+def test_shared_recordings_lie_beside_the_checkout():
+    """Where they are looked for elsewhere, every test of them skips."""
+    assert ROOT.parent / "shared" / "data" == BESIDE_THE_CHECKOUT

@@ -68,7 +68,7 @@ def sample_poses():
 
 @pytest.fixture(scope="module", params=["attentive.mp4", "video/thanks.mkv"])
 def signer(request, recording):
-    return frames_of(recording(request.param), 12)
+    return frames_of(recording(request.param), 20)
 
 
 def arms_seen(frames, poses):

@@ -11,11 +11,13 @@ import pytest
 
 from tests.support.videos import ffmpeg
 
+BESIDE_THE_CHECKOUT = Path(__file__).resolve().parents[3] / "shared" / "data"
+
 
 def find_data() -> Path | None:
     """The folder of shared recordings: EDGE_C2VL_DATA, or shared/data beside the checkout."""
     named = os.environ.get("EDGE_C2VL_DATA")
-    folder = Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(named) if named else BESIDE_THE_CHECKOUT
     return folder if folder.is_dir() else None
 
 
