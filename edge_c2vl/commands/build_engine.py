@@ -44,13 +44,15 @@ if TYPE_CHECKING:
 @click.option(
     "--timing-cache", type=click.Path(path_type=Path, dir_okay=False), help="Kernel timings, kept and reused."
 )
-@click.option("--dla", type=click.IntRange(0), metavar="N", help="Use this DLA core; the GPU runs what it cannot.")
+@click.option(
+    "--dla", type=click.IntRange(0), metavar="N", help="Use this DLA core for the encoder; the GPU runs what it cannot."
+)
 @click.option(
     "--version-compatible",
     is_flag=True,
-    help="Let newer TensorRT of the same major version load it; needs libnvinfer-lean there.",
+    help="Let newer TensorRT of the same major version load the encoder's; needs libnvinfer-lean there.",
 )
-@click.option("--hardware-compatible", is_flag=True, help="Let every GPU from Ampere on load it.")
+@click.option("--hardware-compatible", is_flag=True, help="Let every GPU from Ampere on load the encoder's.")
 @click.option("--optimization-level", "optimisation_level", type=click.IntRange(0, 5), help="How long to search.")
 @click.option(
     "--pose/--no-pose", "with_pose", default=True, show_default=True, help="The pose networks too (tensorrt)."
@@ -90,6 +92,7 @@ def build_engine(
     if backend == "tensorrt" and with_pose:
         from edge_c2vl.pose.engines import DRAWN, build_pose_engines
 
+        say(f"{revised.path / engine.path} is in the bundle; the pose networks come next")
         revised, networks = build_pose_engines(revised, settings, camera or DRAWN, say)
     size = revised.manifest.files[engine.path]["size"]
     if as_json:

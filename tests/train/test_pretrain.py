@@ -135,6 +135,8 @@ def test_banks_that_do_not_fit_are_named(archive: Path, tmp_path: Path) -> None:
         gather_knowledge(opened, rows, [language, lacking], settings, 0)
     _, kept, _ = gather_knowledge(opened, rows, [language], PretrainSettings(knowledge_size=99), 0)
     assert kept["language"].shape[2] == 5  # all that there are
+    with pytest.raises(UsageError, match="--mistakes does nothing without --exchange"):
+        PretrainSettings(mistakes="class")
     with pytest.raises(UsageError, match="no use"):
         run(pretrain, archive, tmp_path / "run", "--method", "skeleton-clr", "--bank", language.path, *FAST)
     # A run that was begun with one bank is not resumed with one of another dimension.

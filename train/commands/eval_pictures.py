@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from train.commands.eval_benchmark import protocol_options
 from train.commands.eval_options import data_options, half_option, open_archive, report_options, tell, training_settings
@@ -68,11 +69,15 @@ def _run(
     from train.evaluation.models import open_seeds
     from train.evaluation.pictures import evaluate
     from train.knowledge.phrases import parse_labels
+    from train.settings.protocols import WITHOUT_LABELS
 
     if len(checkpoints) > 1:
         raise UsageError("name one --checkpoint; a folder of seed0, seed1, ... stands for as many models")
     if describe is not None and asked["protocol"] != "words":
         raise UsageError("--describe goes with --protocol words")
+    idle = "folds" if asked["protocol"] in WITHOUT_LABELS else "half"
+    if click.get_current_context().get_parameter_source(idle) is ParameterSource.COMMANDLINE:
+        raise UsageError(f"--{idle} does nothing with --protocol {asked['protocol']}: leave it out")
     words = parse_labels([], describe) if describe is not None else None
     training = training_settings(config, epochs)
     seeds = open_seeds(checkpoints, bundle, backend=backend, precision=precision, device=device)

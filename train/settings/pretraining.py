@@ -167,6 +167,8 @@ class PretrainSettings:
             raise UsageError("--frames is at least 2, --seconds at least 0, --hop-s more than 0")
         if not 0 <= self.exchange <= 1:
             raise UsageError(f"--exchange is a share between 0 and 1, not {self.exchange}")
+        if self.mistakes != "any" and not self.exchange:
+            raise UsageError("--mistakes does nothing without --exchange: add it, or leave --mistakes out")
         if not 0 <= self.ema_momentum < 1:
             raise UsageError(f"--ema-momentum lies in [0, 1), not {self.ema_momentum}")
         if min(self.hidden, self.knowledge_size) < 0 or min(self.projection, self.key_queue) < 1:

@@ -12,6 +12,7 @@ import torch
 from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
 from tests.support.by_hand import SPEC, ByHand
+from tests.support.commands import call
 from tests.support.training import body
 from train.evaluation.activities import judge
 from train.evaluation.asked import Asked
@@ -88,6 +89,12 @@ def test_what_cannot_be_judged_is_told(archive: Archive, monkeypatch: pytest.Mon
         evaluate(archive, "auc", [ByHand()], Asked("knn"))
     with pytest.raises(UsageError, match="judges one model"):
         evaluate(archive, "statefarm", [ByHand(), ByHand()], Asked("zero-shot"))
+
+
+@pytest.mark.parametrize(("protocol", "idle"), [("fixed", "--half=even"), ("zero-shot", "--folds=3")])
+def test_an_option_of_another_protocol_is_refused(archive: Archive, protocol: str, idle: str) -> None:
+    with pytest.raises(UsageError, match=f"{idle.partition('=')[0]} does nothing with --protocol {protocol}"):
+        call("eval", "statefarm", "--archive", archive.path, "--bundle", "default", "--protocol", protocol, idle)
 
 
 def test_zero_shot_is_what_eval_activities_tells(archive: Archive) -> None:
