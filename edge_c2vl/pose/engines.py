@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from edge_c2vl.cameras.camera import open_camera
 from edge_c2vl.cameras.options import CameraOptions
 from edge_c2vl.device.machine import folder_name
 from edge_c2vl.errors import BundleError
-from edge_c2vl.inference.cuda import Cuda
+from edge_c2vl.inference.cuda import Cuda, undone
 from edge_c2vl.inference.engine_check import Device, fitting_engine, listed_engines, vouched_plan
 from edge_c2vl.inference.plan import BuildOptions, Say, build_plan, choose_flags
 from edge_c2vl.inference.plan_runner import PlanRunner
@@ -43,11 +44,8 @@ class TensorRTNetwork(Network):
 
     def __init__(self, plan: bytes, engine: Engine, trt: Any) -> None:
         self._cuda = Cuda()
-        try:
+        with undone(self._cuda.close):
             self._plan = PlanRunner(plan, trt, self._cuda, engine=engine)
-        except BundleError:
-            self._cuda.close()
-            raise
 
     def run(self, image: Array) -> dict[str, Array]:
         return self._plan.run({"image": image})
@@ -57,8 +55,8 @@ class TensorRTNetwork(Network):
         return self._plan.gpu_ms()
 
     def close(self) -> None:
-        self._plan.close()
-        self._cuda.close()
+        with self._cuda:
+            self._plan.close()
 
 
 def open_engines(bundle: Bundle) -> Networks:
@@ -68,20 +66,15 @@ def open_engines(bundle: Bundle) -> Networks:
     for name in NAMES:  # said before TensorRT is missed
         listed_engines(bundle, PRECISION, name)
     identity = verify(FOLDER, PRECISION)
-    trt, cuda = load_tensorrt(), Cuda()
-    try:
-        device = this_device(trt, cuda)
-    finally:
-        cuda.close()
+    trt = load_tensorrt()
+    device = this_device(trt)
     opened: list[Network] = []
-    try:
+    with ExitStack() as held:
         for name in NAMES:
             engine = fitting_engine(bundle, device, PRECISION, name, digest(FOLDER, name, PRECISION))
             opened.append(TensorRTNetwork(vouched_plan(bundle, engine), engine, trt))
-    except BaseException:
-        for network in opened:
-            network.close()
-        raise
+            held.callback(opened[-1].close)
+        held.pop_all()
     detector, landmarks = opened
     return Networks(identity, detector, landmarks)
 
@@ -98,11 +91,8 @@ def build_pose_engines(
     CameraError where the recording does not open; the bundle is as it was then."""
     from edge_c2vl.inference.tensorrt import load_tensorrt, this_device, version_of
 
-    trt, cuda = load_tensorrt(), Cuda()
-    try:
-        device, flags = this_device(trt, cuda), choose_flags(version_of(trt), PRECISION)
-    finally:
-        cuda.close()
+    trt = load_tensorrt()
+    device, flags = this_device(trt), choose_flags(version_of(trt), PRECISION)
     verify(FOLDER, PRECISION)
     verify(FOLDER, flags.model)
     pictures = read(camera)
@@ -123,13 +113,11 @@ def build_pose_engines(
         entries.append(entry)
         plans[entry.path] = plan
     opened: list[TensorRTNetwork] = []
-    try:
+    with ExitStack() as held:
         for entry in entries:
             opened.append(TensorRTNetwork(plans[entry.path], entry, trt))
+            held.callback(opened[-1].close)
         _verify(opened, pictures, entries)
-    finally:
-        for network in opened:
-            network.close()
     kept = [engine for engine in bundle.manifest.engines if engine.path not in plans]
     return revise_bundle(bundle, plans, engines=[*kept, *entries]), entries
 

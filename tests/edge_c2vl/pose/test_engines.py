@@ -18,7 +18,8 @@ from edge_c2vl.inference import tensorrt as tensorrt_module
 from edge_c2vl.inference.plan_runner import PlanRunner
 from edge_c2vl.inference.select import open_backend
 from edge_c2vl.pose import PoseEstimator, engines, fastest, networks
-from tests.support.fake_nvidia import FakeCuda, FakeTensorRT
+from tests.support.fake_cuda import FakeCuda
+from tests.support.fake_tensorrt import FakeTensorRT
 from tests.support.tiny_bundle import make_bundle
 
 CAMERA = "simulated:story?live=no&fps=1&seconds=3"
