@@ -27,10 +27,14 @@ from edge_c2vl.pose.detector import Detector
 from edge_c2vl.pose.landmarks import BODY, LandmarkFinder
 from edge_c2vl.pose.networks import FOLDER, NAMES, Network, Networks, digest, open_networks, verify
 from edge_c2vl.skeletons.skeleton import Array
+from edge_c2vl.utils.redact import redact
 
 PRECISION = "fp16"
 # Where --camera names no recording: a drawn driver, so that no picture of a person has to be shipped.
-DRAWN, PICTURES = "simulated:story?live=no&fps=1&seconds=40", 32
+DRAWN = "simulated:story?live=no&fps=1&seconds=40"
+# What the plans are verified on: at most so many pictures, from so much of the recording. Those of one second are all
+# alike, and in the first one the driver may not sit there yet.
+PICTURES, SPREAD_S = 32, 30.0
 # A plan is refused where 95 % of the landmarks are not within this share of the region that was looked at. ONNX
 # Runtime's FP16 of the drawn driver is within .0003 (`compare`, on a CPU).
 MOST_APART = 0.01
@@ -95,7 +99,8 @@ def build_pose_engines(
     device, flags = this_device(trt), choose_flags(version_of(trt), PRECISION)
     verify(FOLDER, PRECISION)
     verify(FOLDER, flags.model)
-    pictures = read(camera)
+    pictures = spread_pictures(camera)
+    say(f"{len(pictures)} pictures of {redact(camera)}, spread over {SPREAD_S:.0f} s at most, are to verify them")
     entries, plans = [], {}
     # A picture at a time, on the GPU that is here: the other options are the encoder's.
     for_one = BuildOptions(
@@ -122,13 +127,23 @@ def build_pose_engines(
     return revise_bundle(bundle, plans, engines=[*kept, *entries]), entries
 
 
-def read(camera: str) -> list[NDArray[np.uint8]]:
-    """Pictures of a recording, PICTURES at most."""
+def spread_pictures(camera: str) -> list[NDArray[np.uint8]]:
+    """Pictures of a recording's first SPREAD_S, at equal distances: all of them, or PICTURES / 2 to PICTURES."""
     found: list[NDArray[np.uint8]] = []
+    # Every `stride`th picture is kept. It doubles when they become too many: how many will come nobody knows.
+    count, stride, begun_s = 0, 1, None
     with open_camera(camera, CameraOptions()) as source:
-        while len(found) < PICTURES and (frame := source.read()) is not None:
-            if frame.image is not None:
+        while (frame := source.read()) is not None:
+            begun_s = frame.timestamp_s if begun_s is None else begun_s
+            if frame.timestamp_s - begun_s > SPREAD_S:
+                break
+            if frame.image is None:
+                continue
+            if count % stride == 0:
                 found.append(frame.image)
+            count += 1
+            if len(found) > PICTURES:
+                found, stride = found[::2], 2 * stride
     return found
 
 
