@@ -17,7 +17,15 @@ import pytest
 from edge_c2vl.utils.telemetry import SWITCHES
 
 ROOT = Path(__file__).resolve().parents[1]
-RUN = ("cli.py", "run", "--camera", "simulated:story?live=no&fps=10&seconds=2", "--quiet", "--decisions", "OUT/d.jsonl")
+RUN = (
+    "cli.py",
+    "run",
+    "--camera",
+    "simulated:story?live=no&fps=10&seconds=2&size=320x240",
+    "--quiet",
+    "--decisions",
+    "OUT/d.jsonl",
+)
 # Every module of the product, an inference, a sentence's embedding, a picture; and what its dependencies believe.
 EVERYTHING = """
 import importlib, pathlib, sys
