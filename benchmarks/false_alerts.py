@@ -126,7 +126,7 @@ class Sight:
 
 
 def judge(camera: FrameSource, sight: Sight, bundle: ClassifierBundle, reasons: str) -> list[Alert]:
-    """Every alert that begins in a drive."""
+    """Every alert in a drive, each level of it, and its end."""
     calibration = SelfCalibration(bundle.manifest.attentive_odds)
     pipeline = Pipeline(
         camera,
@@ -135,20 +135,25 @@ def judge(camera: FrameSource, sight: Sight, bundle: ClassifierBundle, reasons: 
         personaliser=Personaliser(calibration=calibration),
         watching=Watching(parse_reasons(reasons), sight),
     )
-    begun: list[Alert] = []
-    standing: set[Reason] = set()
+    alerts = []
     pipeline.start()
     while (frame := camera.read()) is not None:
-        for record in pipeline.step(frame):
-            if not isinstance(record, Alert):
-                continue
-            if record.level is Level.NONE:
-                standing.discard(record.reason)
-            elif record.reason not in standing:
-                standing.add(record.reason)
-                begun.append(record)
+        alerts += [record for record in pipeline.step(frame) if isinstance(record, Alert)]
     pipeline.finish()
-    return begun
+    return alerts
+
+
+def begun(alerts: list[Alert]) -> list[Alert]:
+    """Those with which a reason's alert begins."""
+    began: list[Alert] = []
+    standing: set[Reason] = set()
+    for alert in alerts:
+        if alert.level is Level.NONE:
+            standing.discard(alert.reason)
+        elif alert.reason not in standing:
+            standing.add(alert.reason)
+            began.append(alert)
+    return began
 
 
 def drive(uri: str, bundle: ClassifierBundle, kept: Path) -> Drive:
@@ -181,7 +186,7 @@ def main() -> None:
     asked = parser.parse_args()
     cv2.setNumThreads(1)
     cameras = asked.cameras.split(",")
-    begun: dict[str, dict[str, list[Alert]]] = {camera: {ACTIVITY_ONLY: [], ALL: []} for camera in cameras}
+    found: dict[str, dict[str, list[Alert]]] = {camera: {ACTIVITY_ONLY: [], ALL: []} for camera in cameras}
     minutes = dict.fromkeys(cameras, 0.0)
     with tempfile.TemporaryDirectory() as passing, ClassifierBundle.open(asked.bundle) as bundle:
         folder = asked.keep or Path(passing)
@@ -193,16 +198,18 @@ def main() -> None:
                 name = f"{camera}-{driver}-{asked.fps}-{asked.detail:g}-{asked.minutes:g}.pickle"
                 seen = drive(uri, bundle, folder / name)
                 minutes[camera] += asked.minutes
-                for reasons, alerts in begun[camera].items():
-                    alerts += (new := judge(Playback(seen), Sight(seen), bundle, reasons))
+                for reasons, alerts in found[camera].items():
+                    alerts += (new := begun(judge(Playback(seen), Sight(seen), bundle, reasons)))
                     for alert in new if asked.list else ():
                         where = f"{camera}, driver {driver}, {alert.timestamp_s:.1f} s, --reasons {reasons}"
-                        print(f"{where}: {alert.reason.value} ({alert.level.value})", file=sys.stderr, flush=True)
+                        print(
+                            f"{where}: {alert.reason.value} ({alert.level.name.lower()})", file=sys.stderr, flush=True
+                        )
     print(f"bundle {bundle.model.name}\n\n| camera | minutes | without the face | with it | reasons with it |")
     print("|---|---|---|---|---|")
     for camera in cameras:
-        told = [f"{_count(alerts, False)} ({_count(alerts, True)})" for alerts in begun[camera].values()]
-        reasons = [alert.reason for alert in begun[camera][ALL]]
+        told = [f"{_count(alerts, False)} ({_count(alerts, True)})" for alerts in found[camera].values()]
+        reasons = [alert.reason for alert in found[camera][ALL]]
         why = ", ".join(f"{reason.value} {reasons.count(reason)}" for reason in dict.fromkeys(reasons)) or "none"
         print(f"| {camera} | {minutes[camera]:g} | {told[0]} | {told[1]} | {why} |", flush=True)
 
