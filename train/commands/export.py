@@ -23,8 +23,8 @@ from edge_c2vl.settings.flags import Number
     "--activities",
     type=click.Path(path_type=Path),
     metavar="RUN",
-    help="A second trained model, of the same labels and clips: it alone says which distraction it is. Whether it is "
-    "one, is the mean of what both say.",
+    help="A second trained model, of the same labels and clips: it says which distraction it is, CHECKPOINT whether it "
+    "is one.",
 )
 @click.option("--clips", type=click.IntRange(1), default=256, show_default=True, help="How many clips to compare on.")
 @click.option("--name", help="The bundle's name.  [default: the folder's]")

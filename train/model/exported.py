@@ -31,8 +31,8 @@ class InWords(nn.Module):
 class Combined(nn.Module):
     """Two encoders of the same classes: clip -> logits (N, K), and the first one's embedding (N, D).
 
-    Whether it is a distraction is the mean of what both say, in log-odds. Which one it is, and which of the classes
-    that are none, the second says alone. distraction: (K,) bool, with classes of both kinds.
+    The first says whether it is a distraction; the second says which one it is, and which of the classes that are none.
+    distraction: (K,) bool, with classes of both kinds.
     """
 
     distraction: Tensor
@@ -47,7 +47,6 @@ class Combined(nn.Module):
         which, _ = self.second(clip)
         attentive, distracted = (together(which, chosen) for chosen in (~self.distraction, self.distraction))
         odds = together(logits, self.distraction) - together(logits, ~self.distraction)
-        odds = (odds + distracted - attentive) / 2
         return which + torch.where(self.distraction, odds - distracted, -attentive), embedding
 
     def folded(self) -> Combined:

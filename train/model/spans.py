@@ -9,7 +9,7 @@ from train.model.encoder import Encoder, JoinedBlock, Stream, dense
 from train.settings.training import EncoderSettings
 
 
-class Spans(Encoder):
+class SpanEncoder(Encoder):
     """Of the settings it takes: blocks, its layers; joined, their channels; stride, the frames of a span; stream,
     presence, pooling, dropout, embedding, classes."""
 

@@ -15,7 +15,7 @@ JOINTS_HELP = "Joints that are seen: all that the archive has, or its upper body
 # `features`, `feature_size` and, where it has other BatchNorms than behind convolutions, its own folding.
 ENCODERS = {
     "st-gcn": "train.model.encoder:Encoder",
-    "spans": "train.model.spans:Spans",
+    "spans": "train.model.spans:SpanEncoder",
     "two-level": "train.model.two_level:TwoLevel",
 }
 STREAMS = ("joint", "bone", "motion")
