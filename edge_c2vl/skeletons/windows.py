@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.clip import Clip, ClipSpec, make_clip
+from edge_c2vl.skeletons.skeleton import turned_to_face
 
 # The vehicle's window; and the longest recording that is taken for one action.
 WINDOW_S = 3.0
@@ -110,5 +111,8 @@ def clip_of(archive: Archive, row: int, start_s: float, end_s: float, spec: Clip
     window = slice(first, max(last, first + 1))
     if not np.isclose(end_s - start_s, spec.seconds, rtol=0, atol=1e-6):
         spec = replace(spec, seconds=end_s - start_s)
-    sequence = archive.upright(row) if spec.upright else archive.sequence(row)
-    return make_clip(sequence[window], stamps[window], end_s, spec)
+    sequence = (archive.upright(row) if spec.upright else archive.sequence(row))[window]
+    if spec.facing and spec.dimensions == 2:
+        # `normalise` turns bodies by their depth, which it then has no more.
+        sequence = turned_to_face(sequence)
+    return make_clip(sequence, stamps[window], end_s, spec)

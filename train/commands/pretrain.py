@@ -24,7 +24,13 @@ _PATH = click.Path(path_type=Path)
 @click.command()
 @click.argument("archives", nargs=-1, required=True, type=_PATH, metavar="ARCHIVE...")
 @click.argument("run", type=_PATH)
-@click.option("--bank", "banks", multiple=True, type=_PATH, help="A knowledge bank; one of each kind at most.")
+@click.option(
+    "--bank",
+    "banks",
+    multiple=True,
+    type=_PATH,
+    help="A knowledge bank; one of each kind at most, or one of each archive.",
+)
 @seeds_option
 @resume_option
 @preset_option
@@ -68,7 +74,7 @@ def pretrain(
     from edge_c2vl.skeletons.archive import Archive
     from train.evaluation.watch import Watch
     from train.knowledge.bank import Bank
-    from train.pretrain import material
+    from train.knowledge.learnt import material
     from train.pretrain import pretrain as train
 
     opened, *beside = [Archive.open(archive) for archive in archives]
@@ -76,7 +82,7 @@ def pretrain(
     preset = preset or (None if config else "standard")
     if preset and not resume:
         chosen = settings[SETTINGS.index(PretrainSettings)]
-        values = defaults(preset, chosen.method, material(opened, known, chosen, beside))
+        values = defaults(preset, chosen.method, material([opened, *beside], known, chosen))
         settings = read_settings(flags, config, *SETTINGS, **values)
     encoder, augment, pretraining, objective, loop = settings
     if METHODS[pretraining.method].views and augment == AugmentSettings():

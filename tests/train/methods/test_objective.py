@@ -266,6 +266,20 @@ def test_clips_in_which_nothing_was_seen_are_left_out() -> None:
     assert (gradient == 0).all()
 
 
+def test_a_clip_is_left_out_for_the_knowledge_that_says_nothing_of_it() -> None:
+    """As those of another archive are."""
+    torch.manual_seed(0)
+    settings = ObjectiveSettings(schedule="constant", softening=0.5, cross_consistency=False)
+    objective = C2VLObjective({"language": 4, "language-1": 4}, settings)
+    z, m = torch.randn(8, 4), torch.randn(8, 4)
+    first = torch.arange(8) < 5
+    known = {"language": m * first[:, None], "language-1": m * ~first[:, None]}
+    loss, _ = objective({"language": z, "language-1": z}, known)
+    alone = C2VLObjective({"language": 4}, settings)
+    each = [alone({"language": z[part]}, {"language": m[part]})[0] for part in (first, ~first)]
+    torch.testing.assert_close(loss, torch.stack(each).mean())
+
+
 def test_the_queue_adds_candidates_and_keeps_the_newest() -> None:
     settings = chosen(softening=0, queue=6)
     objective = C2VLObjective({"language": 4}, settings)
