@@ -67,13 +67,24 @@ def sliding(
         # The frame at or before each end; 1e-6 s because 3.0 may be stored as 2.9999999.
         for last in np.searchsorted(stamps, ends + 1e-6, side="right") - 1:
             end_s = float(stamps[last])
-            label = int(recorded[row])
-            if labels is not None:
-                inside = labels[np.searchsorted(stamps, end_s - seconds) : last + 1]
-                inside = inside[inside >= 0]
-                label = int(np.bincount(inside).argmax()) if len(inside) else label
+            label = label_of(int(recorded[row]), labels, stamps, end_s - seconds, end_s)
             windows.append((int(row), end_s - seconds, end_s, label))
     return Windows.make(windows)
+
+
+def label_of(
+    recorded: int,
+    labels: NDArray[np.int16] | None,
+    stamps: NDArray[np.float64],
+    start_s: float,
+    end_s: float,
+) -> int:
+    """Of a window: what most of its frames (T,) carry, of those labelled; the recording's where none is."""
+    if labels is None:
+        return recorded
+    inside = labels[np.searchsorted(stamps, start_s) : np.searchsorted(stamps, end_s + 1e-6, side="right")]
+    inside = inside[inside >= 0]
+    return int(np.bincount(inside).argmax()) if len(inside) else recorded
 
 
 def natural_window_s(archive: Archive) -> float:
