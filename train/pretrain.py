@@ -24,7 +24,7 @@ from train.data.several import Portion, Several, clip_spec, epoch_clips, some_of
 from train.data.splits import hidden_share, joints_of
 from train.fabric import make_fabric
 from train.knowledge.bank import Bank
-from train.knowledge.gather import gather_knowledge
+from train.knowledge.gather import Fitted, gather_knowledge
 from train.knowledge.language import SAMPLE
 from train.knowledge.vary import learnable
 from train.methods.base import Task
@@ -106,6 +106,7 @@ def pretrain(
     watch: MakeWatcher | None = None,
     resume: bool = False,
     cache: Path | None = None,
+    fitted: Fitted | None = None,
 ) -> dict[str, float]:
     """Trains into the run folder; returns the figures of the last epoch and the verdict (none for a random encoder).
 
@@ -115,7 +116,8 @@ def pretrain(
     windows of `seconds`. beside: further archives to learn from, without knowledge; pretraining.split then names one
     split for each (train/data/several.py), and the first is what the encoder is watched on. watch: makes what looks at
     the encoder while it is trained, and at the end beside an untrained one; its verdict is kept in the run's
-    verdict.json and returned too. Raises UsageError and BankError where archive and banks do not fit.
+    verdict.json and returned too. fitted: see gather_knowledge, for many runs with the same banks. Raises UsageError
+    and BankError where archive and banks do not fit.
     """
     method, language = METHODS[pretraining.method], None
     if beside and method.knowledge:
@@ -132,7 +134,7 @@ def pretrain(
     seconds = max([pretraining.seconds, *(float(bank.meta.get("seconds", 0)) for bank in banks)])
     knowledge: dict[str, torch.Tensor] = {}
     if method.knowledge:
-        windows, knowledge, language = gather_knowledge(archive, rows, banks, pretraining, loop.seed)
+        windows, knowledge, language = gather_knowledge(archive, rows, banks, pretraining, loop.seed, fitted)
         if "language" in knowledge and not pretraining.hidden:
             # The embedding is then the projector, and words and clips can be compared after training.
             encoder = replace(encoder, embedding=knowledge["language"].shape[2])

@@ -13,7 +13,11 @@ JOINT_CHOICES = ("all", "upper")
 JOINTS_HELP = "Joints that are seen: all that the archive has, or its upper body without hands, as inside a vehicle."
 # name -> "module:class". The class takes EncoderSettings and is train.model.encoder.Encoder or a subclass, with its own
 # `features`, `feature_size` and, where it has other BatchNorms than behind convolutions, its own folding.
-ENCODERS = {"st-gcn": "train.model.encoder:Encoder", "two-level": "train.model.two_level:TwoLevel"}
+ENCODERS = {
+    "st-gcn": "train.model.encoder:Encoder",
+    "spans": "train.model.spans:SpanEncoder",
+    "two-level": "train.model.two_level:TwoLevel",
+}
 STREAMS = ("joint", "bone", "motion")
 POOLINGS = ("mean", "mean_std")
 # The published ten blocks: (channels as multiples of the width, temporal stride).
@@ -26,7 +30,8 @@ class EncoderSettings:
 
     network: str = setting(
         "st-gcn",
-        "Which network; two-level: attentive driving (the first class) or not, and which activity, as factors.",
+        "Which network; spans: layers that see a few frames (--stride) with all joints at once; two-level: attentive "
+        "driving (the first class) or not, and which activity, as factors.",
         tuple(ENCODERS),
     )
     width: int = setting(16, "Channels of the first stage; doubled twice. 16 or 64 in the literature.")
@@ -34,7 +39,7 @@ class EncoderSettings:
     graph_blocks: int = setting(
         0, "Blocks that keep the joints apart; then one convolution joins them, and the rest see all. 0: every block."
     )
-    joined: int = setting(128, "Channels of the blocks that see all joints at once.")
+    joined: int = setting(128, "Channels of the blocks that see all joints at once.", needs=("graph_blocks",))
     stride: int = setting(1, "Temporal stride of the first block.")
     temporal_kernel: int = setting(9, "Frames that a temporal convolution spans.")
     stream: str = setting(
@@ -107,7 +112,7 @@ class DataSettings:
     joints: str = setting("all", JOINTS_HELP, JOINT_CHOICES)
     frames: int = setting(64, "Frames T of a clip.")
     seconds: float = setting(0.0, "Length of a window; 0: each recording is one clip, however long.")
-    hop_s: float = setting(1.0, "Seconds between windows.")
+    hop_s: float = setting(1.0, "Seconds between windows.", needs=("seconds",))
     facing: bool = setting(False, "Turn every body to face the camera (3-D archives).")
     share: float = setting(
         1.0, "Share of the training clips of each class that is used (0.01 and 0.1 in the literature)."
