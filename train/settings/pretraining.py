@@ -38,7 +38,7 @@ MISTAKES = ("any", "class", "side", "previous")
 # What options need that are of some methods alone (see `setting`).
 _OF_C2VL, _OF_SLIM, _OF_SKELETON_CLR = ("method=c2vl",), ("method=slim", "skeleton_weight"), ("method=skeleton-clr",)
 _WITHOUT_BANK = tuple(f"method={name}" for name, method in METHODS.items() if not method.knowledge)
-_TRAINED = tuple(f"method={name}" for name, method in METHODS.items() if method.task)
+_WITH_EMA = ("method=c2vl", "method=skeleton-clr", "method=slim")
 SCHEDULES = ("constant", "linear", "cosine", "step")
 # CLIP's bound on 1 / tau: without it a batch that is told apart perfectly drives the temperature to 0.
 MAX_SCALE = 100.0
@@ -177,7 +177,7 @@ class PretrainSettings:
     key_queue: int = setting(512, "Past keys that SkeletonCLR contrasts with.", needs=_OF_SKELETON_CLR)
     key_temperature: float = setting(0.07, "SkeletonCLR's temperature.", needs=_OF_SKELETON_CLR)
     ema_momentum: float = setting(
-        0.99, "Momentum of the EMA student, SkeletonCLR's key encoder and slim's teacher.", needs=_TRAINED
+        0.99, "Momentum of the EMA student, SkeletonCLR's key encoder and slim's teacher.", needs=_WITH_EMA
     )
     skeleton_weight: float = setting(
         0.0, "c2vl: weight of slim's loss beside the knowledge's; 0: knowledge alone.", needs=_OF_C2VL
