@@ -77,7 +77,7 @@ class Weighed(nn.Module):
         sharpen: float = 1.0,
     ) -> None:
         super().__init__()
-        self.network = network
+        self.network: Encoder | Combined = network
         self.sharpen = sharpen
         self.register_buffer("offsets", offsets)
         self.register_buffer("unseen", unseen)
