@@ -14,18 +14,22 @@ from train.settings.training import JOINT_CHOICES, JOINTS_HELP, SPLIT
 @dataclass(frozen=True)
 class Method:
     """task: "module:function" that makes the run's Task (train/methods/base.py); empty: nothing is trained. knowledge:
-    whether it learns from knowledge banks, and cannot do without. views: whether it compares two variations of a clip
-    with each other."""
+    whether it learns from knowledge banks, and cannot do without. windows: whether it takes the windows of a bank
+    without its knowledge. views: whether it compares two variations of a clip with each other. teacher: whether it
+    learns from a pretrained encoder."""
 
     task: str
     knowledge: bool = False
+    windows: bool = False
     views: bool = False
+    teacher: bool = False
 
 
 METHODS = {
     "c2vl": Method("train.methods.c2vl:make_task", knowledge=True),
     "skeleton-clr": Method("train.methods.skeleton_clr:make_task", views=True),
     "slim": Method("train.methods.slim:make_task"),
+    "distil": Method("train.methods.distil:make_task", windows=True, teacher=True),
     "random": Method(""),
 }
 PREPARATIONS = ("none", "centre", "whiten")
@@ -130,10 +134,11 @@ class PretrainSettings:
 
     method: str = setting(
         "c2vl",
-        "c2vl; skeleton-clr (MoCo on skeletons alone); slim (masked features and views of skeletons alone); random: "
-        "the encoder as it is initialised.",
+        "c2vl; skeleton-clr (MoCo on skeletons alone); slim (masked features and views of skeletons alone); distil "
+        "(the embedding of --teacher); random: the encoder as it is initialised.",
         tuple(METHODS),
     )
+    teacher: str = setting("", "distil: the pretrained encoder that is learnt from, a model or its run's folder.")
     split: str = setting("", f"{SPLIT}: only the train part is learnt from; empty: everything.")
     joints: str = setting("all", JOINTS_HELP, JOINT_CHOICES)
     frames: int = setting(64, "Frames T of a clip.")
@@ -188,6 +193,8 @@ class PretrainSettings:
 
     def __post_init__(self) -> None:
         check(self)
+        if METHODS[self.method].teacher != bool(self.teacher):
+            raise UsageError("--method distil and --teacher MODEL go together: give both or neither")
         if self.frames < 2 or self.seconds < 0 or self.hop_s <= 0:
             raise UsageError("--frames is at least 2, --seconds at least 0, --hop-s more than 0")
         if not 0 <= self.exchange <= 1:
