@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ LOWERED_DEG = -15.0
 # To look at the road from under a lowered head the lids are raised: below this share of the driver's own opening they
 # are not.
 RAISED = 0.9
+# Eyes turn in the head no farther than this: what is told of more is no gaze.
+REACH_DEG = 42.0
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,8 @@ class FaceReader:
         # Where an eye looks that is half closed means little.
         if face is not None and ahead is not None and (state.openness or 0.0) > OPEN and face.gaze is not None:
             gaze = ahead.of_gaze(face.gaze)
+            if head is None or math.hypot(gaze[0] - head[0], gaze[1] - head[1]) > REACH_DEG:
+                gaze = None
         return FaceLook(
             time_s=time_s,
             seen=face is not None,

@@ -134,6 +134,13 @@ class TestFaceReader:
         )
         assert [look.looks_down for look in looks] == [True, False, False]
 
+    @pytest.mark.parametrize(("eyes", "gaze"), [(30.0, pytest.approx((30.0, 0.0), abs=0.5)), (55.0, None)])
+    def test_eyes_turn_only_so_far_in_the_head(self, eyes, gaze) -> None:
+        """A depth camera's picture shows no eyes, and what is found in their place looks anywhere."""
+        (look,) = self.reader().read([SeenFace(0.0, face(eyes=(eyes, 0.0)))])
+        assert look.gaze == gaze
+        assert look.head == pytest.approx((0.0, 0.0), abs=0.5)
+
     def test_half_closed_eyes_do_not_look_anywhere(self) -> None:
         (look,) = self.reader().read([SeenFace(0.0, face(gap_mm=3.0, eyes=(60.0, 0.0)))])
         assert look.gaze is None
