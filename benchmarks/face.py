@@ -16,11 +16,11 @@ open is learnt from the first seconds.
 from __future__ import annotations
 
 import argparse
-import time
 from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
+from fast_raster import compiled
 
 from edge_c2vl.cameras.infrared import Brightener
 from edge_c2vl.face.bouts import Bout, Bouts
@@ -31,7 +31,7 @@ from edge_c2vl.face.watch import CLOSED, OPEN, FaceWatch, OwnOpening, Rate
 from edge_c2vl.pose import PoseEstimator
 from edge_c2vl.simulated.activities import Habits, Key
 from edge_c2vl.simulated.activities.key import Keys, Random, between
-from edge_c2vl.simulated.cameras import VIEWS
+from edge_c2vl.simulated.cameras import VIEWS, View
 from edge_c2vl.simulated.driver import make_driver
 from edge_c2vl.simulated.film import Film, Truth
 
@@ -65,7 +65,7 @@ def closing(random: Random, habits: Habits) -> Keys:
 @dataclass
 class Row:
     """errors: degrees (yaw, pitch) from straight ahead and absolute. zones: whether the zone was right. found, counted:
-    pictures. face_s: of a face."""
+    pictures."""
 
     errors: list[tuple[float, float]] = field(default_factory=list)
     absolute: list[tuple[float, float]] = field(default_factory=list)
@@ -77,7 +77,6 @@ class Row:
     told: list[Bout] = field(default_factory=list)
     lengths: list[float] = field(default_factory=list)
     hits: int = 0
-    face_s: list[float] = field(default_factory=list)
 
 
 def main() -> None:
@@ -107,41 +106,53 @@ def main() -> None:
                     inner_pixels=round(arguments.detail * 1e6),
                 )
                 watch = turns if arguments.what == "turns" else closures
-                watch(film, arguments.seconds, row)
+                with compiled():
+                    watch(film, arguments.seconds, row)
             print(
                 f"| {camera} | {look} | {turns_row(row) if arguments.what == 'turns' else closures_row(row)} |",
                 flush=True,
             )
 
 
-def turns(film: Film, seconds: float, row: Row) -> None:
-    seen: list[tuple[float, Truth, Face | None]] = []
+Seen = list[tuple[Truth, bool, Face | None]]
+"""Of each picture the truth, whether the gaze is steady, and the face."""
+
+
+def see_turns(film: Film, seconds: float) -> Seen:
+    seen: Seen = []
     brightener = Brightener("auto")
     with PoseEstimator() as pose:
         tracker = FaceTracker.open()
         for number in range(int(seconds * PICTURES_A_S)):
             time_s = number / PICTURES_A_S
             image = brightener.apply(film.image(time_s), time_s)
-            skeleton = pose.estimate(image, time_s)
-            started_s = time.thread_time()
-            face = tracker.look(image, skeleton)
-            row.face_s.append(time.thread_time() - started_s)
-            seen.append((time_s, film.truth(time_s), face))
+            face = tracker.look(image, pose.estimate(image, time_s))
+            truth = film.truth(time_s)
+            steady = np.allclose(film.truth(max(time_s - 0.15, 0)).gaze, truth.gaze, atol=0.05)
+            seen.append((truth, steady, face))
         tracker.close()
-    learnt = [face for time_s, _, face in seen if time_s < AHEAD_S and face is not None]
+    return seen
+
+
+def turns(film: Film, seconds: float, row: Row) -> None:
+    judge_turns(see_turns(film, seconds), film.view, row)
+
+
+def judge_turns(seen: Seen, view: View, row: Row) -> None:
+    learnt = [face for truth, _, face in seen if truth.time_s < AHEAD_S and face is not None]
     if not learnt:
         return
     ahead = straight_ahead(
         [face.head.rotation for face in learnt], [face.gaze for face in learnt if face.gaze is not None]
     )
-    first = [truth for time_s, truth, _ in seen if time_s < AHEAD_S]
+    first = [truth for truth, _, _ in seen if truth.time_s < AHEAD_S]
     true_ahead = straight_ahead([truth.head for truth in first], [truth.gaze for truth in first])
-    axes = film.view.axes
-    for time_s, truth, face in seen:
-        if time_s < AHEAD_S:
+    axes = view.axes
+    for truth, steady, face in seen:
+        if truth.time_s < AHEAD_S:
             continue
         head = axes @ truth.head
-        way = film.view.to_camera(truth.car[0])
+        way = view.to_camera(truth.car[0])
         if np.degrees(np.arccos(np.clip(head[:, 2] @ way / np.linalg.norm(way), -1, 1))) > WITHIN_DEG:
             continue
         row.counted += 1
@@ -153,7 +164,6 @@ def turns(film: Film, seconds: float, row: Row) -> None:
         told, true = angles_of(face.head.rotation)[:2], angles_of(head)[:2]
         row.absolute.append((abs(told[0] - true[0]), abs(told[1] - true[1])))
         # While the gaze jumps and while the eyes blink there is no zone to be told.
-        steady = np.allclose(film.truth(max(time_s - 0.15, 0)).gaze, truth.gaze, atol=0.05)
         if truth.lids > 0.9 and steady and face.gaze is not None:
             angles, true = ahead.of_gaze(face.gaze), true_ahead.of_gaze(truth.gaze)
             row.gaze.append(float(np.hypot(angles[0] - true[0], angles[1] - true[1])))
@@ -208,8 +218,7 @@ def turns_row(row: Row) -> str:
     parts = [f"{np.median(part):.1f} / {np.percentile(part, 95):.1f}" for part in (yaw, pitch, far, high)]
     zones_right = f"{np.mean(row.zones):.2f}" if row.zones else "-"
     gaze = f"{np.median(row.gaze):.1f}" if row.gaze else "-"
-    ms = 1000 * float(np.median(row.face_s))
-    return " | ".join([str(row.counted), f"{row.found / row.counted:.1%}", *parts, gaze, zones_right, f"{ms:.1f}"])
+    return " | ".join([str(row.counted), f"{row.found / row.counted:.1%}", *parts, gaze, zones_right])
 
 
 def closures_row(row: Row) -> str:

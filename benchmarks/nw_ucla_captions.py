@@ -20,15 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import nw_ucla_table
-from nw_ucla_table import FULL, HARD, PRETRAIN, PRETRAINED, Table
+from nw_ucla_table import ENCODER, FULL, HARD, PRETRAIN, PRETRAIN_LOOP, Plan, Table
 
-from train.knowledge import gather
 from train.settings.pretraining import MISTAKES, ObjectiveSettings
 
-SMALL = replace(nw_ucla_table.ENCODER, joined=64, features=256)
+SMALL = replace(ENCODER, joined=64, features=256)
 # Without AVX512-BF16 or AMX a CPU takes twice as long for bfloat16 as for float32.
-SMALL_LOOP = replace(nw_ucla_table.PRETRAIN_LOOP, epochs=4, warmup_epochs=4 / 3, precision="32-true")
+SMALL_LOOP = replace(PRETRAIN_LOOP, epochs=4, warmup_epochs=4 / 3, precision="32-true")
 # Weights begin after a fifth of the training, when cosines tell something; of Lerch et al.'s five epochs of hard
 # InfoNCE it is the nearest share.
 WEIGHT = {"least_weight": 0.25, "soften_from": 0.2}
@@ -53,19 +51,6 @@ ALONE = {
     "slim-views": ("slim, views alone", {"method": "slim", "masked_weight": 0.0}, HARD),
 }
 ALL = OBJECTIVES | ALONE
-
-
-def fit_once() -> None:
-    """All rows prepare one bank alike, and that takes as long as two epochs of theirs."""
-    fit = gather._preparation
-    kept: list[Any] = []
-
-    def remembered(*arguments: Any) -> Any:
-        if not kept:
-            kept.append(fit(*arguments))
-        return kept[0]
-
-    gather._preparation = remembered
 
 
 def row_name(objective: str, mistakes: str, share: int) -> str:
@@ -129,11 +114,9 @@ def main() -> None:
                 text, changes, parts = ALL[objective]
                 if not share or objective in OBJECTIVES:
                     rows[row_name(objective, kind, share)] = (text, replace(settings, **changes), parts, "joint")
-    PRETRAINED.update(rows)
-    nw_ucla_table.ENCODER, nw_ucla_table.PRETRAIN_LOOP = SMALL, SMALL_LOOP
-    fit_once()
     options.runs.mkdir(parents=True, exist_ok=True)
-    table = Table(options.archive, options.bank, options.runs, "xview", None)
+    plan = Plan(encoder=SMALL, pretrain_loop=SMALL_LOOP, pretrained=rows)
+    table = Table(options.archive, options.bank, options.runs, "xview", plan=plan)
     for seed in range(options.seeds):
         for row in rows:
             values = table.figures(row, seed)

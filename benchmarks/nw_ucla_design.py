@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,11 +122,11 @@ def main() -> None:
     parser.add_argument("--designs", nargs="+", default=list(DESIGNS), choices=DESIGNS)
     parser.add_argument("--seeds", type=int, default=1)
     options = parser.parse_args()
-    if options.recordings:
-        table.PRETRAIN_LOOP = table.LOOP
-    if unknown := table.change(options.set, [options.row]):
+    given = table.Plan(pretrain_loop=table.LOOP) if options.recordings else table.Plan()
+    plan, unknown = given.changed(options.set, [options.row])
+    if unknown:
         parser.error(f"no setting is called {', '.join(unknown)}")
-    table.LOOP = table.PRETRAIN_LOOP
+    plan = replace(plan, loop=plan.pretrain_loop)
     options.runs.mkdir(parents=True, exist_ok=True)
     archive = with_designs(options.archive, options.runs / "designs.archive")
     tried_as = " ".join(sorted(options.set)) + (" recordings" if options.recordings else "")
@@ -134,7 +135,7 @@ def main() -> None:
     for design in options.designs:
         varied, bank = learnt_from(archive, options.runs, design, options.arms)
         for seed in range(options.seeds):
-            tried = table.Table(varied, bank, options.runs / f"{design}-{name}", design, None)
+            tried = table.Table(varied, bank, options.runs / f"{design}-{name}", design, plan=plan)
             if options.recordings:
                 tried.pretrain_split = design
             values = tried.figures(options.row, seed)

@@ -19,8 +19,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
-from dataclasses import fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from train.evaluation.judges import knn_predict, probe_scores
 from train.evaluation.probe import probe
 from train.finetune import finetune
 from train.knowledge.bank import Bank
+from train.knowledge.gather import Fitted
 from train.knowledge.kinematics import Describer
 from train.metrics import mean_and_spread, score
 from train.pretrain import pretrain
@@ -78,8 +79,9 @@ PRETRAIN_LOOP = replace(LOOP, epochs=15)
 # With few labels an epoch is a step or two.
 FEW_LOOP = replace(LOOP, epochs=100, learning_rate=1e-3, warmup_epochs=2, checkpoint_every=100)
 
-# row -> (what stands in the table, PretrainSettings, ObjectiveSettings, stream)
-PRETRAINED: dict[str, tuple[str, PretrainSettings, ObjectiveSettings, str]] = {
+# What stands in the table, what is learnt from and how, the encoder's stream.
+Row = tuple[str, PretrainSettings, ObjectiveSettings, str]
+PRETRAINED: dict[str, Row] = {
     "random": ("random encoder", replace(PRETRAIN, method="random"), HARD, "joint"),
     "skeleton-clr": ("SkeletonCLR", replace(PRETRAIN, method="skeleton-clr"), HARD, "joint"),
     "shuffled": ("hard InfoNCE, captions exchanged between all clips", replace(PRETRAIN, exchange=1.0), HARD, "joint"),
@@ -103,37 +105,59 @@ STREAMS = ("progressive", "progressive-bone", "progressive-motion")
 FEW: dict[str, dict[str, Any]] = {"1-shot": {"shots": 1}, "5-shot": {"shots": 5}, "10%": {"share": 0.1}}
 
 
-def change(wanted: list[str], rows: list[str]) -> list[str]:
-    """Sets what `wanted` (NAME=VALUE) names: of these rows' pretraining and objective, and of the encoder, the
-    augmentation and the loop of pretraining for all. Returns the names that are no setting's."""
-    global ENCODER, AUGMENT, PRETRAIN_LOOP
-    values = dict(setting.split("=", 1) for setting in wanted)
-    known: set[str] = set()
+@dataclass(frozen=True)
+class Plan:
+    """What the rows are made with; left out, the table's own. pretrained: its rows that are pretrained."""
 
-    def changed(settings: Any) -> Any:
-        own = {field.name for field in fields(settings)} & set(values)
-        known.update(own)
-        kinds = {name: type(getattr(settings, name)) for name in own}
-        return replace(
-            settings, **{n: kind(values[n] if kind is str else json.loads(values[n])) for n, kind in kinds.items()}
+    encoder: EncoderSettings = ENCODER
+    augment: AugmentSettings = AUGMENT
+    loop: LoopSettings = LOOP
+    pretrain_loop: LoopSettings = PRETRAIN_LOOP
+    pretrained: Mapping[str, Row] = field(default_factory=lambda: PRETRAINED)
+
+    def changed(self, wanted: list[str], rows: list[str]) -> tuple[Plan, list[str]]:
+        """With what `wanted` (NAME=VALUE) names: of these rows' pretraining and objective, and of the encoder, the
+        augmentation and the loop of pretraining for all; and the names that are no setting's."""
+        values = dict(setting.split("=", 1) for setting in wanted)
+        known: set[str] = set()
+
+        def changed(settings: Any) -> Any:
+            own = {field.name for field in fields(settings)} & set(values)
+            known.update(own)
+            kinds = {name: type(getattr(settings, name)) for name in own}
+            return replace(
+                settings, **{n: kind(values[n] if kind is str else json.loads(values[n])) for n, kind in kinds.items()}
+            )
+
+        pretrained = dict(self.pretrained)
+        for row in set(rows) & set(pretrained):
+            text, pretraining, objective, stream = pretrained[row]
+            pretrained[row] = (text, changed(pretraining), changed(objective), stream)
+        plan = replace(
+            self,
+            encoder=changed(self.encoder),
+            augment=changed(self.augment),
+            pretrain_loop=changed(self.pretrain_loop),
+            pretrained=pretrained,
         )
-
-    for row in rows:
-        if row in PRETRAINED:
-            text, pretraining, objective, stream = PRETRAINED[row]
-            PRETRAINED[row] = (text, changed(pretraining), changed(objective), stream)
-    ENCODER, AUGMENT, PRETRAIN_LOOP = changed(ENCODER), changed(AUGMENT), changed(PRETRAIN_LOOP)
-    return sorted(set(values) - known)
+        return plan, sorted(set(values) - known)
 
 
 class Table:
-    def __init__(self, archive: Path, bank: Path, runs: Path, split: str, epochs: int | None) -> None:
+    """epochs: of all training, instead of the plan's."""
+
+    def __init__(
+        self, archive: Path, bank: Path, runs: Path, split: str, epochs: int | None = None, plan: Plan | None = None
+    ) -> None:
         self.archive, self._bank, self.runs, self.split = Archive.open(archive), bank, runs, split
+        self.plan = plan or Plan()
+        # All rows prepare the bank alike, and that takes as long as two epochs of theirs.
+        self._fitted: Fitted = {}
         # An archive with variations (edge-c2vl knowledge vary) says in a column of its own what may be learnt from.
         varied = "pretrain" in self.archive.clips.columns
         self.pretrain_split = "pretrain" if varied else split
-        self.loop = LOOP if epochs is None else replace(LOOP, epochs=epochs)
-        self.pretrain_loop = self.loop if epochs or not varied else PRETRAIN_LOOP
+        self.loop = self.plan.loop if epochs is None else replace(self.plan.loop, epochs=epochs)
+        self.pretrain_loop = self.loop if epochs or not varied else self.plan.pretrain_loop
 
     @cached_property
     def bank(self) -> Bank:
@@ -144,7 +168,7 @@ class Table:
         rows: dict[str, tuple[str, Callable[[str, int], dict[str, Any]]]] = {
             "bits": ("predicate bits, no network", self.bits)
         }
-        rows |= {row: (text, self.pretrained) for row, (text, *_) in PRETRAINED.items()}
+        rows |= {row: (text, self.pretrained) for row, (text, *_) in self.plan.pretrained.items()}
         rows["three-streams"] = ("full C2VL, three streams", self.three_streams)
         rows["supervised"] = ("supervised, from scratch", self.supervised)
         for few in FEW:
@@ -176,21 +200,24 @@ class Table:
 
     def model(self, row: str, seed: int) -> Path:
         """The run folder of a pretrained encoder, trained now unless it is there."""
-        _, settings, objective, stream = PRETRAINED[row]
+        _, settings, objective, stream = self.plan.pretrained[row]
         folder = self.runs / row / f"run{seed}"
         if not (folder / MODEL).exists():
             banks = [self.bank] if settings.method == "c2vl" else []
-            augment = replace(AUGMENT, crop=0.4) if settings.method == "skeleton-clr" else AUGMENT
+            augment = self.plan.augment
+            if settings.method == "skeleton-clr":
+                augment = replace(augment, crop=0.4)
             pretrain(
                 self.archive,
                 folder,
                 banks,
-                replace(ENCODER, stream=stream),
+                replace(self.plan.encoder, stream=stream),
                 augment,
                 replace(settings, split=self.pretrain_split),
                 objective,
                 replace(self.pretrain_loop, seed=seed),
                 resume=(folder / CHECKPOINT).exists(),
+                fitted=self._fitted,
             )
         return folder
 
@@ -231,11 +258,12 @@ class Table:
         return bits, windows.label, np.flatnonzero(part == "train"), np.flatnonzero(part == "test")
 
     def _tuned(self, folder: Path, pretrained: Path | None, data: DataSettings, loop: LoopSettings) -> dict[str, Any]:
+        augment = self.plan.augment
         values = finetune(
             self.archive,
             folder,
-            ENCODER,
-            AUGMENT if data.shots or data.share < 1 or pretrained else replace(AUGMENT, crop=0.4),
+            self.plan.encoder,
+            augment if data.shots or data.share < 1 or pretrained else replace(augment, crop=0.4),
             replace(data, split=self.split),
             loop,
             pretrained=pretrained,
@@ -279,10 +307,11 @@ def main() -> None:
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="of --rows; into RUNS of its own")
     parser.add_argument("--print", action="store_true", help="only print what is there")
     options = parser.parse_args()
-    if unknown := change(options.set, options.rows):
+    plan, unknown = Plan().changed(options.set, options.rows)
+    if unknown:
         parser.error(f"no setting of {' '.join(options.rows) or 'all rows'} is called {', '.join(unknown)}")
     options.runs.mkdir(parents=True, exist_ok=True)
-    table = Table(options.archive, options.bank, options.runs, "xview", options.epochs)
+    table = Table(options.archive, options.bank, options.runs, "xview", options.epochs, plan)
     rows = options.rows or list(table.rows())
     # Seed by seed: stopped early, there is a whole table of fewer seeds.
     for seed in range(0 if options.print else options.seeds):

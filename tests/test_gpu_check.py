@@ -14,7 +14,8 @@ import pytest
 
 from edge_c2vl.inference import cuda as cuda_module
 from edge_c2vl.inference import tensorrt as tensorrt_module
-from tests.support.fake_nvidia import FakeCuda, FakeTensorRT
+from tests.support.fake_cuda import FakeCuda
+from tests.support.fake_tensorrt import FakeTensorRT
 from tests.support.tiny_bundle import make_bundle
 
 TOOL = Path(__file__).resolve().parents[1] / "tools" / "gpu-check"

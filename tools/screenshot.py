@@ -20,10 +20,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+import cv2  # noqa: E402
 from selenium import webdriver  # noqa: E402
 from selenium.webdriver.chrome.service import Service  # noqa: E402
 
-from benchmarks.false_alerts import draw  # noqa: E402
+from edge_c2vl.cameras.simulated import make_film, parse  # noqa: E402
 from tests.support.browser import FLAGS, Browser  # noqa: E402
 
 CAMERA = "simulated:attentive,drowsy?camera=inner_mirror&driver=3&seed=7&fps=8&each=21&detail=0.3"
@@ -70,6 +71,20 @@ def main() -> None:
             driver.quit()
             run.terminate()
             run.wait()
+
+
+def draw(video: Path, uri: str, seconds: float) -> None:
+    """The film of a simulated driver as a file of motion JPEG."""
+    settings = parse(uri)
+    film, writer = make_film(settings), None
+    for number in range(round(seconds * settings.fps)):
+        image = film.image(number / settings.fps)
+        if writer is None:
+            size = (image.shape[1], image.shape[0])
+            writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*"MJPG"), settings.fps, size)
+        writer.write(image)
+    if writer is not None:
+        writer.release()
 
 
 def _wait(address: str) -> None:

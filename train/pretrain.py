@@ -24,6 +24,7 @@ from train.data.clips import ClipStore, Loader
 from train.data.several import Several, knowledge_of_all, spec_of_all, split_names, vary_each
 from train.fabric import make_fabric
 from train.knowledge.bank import Bank
+from train.knowledge.gather import Fitted
 from train.knowledge.language import SAMPLE
 from train.knowledge.learnt import banks_of_each, portion_of
 from train.methods.base import Task
@@ -64,6 +65,7 @@ def pretrain(
     watch: MakeWatcher | None = None,
     resume: bool = False,
     cache: Path | None = None,
+    fitted: Fitted | None = None,
 ) -> dict[str, float]:
     """Trains into the run folder; returns the figures of the last epoch and the verdict (none for a random encoder).
 
@@ -73,7 +75,8 @@ def pretrain(
     windows of `seconds`. beside: further archives to learn from; pretraining.split then names one split for each
     (train/data/several.py), banks one bank for each, and the first is what the encoder is watched on. watch: makes what
     looks at the encoder while it is trained, and at the end beside an untrained one; its verdict is kept in the run's
-    verdict.json and returned too. Raises UsageError and BankError where archives and banks do not fit.
+    verdict.json and returned too. fitted: see gather_knowledge, for many runs with the same banks. Raises UsageError
+    and BankError where archives and banks do not fit.
     """
     method, teacher = METHODS[pretraining.method], Path(pretraining.teacher)
     archives = [archive, *beside]
@@ -90,6 +93,7 @@ def pretrain(
             loop.seed,
             natural_window_s(one) if number else pretraining.seconds,
             several=bool(beside),
+            fitted=fitted,
         )
         for number, (one, split, own) in enumerate(zip(archives, splits, banks_each, strict=True))
     ]

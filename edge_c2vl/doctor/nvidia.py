@@ -54,9 +54,8 @@ def check_cuda(root: Path = ROOT) -> list[Finding]:
     from edge_c2vl.inference.cuda import Cuda
 
     try:
-        cuda = Cuda()
-        name, capability, version = cuda.device()
-        cuda.close()
+        with Cuda() as cuda:
+            name, capability, version = cuda.device()
     except EdgeC2VLError as error:
         if find_jetson(root) is None:
             return [Finding("CUDA", "info", "not there; none is needed")]

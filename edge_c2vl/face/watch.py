@@ -77,7 +77,7 @@ class FaceState:
     """openness: of the eyes, 0 closed to 1 the driver's own open eye; None where they cannot be seen. closed_s: for how
     long they have been closed. closure: one that ended now, a blink too. perclos: share of the last minute; None
     where most of it could not be seen. blinks_a_minute: closures up to BLINK_MAX_S, of the last minute. yawn: one
-    that ended now. learnt: of the driver's own open eye, 0 to 1."""
+    that ended now."""
 
     openness: float | None
     closed_s: float
@@ -85,7 +85,6 @@ class FaceState:
     perclos: float | None
     blinks_a_minute: int
     yawn: Bout | None
-    learnt: float
 
 
 class FaceWatch:
@@ -124,7 +123,7 @@ class FaceWatch:
         if yawn is not None and yawn.length_s < YAWN_MIN_S:
             yawn = None
         closed_s = self._closures.length_s(time_s)
-        return FaceState(openness, closed_s, closure, perclos, len(self._blinks), yawn, self._own.learnt)
+        return FaceState(openness, closed_s, closure, perclos, len(self._blinks), yawn)
 
 
 class Rate:

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from ctypes import c_char_p, c_float, c_int, c_size_t, c_uint, c_uint64, c_void_p
 from typing import Any, NamedTuple
 
@@ -77,7 +78,8 @@ class Cuda:
             raise BundleError("CUDA finds no GPU on this machine")
         self._device = self.call("cuDeviceGet", 0)
         self._context = self.call("cuDevicePrimaryCtxRetain", self._device)
-        self.stream = self.call("cuStreamCreate", 0)
+        with undone(lambda: self.call("cuDevicePrimaryCtxRelease_v2", self._device)):
+            self.stream = self.call("cuStreamCreate", 0)
 
     def call(self, name: str, *arguments: Any) -> Any:
         """A function of CUDA's driver by its name in cuda.h; returns what it gives."""
@@ -134,21 +136,31 @@ class Cuda:
 
     def timed_ms(self, work: Callable[[], None]) -> float:
         """How long the GPU takes for what `work` enqueues, by CUDA events."""
-        start, end = self.call("cuEventCreate", 0), self.call("cuEventCreate", 0)
-        try:
+        with ExitStack() as events:
+            start, end = (self._event(events) for _ in range(2))
             self.call("cuEventRecord", start, self.stream)
             work()
             self.call("cuEventRecord", end, self.stream)
             self.call("cuEventSynchronize", end)
             return float(self.call("cuEventElapsedTime", start, end))
-        finally:
-            self.call("cuEventDestroy_v2", start)
-            self.call("cuEventDestroy_v2", end)
+
+    def _event(self, events: ExitStack) -> Any:
+        """An event that goes with `events`."""
+        event = self.call("cuEventCreate", 0)
+        events.callback(self.call, "cuEventDestroy_v2", event)
+        return event
 
     def close(self) -> None:
-        self.call("cuStreamDestroy_v2", self.stream)
-        self.call("cuDevicePrimaryCtxRelease_v2", self._device)
+        with ExitStack() as held:  # the context too where the stream cannot be destroyed
+            held.callback(self.call, "cuDevicePrimaryCtxRelease_v2", self._device)
+            held.callback(self.call, "cuStreamDestroy_v2", self.stream)
         self._context = None
+
+    def __enter__(self) -> Cuda:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 class Buffer:
@@ -159,7 +171,8 @@ class Buffer:
         self._row_bytes = int(np.prod(shape[1:])) * 4
         size = shape[0] * self._row_bytes
         self._host = int(cuda.call("cuMemAllocHost_v2", size))
-        self.address = int(cuda.call("cuMemAlloc_v2", size))
+        with undone(lambda: cuda.call("cuMemFreeHost", self._host)):
+            self.address = int(cuda.call("cuMemAlloc_v2", size))
         memory: Any = (ctypes.c_byte * size).from_address(self._host)
         self.array: NDArray[np.float32] = np.frombuffer(memory, np.float32).reshape(shape)
 
@@ -173,8 +186,21 @@ class Buffer:
 
     def free(self) -> None:
         del self.array
-        self._cuda.call("cuMemFree_v2", self.address)
-        self._cuda.call("cuMemFreeHost", self._host)
+        with ExitStack() as held:
+            held.callback(self._cuda.call, "cuMemFreeHost", self._host)
+            held.callback(self._cuda.call, "cuMemFree_v2", self.address)
+
+
+@contextmanager
+def undone(undo: Callable[[], Any]) -> Iterator[None]:
+    """Where what is done within fails, what was done before is undone. The failure that is told is the first one: after
+    it CUDA often refuses everything, for the same reason."""
+    try:
+        yield
+    except BaseException:
+        with suppress(BundleError):
+            undo()
+        raise
 
 
 def open_library() -> Any:

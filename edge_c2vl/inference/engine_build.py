@@ -25,7 +25,6 @@ from edge_c2vl.utils.arrays import ERRORS, NpzFile
 def build_engine(bundle: Bundle, options: BuildOptions, say: Say = lambda _: None) -> tuple[Bundle, Engine]:
     """Builds a TensorRT engine on this device, checks it, and puts it into the bundle. Raises BundleError where
     TensorRT is missing or refuses, and leaves the bundle as it was."""
-    from edge_c2vl.inference.cuda import Cuda
     from edge_c2vl.inference.tensorrt import TensorRTBackend, load_tensorrt, this_device, version_of
 
     trt = load_tensorrt()
@@ -35,8 +34,7 @@ def build_engine(bundle: Bundle, options: BuildOptions, say: Say = lambda _: Non
         wanted = "fp16"  # the best that the DLA takes there
     precision = best_precision(bundle, wanted)
     flags = choose_flags(version, precision, options.dla, options.version_compatible)
-    cuda = Cuda()
-    device = this_device(trt, cuda)
+    device = this_device(trt)
     model = bundle.model_path(flags.model)
     say(f"TensorRT {device.tensorrt}, CUDA {device.cuda}, {device.gpu} (SM {device.sm}); building {precision}")
     shape = (3, bundle.manifest.clip.frames, 25)
@@ -60,7 +58,7 @@ def build_engine(bundle: Bundle, options: BuildOptions, say: Say = lambda _: Non
         dla=options.dla,
     )
     clips = checking_clips(bundle)
-    with TensorRTBackend(plan, engine, bundle.manifest, trt, cuda) as built:
+    with TensorRTBackend(plan, engine, bundle.manifest, trt) as built:
         measured = compare_with_onnxruntime(bundle, built, clips)
         times = built.gpu_ms(clips[: options.batch[1]])
     measured |= {

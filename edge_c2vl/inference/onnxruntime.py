@@ -10,19 +10,12 @@ from typing import TYPE_CHECKING, Any
 from edge_c2vl.device.cpu_cores import load_onnxruntime
 from edge_c2vl.errors import BundleError, UsageError
 from edge_c2vl.inference.base import Backend, in_batches
+from edge_c2vl.inference.providers import PROVIDERS
 from edge_c2vl.names import utf8_name
 from edge_c2vl.skeletons.skeleton import Array
 
 if TYPE_CHECKING:
     from edge_c2vl.bundle.bundle import Bundle
-
-# Short name -> what ONNX Runtime calls it, in the order that they are tried in.
-PROVIDERS = {
-    "tensorrt": "TensorrtExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "cpu": "CPUExecutionProvider",
-}
-
 
 # ONNX Runtime from which the time that threads spin for can be set (1.32 was tried, 1.23 cannot).
 SHORT_SPIN = (1, 32)

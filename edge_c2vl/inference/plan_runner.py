@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 
 from edge_c2vl.bundle.bundle import Engine
 from edge_c2vl.errors import BundleError
-from edge_c2vl.inference.cuda import Buffer, Cuda
+from edge_c2vl.inference.cuda import Buffer, Cuda, undone
 from edge_c2vl.skeletons.skeleton import Array
 
 
@@ -43,18 +44,19 @@ class PlanRunner:
         self._context = self._engine.create_execution_context()
         if self._context is None:
             raise BundleError(f"TensorRT cannot run {name}: {self._log.last}")
-        self._buffers: dict[str, Buffer] = {}
-        self.inputs: list[str] = []
-        self.outputs: list[str] = []
-        for tensor in map(self._engine.get_tensor_name, range(self._engine.num_io_tensors)):
-            first, *rest = self._engine.get_tensor_shape(tensor)
-            self._buffers[tensor] = Buffer(cuda, (first if first > 0 else largest, *rest))
-            self._context.set_tensor_address(tensor, self._buffers[tensor].address)
-            given = self._engine.get_tensor_mode(tensor) == trt.TensorIOMode.INPUT
-            (self.inputs if given else self.outputs).append(tensor)
         self._rows = 0  # the batch size that the context is set to
         self._graph: Any = None  # of that batch size; None: not captured yet, or not to be captured
         self._capturable = graph
+        self._buffers: dict[str, Buffer] = {}
+        self.inputs: list[str] = []
+        self.outputs: list[str] = []
+        with undone(self.close):
+            for tensor in map(self._engine.get_tensor_name, range(self._engine.num_io_tensors)):
+                first, *rest = self._engine.get_tensor_shape(tensor)
+                self._buffers[tensor] = Buffer(cuda, (first if first > 0 else largest, *rest))
+                self._context.set_tensor_address(tensor, self._buffers[tensor].address)
+                given = self._engine.get_tensor_mode(tensor) == trt.TensorIOMode.INPUT
+                (self.inputs if given else self.outputs).append(tensor)
 
     def run(self, given: Mapping[str, Array], smallest: int = 1) -> dict[str, Array]:
         """The answers to inputs by name, float32 (N, ...). smallest: rows that the plan takes at least; what is missing
@@ -94,10 +96,11 @@ class PlanRunner:
         return [self._cuda.timed_ms(lambda: self.start(rows)) for _ in range(times)]
 
     def close(self) -> None:
-        self._cuda.synchronise()
-        self._drop_graph()
-        for buffer in self._buffers.values():
-            buffer.free()
+        with ExitStack() as held:  # in reverse, and the rest too where one cannot be given back
+            for buffer in self._buffers.values():
+                held.callback(buffer.free)
+            held.callback(self._drop_graph)
+            held.callback(self._cuda.synchronise)
         self._context = self._engine = self._runtime = None
 
     def _enqueue(self) -> None:
@@ -110,8 +113,8 @@ class PlanRunner:
 
     def _drop_graph(self) -> None:
         if self._graph is not None:
-            self._cuda.call("cuGraphExecDestroy", self._graph)
-            self._graph = None
+            graph, self._graph = self._graph, None
+            self._cuda.call("cuGraphExecDestroy", graph)
 
     def __enter__(self) -> PlanRunner:
         return self

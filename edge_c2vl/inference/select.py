@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from edge_c2vl.errors import BundleError, UsageError
 from edge_c2vl.inference.base import Backend
-from edge_c2vl.inference.onnxruntime import PROVIDERS
+from edge_c2vl.inference.providers import PROVIDERS
 
 if TYPE_CHECKING:
     from edge_c2vl.bundle.bundle import Bundle

@@ -10,7 +10,7 @@ from edge_c2vl.bundle.bundle import Bundle, Engine, Manifest
 from edge_c2vl.device.jetson import tensorrt_hint
 from edge_c2vl.errors import BundleError
 from edge_c2vl.inference.base import Backend
-from edge_c2vl.inference.cuda import Cuda
+from edge_c2vl.inference.cuda import Cuda, undone
 from edge_c2vl.inference.engine_check import Device, fitting_engine, listed_engines, vouched_plan
 from edge_c2vl.inference.plan_runner import PlanRunner
 from edge_c2vl.skeletons.skeleton import Array
@@ -27,27 +27,24 @@ class TensorRTBackend(Backend):
         engine: Engine,
         manifest: Manifest,
         trt: Any = None,
-        cuda: Cuda | None = None,
         graph: bool = True,
     ) -> None:
         """plan: bytes from `vouched_plan`, or just built. graph: whether work may be captured. Raises BundleError where
-        TensorRT refuses the plan."""
-        self._cuda = cuda or Cuda()
+        CUDA is not there or TensorRT refuses the plan."""
+        trt = trt or load_tensorrt()
+        self._cuda = Cuda()
         self._smallest, _, self._largest = engine.batch
-        self._plan = PlanRunner(plan, trt or load_tensorrt(), self._cuda, self._largest, engine, graph)
+        with undone(self._cuda.close):
+            self._plan = PlanRunner(plan, trt, self._cuda, self._largest, engine, graph)
         super().__init__("tensorrt", engine.precision, (3, manifest.clip.frames, 25))
 
     @classmethod
     def open(cls, bundle: Bundle, precision: str = "auto") -> TensorRTBackend:
         """The best engine of the bundle that was built for this device. Raises BundleError: see `fitting_engine`."""
         listed_engines(bundle, precision)  # said before TensorRT is missed
-        trt, cuda = load_tensorrt(), Cuda()
-        try:
-            engine = fitting_engine(bundle, this_device(trt, cuda), precision)
-            return cls(vouched_plan(bundle, engine), engine, bundle.manifest, trt, cuda)
-        except BundleError:
-            cuda.close()
-            raise
+        trt = load_tensorrt()
+        engine = fitting_engine(bundle, this_device(trt), precision)
+        return cls(vouched_plan(bundle, engine), engine, bundle.manifest, trt)
 
     def gpu_ms(self, clips: Array, times: int = 200) -> list[float]:
         """GPU time of each of `times` inferences of clips (N, 3, T, 25), copies included, by CUDA events."""
@@ -62,8 +59,8 @@ class TensorRTBackend(Backend):
         return logits, embedding
 
     def _close(self) -> None:
-        self._plan.close()
-        self._cuda.close()
+        with self._cuda:
+            self._plan.close()
 
 
 def open_tensorrt(bundle: Bundle, _variant: str, precision: str, _threads: int) -> TensorRTBackend:
@@ -87,6 +84,8 @@ def version_of(trt: Any) -> tuple[int, ...]:
     return tuple(int(part) for part in trt.__version__.split(".")[:3] if part.isdecimal())
 
 
-def this_device(trt: Any, cuda: Cuda) -> Device:
-    gpu, sm, version = cuda.device()
+def this_device(trt: Any) -> Device:
+    """Raises BundleError where CUDA is not there."""
+    with Cuda() as cuda:
+        gpu, sm, version = cuda.device()
     return Device(gpu, sm, trt.__version__, version)

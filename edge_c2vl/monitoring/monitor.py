@@ -23,6 +23,7 @@ from edge_c2vl.monitoring.stats import Summary, Timings
 from edge_c2vl.skeletons.clip import Clip
 from edge_c2vl.skeletons.skeleton import Array
 from edge_c2vl.speed.base import Speed
+from edge_c2vl.utils.once import Fault
 from edge_c2vl.utils.scores import log_odds, softmax
 
 log = logging.getLogger("edge_c2vl")
@@ -80,7 +81,7 @@ class DriverMonitor:
         self._standing: Mapping[Reason, Level] = {}
         self._alerts = 0
         self._elsewhere = False
-        self._complained = False
+        self._no_number = Fault()
         self._anew = threading.Event()
 
     def calibrate(self) -> None:
@@ -227,10 +228,11 @@ class DriverMonitor:
         self._timings.add("encoder", encoder_ms)
         if not np.isfinite(logits).all() or (self._model.words is not None and not np.isfinite(embedding).all()):
             # Nothing to judge by, and the policy's filter would never forget it.
-            if not self._complained:
+            if self._no_number.came():
                 log.warning('the encoder\'s answer is no number; the state is "cannot see" while that lasts')
-            self._complained = True
             return None, encoder_ms
+        if self._no_number.worked():
+            log.warning("the encoder's answer is a number again")
         return (logits, embedding), encoder_ms
 
     def _alerts_of(self, decision: Decision, standing: Mapping[Reason, Level]) -> list[Alert]:

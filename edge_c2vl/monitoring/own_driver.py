@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 
 from edge_c2vl.monitoring.face_look import FaceLook
-from edge_c2vl.monitoring.face_reader import FaceReader, SeenFace
+from edge_c2vl.monitoring.face_reader import LOWERED_DEG, FaceReader, SeenFace
 from edge_c2vl.monitoring.policy import State, Status
 from edge_c2vl.monitoring.posture import PostureBaseline, SeatedPosture, posture_of
 from edge_c2vl.monitoring.self_calibration import GONE_S
@@ -36,12 +36,18 @@ class OwnDriver:
         self._posture: SeatedPosture | None = None
         # Since when the driver has looked away while driving.
         self._away_s: float | None = None
+        # Whether the newest look may be a sleeper's, whatever is watched: a lowered head, or closed eyes.
+        self._sunk = False
 
     def read(self, faces: Sequence[SeenFace], clip: Clip) -> tuple[FaceLook, ...]:
         """What the faces that are new tell; the clip is what `slumped` and `hands_on_wheel` are of."""
         if self._baseline is not None:
             self._posture = posture_of(clip)
-        return () if self.reader is None else self.reader.read(faces)
+        looks = () if self.reader is None else self.reader.read(faces)
+        if looks:
+            head = looks[-1].head
+            self._sunk = looks[-1].closed_s > 0 or (head is not None and head[1] < LOWERED_DEG)
+        return looks
 
     def slumped(self, limit: float) -> bool | None:
         """limit: shoulder breadths. None where it cannot be told."""
@@ -91,10 +97,11 @@ class OwnDriver:
 
     def _is_mistaken(self, time_s: float, status: Status) -> bool:
         """Whether the driver has looked away for longer than anybody does who drives. Time at which alerts pause does
-        not count: a driver may look down for minutes where the vehicle stands."""
+        not count: a driver may look down for minutes where the vehicle stands. Nor does time in which the driver may be
+        asleep."""
         gaze = status.reasons.get(Aspect.GAZE)
         away = gaze is not None and gaze.state is Condition.AWAY
-        if not away or status.paused or not _OF_A_SLEEPER.isdisjoint(status.alerts):
+        if not away or status.paused or self._sunk or not _OF_A_SLEEPER.isdisjoint(status.alerts):
             self._away_s = None
             return False
         # A clock that was set back begins it anew as well.
@@ -107,7 +114,7 @@ class OwnDriver:
             self.begin_anew()
 
     def begin_anew(self) -> None:
-        self._away_s = None
+        self._away_s, self._sunk = None, False
         if self.reader is not None:
             self.reader.begin_anew()
         if self._baseline is not None:

@@ -8,6 +8,7 @@ from typing import Any
 from edge_c2vl.device.temperature import temperature_c
 from edge_c2vl.monitoring.body import WHYS
 from edge_c2vl.monitoring.events import Alert, Decision, Missing
+from edge_c2vl.monitoring.face_look import FaceLook
 from edge_c2vl.monitoring.policy import State
 from edge_c2vl.monitoring.standing import Aspect, Condition, Level, Reason
 from edge_c2vl.outputs.base import Run, Sink
@@ -18,6 +19,8 @@ from edge_c2vl.web.server import HttpServer
 DEFAULT_PORT = 9464
 MAX_CONNECTIONS = 32
 NAN = float("nan")
+# A decision between two looks at the face brings none; after so long there are no more looks.
+FACE_HOLDS_S = 2.0
 _LATENCY_BUCKETS_S = (0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.2, 2.5)
 
 
@@ -60,10 +63,10 @@ class Prometheus(Sink):
         self._known = gauge("learnt", "Share of what is learnt of the driver; NaN where nothing is.", "aspect")
         self._openness = gauge("eye_openness", "0 closed, 1 this driver's open eye; NaN where not seen.")
         self._perclos = gauge("perclos", "Share of the last minute with closed eyes; NaN where not seen.")
-        self._blinks = gauge("blinks_a_minute", "Short closures in the last minute.")
-        self._yawns = gauge("yawns", "In the last five minutes.")
-        self._openness.set(NAN)
-        self._perclos.set(NAN)
+        self._blinks = gauge("blinks_a_minute", "Short closures in the last minute; NaN where not seen.")
+        self._yawns = gauge("yawns", "In the last five minutes; NaN where no face is looked at.")
+        self._face: FaceLook | None = None
+        self._show_face(None)
         self._awareness = Gauge(prefix + "awareness", "1 fully aware, 0 not at all.", registry=registry)
         self._learnt = Gauge(
             prefix + "self_calibration_learnt", "Share that is done; NaN where switched off.", registry=registry
@@ -115,16 +118,25 @@ class Prometheus(Sink):
             self._shown[aspect] = now.state
             self._used.labels(aspect.value).set(now.share)
             self._known.labels(aspect.value).set(NAN if now.learnt is None else now.learnt)
-        if (face := decision.face) is not None:
-            self._openness.set(NAN if face.openness is None else face.openness)
-            self._perclos.set(NAN if face.perclos is None else face.perclos)
-            self._blinks.set(face.blinks_a_minute)
-            self._yawns.set(face.yawns)
+        if decision.face is not None:
+            self._face = decision.face
+        elif self._face is not None and not 0 <= decision.timestamp_s - self._face.time_s <= FACE_HOLDS_S:
+            self._face = None
+        self._show_face(self._face)
         self._awareness.set(decision.awareness)
         self._learnt.set(NAN if decision.learnt is None else decision.learnt)
         self._offset.set(decision.offset or 0.0)
         self._confidence.set(decision.pose_confidence)
         self._speed.set(NAN if decision.speed_kmh is None else decision.speed_kmh)
+
+    def _show_face(self, face: FaceLook | None) -> None:
+        """NaN for what is not seen: a value of before would say that the eyes are open."""
+        self._openness.set(NAN if face is None or face.openness is None else face.openness)
+        self._perclos.set(NAN if face is None or face.perclos is None else face.perclos)
+        # Nobody can count in a minute most of which did not show the eyes.
+        unseen = face is None or face.openness is face.perclos is None
+        self._blinks.set(NAN if face is None or unseen else face.blinks_a_minute)
+        self._yawns.set(NAN if face is None else face.yawns)
 
     def alert(self, alert: Alert) -> None:
         if alert.level > Level.NONE:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from edge_c2vl.cameras.camera import open_camera
 from edge_c2vl.cameras.options import CameraOptions
 from edge_c2vl.device.machine import folder_name
 from edge_c2vl.errors import BundleError
-from edge_c2vl.inference.cuda import Cuda
+from edge_c2vl.inference.cuda import Cuda, undone
 from edge_c2vl.inference.engine_check import Device, fitting_engine, listed_engines, vouched_plan
 from edge_c2vl.inference.plan import BuildOptions, Say, build_plan, choose_flags
 from edge_c2vl.inference.plan_runner import PlanRunner
@@ -26,10 +27,14 @@ from edge_c2vl.pose.detector import Detector
 from edge_c2vl.pose.landmarks import BODY, LandmarkFinder
 from edge_c2vl.pose.networks import FOLDER, NAMES, Network, Networks, digest, open_networks, verify
 from edge_c2vl.skeletons.skeleton import Array
+from edge_c2vl.utils.redact import redact
 
 PRECISION = "fp16"
 # Where --camera names no recording: a drawn driver, so that no picture of a person has to be shipped.
-DRAWN, PICTURES = "simulated:story?live=no&fps=1&seconds=40", 32
+DRAWN = "simulated:story?live=no&fps=1&seconds=40"
+# What the plans are verified on: at most so many pictures, from so much of the recording. Those of one second are all
+# alike, and in the first one the driver may not sit there yet.
+PICTURES, SPREAD_S = 32, 30.0
 # A plan is refused where 95 % of the landmarks are not within this share of the region that was looked at. ONNX
 # Runtime's FP16 of the drawn driver is within .0003 (`compare`, on a CPU).
 MOST_APART = 0.01
@@ -43,11 +48,8 @@ class TensorRTNetwork(Network):
 
     def __init__(self, plan: bytes, engine: Engine, trt: Any) -> None:
         self._cuda = Cuda()
-        try:
+        with undone(self._cuda.close):
             self._plan = PlanRunner(plan, trt, self._cuda, engine=engine)
-        except BundleError:
-            self._cuda.close()
-            raise
 
     def run(self, image: Array) -> dict[str, Array]:
         return self._plan.run({"image": image})
@@ -57,8 +59,8 @@ class TensorRTNetwork(Network):
         return self._plan.gpu_ms()
 
     def close(self) -> None:
-        self._plan.close()
-        self._cuda.close()
+        with self._cuda:
+            self._plan.close()
 
 
 def open_engines(bundle: Bundle) -> Networks:
@@ -68,20 +70,15 @@ def open_engines(bundle: Bundle) -> Networks:
     for name in NAMES:  # said before TensorRT is missed
         listed_engines(bundle, PRECISION, name)
     identity = verify(FOLDER, PRECISION)
-    trt, cuda = load_tensorrt(), Cuda()
-    try:
-        device = this_device(trt, cuda)
-    finally:
-        cuda.close()
+    trt = load_tensorrt()
+    device = this_device(trt)
     opened: list[Network] = []
-    try:
+    with ExitStack() as held:
         for name in NAMES:
             engine = fitting_engine(bundle, device, PRECISION, name, digest(FOLDER, name, PRECISION))
             opened.append(TensorRTNetwork(vouched_plan(bundle, engine), engine, trt))
-    except BaseException:
-        for network in opened:
-            network.close()
-        raise
+            held.callback(opened[-1].close)
+        held.pop_all()
     detector, landmarks = opened
     return Networks(identity, detector, landmarks)
 
@@ -98,14 +95,12 @@ def build_pose_engines(
     CameraError where the recording does not open; the bundle is as it was then."""
     from edge_c2vl.inference.tensorrt import load_tensorrt, this_device, version_of
 
-    trt, cuda = load_tensorrt(), Cuda()
-    try:
-        device, flags = this_device(trt, cuda), choose_flags(version_of(trt), PRECISION)
-    finally:
-        cuda.close()
+    trt = load_tensorrt()
+    device, flags = this_device(trt), choose_flags(version_of(trt), PRECISION)
     verify(FOLDER, PRECISION)
     verify(FOLDER, flags.model)
-    pictures = read(camera)
+    pictures = spread_pictures(camera)
+    say(f"{len(pictures)} pictures of {redact(camera)}, spread over {SPREAD_S:.0f} s at most, are to verify them")
     entries, plans = [], {}
     # A picture at a time, on the GPU that is here: the other options are the encoder's.
     for_one = BuildOptions(
@@ -123,24 +118,32 @@ def build_pose_engines(
         entries.append(entry)
         plans[entry.path] = plan
     opened: list[TensorRTNetwork] = []
-    try:
+    with ExitStack() as held:
         for entry in entries:
             opened.append(TensorRTNetwork(plans[entry.path], entry, trt))
+            held.callback(opened[-1].close)
         _verify(opened, pictures, entries)
-    finally:
-        for network in opened:
-            network.close()
     kept = [engine for engine in bundle.manifest.engines if engine.path not in plans]
     return revise_bundle(bundle, plans, engines=[*kept, *entries]), entries
 
 
-def read(camera: str) -> list[NDArray[np.uint8]]:
-    """Pictures of a recording, PICTURES at most."""
+def spread_pictures(camera: str) -> list[NDArray[np.uint8]]:
+    """Pictures of a recording's first SPREAD_S, at equal distances: all of them, or PICTURES / 2 to PICTURES."""
     found: list[NDArray[np.uint8]] = []
+    # Every `stride`th picture is kept. It doubles when they become too many: how many will come nobody knows.
+    count, stride, begun_s = 0, 1, None
     with open_camera(camera, CameraOptions()) as source:
-        while len(found) < PICTURES and (frame := source.read()) is not None:
-            if frame.image is not None:
+        while (frame := source.read()) is not None:
+            begun_s = frame.timestamp_s if begun_s is None else begun_s
+            if frame.timestamp_s - begun_s > SPREAD_S:
+                break
+            if frame.image is None:
+                continue
+            if count % stride == 0:
                 found.append(frame.image)
+            count += 1
+            if len(found) > PICTURES:
+                found, stride = found[::2], 2 * stride
     return found
 
 

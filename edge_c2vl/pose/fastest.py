@@ -14,7 +14,7 @@ import numpy as np
 
 from edge_c2vl.device.cpu_cores import load_onnxruntime
 from edge_c2vl.errors import BundleError
-from edge_c2vl.inference.onnxruntime import PROVIDERS
+from edge_c2vl.inference.providers import PROVIDERS
 from edge_c2vl.pose.engines import has_engines, open_engines
 from edge_c2vl.pose.networks import FOLDER, Network, Networks, open_networks
 

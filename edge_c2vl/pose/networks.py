@@ -10,6 +10,7 @@ networks/landmarks.int8.onnx  the same with most of its convolutions in INT8, wh
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from abc import ABC, abstractmethod
@@ -74,8 +75,8 @@ class Networks:
     note: str = ""
 
     def close(self) -> None:
-        self.detector.close()
-        self.landmarks.close()
+        with contextlib.closing(self.landmarks):  # also where the detector's does not close
+            self.detector.close()
 
 
 def open_networks(

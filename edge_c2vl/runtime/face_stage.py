@@ -13,6 +13,7 @@ from edge_c2vl.monitoring.face_reader import SeenFace
 from edge_c2vl.monitoring.standing import OF_THE_FACE, Aspect
 from edge_c2vl.monitoring.stats import Timings
 from edge_c2vl.skeletons.skeleton import Array
+from edge_c2vl.utils.once import Fault
 
 log = logging.getLogger("edge_c2vl")
 
@@ -50,7 +51,8 @@ class FaceStage:
     """For one thread at a time. faces: None where the network could not be opened; then nothing is ever seen, and
     `failed` says so. hz: looks a second.
 
-    What a look raises is told once, and the next picture is tried again: monitoring goes on without the face.
+    What a look raises is told each time that it begins, and the next picture is tried again: monitoring goes on without
+    the face.
     """
 
     def __init__(self, faces: FaceSource | None, hz: float, timings: Timings) -> None:
@@ -60,7 +62,7 @@ class FaceStage:
         self._watch = FaceWatch()
         self._seen: deque[SeenFace] = deque()
         self._skeleton: tuple[float, Array] | None = None
-        self._complained = False
+        self._fault = Fault()
 
     @property
     def failed(self) -> bool:
@@ -111,11 +113,12 @@ class FaceStage:
             with self._timings.measure("face"):
                 face = self._faces.look(image_bgr, skeleton)
             self._failures = 0
+            if self._fault.worked():
+                log.warning("looking at the face works again")
         except Exception as error:
             face, self._failures = None, self._failures + 1
-            if not self._complained:
+            if self._fault.came():
                 log.error("looking at the face failed, and the run goes on without it: %s", error)
-            self._complained = True
         self._rate.looked(time_s, self._watch.update(time_s, face))
         self._seen.append(SeenFace(time_s, face))
         while self._seen[0].time_s <= time_s - KEPT_S:

@@ -10,6 +10,7 @@ from typing import Any
 
 from edge_c2vl.cameras.options import parse_crop
 from edge_c2vl.errors import UsageError
+from edge_c2vl.inference.providers import PROVIDERS
 from edge_c2vl.monitoring.policy_settings import PolicySettings
 from edge_c2vl.monitoring.standing import Aspect
 from edge_c2vl.settings.fields import build, check, check_needs, flag, options_of, own_options, section, setting
@@ -114,7 +115,7 @@ class BackendSettings:
 
     backend: str = setting(
         "auto",
-        "Inference engine: tensorrt, onnxruntime, onnxruntime:PROVIDER,... (of tensorrt, cuda, cpu, tried in that "
+        f"Inference engine: tensorrt, onnxruntime, onnxruntime:PROVIDER,... (of {', '.join(PROVIDERS)}, tried in that "
         "order), or auto: the best that opens.",
         metavar="NAME",
     )

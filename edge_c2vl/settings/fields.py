@@ -46,8 +46,8 @@ def setting(
     choices: the values that a string may have. least, most: bounds of a number, both allowed; above: a lower bound that
     is not. metavar: what help shows in place of the value. bare: the value of the flag alone, where a value may be left
     out. off: the name of the flag that switches a bool off, where it is not "no_" and the name. parse: raises
-    UsageError where a text cannot be read. needs: names of other options, without all of which this one does nothing;
-    see check_needs.
+    UsageError where a text cannot be read. needs: other options, without all of which this one does nothing: by
+    name, or "name=value" where it takes that value; see check_needs.
     """
     shown = {"metavar": metavar, "bare": bare, "off": off, "parse": parse, "needs": needs}
     limits = {"least": least, "most": most, "above": above}
@@ -196,20 +196,37 @@ def check(settings: Any) -> None:
             raise UsageError(f"{flag(option.name)} {error}") from None
 
 
-def check_needs(settings: Any) -> None:
-    """For `__post_init__` of the outermost dataclass. Raises UsageError where an option is given that does nothing
-    without another one, and none of those is given."""
-    values = values_of(settings)
-    for option in options_of(type(settings)):
-        if _given(values[option.name]) and unmet(option, values):
-            name, others = flag(option.name), " or ".join(flag(other) for other in option.metadata["needs"])
-            raise UsageError(f"{name} does nothing without {others}: add it, or leave {name} out")
+def check_needs(*settings: Any, given: Mapping[str, Any] | None = None) -> None:
+    """Raises UsageError where an option is given that does nothing without another one, and none of those is given.
+
+    For `__post_init__` of the outermost dataclass. Or for a command, with `given`, which is what the command line names
+    (None: it does not): where a file of settings is there for several commands, or a preset sets some for all, only
+    that was asked for.
+    """
+    values = {name: value for one in settings for name, value in values_of(one).items()}
+    options = {option.name: option for option in options_of(*map(type, settings))}
+    asked = values if given is None else given
+    for name, option in options.items():
+        if _given(asked.get(name), option) and unmet(option, values, options):
+            others = " or ".join(flag(need).replace("=", " ") for need in option.metadata["needs"])
+            shown = flag(option.metadata["off"] or f"no_{name}") if asked[name] is False else flag(name)
+            raise UsageError(f"{shown} does nothing without {others}: add it, or leave {shown} out")
 
 
-def unmet(option: Option, values: Mapping[str, Any], without: Collection[str] = ()) -> bool:
-    """Whether the option needs another one, and none of those is given but such that `without` names."""
+def unmet(
+    option: Option, values: Mapping[str, Any], options: Mapping[str, Option], without: Collection[str] = ()
+) -> bool:
+    """Whether the option needs another one, and none of those is given but such that `without` names. options: all
+    that `values` are of. An option that needs one of another command's is met."""
+
+    def met(need: str) -> bool:
+        name, _, wanted = need.partition("=")
+        if name not in options:
+            return True
+        return name not in without and (values[name] == wanted if wanted else _given(values[name], options[name]))
+
     needs = option.metadata["needs"]
-    return bool(needs) and not any(_given(values[name]) for name in needs if name not in without)
+    return bool(needs) and not any(met(need) for need in needs)
 
 
 def values_of(settings: Any) -> dict[str, Any]:
@@ -233,9 +250,9 @@ def build(cls: type[S], values: Mapping[str, Any]) -> S:
     return cls(**made)
 
 
-def _given(value: Any) -> bool:
+def _given(value: Any, option: Option) -> bool:
     """Whether an option says anything: an empty text does (`--serve` alone)."""
-    return value is not None and value is not False
+    return value is not None and value != option.default
 
 
 def _nested(field: dataclasses.Field[Any], hint: Any) -> bool:

@@ -5,7 +5,16 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
-from edge_c2vl.settings.fields import Option, flag, groups_of, own_options, sections_of, unmet, values_of
+from edge_c2vl.settings.fields import (
+    Option,
+    flag,
+    groups_of,
+    options_of,
+    own_options,
+    sections_of,
+    unmet,
+    values_of,
+)
 from edge_c2vl.settings.flags import title_of
 from edge_c2vl.utils.redact import holds_secret, redact
 
@@ -19,6 +28,7 @@ def config_text(settings: Any, head: str) -> tuple[str, list[str]]:
     left out, since that may be a secret; its line says so. What does nothing without it stands there as a comment too.
     """
     lines, values = _comment(head), values_of(settings)
+    options = {option.name: option for option in options_of(type(settings))}
     secret = [name for name, value in values.items() if isinstance(value, str) and holds_secret(value)]
     left_out = [flag(name) for name in secret]
     for group in groups_of(type(settings)):
@@ -29,7 +39,7 @@ def config_text(settings: Any, head: str) -> tuple[str, list[str]]:
             line = _line(flag(option.name)[2:], value, option)
             if option.name in secret:
                 line = f"# {flag(option.name)[2:]}: {redact(value)}    # write it here by hand: it may be secret"
-            elif value != option.default and unmet(option, values, secret):
+            elif value != option.default and unmet(option, values, options, secret):
                 line = f"# {line}    # with {' or '.join(flag(name)[2:] for name in option.metadata['needs'])}"
             lines.append(line)
     for name, (cls, text) in sections_of(type(settings)).items():

@@ -155,21 +155,23 @@ class Renderer:
         depth = np.minimum(depth, _FAR).reshape(inner.height, inner.width)
         gain = 1.0
         if self.look == "depth":
-            picture = cv2.cvtColor(
-                np.where(depth < _FAR, depth / _WHITE_DEPTH, 0).astype(np.float32), cv2.COLOR_GRAY2BGR
-            )
+            picture = np.where(depth < _FAR, depth / _WHITE_DEPTH, 0).astype(np.float32)
         elif self.look == "relief":
-            picture = cv2.cvtColor(_relief(depth, inner.focal), cv2.COLOR_GRAY2BGR)
+            picture = _relief(depth, inner.focal)
         else:
             gain = self._exposure ** _GAMMA[self.look]
             # Next to something nearer less light arrives.
             hollow = np.where(depth < _FAR, 1 - ((depth - cv2.blur(depth, (15, 15))) * 2.2).clip(0, 0.3), 1)
-            picture = light.reshape(inner.height, inner.width, 3) * hollow[..., None]
+            # Infrared is gray, and one channel of it takes a third of the work.
+            seen = light if self.look == "rgb" else light[:, :1]
+            picture = seen.reshape(inner.height, inner.width, -1) * hollow[..., None]
             picture = cv2.pow(np.minimum(picture, 1), _GAMMA[self.look])
         small = cv2.convertScaleAbs(cv2.GaussianBlur(picture, (3, 3), 0.55), alpha=255 * gain)
         image = small
         if (view.height, view.width) != small.shape[:2]:
             image = cv2.resize(small, (view.width, view.height), interpolation=cv2.INTER_CUBIC)
+        if image.ndim == 2:
+            image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
         # The noise lies elsewhere in each frame; which place, the time tells, so that a frame can be drawn again.
         down, right = np.random.default_rng(int(time_s * 1000)).integers(0, 64, 2)
         noise = self._noise[down : down + view.height, right : right + view.width]

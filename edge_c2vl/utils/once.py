@@ -1,4 +1,4 @@
-"""Telling of a fault once, and going on."""
+"""Telling of a fault once, or once each time that it comes back, and going on."""
 
 from __future__ import annotations
 
@@ -28,3 +28,24 @@ class Once:
         except Exception as error:
             text = " ".join(str(error).split()) or type(error).__name__
             self.warn(what, f"{what} failed, and the run goes on without it: {text}")
+
+
+class Fault:
+    """A fault that comes and goes, to be told each time that it begins. It is over after `steady` attempts in a row
+    that worked, so that one of every other attempt is told once."""
+
+    def __init__(self, steady: int = 50) -> None:
+        self._steady = steady
+        self._lasts, self._worked = False, 0
+
+    def came(self) -> bool:
+        """An attempt failed: whether the fault begins."""
+        begins, self._lasts, self._worked = not self._lasts, True, 0
+        return begins
+
+    def worked(self) -> bool:
+        """An attempt worked: whether the fault is over now."""
+        self._worked += 1
+        over = self._lasts and self._worked >= self._steady
+        self._lasts = self._lasts and not over
+        return over

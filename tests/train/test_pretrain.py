@@ -20,6 +20,7 @@ from edge_c2vl.skeletons.archive import Archive  # noqa: E402
 from tests.support.training import CLIPS, make_bank, write_movements  # noqa: E402
 from train.commands.pretrain import pretrain  # noqa: E402
 from train.commands.probe import probe  # noqa: E402
+from train.knowledge import gather  # noqa: E402
 from train.knowledge.bank import Bank, BankError  # noqa: E402
 from train.knowledge.gather import gather_knowledge  # noqa: E402
 from train.model.checkpoint import load_model  # noqa: E402
@@ -174,6 +175,26 @@ def test_joined_captions_stand_side_by_side(archive: Path, tmp_path: Path) -> No
     joined /= np.linalg.norm(joined, axis=1, keepdims=True)
     assert knowledge["language"].shape == (72, 1, 10)
     np.testing.assert_allclose(knowledge["language"][:, 0], joined, atol=1e-4)
+
+
+def test_what_was_fitted_before_is_not_fitted_again(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, rows, fitted = Archive.open(archive), np.arange(CLIPS), {}
+    bank = Bank.open(make_bank(tmp_path / "bank"))
+
+    def knowledge(settings: PretrainSettings, some: np.ndarray = rows) -> np.ndarray:
+        return gather_knowledge(opened, some, [bank], settings, 0, fitted)[1]["language"].numpy()
+
+    first, whitened = knowledge(PretrainSettings()), knowledge(PretrainSettings(prepare="whiten"))
+    fewer = knowledge(PretrainSettings(), rows[3:])
+    assert len(fitted) == 3
+    monkeypatch.setattr(gather, "_preparation", lambda *_: pytest.fail("fitted again"))
+    np.testing.assert_array_equal(knowledge(PretrainSettings()), first)
+    # Whose clips are given whose knowledge by mistake is no part of it.
+    assert (knowledge(PretrainSettings(exchange=1.0)) != first).any()
+    np.testing.assert_array_equal(knowledge(PretrainSettings(prepare="whiten")), whitened)
+    np.testing.assert_array_equal(knowledge(PretrainSettings(), rows[3:]), fewer)
 
 
 @pytest.mark.slow

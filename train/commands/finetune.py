@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
+from edge_c2vl.errors import UsageError
 from edge_c2vl.settings.config_file import read_settings
+from edge_c2vl.settings.fields import check_needs, flag, own_options
 from edge_c2vl.settings.flags import settings_options
 from train.commands.eval_drive_act import drive_act_options
 from train.commands.seeds import resume_option, run_seeds, seeds_option, speaks
@@ -17,6 +21,8 @@ from train.settings.resume import check_unchanged, recorded
 from train.settings.training import AugmentSettings, DataSettings, EncoderSettings, LoopSettings
 
 SETTINGS = (EncoderSettings, AugmentSettings, DataSettings, LoopSettings)
+# What a pretrained model has settled.
+_FORM = {option.name for option in own_options(EncoderSettings)} - {"dropout"} | {"frames", "facing"}
 
 
 @click.command()
@@ -70,6 +76,10 @@ def finetune(
     check_unchanged(run, before, encoder, augment, data, loop)
     pretrained = pretrained or (Path(before["pretrained"]) if before.get("pretrained") else None)
     freeze = freeze or bool(before.get("freeze"))
+    check_needs(encoder, augment, data, loop, given=flags)
+    _check_dataset(dataset)
+    if pretrained is not None:
+        _check_form(pretrained, flags)
 
     from edge_c2vl.skeletons.archive import Archive
     from train.finetune import finetune as train
@@ -100,3 +110,27 @@ def finetune(
             click.echo(folder)
         for name, value in figures.items():
             click.echo(f"{name:18} {value:.4g}")
+
+
+def _check_form(pretrained: Path, flags: dict[str, Any]) -> None:
+    """Raises UsageError where the command line asks for another form than the model of --from has."""
+    given = {name: value for name, value in flags.items() if name in _FORM and value is not None}
+    if not given:
+        return
+    from train.model.checkpoint import load_model
+
+    about = load_model(pretrained)[1]
+    own = asdict(about.encoder) | {"frames": about.clip.frames, "facing": about.clip.facing}
+    for name, value in given.items():
+        if value != own[name]:
+            raise UsageError(
+                f"{flag(name)} does nothing with --from: {pretrained} has {own[name]} there; leave {flag(name)} out"
+            )
+
+
+def _check_dataset(dataset: str | None) -> None:
+    """Raises UsageError where an option of Drive&Act is given for something else."""
+    context = click.get_current_context()
+    for name in ("level", "camera", "input"):
+        if dataset != "drive-act" and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise UsageError(f"--{name} does nothing without --dataset drive-act: add it, or leave --{name} out")

@@ -8,7 +8,9 @@ from typing import Any
 
 import click
 
+from edge_c2vl.errors import UsageError
 from edge_c2vl.settings.config_file import read_settings
+from edge_c2vl.settings.fields import check_needs
 from edge_c2vl.settings.flags import settings_options
 from train.commands.presets import preset_option
 from train.commands.seeds import resume_option, run_seeds, seeds_option, speaks
@@ -84,7 +86,12 @@ def pretrain(
         chosen = settings[SETTINGS.index(PretrainSettings)]
         values = defaults(preset, chosen.method, material([opened, *beside], known, chosen))
         settings = read_settings(flags, config, *SETTINGS, **values)
+    check_needs(*settings, given=flags)
     encoder, augment, pretraining, objective, loop = settings
+    if flags["embedding"] and METHODS[pretraining.method].knowledge and not pretraining.hidden:
+        raise UsageError("--embedding does nothing without --hidden: the embedding has the knowledge's size then")
+    if flags["embedding"] and METHODS[pretraining.method].teacher:
+        raise UsageError("--embedding does nothing with --teacher: the embedding has the teacher's size")
     if METHODS[pretraining.method].views and augment == AugmentSettings():
         click.echo(
             f"warning: --method {pretraining.method} compares two variations of a clip, and nothing varies them here: "

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from edge_c2vl.settings.config_file import read_settings
+from edge_c2vl.settings.fields import check_needs
 from edge_c2vl.settings.flags import settings_options
 from train.settings.probe import ProbeSettings
 
@@ -45,6 +46,7 @@ def probe(
     read_settings(flags, config, ProbeSettings)  # a wrong one is told before anything slow
     opened = Archive.open(archive)
     (settings,) = read_settings(flags, config, ProbeSettings, seconds=natural_window_s(opened))
+    check_needs(settings, given=flags)
     result = judge(opened, models, settings, device)
     if as_json:
         click.echo(json.dumps(result))

@@ -20,15 +20,23 @@ from train.knowledge.spectrum import Preparation
 from train.settings.pretraining import PretrainSettings
 
 Floats = NDArray[np.float32]
+# Preparations that were fitted before, by what they were fitted on and how.
+Fitted = dict[tuple[object, ...], Preparation]
 
 
 def gather_knowledge(
-    archive: Archive, rows: NDArray[np.int64], banks: Sequence[Bank], settings: PretrainSettings, seed: int
+    archive: Archive,
+    rows: NDArray[np.int64],
+    banks: Sequence[Bank],
+    settings: PretrainSettings,
+    seed: int,
+    fitted: Fitted | None = None,
 ) -> tuple[Windows, dict[str, Tensor], Language | None]:
     """The windows that all banks know; kind -> (W, K, D) of each, prepared and, as far as asked for, exchanged; and the
     way from words to the language's space, where the bank knows its captions.
 
-    A bank that knows whole recordings only (frames of a video) is joined to every window of its recording. Raises
+    A bank that knows whole recordings only (frames of a video) is joined to every window of its recording. fitted: who
+    calls this many times with the same banks keeps it, and then nothing is fitted twice; it is added to. Raises
     UsageError without a bank or with two of one kind; BankError where a bank lacks samples or knows other windows.
     """
     if not banks:
@@ -39,11 +47,14 @@ def gather_knowledge(
     found = [bank.windows(archive, rows) for bank in banks]
     windows = max((windows for windows, _ in found), key=len)
     knowledge, language, giver = {}, None, None
+    fitted = {} if fitted is None else fitted
     for bank, (own, indices) in zip(banks, found, strict=True):
-        raw = bank.embeddings[_matched(windows, own, indices, bank)]
+        matched = _matched(windows, own, indices, bank)
+        raw = bank.embeddings[matched]
         joined = settings.join and raw.shape[1] > 1
         raw = raw.reshape(len(raw), 1, -1) if joined else raw
-        preparation = _preparation(raw, settings, bank, joined)
+        how = (str(bank.path), settings.prepare, settings.knowledge_size, joined, matched.tobytes())
+        preparation = fitted.get(how) or fitted.setdefault(how, _preparation(raw, settings, bank, joined))
         embeddings = preparation.apply(raw)
         if bank.meta["kind"] == "language":
             language = Language.of(bank, preparation, joined)

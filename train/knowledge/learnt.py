@@ -13,7 +13,7 @@ from edge_c2vl.skeletons.windows import Windows, natural_window_s, windows_of
 from train.data.several import Portion, clip_spec, epoch_clips, some_of, split_names
 from train.data.splits import hidden_share, joints_of
 from train.knowledge.bank import Bank
-from train.knowledge.gather import gather_knowledge
+from train.knowledge.gather import Fitted, gather_knowledge
 from train.knowledge.vary import learnable
 from train.settings.presets import Material
 from train.settings.pretraining import METHODS, PretrainSettings
@@ -63,15 +63,16 @@ def portion_of(
     seconds: float,
     *,
     several: bool = False,
+    fitted: Fitted | None = None,
 ) -> Portion:
     """The windows of these recordings and of the variations that a bank has of them, with what the banks know.
 
     seconds: the windows' length where no bank tells of windows. several: this is one of several archives, of which
-    only some windows are kept. Raises UsageError and BankError.
+    only some windows are kept. fitted: see gather_knowledge. Raises UsageError and BankError.
     """
     archive, rows = with_variations(archive, banks, rows)
     if METHODS[settings.method].knowledge:
-        windows, knowledge, language = gather_knowledge(archive, rows, banks, settings, seed)
+        windows, knowledge, language = gather_knowledge(archive, rows, banks, settings, seed, fitted)
     else:
         windows, knowledge, language = _windows(archive, rows, banks, settings, seconds), {}, None
     spec = clip_spec(archive, settings, max([seconds, *(window_length_s(archive, [bank]) for bank in banks)]))

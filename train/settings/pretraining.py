@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 from edge_c2vl.errors import UsageError
 from edge_c2vl.settings.fields import check, setting
@@ -34,41 +35,50 @@ METHODS = {
 PREPARATIONS = ("none", "centre", "whiten")
 # Whose knowledge a recording gets by mistake (train/knowledge/mistakes.py).
 MISTAKES = ("any", "class", "side", "previous")
+# What options need that are of some methods alone (see `setting`).
+_OF_C2VL, _OF_SLIM, _OF_SKELETON_CLR = ("method=c2vl",), ("method=slim", "skeleton_weight"), ("method=skeleton-clr",)
+_WITHOUT_BANK = tuple(f"method={name}" for name, method in METHODS.items() if not method.knowledge)
+_TRAINED = tuple(f"method={name}" for name, method in METHODS.items() if method.task and not method.teacher)
 SCHEDULES = ("constant", "linear", "cosine", "step")
 # CLIP's bound on 1 / tau: without it a batch that is told apart perfectly drives the temperature to 0.
 MAX_SCALE = 100.0
 
 
+_part = partial(setting, needs=_OF_C2VL)
+
+
 @dataclass(frozen=True)
 class ObjectiveSettings:
-    """The parts of the objective; each can be switched off."""
+    """The parts of C2VL's objective; each can be switched off."""
 
-    softening: float = setting(0.9, "a at its highest: the share of the soft targets; 0: hard InfoNCE.")
-    schedule: str = setting("linear", "How a rises between soften-from and soften-to.", SCHEDULES)
-    soften_from: float = setting(0.0, "Share of training after which a begins to rise, and clips are weighted.")
-    soften_to: float = setting(1.0, "Share of training after which a is at its highest (step: all at once).")
-    self_similarity: bool = setting(True, "Soft targets from the knowledge's similarity to itself.")
-    cross_consistency: bool = setting(True, "Soft targets from the EMA student.")
-    cycle_consistency: bool = setting(
+    softening: float = _part(0.9, "a at its highest: the share of the soft targets; 0: hard InfoNCE.")
+    schedule: str = _part("linear", "How a rises between soften-from and soften-to.", SCHEDULES)
+    soften_from: float = _part(0.0, "Share of training after which a begins to rise, and clips are weighted.")
+    soften_to: float = _part(1.0, "Share of training after which a is at its highest (step: all at once).")
+    self_similarity: bool = _part(True, "Soft targets from the knowledge's similarity to itself.")
+    cross_consistency: bool = _part(True, "Soft targets from the EMA student.")
+    cycle_consistency: bool = _part(
         False, "The EMA student's targets favour candidates that fit their own knowledge (Lerch et al., 2026)."
     )
-    own_similarity: bool = setting(
+    own_similarity: bool = _part(
         False, "From knowledge to skeletons self-similarity is the EMA student's, not the knowledge's (Lerch et al.)."
     )
-    balance: float = setting(0.5, "b: the share of self-similarity where both kinds are on.")
-    temperature: float = setting(0.2, "tau of the student; at the start, where it is learnt.")
+    balance: float = _part(0.5, "b: the share of self-similarity where both kinds are on.")
+    temperature: float = _part(0.2, "tau of the student; at the start, where it is learnt.")
     # A learnt temperature falls until a batch is solved, and little is learnt after that (docs/experiments.md).
-    learn_temperature: bool = setting(False, "Learn tau, as CLIP does.")
-    self_temperature: float = setting(0.1, "tau_a of the self-similarity targets.")
-    cross_temperature: float = setting(0.1, "tau_c of the cross-consistency targets.")
-    pair_temperature: float = setting(0.07, "Temperature of how well a pair fits, with --cycle-consistency.")
-    least_weight: float = setting(
+    learn_temperature: bool = _part(False, "Learn tau, as CLIP does.")
+    self_temperature: float = _part(0.1, "tau_a of the self-similarity targets.")
+    cross_temperature: float = _part(0.1, "tau_c of the cross-consistency targets.")
+    pair_temperature: float = _part(
+        0.07, "Temperature of how well a pair fits, with --cycle-consistency.", needs=("cycle_consistency",)
+    )
+    least_weight: float = _part(
         1.0,
         "Weight of a clip that fits its knowledge worst, against wrong knowledge (0.25 in Lerch et al.); 1: off.",
     )
-    weight_spread: float = setting(0.5, "How gently weights fall: share of the standard deviation of pairs' cosines.")
-    queue: int = setting(0, "Past clips that serve as further candidates; 0: the batch alone.")
-    share_duplicates: bool = setting(True, "Clips with the same knowledge share the target instead of being negatives.")
+    weight_spread: float = _part(0.5, "How gently weights fall: share of the standard deviation of pairs' cosines.")
+    queue: int = _part(0, "Past clips that serve as further candidates; 0: the batch alone.")
+    share_duplicates: bool = _part(True, "Clips with the same knowledge share the target instead of being negatives.")
 
     def __post_init__(self) -> None:
         check(self)
@@ -128,48 +138,65 @@ class PretrainSettings:
         "(the embedding of --teacher); random: the encoder as it is initialised.",
         tuple(METHODS),
     )
-    teacher: str = setting("", "distil: the pretrained encoder that is learnt from, a model or its run's folder.")
+    teacher: str = setting(
+        "", "distil: the pretrained encoder that is learnt from, a model or its run's folder.", needs=("method=distil",)
+    )
     split: str = setting("", f"{SPLIT}: only the train part is learnt from; empty: everything.")
     joints: str = setting("all", JOINTS_HELP, JOINT_CHOICES)
     frames: int = setting(64, "Frames T of a clip.")
     facing: bool = setting(False, "Turn every body to face the camera (3-D archives).")
     upright: bool = setting(False, "Put every body along gravity, as its camera's clips tell it (3-D archives).")
-    seconds: float = setting(0.0, "Without a bank: length of a window; 0: each recording is one clip, however long.")
-    hop_s: float = setting(1.0, "Without a bank: seconds between windows.")
+    seconds: float = setting(
+        0.0, "Without a bank: length of a window; 0: each recording is one clip, however long.", needs=_WITHOUT_BANK
+    )
+    hop_s: float = setting(1.0, "Without a bank: seconds between windows.", needs=_WITHOUT_BANK)
     prepare: str = setting(
         "centre",
         "The knowledge's mean is taken off, or it is made white too: captions of one data set are all alike.",
         PREPARATIONS,
+        needs=_OF_C2VL,
     )
-    knowledge_size: int = setting(0, "Principal components of the knowledge that are kept at most; 0: all.")
+    knowledge_size: int = setting(
+        0, "Principal components of the knowledge that are kept at most; 0: all.", needs=_OF_C2VL
+    )
     join: bool = setting(
         False,
         "The captions of a window count side by side, as one long embedding, instead of one being drawn each time.",
+        needs=_OF_C2VL,
     )
-    exchange: float = setting(0.0, "Share of the clips whose knowledge is exchanged: 1 is the control of no knowledge.")
+    exchange: float = setting(
+        0.0, "Share of the clips whose knowledge is exchanged: 1 is the control of no knowledge.", needs=_OF_C2VL
+    )
     mistakes: str = setting(
         "any",
         "Whose knowledge --exchange gives: anybody's, that of the nearest other class, of the mirror image, of the "
         "previous activity.",
         MISTAKES,
+        needs=("exchange",),
     )
-    hidden: int = setting(0, "Width of the projectors' hidden layer; 0: linear projectors.")
-    projection: int = setting(128, "Size of SkeletonCLR's projections.")
-    key_queue: int = setting(512, "Past keys that SkeletonCLR contrasts with.")
-    key_temperature: float = setting(0.07, "SkeletonCLR's temperature.")
-    ema_momentum: float = setting(0.99, "Momentum of the EMA student, SkeletonCLR's key encoder and slim's teacher.")
-    skeleton_weight: float = setting(0.0, "c2vl: weight of slim's loss beside the knowledge's; 0: knowledge alone.")
-    masked_weight: float = setting(1.0, "slim: weight of predicting the teacher's features of what is hidden; 0: off.")
-    view_weight: float = setting(1.0, "slim: weight of agreeing with the teacher's other view; 0: off.")
-    short_views: int = setting(2, "slim: short views of a clip beside the two long ones.")
-    hide_from: float = setting(0.3, "slim: least share of a masked view that is hidden.")
-    hide_to: float = setting(0.7, "slim: largest share of a masked view that is hidden.")
-    prototypes: int = setting(256, "slim: prototypes that features are told by.")
+    hidden: int = setting(0, "Width of the projectors' hidden layer; 0: linear projectors.", needs=_OF_C2VL)
+    projection: int = setting(128, "Size of SkeletonCLR's projections.", needs=_OF_SKELETON_CLR)
+    key_queue: int = setting(512, "Past keys that SkeletonCLR contrasts with.", needs=_OF_SKELETON_CLR)
+    key_temperature: float = setting(0.07, "SkeletonCLR's temperature.", needs=_OF_SKELETON_CLR)
+    ema_momentum: float = setting(
+        0.99, "Momentum of the EMA student, SkeletonCLR's key encoder and slim's teacher.", needs=_TRAINED
+    )
+    skeleton_weight: float = setting(
+        0.0, "c2vl: weight of slim's loss beside the knowledge's; 0: knowledge alone.", needs=_OF_C2VL
+    )
+    masked_weight: float = setting(
+        1.0, "slim: weight of predicting the teacher's features of what is hidden; 0: off.", needs=_OF_SLIM
+    )
+    view_weight: float = setting(1.0, "slim: weight of agreeing with the teacher's other view; 0: off.", needs=_OF_SLIM)
+    short_views: int = setting(2, "slim: short views of a clip beside the two long ones.", needs=_OF_SLIM)
+    hide_from: float = setting(0.3, "slim: least share of a masked view that is hidden.", needs=_OF_SLIM)
+    hide_to: float = setting(0.7, "slim: largest share of a masked view that is hidden.", needs=_OF_SLIM)
+    prototypes: int = setting(256, "slim: prototypes that features are told by.", needs=_OF_SLIM)
 
     def __post_init__(self) -> None:
         check(self)
-        if METHODS[self.method].teacher != bool(self.teacher):
-            raise UsageError("--method distil and --teacher MODEL go together: give both or neither")
+        if METHODS[self.method].teacher and not self.teacher:
+            raise UsageError(f"--method {self.method} learns from a pretrained encoder: name it with --teacher")
         if self.frames < 2 or self.seconds < 0 or self.hop_s <= 0:
             raise UsageError("--frames is at least 2, --seconds at least 0, --hop-s more than 0")
         if not 0 <= self.exchange <= 1:

@@ -9,6 +9,7 @@ from edge_c2vl.settings.fields import check, setting
 from train.settings.protocols import FROZEN
 from train.settings.training import SPLIT
 
+_LABELLED = tuple(f"protocol={name}" for name in FROZEN if name != "one-class")
 DISTANCES = ("mahalanobis", "cosine")
 
 
@@ -24,16 +25,22 @@ class ProbeSettings:
     )
     split: str = setting("", f"{SPLIT}.")
     hold_out: float = setting(
-        0.2, "Share of the train part, in whole subjects, that is chosen by where the split has no val part."
+        0.2,
+        "Share of the train part, in whole subjects, that is chosen by where the split has no val part.",
+        needs=("protocol=linear",),
     )
     seconds: float = setting(0.0, "Length of a window; 0: each recording is one clip, however long.")
-    hop_s: float = setting(1.0, "Seconds between windows.")
-    share: float = setting(1.0, "Share of each class's training labels that is used (0.01 and 0.1 in the literature).")
-    shots: int = setting(0, "Training clips of each class that are used; 0: all of --share.")
-    draws: int = setting(1, "How many times such few labels are drawn.")
-    k: int = setting(1, "Neighbours of knn.")
-    distance: str = setting("mahalanobis", "Distance of one-class.", DISTANCES)
-    normal: str = setting("", "Label that counts as normal in one-class; empty: the first.")
+    hop_s: float = setting(1.0, "Seconds between windows.", needs=("seconds",))
+    share: float = setting(
+        1.0, "Share of each class's training labels that is used (0.01 and 0.1 in the literature).", needs=_LABELLED
+    )
+    shots: int = setting(0, "Training clips of each class that are used; 0: all of --share.", needs=_LABELLED)
+    draws: int = setting(1, "How many times such few labels are drawn.", needs=("share", "shots"))
+    k: int = setting(1, "Neighbours of knn.", needs=("protocol=knn",))
+    distance: str = setting("mahalanobis", "Distance of one-class.", DISTANCES, needs=("protocol=one-class",))
+    normal: str = setting(
+        "", "Label that counts as normal in one-class; empty: the first.", needs=("protocol=one-class",)
+    )
 
     def __post_init__(self) -> None:
         check(self)

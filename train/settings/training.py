@@ -34,7 +34,7 @@ class EncoderSettings:
     graph_blocks: int = setting(
         0, "Blocks that keep the joints apart; then one convolution joins them, and the rest see all. 0: every block."
     )
-    joined: int = setting(128, "Channels of the blocks that see all joints at once.")
+    joined: int = setting(128, "Channels of the blocks that see all joints at once.", needs=("graph_blocks",))
     stride: int = setting(1, "Temporal stride of the first block.")
     temporal_kernel: int = setting(9, "Frames that a temporal convolution spans.")
     stream: str = setting(
@@ -107,7 +107,7 @@ class DataSettings:
     joints: str = setting("all", JOINTS_HELP, JOINT_CHOICES)
     frames: int = setting(64, "Frames T of a clip.")
     seconds: float = setting(0.0, "Length of a window; 0: each recording is one clip, however long.")
-    hop_s: float = setting(1.0, "Seconds between windows.")
+    hop_s: float = setting(1.0, "Seconds between windows.", needs=("seconds",))
     facing: bool = setting(False, "Turn every body to face the camera (3-D archives).")
     share: float = setting(
         1.0, "Share of the training clips of each class that is used (0.01 and 0.1 in the literature)."

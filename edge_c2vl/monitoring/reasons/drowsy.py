@@ -10,6 +10,9 @@ from edge_c2vl.monitoring.standing import Condition, Level
 
 # Long blinks are counted over so long, as PERCLOS is.
 WINDOW_S = 60.0
+# The longest time that a sign is counted over, yawns'. While nothing can be told of the eyes for as long, no sign that
+# is left says that the driver is drowsy.
+FORGOTTEN_S = 300.0
 
 
 class Drowsy:
@@ -21,7 +24,7 @@ class Drowsy:
         self.level = Level.NONE
         self._long_blinks: deque[float] = deque()
         self._held = Condition.AWAKE
-        self._calmer_s = 0.0
+        self._calmer_s = self._untold_s = 0.0
 
     def update(self, look: FaceLook, step_s: float, limit_s: float | None, settings: PolicySettings) -> None:
         """step_s: since the look before. limit_s: None while alerts pause; what was found stays."""
@@ -30,9 +33,10 @@ class Drowsy:
         while self._long_blinks and not look.time_s - WINDOW_S < self._long_blinks[0] <= look.time_s:
             self._long_blinks.popleft()
         found = self._find(look, settings)
-        if look.seen and look.opening_known < 1:
-            # Of another driver nothing is known yet.
-            self._held = Condition.AWAKE
+        self._untold_s = self._untold_s + step_s if found is None else 0.0
+        other = look.seen and look.opening_known < 1  # nothing is known of that driver yet
+        if other or self._untold_s >= FORGOTTEN_S - 1e-9:
+            self._held, self.share, self._calmer_s = Condition.AWAKE, 0.0, 0.0
         if found is None:
             self.state = Condition.LEARNING if look.seen and look.opening_known < 1 else Condition.CANNOT_SEE
         else:

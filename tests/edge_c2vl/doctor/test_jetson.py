@@ -13,7 +13,7 @@ from edge_c2vl.doctor import nvidia
 from edge_c2vl.doctor.findings import Finding
 from edge_c2vl.doctor.service import check_service
 from edge_c2vl.inference import cuda
-from tests.support.fake_nvidia import FakeCuda
+from tests.support.fake_cuda import FakeCuda
 from tests.support.jetsons import BOARDS, UNIT, install_unit, make_jetson, nodes_of
 
 # The unit of version 0.1, which no CUDA on an Orin got past.

@@ -87,7 +87,6 @@ class TestFaceWatch:
         assert state.openness == pytest.approx(1.0, abs=0.05)
         assert state.closed_s == 0
         assert state.perclos == 0
-        assert state.learnt == 1
 
     def test_blinks_closures_and_perclos(self) -> None:
         watch = FaceWatch()

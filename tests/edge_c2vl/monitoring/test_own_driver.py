@@ -277,6 +277,17 @@ class TestOwnDriver:
         assert {Reason.LOOKING_AWAY, Reason.UNRESPONSIVE} <= set(statuses[-1].alerts)
         assert own.reader.calibration.ahead_known == 1
 
+    @pytest.mark.parametrize("asleep", [face(0.0, -45.0, gap_mm=0.2), face(0.0, -22.0), face(40.0, 0.0, gap_mm=0.2)])
+    def test_with_gaze_alone_a_sleepers_head_is_no_straight_ahead(self, asleep) -> None:
+        gaze = frozenset({Aspect.GAZE})
+        own, policy = OwnDriver(gaze), Policy(["phoning"], aspects=gaze)
+        statuses = self.drive(own, policy, [(70, face()), (2 * MISTAKEN_S + 10, asleep)])
+        assert Reason.LOOKING_AWAY in statuses[-1].alerts
+        assert own.reader.calibration.ahead_known == 1
+        awake = self.drive(own, policy, [(8, face())], 200.0 + MISTAKEN_S)
+        assert awake[-1].reasons[Aspect.GAZE].state is Condition.AHEAD
+        assert Reason.LOOKING_AWAY not in awake[-1].alerts
+
     def test_looking_down_while_the_vehicle_stands_makes_no_straight_ahead(self) -> None:
         own, policy = self.made()
         reading = face(0.0, -45.0)

@@ -159,6 +159,21 @@ class TestDrowsy:
         calm = next(now for now, status in played if now > 1 and DROWSY not in status.alerts)
         assert calm == pytest.approx(57 + 60, abs=0.5)
 
+    def test_eyes_that_are_not_seen_do_not_end_it_until_every_sign_is_too_old(self) -> None:
+        hidden = {"openness": None, "gaze": None, "perclos": None}
+        played = watch((5, ROAD | {"perclos": 0.16}), (310, hidden))
+        states = [(now, status.reasons[Aspect.DROWSY], DROWSY in status.alerts) for now, status in played if now > 5]
+        assert {one.state for _, one, _ in states} == {Condition.CANNOT_SEE}
+        assert next(now for now, _, alerted in states if not alerted) == pytest.approx(5 + 300, abs=0.5)
+        assert states[-1][1].share == 0
+        # Seen in between, the same signs hold it for as long again.
+        again = watch((5, ROAD | {"perclos": 0.16}), (200, hidden), (5, ROAD | {"perclos": 0.16}), (290, hidden))
+        assert again[-1][1].alerts[DROWSY] is Level.NOTICE
+        # Standing still it is as old as it is.
+        assert (
+            DROWSY not in watch((5, ROAD | {"perclos": 0.16}), (305, hidden | {"kmh": 0.0}), (5, hidden))[-1][1].alerts
+        )
+
     def test_long_blinks_with_perclos(self) -> None:
         slow = [(8, ROAD | {"perclos": 0.09}), (0.7, CLOSED | {"perclos": 0.09})] * 4
         assert reached(watch(*slow), DROWSY, Level.NOTICE) is not None

@@ -26,6 +26,28 @@ def fetch(port, token=None):
         return answer.read().decode()
 
 
+def test_what_is_not_seen_of_the_face_is_no_number():
+    sink = Prometheus("127.0.0.1:0")
+
+    def shown(time_s, face=None):
+        sink.decision(replace(DECISION, timestamp_s=time_s, face=face))
+        names = ("eye_openness", "perclos", "blinks_a_minute", "yawns")
+        return [sink.registry.get_sample_value(f"edge_c2vl_{name}") for name in names]
+
+    unseen, nan = FaceLook(12.0, yawns=1), math.nan
+    open_eyes = FaceLook(10.0, True, openness=0.9, perclos=0.1, blinks_a_minute=14, yawns=1)
+    assert shown(9.0) == pytest.approx([nan] * 4, nan_ok=True)
+    assert shown(10.0, open_eyes) == [0.9, 0.1, 14, 1]
+    # A decision between two looks.
+    assert shown(11.0) == [0.9, 0.1, 14, 1]
+    assert shown(12.0, replace(unseen, perclos=0.1, blinks_a_minute=9)) == pytest.approx([nan, 0.1, 9, 1], nan_ok=True)
+    assert shown(42.0, replace(unseen, time_s=42.0)) == pytest.approx([nan, nan, nan, 1], nan_ok=True)
+    # No looks any more: the network fails.
+    assert shown(42.0, replace(open_eyes, time_s=42.0)) == [0.9, 0.1, 14, 1]
+    assert shown(44.25) == pytest.approx([nan] * 4, nan_ok=True)
+    sink.close()
+
+
 def test_prometheus_serves_what_the_run_counts():
     from prometheus_client.parser import text_string_to_metric_families
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,13 +14,15 @@ from click.testing import CliRunner
 
 from cli import edge_c2vl
 from edge_c2vl.bundle.bundle import Bundle, write_bundle
+from edge_c2vl.cameras.camera import Frame
 from edge_c2vl.errors import BundleError
 from edge_c2vl.inference import cuda as cuda_module
 from edge_c2vl.inference import tensorrt as tensorrt_module
 from edge_c2vl.inference.plan_runner import PlanRunner
 from edge_c2vl.inference.select import open_backend
 from edge_c2vl.pose import PoseEstimator, engines, fastest, networks
-from tests.support.fake_nvidia import FakeCuda, FakeTensorRT
+from tests.support.fake_cuda import FakeCuda
+from tests.support.fake_tensorrt import FakeTensorRT
 from tests.support.tiny_bundle import make_bundle
 
 CAMERA = "simulated:story?live=no&fps=1&seconds=3"
@@ -70,7 +74,7 @@ def test_one_command_builds_the_encoder_and_both_networks(built) -> None:
 
 
 def test_the_plans_run_a_pose_estimator(built) -> None:
-    image = engines.read(CAMERA)[0]
+    image = engines.spread_pictures(CAMERA)[0]
     with PoseEstimator(kind="blazepose:tensorrt", bundle=built[0]) as ours, PoseEstimator(kind="blazepose") as cpu:
         assert ours.name.endswith(" on tensorrt")
         assert ours.identity == networks.verify(networks.FOLDER, "fp16")
@@ -142,6 +146,26 @@ def test_a_plan_that_answers_otherwise_is_not_kept(tmp_path: Path, monkeypatch: 
     assert "answers otherwise than ONNX Runtime" in str(done.exception)
     assert "--no-pose" in str(done.exception)
     assert {engine.model for engine in Bundle.open(made.path).manifest.engines} == {"encoder"}
+
+
+@pytest.mark.parametrize(
+    ("fps", "seconds", "count", "last_s"),
+    [(1, 3, 3, 2.0), (1, 300, 31, 30.0), (30, 2, 30, 58 / 30), (30, 300, 29, 896 / 30)],
+)
+def test_pictures_are_spread_over_the_recording(
+    monkeypatch: pytest.MonkeyPatch, fps: int, seconds: int, count: int, last_s: float
+) -> None:
+    times = [number / fps for number in range(fps * seconds)]
+    frames = (
+        Frame(np.full((2, 2, 3), number % 256, np.uint8), 7.0 + time_s, 0.0, number)
+        for number, time_s in enumerate(times)
+    )
+    source = SimpleNamespace(read=lambda: next(frames, None))
+    monkeypatch.setattr(engines, "open_camera", lambda *_: nullcontext(source))
+    found = engines.spread_pictures("drive.mp4")
+    assert len(found) == count
+    shown = [number % 256 for number in range(0, len(times), round(last_s * fps / (count - 1)))][:count]
+    assert [int(picture[0, 0, 0]) for picture in found] == shown
 
 
 def test_pictures_without_anybody_verify_nothing(tmp_path: Path) -> None:

@@ -128,6 +128,14 @@ def test_without_the_face_nothing_is_looked_at():
     assert set(run(None, frozenset({Aspect.ACTIVITY})).decisions[-1].reasons) == {Aspect.ACTIVITY}
 
 
+def test_a_face_network_that_fails_again_later_is_told_again(caplog):
+    stage = FaceStage(Faces(fails=[*range(5, 20, 2), *range(80, 90)]), 10.0, Timings())
+    for frame in range(150):
+        stage.look(IMAGE, BODY, frame / 10)
+    fails = "looking at the face failed, and the run goes on without it: the network broke"
+    assert caplog.messages == [fails, "looking at the face works again"] * 2
+
+
 def test_a_face_network_that_fails_is_told_once_and_the_run_goes_on(caplog):
     kept = run(Faces(fails=range(5, 20)))
     told = [record.message for record in caplog.records if "face failed" in record.message]
