@@ -1,4 +1,4 @@
-# make run    sets everything up in .venv and watches a simulated driver for a minute, with the live page
+# make run    sets everything up in .venv and watches a simulated driver for 72 s, with the live page
 # make test   sets up the tools for development as well, and runs the default tests
 # make docs   builds the documentation into site/; a dead link fails
 PYTHON ?= python3
@@ -6,13 +6,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PORT ?= 8480
 SITE ?= site
-# Attentive 15 s, the phone at the ear 20 s, attentive 20 s.
-DEMONSTRATION := simulated:story?seconds=55
+# 18 s each: attentive, the phone at the ear, attentive, falling asleep.
+DEMONSTRATION := simulated:attentive,phoning,attentive,drowsy?each=18&seconds=72&camera=inner_mirror&driver=3&detail=0.3
 
 .PHONY: run test lint docs clean
 
 run: $(VENV)/.run
-	$(BIN)/edge-c2vl run --camera '$(DEMONSTRATION)' --serve 127.0.0.1:$(PORT)
+	$(BIN)/edge-c2vl run --camera '$(DEMONSTRATION)' --reasons all --serve 127.0.0.1:$(PORT)
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto --dist loadfile

@@ -3,7 +3,8 @@
 The form is what TensorRT takes from 8.6 to 11 (strongly typed) and ONNX Runtime turns into integer kernels on a CPU:
 
 - symmetric INT8 (zero point 0), one scale a tensor for activations, one a channel for weights;
-- weights stay FP32 in the file and have a Q/DQ pair of their own, because TensorRT before 10 takes no INT8 weights;
+- weights are INT8 constants behind a DequantizeLinear; TensorRT before 10 takes no such constants, so build-engine puts
+  FP32 weights and a Q/DQ pair in their place (edge_c2vl/inference/weight_pairs.py);
 - biases stay FP32: TensorRT takes no INT32 bias behind a DequantizeLinear;
 - a pair has one consumer, or ONNX Runtime leaves the operator behind it in floating point on x86.
 
@@ -90,7 +91,7 @@ def ranged_tensors(found: Sequence[Layer]) -> list[str]:
 def insert_qdq(
     model: Any, found: Sequence[Layer], thresholds: Mapping[str, float], floating: Collection[str] = ()
 ) -> Any:
-    """A copy of the model with Q/DQ pairs around its convolutions, except around the nodes named in `floating`.
+    """A copy of the model with Q/DQ and INT8 weights at its convolutions, except at the nodes named in `floating`.
 
     found: `layers(model)`. The copy is not checked, because a search makes one after another: `check_graph` does that
     for the one that is kept.
@@ -106,28 +107,37 @@ def insert_qdq(
     nodes: list[Any] = []
     replaced: dict[str, str] = {}  # a convolution's output -> what its consumers read instead
 
-    def pair(tensor: str, tag: str, scale: Any, axis: int | None = None) -> str:
-        """Appends Q and DQ behind the tensor; returns the name of what comes out."""
-        scale = np.asarray(scale, np.float32)
-        name = f"{tensor}/{tag}"
-        graph.initializer.append(numpy_helper.from_array(scale, f"{name}/scale"))
-        graph.initializer.append(numpy_helper.from_array(np.zeros(scale.shape, np.int8), f"{name}/zero"))
-        attributes: dict[str, Any] = {} if axis is None else {"axis": axis}
-        for kind, source, target in (
-            ("QuantizeLinear", tensor, f"{name}/int8"),
-            ("DequantizeLinear", f"{name}/int8", name),
-        ):
-            inputs = [source, f"{name}/scale", f"{name}/zero"]
-            nodes.append(onnx.helper.make_node(kind, inputs, [target], name=f"{name}/{kind}", **attributes))
+    def constant(name: str, value: Any) -> str:
+        graph.initializer.append(numpy_helper.from_array(value, name))
         return name
+
+    def node_of(kind: str, source: str, target: str, scale: Any, **attributes: Any) -> str:
+        """Appends a Q or DQ; returns the name of what comes out."""
+        given = [constant(f"{target}/scale", scale), constant(f"{target}/zero", np.zeros(scale.shape, np.int8))]
+        nodes.append(onnx.helper.make_node(kind, [source, *given], [target], name=f"{target}/{kind}", **attributes))
+        return target
+
+    def pair(tensor: str, tag: str, scale: float) -> str:
+        """Appends Q and DQ behind the tensor; returns the name of what comes out."""
+        value = np.asarray(scale, np.float32)
+        levels = node_of("QuantizeLinear", tensor, f"{tensor}/{tag}/int8", value)
+        return node_of("DequantizeLinear", levels, f"{tensor}/{tag}", value)
+
+    def dequantised(weight: str, tag: str) -> str:
+        """Appends the weight's levels, a scale a channel, and a DQ; returns the name of what comes out."""
+        values = weights[weight]
+        largest = np.abs(values).max(axis=tuple(range(1, values.ndim)))
+        scale = np.maximum(largest / LEVELS, SMALLEST_SCALE).astype(np.float32)
+        levels = np.round(values / scale.reshape(-1, *[1] * (values.ndim - 1)))
+        name = f"{weight}/{tag}"
+        stored = constant(f"{name}/int8", np.clip(levels, -LEVELS, LEVELS).astype(np.int8))
+        return node_of("DequantizeLinear", stored, name, scale, axis=0)
 
     for node in graph.node:
         layer = chosen.get(node.name)
         if layer is not None:
             node.input[0] = pair(replaced.get(layer.input, layer.input), layer.node, thresholds[layer.input] / LEVELS)
-            weight = weights[node.input[1]]
-            largest = np.abs(weight).max(axis=tuple(range(1, weight.ndim)))
-            node.input[1] = pair(node.input[1], layer.node, np.maximum(largest / LEVELS, SMALLEST_SCALE), axis=0)
+            node.input[1] = dequantised(node.input[1], layer.node)
             nodes.append(node)
             replaced[layer.output] = pair(layer.output, "out", thresholds[layer.ranged] / LEVELS)
         else:
@@ -137,6 +147,10 @@ def insert_qdq(
     ordered = [_copy(node) for node in nodes]
     del graph.node[:]
     graph.node.extend(ordered)
+    read = {name for node in ordered for name in node.input}
+    kept = [_copy(tensor) for tensor in graph.initializer if tensor.name in read]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
     del graph.value_info[:]
     return result
 
@@ -184,7 +198,7 @@ def _consumers(model: Any) -> dict[str, list[Any]]:
     return consumers
 
 
-def _copy(node: Any) -> Any:
-    copied = type(node)()
-    copied.CopyFrom(node)
+def _copy(message: Any) -> Any:
+    copied = type(message)()
+    copied.CopyFrom(message)
     return copied

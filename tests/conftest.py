@@ -14,6 +14,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+# The matrices and networks of the tests are so small that a second thread of NumPy or PyTorch costs time, on a busy
+# machine most of it. Before either is imported: afterwards nobody asks.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import edge_c2vl  # noqa: F401, first, for its switches (edge_c2vl/utils/telemetry.py)
 from tests.support.programs import find_data, free_port, needs
 from tests.support.videos import Recordings
@@ -28,10 +32,6 @@ settings.register_profile(
 )
 settings.load_profile("edge-c2vl")
 
-
-# The networks of the tests are so small that a second thread of PyTorch costs time, on a busy machine most of it.
-# Before PyTorch is imported.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A shell that runs this in the background has SIGINT ignored, and processes that the tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)

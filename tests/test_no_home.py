@@ -96,7 +96,13 @@ def somebody(
 
 def test_run(folder: Path) -> None:
     done = somebody(
-        folder, "run", "--camera", "simulated?live=no&fps=10&seconds=2", "--quiet", "--decisions", "d.jsonl"
+        folder,
+        "run",
+        "--camera",
+        "simulated?live=no&fps=10&seconds=2&size=320x240",
+        "--quiet",
+        "--decisions",
+        "d.jsonl",
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert (folder / "d.jsonl").read_text().count("\n") > 3

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from edge_c2vl.utils.protobuf import BYTES, fields
+
 # Field numbers in onnx.proto3, message by message: field -> message that it holds. Every way to a tensor stands here:
 # tests/edge_c2vl/bundle/test_onnx_files.py compares it with the onnx package's own description.
 FIELDS: dict[str, dict[int, str]] = {
@@ -29,56 +31,21 @@ _MAX_DEPTH = 100
 
 def external_files(model: bytes) -> set[str]:
     """The `location` of all external data, as written in the model. Raises ValueError where it is not an ONNX model."""
-    return set(_locations(memoryview(model), "ModelProto", 0))
+    try:
+        return set(_locations(memoryview(model), "ModelProto", 0))
+    except ValueError as error:
+        raise ValueError(f"not an ONNX model, or a part of one: {error}") from None
 
 
 def _locations(data: memoryview, message: str, depth: int) -> Iterator[str]:
     if depth > _MAX_DEPTH:
         raise ValueError("graphs nested too deeply")
-    for field, value in _fields(data):
-        inner = FIELDS[message].get(field)
+    for field in fields(data):
+        inner = FIELDS[message].get(field.number) if field.wire == BYTES else None
         if inner == "StringStringEntryProto":
             # 1 = key, 2 = value.
-            entry = {number: bytes(text) for number, text in _fields(value)}
+            entry = {part.number: bytes(part.content) for part in fields(field.content) if part.wire == BYTES}
             if entry.get(1) == b"location":
                 yield entry.get(2, b"").decode("utf-8", "replace")
         elif inner:
-            yield from _locations(value, inner, depth + 1)
-
-
-def _fields(data: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """The length-delimited fields of a message: (number, content)."""
-    position = 0
-    while position < len(data):
-        key, position = _varint(data, position)
-        if key >> 32:
-            # Protobuf's readers drop the upper bits, and would see another field than is seen here.
-            raise ValueError("not an ONNX model: a field number of more than 29 bits")
-        kind = key & 7
-        if kind == 0:
-            _, position = _varint(data, position)
-        elif kind == 1:
-            position += 8
-        elif kind == 5:
-            position += 4
-        elif kind == 2:
-            size, position = _varint(data, position)
-            if position + size > len(data):
-                raise ValueError("not an ONNX model, or a part of one: it ends in the middle of a field")
-            yield key >> 3, data[position : position + size]
-            position += size
-        else:
-            raise ValueError(f"not an ONNX model: wire type {kind}")
-
-
-def _varint(data: memoryview, position: int) -> tuple[int, int]:
-    """A base-128 number at `position`, and where it ends."""
-    value = shift = 0
-    while position < len(data) and shift < 70:
-        byte = data[position]
-        value |= (byte & 127) << shift
-        position += 1
-        shift += 7
-        if not byte & 128:
-            return value, position
-    raise ValueError("not an ONNX model, or a part of one: it ends in the middle of a number")
+            yield from _locations(field.content, inner, depth + 1)

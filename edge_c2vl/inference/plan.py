@@ -1,7 +1,8 @@
 """From an ONNX model to a TensorRT plan.
 
 The same ONNX files serve every TensorRT: before 10 builder flags allow INT8 and FP16 kernels; from 10 on the network is
-strongly typed, so the types stand in the file (Q/DQ in model.int8.onnx, FP16 tensors in model.fp16.onnx).
+strongly typed, so the types stand in the file (Q/DQ in model.int8.onnx, FP16 tensors in model.fp16.onnx). INT8 weights
+get a Q/DQ pair before they are parsed (weight_pairs.py).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from edge_c2vl.device.machine import folder_name
 from edge_c2vl.errors import BundleError, UsageError
 from edge_c2vl.inference.engine_check import Device
 from edge_c2vl.inference.plan_runner import make_log
+from edge_c2vl.inference.weight_pairs import with_weight_pairs
 from edge_c2vl.utils.atomic import write_file
 from edge_c2vl.utils.cache import default_cache
 
@@ -102,7 +104,7 @@ def build_plan(
     builder = trt.Builder(log)
     network = builder.create_network(_bits(trt.NetworkDefinitionCreationFlag, flags.network))
     parser = trt.OnnxParser(network, log)
-    if not parser.parse(model.read_bytes(), str(model)):
+    if not parser.parse(with_weight_pairs(model.read_bytes()), str(model)):
         why = "; ".join(" ".join(parser.get_error(index).desc().split()) for index in range(parser.num_errors))
         raise BundleError(f"TensorRT cannot read {model}: {why or log.last}")
     layers = _layers(network)

@@ -16,7 +16,8 @@ class FaceLook:
     straight ahead that has been learnt, opening_known: that of the open eye, 0 to 1. openness: of the eyes, 0 closed to
     1 the driver's own open eye; None where they cannot be seen. closed_s: for how long they have been closed. closure:
     one that ended with this look, a blink too. perclos: share of the last minute with closed eyes. yawns: of the last
-    five minutes. left_eye, right_eye: how far each can be believed, 0 to 1."""
+    five minutes. looks_down: lids that are lowered under a lowered head, no look at the road; where exactly such
+    eyes look cannot be told. left_eye, right_eye: how far each can be believed, 0 to 1."""
 
     time_s: float
     seen: bool = False
@@ -33,3 +34,4 @@ class FaceLook:
     mouth_mm: float | None = None
     left_eye: float = 0.0
     right_eye: float = 0.0
+    looks_down: bool = False

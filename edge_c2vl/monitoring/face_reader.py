@@ -15,6 +15,9 @@ from edge_c2vl.monitoring.face_look import FaceLook
 YAWNS_S = 300.0
 # A head that is lower than this from straight ahead lowers the lids with it.
 LOWERED_DEG = -15.0
+# To look at the road from under a lowered head the lids are raised: below this share of the driver's own opening they
+# are not.
+RAISED = 0.9
 
 
 @dataclass(frozen=True)
@@ -65,11 +68,13 @@ class FaceReader:
     def _look(self, time_s: float, face: Face | None) -> FaceLook:
         ahead = self.calibration.ahead
         head = None if face is None or ahead is None else ahead.of_head(face.head.rotation)
-        state = self._watch.update(time_s, face, lowered=head is not None and head[1] < LOWERED_DEG)
+        lowered = head is not None and head[1] < LOWERED_DEG
+        state = self._watch.update(time_s, face, lowered)
         if state.yawn is not None:
             self._yawns.append(time_s)
         while self._yawns and self._yawns[0] <= time_s - YAWNS_S:
             self._yawns.popleft()
+        gap_mm = None if face is None else face.gap_mm
         gaze = None
         # Where an eye looks that is half closed means little.
         if face is not None and ahead is not None and (state.openness or 0.0) > OPEN and face.gaze is not None:
@@ -90,4 +95,5 @@ class FaceReader:
             mouth_mm=None if face is None else face.mouth_mm,
             left_eye=0.0 if face is None else face.left.quality,
             right_eye=0.0 if face is None else face.right.quality,
+            looks_down=lowered and gap_mm is not None and gap_mm < RAISED * self.calibration.own.gap_mm,
         )

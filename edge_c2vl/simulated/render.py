@@ -7,6 +7,8 @@ around it make is turned towards the camera.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -154,6 +156,7 @@ class Renderer:
         inner, view = self._inner, self.view
         depth = np.minimum(depth, _FAR).reshape(inner.height, inner.width)
         gain = 1.0
+        picture: NDArray[Any]
         if self.look == "depth":
             picture = np.where(depth < _FAR, depth / _WHITE_DEPTH, 0).astype(np.float32)
         elif self.look == "relief":

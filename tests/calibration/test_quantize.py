@@ -16,6 +16,7 @@ from calibration.evaluate import sqnr_db
 from calibration.quantize import check_graph, insert_qdq, layers, load_folded, ranged_tensors, to_fp16
 from calibration.ranges import CalibrationError
 from edge_c2vl.inference.onnxruntime import OnnxRuntimeBackend, session_options
+from edge_c2vl.inference.weight_pairs import with_weight_pairs
 
 CLIPS = np.random.default_rng(0).normal(size=(8, 3, 16, 25)).astype(np.float32)
 
@@ -60,7 +61,7 @@ def both(model: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def test_every_pair_is_symmetric_int8(quantised: Any) -> None:
     values = constants(quantised)
-    assert len(pairs(quantised)) == 2 * 3 * len(convolutions(quantised)) > 0
+    assert len(pairs(quantised)) == 5 * len(convolutions(quantised)) > 0  # two pairs, and a DQ of the weights
     for node in pairs(quantised):
         zero, scale = values[node.input[2]], values[node.input[1]]
         assert zero.dtype == np.int8
@@ -73,18 +74,41 @@ def convolutions(model: Any) -> list[Any]:
     return [node for node in model.graph.node if node.op_type == "Conv"]
 
 
-def test_weights_have_a_scale_a_channel_and_a_pair_of_their_own(quantised: Any) -> None:
-    values = constants(quantised)
+def test_weights_are_int8_with_a_scale_a_channel(quantised: Any, folded: Any) -> None:
+    values, before = constants(quantised), constants(folded)
     producers = {node.output[0]: node for node in quantised.graph.node}
+    weights = {node.name: before[node.input[1]] for node in convolutions(folded)}
     for node in convolutions(quantised):
+        dequantize, weight = producers[node.input[1]], weights[node.name]
+        assert dequantize.op_type == "DequantizeLinear"
+        assert [attribute.i for attribute in dequantize.attribute if attribute.name == "axis"] == [0]
+        levels, scale = values[dequantize.input[0]], values[dequantize.input[1]]
+        assert levels.dtype == np.int8
+        np.testing.assert_allclose(scale, np.abs(weight).max(axis=(1, 2, 3)) / 127, rtol=1e-6)
+        np.testing.assert_allclose(levels * scale[:, None, None, None], weight, atol=0.51 * scale.max())
+    wide = [value for value in values.values() if value.dtype == np.float32 and value.ndim == 4]
+    assert sum(value.size for value in wide) < sum(value.size for value in weights.values()) / 10
+
+
+def test_tensorrt_is_given_the_same_network_with_fp32_weights_in_pairs(quantised: Any) -> None:
+    """TensorRT before 10 takes no INT8 weights."""
+    model = check_graph(onnx.load_from_string(with_weight_pairs(quantised.SerializeToString())))
+    values = constants(model)
+    producers = {node.output[0]: node for node in model.graph.node}
+    assert len(pairs(model)) == 2 * 3 * len(convolutions(model)) > 0
+    for node in convolutions(model):
         dequantize = producers[node.input[1]]
         quantize = producers[dequantize.input[0]]
         assert (dequantize.op_type, quantize.op_type) == ("DequantizeLinear", "QuantizeLinear")
-        weight = values[quantize.input[0]]  # FP32 in the file: TensorRT before 10 takes no INT8 weights
-        assert weight.dtype == np.float32
-        for part in (quantize, dequantize):
-            assert [attribute.i for attribute in part.attribute if attribute.name == "axis"] == [0]
-            np.testing.assert_allclose(values[part.input[1]], np.abs(weight).max(axis=(1, 2, 3)) / 127, rtol=1e-6)
+        assert values[quantize.input[0]].dtype == np.float32
+        assert quantize.input[1:] == dequantize.input[1:]
+        assert list(quantize.attribute) == list(dequantize.attribute)
+    for found, expected in zip(both(model), both(quantised), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_a_model_without_int8_weights_is_given_as_it_is(folded: Any) -> None:
+    assert with_weight_pairs(folded.SerializeToString()) == folded.SerializeToString()
 
 
 def test_biases_stay_float_and_nothing_is_int32(quantised: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -62,22 +63,27 @@ def write_labels(root: Path, suffix: str = "ids_1", camera: str = "inner_mirror"
 
 def write_skeletons(root: Path) -> None:
     """openpose_3d: a person of a metre's size who holds the right wrist where the activity wants it."""
+    for driver in DRIVERS:
+        path = root / "openpose_3d" / f"{run_of(driver)}.openpose.3d.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(_skeletons(driver))
+
+
+@functools.cache
+def _skeletons(driver: int) -> str:
     places = {
         "nose": (0, 0.65), "neck": (0, 0.45), "midHip": (0, 0), "lShoulder": (0.2, 0.45), "rShoulder": (-0.2, 0.45),
         "lElbow": (0.25, 0.2), "rElbow": (-0.25, 0.2), "lWrist": (0.2, 0.05), "rHip": (-0.15, 0), "lHip": (0.15, 0),
     }  # fmt: skip
-    for driver in DRIVERS:
-        random = np.random.default_rng(driver)
-        lines = [",".join(["frame_id", "timestamp"] + [f"{joint}_{axis}" for joint in JOINTS for axis in "xyzp"])]
-        for start, end, name in chunks():
-            for frame in range(start, end):
-                at = places | {"rWrist": (-0.2, ACTIVITIES[name])}
-                cells = [str(frame), f"{frame / 30:.4f}"]
-                for joint in JOINTS:
-                    x, y = at.get(joint, (0, 0))
-                    x, y, z = np.array([x, -y, 1.0]) + random.normal(0, 0.005, 3)
-                    cells += [f"{x:.4f}", f"{y:.4f}", f"{z:.4f}", "0.9" if joint in at else "0.0"]
-                lines.append(",".join(cells))
-        path = root / "openpose_3d" / f"{run_of(driver)}.openpose.3d.csv"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("\n".join(lines) + "\n")
+    random = np.random.default_rng(driver)
+    lines = [",".join(["frame_id", "timestamp"] + [f"{joint}_{axis}" for joint in JOINTS for axis in "xyzp"])]
+    for start, end, name in chunks():
+        for frame in range(start, end):
+            at = places | {"rWrist": (-0.2, ACTIVITIES[name])}
+            cells = [str(frame), f"{frame / 30:.4f}"]
+            for joint in JOINTS:
+                x, y = at.get(joint, (0, 0))
+                x, y, z = np.array([x, -y, 1.0]) + random.normal(0, 0.005, 3)
+                cells += [f"{x:.4f}", f"{y:.4f}", f"{z:.4f}", "0.9" if joint in at else "0.0"]
+            lines.append(",".join(cells))
+    return "\n".join(lines) + "\n"

@@ -16,8 +16,9 @@ NO_FACE = {"seen": False}
 
 def watch(*spans, kmh=80.0, settings=None, aspects=ALL, known=1.0, looks_hz=10.0):
     """Plays spans of (seconds, what) and returns [(time, status)], four observations a second. `what` holds fields of a
-    look: gaze, head (as gaze where it is left out), openness, seen, perclos, yawns; and of the observation: kmh, phone
-    (probability of phoning), slumped, hands_on_wheel, unseen_s. known: the share that is learnt of the driver."""
+    look: gaze, head (as gaze where it is left out), openness, looks_down, seen, perclos, yawns; and of the observation:
+    kmh, phone (probability of phoning), slumped, hands_on_wheel, unseen_s. known: the share that is learnt of the
+    driver."""
     policy, played, looks = Policy(["phoning"], settings, aspects), [], []
     closed_since = None
     step, end_s = 0, 0.0
@@ -48,6 +49,7 @@ def watch(*spans, kmh=80.0, settings=None, aspects=ALL, known=1.0, looks_hz=10.0
                     closure,
                     fields["perclos"],
                     yawns=fields["yawns"],
+                    looks_down=fields.get("looks_down", False),
                 )
             )
             if step % round(looks_hz / 4) == 0:

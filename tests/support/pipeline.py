@@ -114,3 +114,19 @@ def model(encoder=None, words=None, by_words=False):
 
 def build(camera, pose=None, encoder=None, sinks=(), **more):
     return Pipeline(camera, pose or Pose(), model(encoder), sinks=sinks, **more)
+
+
+class Blinking(Camera):
+    """Live frames of which those in `blind` have no picture."""
+
+    def __init__(self, count, blind):
+        super().__init__(count, live=True, interval_s=0.005)
+        self._blind = blind
+
+    def read(self):
+        frame = super().read()
+        if frame is not None:
+            frame.image = np.random.default_rng(self._next).integers(0, 255, frame.image.shape, np.uint8)
+            if self._next in self._blind:
+                frame.image = None
+        return frame

@@ -17,7 +17,7 @@ _COMMON = "live=no&fps=10&size=320x240"
 DRAWN = {
     "phoning.mp4": f"simulated:phoning?{_COMMON}&seconds=5",
     "attentive.mp4": f"simulated:attentive?{_COMMON}&seconds=4.7&driver=2",
-    "story.mp4": "simulated:story?live=no&fps=10&seconds=8&each=4",
+    "story.mp4": f"simulated:story?{_COMMON}&seconds=8&each=4",
     # So dark that the pose network sees nobody, as in Drive&Act's own infrared pictures.
     "dark.png": "simulated:attentive?live=no&seconds=0.02&camera=inner_mirror&look=ir&exposure=0.02",
 }

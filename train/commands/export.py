@@ -19,6 +19,13 @@ from edge_c2vl.settings.flags import Number
     required=True,
     help="Skeleton archive whose clips the ONNX model is compared with PyTorch on.",
 )
+@click.option(
+    "--activities",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="A second trained model, of the same labels and clips: it says which distraction it is, CHECKPOINT whether it "
+    "is one.",
+)
 @click.option("--clips", type=click.IntRange(1), default=256, show_default=True, help="How many clips to compare on.")
 @click.option("--name", help="The bundle's name.  [default: the folder's]")
 @click.option(
@@ -87,6 +94,7 @@ def export(
     checkpoint: Path,
     bundle: Path,
     archive: Path,
+    activities: Path | None,
     clips: int,
     name: str | None,
     distraction: str | None,
@@ -111,6 +119,7 @@ def export(
       edge-c2vl export runs/sktdd my-bundle --archive sktdd.archive
       edge-c2vl export runs/final my-bundle --archive sktdd.archive --figures report/report.json --licence LICENSE
       edge-c2vl export runs/both my-bundle --archive both.archive --distraction '!attentive'
+      edge-c2vl export runs/both my-bundle --archive both.archive --distraction '!attentive' --activities runs/simulated
       edge-c2vl run --camera 0 --bundle my-bundle
       edge-c2vl export runs/c2vl my-bundle --archive drives --describe labels.yaml --distraction "on the phone"
     """
@@ -121,13 +130,15 @@ def export(
     from train.model.export import chosen_labels, export_bundle, parse_offsets, statement, texts_of
 
     encoder, about = load_model(checkpoint)
-    folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
+    second = None if activities is None else load_model(activities)
+    folder, beside = (path and (path if path.is_dir() else path.parent) for path in (checkpoint, activities))
+    assert folder is not None
     files: dict[str, Path | bytes] = texts_of(licences)
     if (folder / LANGUAGE).is_file():
         files[LANGUAGE] = folder / LANGUAGE
     accuracy = None
     if figures is not None:
-        accuracy, files["report.json"] = statement(figures, folder)
+        accuracy, files["report.json"] = statement(figures, folder, beside)
     words = None
     if describe is not None:
         from train.knowledge.labels import make_words
@@ -151,6 +162,7 @@ def export(
         compared,
         name=name or bundle.name,
         distraction=chosen_labels(distraction, labels),
+        activities=second,
         files=files,
         words=words,
         accuracy=accuracy,

@@ -6,28 +6,31 @@ import json
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from edge_c2vl.bundle.bundle import Bundle, Manifest, write_bundle
 from edge_c2vl.bundle.text_labels import TextLabels
 from edge_c2vl.errors import BundleError, UsageError
 from edge_c2vl.inference.onnxruntime import OnnxRuntimeBackend
-from edge_c2vl.skeletons.skeleton import NTU25, Array
+from edge_c2vl.skeletons.skeleton import Array
 from edge_c2vl.utils.texts import read_json
 from train.environment import describe_environment
 from train.model.checkpoint import About
-from train.model.encoder import Encoder, fold
+from train.model.encoder import Encoder
+from train.model.exported import Combined, InWords, Weighed, folded
 from train.settings.resume import SETTINGS
 
 OPSET = 17
 LICENCES = "licences"  # the bundle's folder of their texts
 # What a bundle's report.json keeps of the settings of the run that it was exported from.
 _SETTINGS = ("augment", "data", "pretraining", "objective", "loop", "model", "freeze")
+Network = Encoder | InWords | Combined | Weighed
 PARITY = 1e-4  # largest difference between ONNX Runtime and PyTorch that is let through
 
 
@@ -39,6 +42,7 @@ def export_bundle(
     *,
     name: str,
     distraction: list[str],
+    activities: tuple[Encoder, About] | None = None,
     files: Mapping[str, Path | bytes] | None = None,
     words: TextLabels | None = None,
     accuracy: Mapping[str, Any] | None = None,
@@ -51,19 +55,22 @@ def export_bundle(
 ) -> tuple[Bundle, float]:
     """Writes the bundle; returns it and the largest difference from PyTorch on `clips` (N, 3, T, 25).
 
-    distraction: those of the model's labels that count as distraction. files: licence texts, report.json and the like.
-    words: labels in words, which become the classes of a model without a classifier. batch: clips an inference; 0
-    leaves that open. offsets and unseen_offsets of labels, sharpen: see Weighed; not of a model without a classifier.
-    attentive_odds: see Manifest.
-    Raises BundleError where the outputs differ by more than 1e-4, the model has no classifier, or `path` exists.
+    distraction: those of the model's labels that count as distraction. activities: the second model of Combined, of the
+    same labels and clips. files: licence texts, report.json and the like. words: labels in words, which become the
+    classes of a model without a classifier. batch: clips an inference; 0 leaves that open. offsets and unseen_offsets
+    of labels, sharpen: see Weighed; not of a model without a classifier. attentive_odds: see Manifest.
+    Raises BundleError where the outputs differ by more than 1e-4, the model has no classifier, or `path` exists;
+    UsageError where the two models do not go together.
     """
-    network: Encoder | InWords | Weighed = encoder
+    network: Network = encoder
+    weighed = bool(offsets or unseen_offsets or sharpen != 1)
     if words is not None:
         if encoder.classifier is not None:
             raise BundleError("this model has classes of its own: export it, then edge-c2vl labels add")
-        if offsets or unseen_offsets or sharpen != 1:
+        if weighed or activities is not None:
             raise BundleError(
-                "--offset, --unseen-offset and --sharpen change a classifier's logits, and labels in words have none"
+                "--activities, --offset, --unseen-offset and --sharpen are for a classifier's logits, and labels in "
+                "words have none"
             )
         network = InWords(encoder, torch.from_numpy(words.embeddings.T / words.temperature))
     elif encoder.classifier is None:
@@ -71,10 +78,13 @@ def export_bundle(
             "this model has no classifier, so it cannot decide: train one with edge-c2vl train finetune, or give it "
             "labels in words (--describe)"
         )
-    elif offsets or unseen_offsets or sharpen != 1:
+    counted = torch.tensor([label in distraction for label in about.labels])
+    if activities is not None:
+        network, about = _combined(encoder, about, *activities, counted)
+    if weighed:
+        assert not isinstance(network, InWords)
         added, hidden = (_in_order(of or {}, about.labels) for of in (offsets, unseen_offsets))
-        counted = torch.tensor([label in distraction for label in about.labels])
-        network = Weighed(encoder, added, hidden, counted, sharpen)
+        network = Weighed(network, added, hidden, counted, sharpen)
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model.fp32.onnx"
         write_onnx(network, about.clip.frames, model, batch)
@@ -132,8 +142,8 @@ def texts_of(paths: Sequence[Path]) -> dict[str, Path | bytes]:
     return files
 
 
-def statement(report: Path, run: Path) -> tuple[dict[str, Any], bytes]:
-    """What a bundle states of its accuracy: for the manifest, and as report.json, with the settings of the run.
+def statement(report: Path, run: Path, activities: Path | None = None) -> tuple[dict[str, Any], bytes]:
+    """What a bundle states of its accuracy: for the manifest, and as report.json, with the settings of the run or both.
 
     report: report.json of edge-c2vl eval; its "accuracy" is of FP32 models. Raises UsageError where it has none.
     """
@@ -146,80 +156,48 @@ def statement(report: Path, run: Path) -> tuple[dict[str, Any], bytes]:
         ) from None
     # No paths, commands or names of a machine go into a bundle.
     stated = {name: value for name, value in values.items() if name not in ("environment", "model", "models")}
-    try:
-        settings = {name: value for name, value in read_json(run / SETTINGS).items() if name in _SETTINGS}
-    except (OSError, ValueError):
-        settings = {}
-    stated |= {"settings": settings, "versions": describe_environment()["versions"]}
+    stated |= {"settings": _settings(run), "versions": describe_environment()["versions"]}
+    if activities is not None:
+        stated["activities_settings"] = _settings(activities)
     return {"fp32": accuracy}, (json.dumps(stated, indent=1) + "\n").encode()
 
 
-class InWords(nn.Module):
-    """An encoder whose classes are labels in words: clip -> cosines over temperature (N, L), embedding (N, D)."""
-
-    labels: Tensor
-
-    def __init__(self, encoder: Encoder, labels: Tensor) -> None:
-        """labels: (D, L), their embeddings over the temperature."""
-        super().__init__()
-        self.encoder = encoder
-        self.register_buffer("labels", labels.float().contiguous())
-
-    def forward(self, clip: Tensor) -> tuple[Tensor, Tensor]:
-        _, embedding = self.encoder(clip)
-        return embedding @ self.labels, embedding
-
-
-class Weighed(nn.Module):
-    """An encoder whose logits are changed: clip -> logits (N, K), embedding (N, D).
-
-    offsets (K,): added to each, the log of how much more often a class is on the road than in training. unseen (K,):
-    added in proportion to the share of the clip, 0 to 1, in which the wrists are not seen: the less is seen of the
-    hands, the more has to speak for a distraction. distraction (K,) bool, sharpen: those logits are multiplied, and
-    their classes' joint probability stays: temperature scaling (Guo et al., ICML 2017) of which distraction it is, not
-    of whether it is one.
-    """
-
-    offsets: Tensor
-    unseen: Tensor
-    distraction: Tensor
-    WRISTS = (NTU25.index("left_wrist"), NTU25.index("right_wrist"))
-
-    def __init__(
-        self, encoder: Encoder, offsets: Tensor, unseen: Tensor, distraction: Tensor, sharpen: float = 1.0
-    ) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.sharpen = sharpen
-        self.register_buffer("offsets", offsets)
-        self.register_buffer("unseen", unseen)
-        self.register_buffer("distraction", distraction)
-
-    def forward(self, clip: Tensor) -> tuple[Tensor, Tensor]:
-        logits, embedding = self.encoder(clip)
-        if self.sharpen != 1:
-            logits = self._sharpened(logits)
-        left, right = self.WRISTS
-        wrists = torch.cat([clip[:, :, :, left : left + 1], clip[:, :, :, right : right + 1]], dim=3)
-        seen = (wrists.abs().sum(dim=1) > 0).to(clip.dtype).mean(dim=(1, 2)).unsqueeze(1)  # (N, 1)
-        return logits + self.offsets + (1 - seen) * self.unseen, embedding
-
-    def _sharpened(self, logits: Tensor) -> Tensor:
-        sharp = self.sharpen * logits
-        before, after = (self._together(values) for values in (logits, sharp))
-        return torch.where(self.distraction, sharp + (before - after), logits)
-
-    def _together(self, logits: Tensor) -> Tensor:
-        """(N, K) -> (N, 1): the log of the sum of the distractions' exponentials."""
-        # -1e4 and not minus infinity: FP16 engines hold it, and its exponential is 0.
-        return torch.logsumexp(torch.where(self.distraction, logits, -1e4), dim=1, keepdim=True)
+def _combined(
+    encoder: Encoder, about: About, second: Encoder, theirs: About, distraction: Tensor
+) -> tuple[Combined, About]:
+    """Both as one network, and what is known of it. Raises UsageError where they do not go together."""
+    if about.labels != theirs.labels:
+        raise UsageError(
+            f"--activities has the labels {', '.join(theirs.labels) or 'of no classifier'}; the same in the same order "
+            f"are wanted: {', '.join(about.labels)}"
+        )
+    if about.clip != theirs.clip:
+        ours, other = about.clip.to_json(), theirs.clip.to_json()
+        differing = ", ".join(f"{key} {other[key]} instead of {ours[key]}" for key in ours if ours[key] != other[key])
+        raise UsageError(f"--activities was trained on other clips ({differing}): train both with the same settings")
+    if not 0 < int(distraction.sum()) < len(distraction):
+        raise UsageError("--activities says which distraction it is: name some, not all, labels with --distraction")
+    sources, licences = (
+        list(dict.fromkeys(part for text in texts for part in text.split("; ") if part))
+        for texts in ((about.trained_on, theirs.trained_on), (*about.licences, *theirs.licences))
+    )
+    known = replace(about, trained_on="; ".join(sources), licences=["; ".join(licences)])
+    return Combined(encoder, second, distraction), known
 
 
 def _in_order(offsets: Mapping[str, float], labels: Sequence[str]) -> Tensor:
     return torch.tensor([offsets.get(label, 0.0) for label in labels], dtype=torch.float32)
 
 
-def write_onnx(encoder: Encoder | InWords | Weighed, frames: int, path: Path, batch: int = 0) -> None:
+def _settings(run: Path) -> dict[str, Any]:
+    """Of the run that a model is of; empty where they do not lie beside it."""
+    try:
+        return {name: value for name, value in read_json(run / SETTINGS).items() if name in _SETTINGS}
+    except (OSError, ValueError):
+        return {}
+
+
+def write_onnx(network: Network, frames: int, path: Path, batch: int = 0) -> None:
     """One ONNX file: input `clip` (N, 3, frames, 25), outputs `logits` (N, K) and `embedding` (N, D); N is `batch`, or
     free where that is 0.
 
@@ -228,20 +206,13 @@ def write_onnx(encoder: Encoder | InWords | Weighed, frames: int, path: Path, ba
     """
     import onnx
 
-    folded: nn.Module
-    if isinstance(encoder, Encoder):
-        folded = fold(encoder)
-    elif isinstance(encoder, InWords):
-        folded = InWords(fold(encoder.encoder), encoder.labels)
-    else:
-        folded = Weighed(fold(encoder.encoder), encoder.offsets, encoder.unseen, encoder.distraction, encoder.sharpen)
     clip = torch.zeros(batch or 1, 3, frames, 25)
     with warnings.catch_warnings():
         # The TorchScript exporter is deprecated, but its graph is flat and needs no onnxscript to be simplified;
         # the sizes that it warns of taking as constants are constant.
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            folded.eval(),
+            folded(network).eval(),
             (clip,),
             str(path),
             input_names=["clip"],
@@ -258,17 +229,17 @@ def write_onnx(encoder: Encoder | InWords | Weighed, frames: int, path: Path, ba
         raise BundleError(f"the exported graph holds {', '.join(sorted(foreign | unwanted))}")
 
 
-def parity(encoder: Encoder | InWords | Weighed, model: Path, clips: Array) -> float:
-    """The largest difference of any logit or embedding between ONNX Runtime and the PyTorch encoder as trained."""
-    training = encoder.training
-    encoder.eval()
+def parity(network: Network, model: Path, clips: Array) -> float:
+    """The largest difference of any logit or embedding between ONNX Runtime and the PyTorch network as trained."""
+    training = network.training
+    network.eval()
     largest = 0.0
     with torch.no_grad(), OnnxRuntimeBackend(model, "fp32", threads=0) as backend:
         for first in range(0, len(clips), 64):
             batch = clips[first : first + 64]
             found = backend.infer(batch)
-            for a, b in zip(found, encoder(torch.from_numpy(batch)), strict=True):
+            for a, b in zip(found, network(torch.from_numpy(batch)), strict=True):
                 # max() of a NaN would be passed over by a comparison; np.max keeps it, and `<=` then fails.
                 largest = max(largest, float(np.nan_to_num(np.abs(a - b.numpy()).max(), nan=np.inf)))
-    encoder.train(training)
+    network.train(training)
     return largest

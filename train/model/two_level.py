@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from edge_c2vl.errors import UsageError
-from edge_c2vl.skeletons.skeleton import NTU25
-from train.model.encoder import Encoder, JoinedBlock, Stream, dense
+from train.model.encoder import Encoder, Stream
+from train.model.spans import span_layers, spans
 from train.settings.training import EncoderSettings
 
 
@@ -30,28 +30,17 @@ class TwoLevel(Encoder):
             raise UsageError("--network two-level needs three classes, the first of them attentive driving")
         self.settings = settings
         self.stream = Stream(settings.stream, settings.presence)
-        self.level, self.activity = (self._layers() for _ in range(2))
+        self.level, self.activity = (span_layers(settings, self.stream.channels) for _ in range(2))
         self.feature_size = 2 * settings.joined * (2 if settings.pooling == "mean_std" else 1)
         self.dropout = nn.Dropout(settings.dropout)
         self.classifier = Factors(self.feature_size, settings.joined, settings.classes)
         self.projection = nn.Linear(self.feature_size, settings.embedding) if settings.embedding else None
         self._initialise()
 
-    def _layers(self) -> nn.Module:
-        settings = self.settings
-        inputs, channels = self.stream.channels * settings.stride * NTU25.size, settings.joined
-        return nn.Sequential(
-            dense(inputs, channels, 1), *(JoinedBlock(channels, 1, 1) for _ in range(settings.blocks - 1))
-        )
-
     def maps(self, clip: Tensor) -> Tensor:
         """(N, 3, T, 25) -> (N, C + C, T', 1): the level's channels, then the activity's."""
-        seen, span = self.stream(clip), self.settings.stride
-        _, channels, frames, joints = (int(size) for size in seen.shape)
-        count = frames // span  # frames that fill no span are left out
-        spans = seen[:, :, : count * span].reshape(-1, channels, count, span * joints)
-        spans = spans.transpose(2, 3).reshape(-1, channels * span * joints, count, 1)
-        return torch.cat([self.level(spans), self.activity(spans)], dim=1)
+        seen = spans(self.stream(clip), self.settings.stride)
+        return torch.cat([self.level(seen), self.activity(seen)], dim=1)
 
 
 class Factors(nn.Module):

@@ -1,6 +1,7 @@
 #!/bin/sh
-# The default bundle: what the driver does, from simulated drivers and sktDD. Folds by sktDD's drivers for the figures,
-# then all drivers.
+# The default bundle: two networks in one model. The first learns from simulated drivers and from sktDD, and says whether
+# the driver is distracted; the second learns from simulated drivers alone, and says by what. Folds by sktDD's drivers
+# for the first one's figures, then all drivers.
 #
 #     sh train/recipes/default.sh original_sktDD WORK BUNDLE [CLIPS]
 #
@@ -18,23 +19,24 @@ mkdir -p "$work"
 [ -e "$work/both.archive" ] || edge-c2vl merge "$work/both.archive" "$work/sktdd-views.archive" \
     "$work/simulated.archive" --group 'distracted=!attentive'
 
-# train RUN OPTION...: begins the run, or goes on with it where it was begun.
+# train ARCHIVE CONFIG RUN OPTION...: begins the run, or goes on with it where it was begun.
 train() {
-    run=$1
-    shift
+    archive=$1 config=$2 run=$3
+    shift 3
     if [ -e "$run" ]; then set -- "$@" --resume; fi
-    edge-c2vl train finetune "$work/both.archive" "$run" --config "$here/default.yaml" "$@"
+    edge-c2vl train finetune "$work/$archive.archive" "$run" --config "$here/$config.yaml" "$@"
 }
 
 for fold in 0 1 2 3 4 5; do
-    train "$work/fold$fold" --split "subject:$fold/6"
+    train both default "$work/fold$fold" --split "subject:$fold/6"
 done
 edge-c2vl eval sktdd --archive "$work/sktdd.archive" --checkpoint "$work/fold{fold}" --protocol classifier \
     --report "$work/figures"
 
-train "$work/final"
+train both default "$work/final"
+train simulated simulated "$work/activities"
 # Offsets and sharpening were chosen on half of State Farm's drivers and of the lorry recordings: see docs/results.md.
-edge-c2vl export "$work/final" "$bundle" --archive "$work/both.archive" --name drivers --distraction '!attentive' \
-    --offset attentive=0.75 --unseen-offset attentive=2 --sharpen 2 \
+edge-c2vl export "$work/final" "$bundle" --activities "$work/activities" --archive "$work/both.archive" \
+    --name drivers --distraction '!attentive' --offset attentive=1.05 --unseen-offset attentive=1.5 --sharpen 3 \
     --figures "$work/figures/report.json" --licence "$here/sktDD.txt" --overwrite
 edge-c2vl quantize "$bundle" --calibration "$work/both.archive" --no-fp16 --report "$work/int8"

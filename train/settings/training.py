@@ -13,7 +13,11 @@ JOINT_CHOICES = ("all", "upper")
 JOINTS_HELP = "Joints that are seen: all that the archive has, or its upper body without hands, as inside a vehicle."
 # name -> "module:class". The class takes EncoderSettings and is train.model.encoder.Encoder or a subclass, with its own
 # `features`, `feature_size` and, where it has other BatchNorms than behind convolutions, its own folding.
-ENCODERS = {"st-gcn": "train.model.encoder:Encoder", "two-level": "train.model.two_level:TwoLevel"}
+ENCODERS = {
+    "st-gcn": "train.model.encoder:Encoder",
+    "spans": "train.model.spans:SpanEncoder",
+    "two-level": "train.model.two_level:TwoLevel",
+}
 STREAMS = ("joint", "bone", "motion")
 POOLINGS = ("mean", "mean_std")
 # The published ten blocks: (channels as multiples of the width, temporal stride).
@@ -26,7 +30,8 @@ class EncoderSettings:
 
     network: str = setting(
         "st-gcn",
-        "Which network; two-level: attentive driving (the first class) or not, and which activity, as factors.",
+        "Which network; spans: layers that see a few frames (--stride) with all joints at once; two-level: attentive "
+        "driving (the first class) or not, and which activity, as factors.",
         tuple(ENCODERS),
     )
     width: int = setting(16, "Channels of the first stage; doubled twice. 16 or 64 in the literature.")

@@ -33,7 +33,7 @@ class Gaze:
         # Of the look away that goes on: its length, whether it counts, and for how long nothing has been seen of it.
         self._off_s = self._lost_s = 0.0
         self._counts = False
-        self._directions: deque[tuple[float, Angles]] = deque()
+        self._directions: deque[tuple[float, Angles, bool]] = deque()
 
     @property
     def level(self) -> Level:
@@ -53,6 +53,8 @@ class Gaze:
         rungs = _rungs((limit_s or settings.warning_slow_s) * factor, settings)
         direction = self._direction(look)
         where = None if direction is None else _region(direction, factor, settings)
+        if where is Condition.AHEAD and self._looks_down:
+            where = Condition.GLANCE
         self.ahead.add(step_s, None if where is None else where is Condition.AHEAD, settings.dropout_s)
         self._lost_s = 0.0 if where is not None else self._lost_s + step_s
         patience_s = settings.lost_s if self._counts else settings.dropout_s
@@ -99,13 +101,18 @@ class Gaze:
     def _direction(self, look: FaceLook) -> Angles | None:
         newest = look.head if look.gaze is None else look.gaze
         if newest is not None:
-            self._directions.append((look.time_s, newest))
+            self._directions.append((look.time_s, newest, look.looks_down))
         while self._directions and not look.time_s - MEDIAN_S < self._directions[0][0] <= look.time_s:
             self._directions.popleft()
         if newest is None:
             return None
-        yaw, pitch = np.median([angles for _, angles in self._directions], axis=0)
+        yaw, pitch = np.median([angles for _, angles, _ in self._directions], axis=0)
         return float(yaw), float(pitch)
+
+    @property
+    def _looks_down(self) -> bool:
+        """In most of the looks that the direction is of."""
+        return sum(down for _, _, down in self._directions) > len(self._directions) / 2
 
 
 def _rungs(limit_s: float, settings: PolicySettings) -> Rungs:

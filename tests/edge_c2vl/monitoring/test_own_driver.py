@@ -122,6 +122,18 @@ class TestFaceReader:
         nod = [SeenFace(3 + step / 10, face(0.0, 0.0 if step < 8 else -40.0, gap_mm=0.2)) for step in range(30)]
         assert reader.read([SeenFace(2.9, face()), *nod])[-1].closed_s == pytest.approx(2.9, abs=0.2)
 
+    def test_lids_lowered_with_the_head_look_down(self) -> None:
+        """Who looks at the road from under a lowered brow raises the lids; with hidden eyes it cannot be told."""
+        reader = self.reader()
+        looks = reader.read(
+            [
+                SeenFace(0.0, face(0.0, -30.0, gap_mm=6.0)),
+                SeenFace(0.1, face(0.0, -30.0, gap_mm=8.0)),
+                SeenFace(0.2, face(0.0, 0.0, gap_mm=6.0)),
+            ]
+        )
+        assert [look.looks_down for look in looks] == [True, False, False]
+
     def test_half_closed_eyes_do_not_look_anywhere(self) -> None:
         (look,) = self.reader().read([SeenFace(0.0, face(gap_mm=3.0, eyes=(60.0, 0.0)))])
         assert look.gaze is None

@@ -78,6 +78,16 @@ class TestLookingAway:
         assert state_of(played, Aspect.EYES, 4).state is Condition.CANNOT_SEE
         assert state_of(played, Aspect.GAZE, 4).state is Condition.AHEAD
 
+    def test_lowered_lids_under_a_lowered_head_are_not_at_the_road(self) -> None:
+        """The head alone is low by less than the road's limit, and where the eyes look cannot be told."""
+        head = {"gaze": None, "openness": None, "head": (-5.0, -17.0)}
+        assert AWAY not in ever(watch((5, ROAD), (9, head)))
+        played = watch((5, ROAD), (9, head | {"looks_down": True}))
+        assert reached(played, AWAY, Level.WARNING) == pytest.approx(5 + 3.5, abs=0.4)
+        # A look at the instruments, and single looks that were misread.
+        assert ever(watch((5, ROAD), *[(1.5, head | {"looks_down": True}), (4, ROAD)] * 10)) == set()
+        assert ever(watch(*[(0.3, head), (0.1, head | {"looks_down": True})] * 100)) == set()
+
     def test_a_face_that_is_lost_for_two_seconds_is_no_alert(self) -> None:
         played = watch((10, ROAD), (2, NO_FACE), (10, ROAD))
         assert ever(played) == set()

@@ -171,7 +171,7 @@ def test_pictures_are_spread_over_the_recording(
 def test_pictures_without_anybody_verify_nothing(tmp_path: Path) -> None:
     done = CliRunner().invoke(
         edge_c2vl,
-        ["build-engine", str(make_bundle(tmp_path / "b").path), "--camera", "simulated:empty?live=no&seconds=1"],
+        ["build-engine", str(make_bundle(tmp_path / "b").path), "--camera", "simulated:empty?live=no&fps=2&seconds=1"],
     )
     assert done.exit_code == 1
     assert "name a recording with --camera" in str(done.exception)

@@ -235,7 +235,7 @@ def test_a_monitor_that_was_only_opened_closes_its_outputs(small):
             self.count += 1
 
     sinks = [Closed(), Closed()]
-    with Monitor("simulated:attentive?live=no&seconds=1", sinks=sinks[:1], **small):
+    with Monitor("simulated:attentive?live=no&seconds=1&size=160x120", sinks=sinks[:1], **small):
         pass
     with Monitor(sinks=sinks[1:], **small):
         pass
@@ -265,7 +265,7 @@ def test_ctrl_c_ends_a_program_with_its_outputs_written(tmp_path):
     events = tmp_path / "events.jsonl"
     program = f"""
 from edge_c2vl import Monitor
-for decision in Monitor("simulated:attentive", events={str(events)!r}):
+for decision in Monitor("simulated:attentive?size=160x120", events={str(events)!r}):
     print(decision.state.value, flush=True)
 """
     process = subprocess.Popen(

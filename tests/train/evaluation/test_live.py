@@ -199,7 +199,7 @@ def test_a_recording_through_the_whole_pipeline(drive: Path, seconds: int, tmp_p
 def simulated(folder: Path, seconds: float) -> None:
     """A simulated driver as numbered pictures, 5 a second."""
     folder.mkdir(parents=True)
-    with open_camera("simulated:texting?size=320x240&live=no", CameraOptions(fps=5)) as camera:
+    with open_camera("simulated:texting?size=320x240&live=no&fps=5", CameraOptions()) as camera:
         for number in range(round(5 * seconds)):
             cv2.imwrite(str(folder / f"{number:04d}.png"), camera.read().image)
 

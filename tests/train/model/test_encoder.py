@@ -162,7 +162,7 @@ def test_bundle_is_exported_and_a_wrong_model_is_not(tmp_path: Path, monkeypatch
     assert difference <= 1e-4
     assert Bundle.open(tmp_path / "bundle").manifest == made.manifest
     assert made.manifest.clip == about.clip
-    monkeypatch.setattr("train.model.export.fold", lambda encoder: fold(Encoder(encoder.settings)))  # other weights
+    monkeypatch.setattr("train.model.exported.fold", lambda encoder: fold(Encoder(encoder.settings)))  # other weights
     with pytest.raises(BundleError, match="differ"):
         export_bundle(encoder, about, tmp_path / "wrong", compared, name="test", distraction=[])
     assert not (tmp_path / "wrong").exists()

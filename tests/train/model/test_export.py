@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,8 +19,9 @@ from edge_c2vl.skeletons.clip import ClipSpec  # noqa: E402
 from edge_c2vl.skeletons.skeleton import NTU25  # noqa: E402
 from edge_c2vl.utils.scores import softmax  # noqa: E402
 from train.model.checkpoint import About  # noqa: E402
-from train.model.encoder import Encoder  # noqa: E402
-from train.model.export import PARITY, Weighed, export_bundle, texts_of  # noqa: E402
+from train.model.encoder import Encoder, make_encoder  # noqa: E402
+from train.model.export import PARITY, export_bundle, texts_of  # noqa: E402
+from train.model.exported import Weighed  # noqa: E402
 from train.settings.training import EncoderSettings  # noqa: E402
 
 LABELS = ["attentive", "smoking", "reaching"]
@@ -85,10 +88,62 @@ def test_sharpening_says_more_surely_which_distraction_and_not_whether(tmp_path:
     assert np.abs(expected - usual[:, 1] / usual[:, 1:].sum(axis=1)).min() > 0.1
 
 
+def test_the_first_model_says_whether_and_the_second_which(tmp_path: Path) -> None:
+    first, about = make()
+    settings = EncoderSettings("spans", blocks=3, joined=16, stride=4, classes=len(LABELS), presence=True)
+    second, theirs = make_encoder(settings).eval(), About(settings, ClipSpec(frames=FRAMES), LABELS, "b; c")
+    with torch.no_grad():
+        for encoder in (first, second):
+            encoder.classifier.weight *= 20
+    shared = {"name": "test", "distraction": LABELS[1:]}
+    about = replace(about, trained_on="a; b")
+    both = {"one": (first, about, None), "other": (second, theirs, None), "both": (first, about, (second, theirs))}
+    found = {}
+    for name, (encoder, known, activities) in both.items():
+        made, difference = export_bundle(encoder, known, tmp_path / name, clips(), activities=activities, **shared)
+        assert difference < PARITY
+        with open_backend(made, precision="fp32") as backend:
+            found[name] = backend.infer(clips())
+    assert made.manifest.trained_on == "a; b; c"
+    np.testing.assert_allclose(found["both"][1], found["one"][1], atol=PARITY)
+    chances = {name: softmax(logits.astype(np.float64)) for name, (logits, _) in found.items()}
+    odds = {name: np.log(rows[:, 1:].sum(axis=1) / rows[:, 0]) for name, rows in chances.items()}
+    np.testing.assert_allclose(odds["both"], odds["one"], atol=1e-3)
+    assert np.abs(odds["one"] - odds["other"]).min() > 0.1
+    which = {name: rows[:, 1:] / rows[:, 1:].sum(axis=1, keepdims=True) for name, rows in chances.items()}
+    np.testing.assert_allclose(which["both"], which["other"], atol=1e-3)
+    assert np.abs(which["one"] - which["other"]).max() > 0.1
+
+
+@pytest.mark.parametrize(
+    ("changed", "distraction", "why"),
+    [
+        ({"labels": [*LABELS[1:], LABELS[0]]}, LABELS[1:], "has the labels smoking, reaching, attentive;"),
+        ({"clip": ClipSpec(frames=8)}, LABELS[1:], "frames 8 instead of 16"),
+        ({}, LABELS, "some, not all"),
+    ],
+)
+def test_two_models_that_do_not_go_together_are_refused(
+    changed: dict[str, Any], distraction: list[str], why: str, tmp_path: Path
+) -> None:
+    encoder, about = make()
+    with pytest.raises(UsageError, match=why):
+        export_bundle(
+            encoder,
+            about,
+            tmp_path / "b",
+            clips(),
+            name="t",
+            distraction=distraction,
+            activities=(encoder, replace(about, **changed)),
+        )
+    assert not (tmp_path / "b").exists()
+
+
 def test_labels_in_words_have_no_offsets(tmp_path: Path) -> None:
     encoder, about = make(classes=0)
     words = TextLabels(LABELS, np.eye(len(LABELS), encoder.embedding_size, dtype=np.float32), 0.1)
-    with pytest.raises(BundleError, match="--offset, --unseen-offset and --sharpen"):
+    with pytest.raises(BundleError, match="--unseen-offset and --sharpen"):
         export_bundle(
             encoder, about, tmp_path / "b", clips(), name="t", distraction=[], words=words, offsets={"smoking": 1.0}
         )

@@ -45,6 +45,15 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def again(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+    """The same by the command, and what it printed."""
+    folder = tmp_path_factory.mktemp("again") / "out"
+    arguments = [str(folder), "--drivers", "3", "--seconds", "30", "--cameras", "none", "--json"]
+    result = CliRunner().invoke(command, arguments, catch_exceptions=False)
+    return folder, json.loads(result.stdout)
+
+
 def test_a_plan_has_all_activities_and_tasks_and_fills_its_time() -> None:
     steps = protocol.plan((0, 1, 1), 90.0)
     assert {step.activity for step in steps} == set(MIDLEVEL)
@@ -223,18 +232,18 @@ def test_the_loader_reads_it(small: Path) -> None:
         assert {clip.sequence.shape[1:] for clip in clips} == {(25, 4)}
 
 
-def test_the_same_seed_writes_the_same_files(small: Path, tmp_path: Path) -> None:
-    simulate(tmp_path / "again", SMALL)
+def test_the_same_seed_writes_the_same_files(small: Path, again: tuple[Path, dict]) -> None:
+    folder, _ = again
     files = sorted(path.relative_to(small) for path in small.rglob("*.csv"))
-    assert files == sorted(path.relative_to(tmp_path / "again") for path in (tmp_path / "again").rglob("*.csv"))
+    assert files == sorted(path.relative_to(folder) for path in folder.rglob("*.csv"))
     for name in files:
-        assert (small / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
+        assert (small / name).read_bytes() == (folder / name).read_bytes(), name
 
 
 def test_videos_have_the_labels_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cv2 = pytest.importorskip("cv2")
     # A few pictures of each session: a whole one takes as long to draw as it lasts.
-    monkeypatch.setattr(dataset, "_frames", lambda view, _: 12 if view.name == "kinect_depth" else 900)
+    monkeypatch.setattr(dataset, "_frames", lambda view, _: 12 if view.name == "kinect_depth" else 90)
     report = simulate(tmp_path / "out", SimulateSettings(drivers=3, seconds=30.0, cameras=("kinect_depth",), width=96))
     assert (report.videos, report.frames) == (3, 36)
     for number in (1, 2, 3):
@@ -282,9 +291,7 @@ def test_settings_that_make_no_sense_are_told(settings: SimulateSettings, messag
         simulate(tmp_path / "out", settings)
 
 
-def test_the_command_prints_what_was_written(tmp_path: Path) -> None:
-    arguments = [str(tmp_path / "out"), "--drivers", "3", "--seconds", "30", "--cameras", "none", "--json"]
-    result = CliRunner().invoke(command, arguments, catch_exceptions=False)
-    outcome = json.loads(result.stdout)
-    rows = table(tmp_path / "out" / "activities_3s" / "inner_mirror" / "midlevel.chunks_90.csv")
-    assert outcome == {"folder": str(tmp_path / "out"), "runs": 3, "chunks": len(rows), "videos": 0, "frames": 0}
+def test_the_command_prints_what_was_written(again: tuple[Path, dict]) -> None:
+    folder, outcome = again
+    rows = table(folder / "activities_3s" / "inner_mirror" / "midlevel.chunks_90.csv")
+    assert outcome == {"folder": str(folder), "runs": 3, "chunks": len(rows), "videos": 0, "frames": 0}

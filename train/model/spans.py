@@ -1,0 +1,48 @@
+"""A network that sees spans of a few frames with all joints at once; of the clip's course it knows mean and spread."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from edge_c2vl.skeletons.skeleton import NTU25
+from train.model.encoder import Encoder, JoinedBlock, Stream, dense
+from train.settings.training import EncoderSettings
+
+
+class SpanEncoder(Encoder):
+    """Of the settings it takes: blocks, its layers; joined, their channels; stride, the frames of a span; stream,
+    presence, pooling, dropout, embedding, classes."""
+
+    def __init__(self, settings: EncoderSettings) -> None:
+        nn.Module.__init__(self)
+        self.settings = settings
+        self.stream = Stream(settings.stream, settings.presence)
+        self.layers = span_layers(settings, self.stream.channels)
+        self.feature_size = settings.joined * (2 if settings.pooling == "mean_std" else 1)
+        self.dropout = nn.Dropout(settings.dropout)
+        self.classifier = nn.Linear(self.feature_size, settings.classes) if settings.classes else None
+        self.projection = nn.Linear(self.feature_size, settings.embedding) if settings.embedding else None
+        self._initialise()
+
+    def maps(self, clip: Tensor) -> Tensor:
+        """(N, 3, T, 25) -> (N, C, T', 1)."""
+        result: Tensor = self.layers(spans(self.stream(clip), self.settings.stride))
+        return result
+
+
+def span_layers(settings: EncoderSettings, channels: int) -> nn.Module:
+    """(N, channels * span * joints, T', 1) -> (N, joined, T', 1): layers that see one span each."""
+    inputs = channels * settings.stride * NTU25.size
+    return nn.Sequential(
+        dense(inputs, settings.joined, 1),
+        *(JoinedBlock(settings.joined, 1, 1) for _ in range(settings.blocks - 1)),
+    )
+
+
+def spans(seen: Tensor, span: int) -> Tensor:
+    """(N, C, T, V) -> (N, C * span * V, T // span, 1): each span's numbers beside each other. Frames that fill no span
+    are left out."""
+    _, channels, frames, joints = (int(size) for size in seen.shape)
+    count = frames // span
+    together = seen[:, :, : count * span].reshape(-1, channels, count, span * joints)
+    return together.transpose(2, 3).reshape(-1, channels * span * joints, count, 1)
