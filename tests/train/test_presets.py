@@ -160,8 +160,12 @@ def test_a_small_encoder_learns_from_a_large_one(tmp_path: Path) -> None:
     assert small.embedding_size == large.embedding_size
     kept = [(tmp_path / name / "language.safetensors").read_bytes() for name in ("small", "large")]
     assert kept[0] == kept[1]
-    with pytest.raises(UsageError, match="--teacher MODEL go together"):
+    with pytest.raises(UsageError, match="name it with --teacher"):
         run(pretrain, *line, *QUICK)
+    with pytest.raises(UsageError, match="--teacher does nothing without --method distil"):
+        run(pretrain, archive, tmp_path / "other", "--method", "slim", "--teacher", tmp_path / "large", *QUICK)
+    with pytest.raises(UsageError, match="--embedding does nothing with --teacher"):
+        run(pretrain, *line, "--teacher", tmp_path / "large", "--embedding", 8, *QUICK)
     with pytest.raises(CheckpointError, match=r"takes other clips: frames 32 \(here 16\)"):
         run(pretrain, archive, tmp_path / "other", *line[2:], "--teacher", tmp_path / "large", "--frames", 16, *QUICK)
 

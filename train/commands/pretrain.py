@@ -90,6 +90,8 @@ def pretrain(
     encoder, augment, pretraining, objective, loop = settings
     if flags["embedding"] and METHODS[pretraining.method].knowledge and not pretraining.hidden:
         raise UsageError("--embedding does nothing without --hidden: the embedding has the knowledge's size then")
+    if flags["embedding"] and METHODS[pretraining.method].teacher:
+        raise UsageError("--embedding does nothing with --teacher: the embedding has the teacher's size")
     if METHODS[pretraining.method].views and augment == AugmentSettings():
         click.echo(
             f"warning: --method {pretraining.method} compares two variations of a clip, and nothing varies them here: "

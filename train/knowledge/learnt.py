@@ -68,8 +68,7 @@ def portion_of(
     """The windows of these recordings and of the variations that a bank has of them, with what the banks know.
 
     seconds: the windows' length where no bank tells of windows. several: this is one of several archives, of which
-    only some windows are kept. fitted: see gather_knowledge. Raises UsageError and
-    BankError.
+    only some windows are kept. fitted: see gather_knowledge. Raises UsageError and BankError.
     """
     archive, rows = with_variations(archive, banks, rows)
     if METHODS[settings.method].knowledge:

@@ -38,7 +38,7 @@ MISTAKES = ("any", "class", "side", "previous")
 # What options need that are of some methods alone (see `setting`).
 _OF_C2VL, _OF_SLIM, _OF_SKELETON_CLR = ("method=c2vl",), ("method=slim", "skeleton_weight"), ("method=skeleton-clr",)
 _WITHOUT_BANK = tuple(f"method={name}" for name, method in METHODS.items() if not method.knowledge)
-_WITH_EMA = ("method=c2vl", "method=skeleton-clr", "method=slim")
+_WITH_EMA = tuple(f"method={name}" for name, method in METHODS.items() if method.task and not method.teacher)
 SCHEDULES = ("constant", "linear", "cosine", "step")
 # CLIP's bound on 1 / tau: without it a batch that is told apart perfectly drives the temperature to 0.
 MAX_SCALE = 100.0
@@ -138,7 +138,9 @@ class PretrainSettings:
         "(the embedding of --teacher); random: the encoder as it is initialised.",
         tuple(METHODS),
     )
-    teacher: str = setting("", "distil: the pretrained encoder that is learnt from, a model or its run's folder.")
+    teacher: str = setting(
+        "", "distil: the pretrained encoder that is learnt from, a model or its run's folder.", needs=("method=distil",)
+    )
     split: str = setting("", f"{SPLIT}: only the train part is learnt from; empty: everything.")
     joints: str = setting("all", JOINTS_HELP, JOINT_CHOICES)
     frames: int = setting(64, "Frames T of a clip.")
@@ -193,8 +195,8 @@ class PretrainSettings:
 
     def __post_init__(self) -> None:
         check(self)
-        if METHODS[self.method].teacher != bool(self.teacher):
-            raise UsageError("--method distil and --teacher MODEL go together: give both or neither")
+        if METHODS[self.method].teacher and not self.teacher:
+            raise UsageError(f"--method {self.method} learns from a pretrained encoder: name it with --teacher")
         if self.frames < 2 or self.seconds < 0 or self.hop_s <= 0:
             raise UsageError("--frames is at least 2, --seconds at least 0, --hop-s more than 0")
         if not 0 <= self.exchange <= 1:
