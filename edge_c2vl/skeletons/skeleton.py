@@ -281,6 +281,13 @@ def normalise(sequence: ArrayLike, dimensions: int = 3, facing: bool = False) ->
     return result
 
 
+def turned_to_face(sequence: ArrayLike) -> Array:
+    """An ntu25 sequence ``(T, 25, 4)`` with depth, turned about the vertical axis as `normalise` does by facing."""
+    result = clean(sequence)
+    result[..., :3] = result[..., :3] @ _to_facing(result)
+    return result
+
+
 def _to_facing(sequence: Array) -> Array:
     """Rotation (3, 3), applied from the right, about y, that lays the median left-to-right shoulder line along x."""
     left, right = NTU25.index("left_shoulder"), NTU25.index("right_shoulder")

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.clip import Clip, ClipSpec, make_clip
+from edge_c2vl.skeletons.skeleton import turned_to_face
 
 # The vehicle's window; and the longest recording that is taken for one action.
 WINDOW_S = 3.0
@@ -66,13 +67,24 @@ def sliding(
         # The frame at or before each end; 1e-6 s because 3.0 may be stored as 2.9999999.
         for last in np.searchsorted(stamps, ends + 1e-6, side="right") - 1:
             end_s = float(stamps[last])
-            label = int(recorded[row])
-            if labels is not None:
-                inside = labels[np.searchsorted(stamps, end_s - seconds) : last + 1]
-                inside = inside[inside >= 0]
-                label = int(np.bincount(inside).argmax()) if len(inside) else label
+            label = label_of(int(recorded[row]), labels, stamps, end_s - seconds, end_s)
             windows.append((int(row), end_s - seconds, end_s, label))
     return Windows.make(windows)
+
+
+def label_of(
+    recorded: int,
+    labels: NDArray[np.int16] | None,
+    stamps: NDArray[np.float64],
+    start_s: float,
+    end_s: float,
+) -> int:
+    """Of a window: what most of its frames (T,) carry, of those labelled; the recording's where none is."""
+    if labels is None:
+        return recorded
+    inside = labels[np.searchsorted(stamps, start_s) : np.searchsorted(stamps, end_s + 1e-6, side="right")]
+    inside = inside[inside >= 0]
+    return int(np.bincount(inside).argmax()) if len(inside) else recorded
 
 
 def natural_window_s(archive: Archive) -> float:
@@ -110,5 +122,8 @@ def clip_of(archive: Archive, row: int, start_s: float, end_s: float, spec: Clip
     window = slice(first, max(last, first + 1))
     if not np.isclose(end_s - start_s, spec.seconds, rtol=0, atol=1e-6):
         spec = replace(spec, seconds=end_s - start_s)
-    sequence = archive.upright(row) if spec.upright else archive.sequence(row)
-    return make_clip(sequence[window], stamps[window], end_s, spec)
+    sequence = (archive.upright(row) if spec.upright else archive.sequence(row))[window]
+    if spec.facing and spec.dimensions == 2:
+        # `normalise` turns bodies by their depth, which it then has no more.
+        sequence = turned_to_face(sequence)
+    return make_clip(sequence, stamps[window], end_s, spec)

@@ -28,11 +28,12 @@ from train.data.clips import ClipStore  # noqa: E402
 from train.evaluation.watch import Watch, _held_out, alignment, uniformity  # noqa: E402
 from train.knowledge import text  # noqa: E402
 from train.knowledge.bank import Bank  # noqa: E402
+from train.knowledge.language import Language  # noqa: E402
+from train.knowledge.learnt import with_variations  # noqa: E402
 from train.knowledge.presets import bank_settings  # noqa: E402
 from train.knowledge.spectrum import effective_rank  # noqa: E402
-from train.model.checkpoint import load_model  # noqa: E402
+from train.model.checkpoint import CheckpointError, load_model  # noqa: E402
 from train.model.encoder import Encoder  # noqa: E402
-from train.pretrain import with_variations  # noqa: E402
 from train.settings.presets import Material, defaults  # noqa: E402
 from train.settings.training import AugmentSettings, EncoderSettings  # noqa: E402
 
@@ -124,8 +125,49 @@ def test_one_encoder_of_several_archives(tmp_path: Path) -> None:
     run(finetune, flat, tmp_path / "tuned", "--from", tmp_path / "run", "--batch-size", 2, *QUICK)
     tuned = load_model(tmp_path / "tuned")[1].clip
     assert (tuned.dimensions, tuned.facing, tuned.upright) == (2, False, False)  # as its clips were
-    with pytest.raises(UsageError, match="--method slim takes several"):
+    with pytest.raises(UsageError, match="name a bank of each archive"):
         run(pretrain, solid, flat, tmp_path / "c2vl", *QUICK)
+
+
+def test_one_encoder_of_several_archives_and_what_is_known_of_each(tmp_path: Path) -> None:
+    flat, solid = KINDS["single frames"](tmp_path / "flat"), write_movements(tmp_path / "solid", 12)
+    banks = []
+    for archive in (flat, solid):
+        run(knowledge, "encode", archive, tmp_path / f"{archive.name}.bank", "--preset", "small")
+        banks += ["--bank", tmp_path / f"{archive.name}.bank"]
+    run(pretrain, flat, solid, tmp_path / "run", *banks, "--preset", "small", *QUICK, "--epochs", 6)
+    encoder, about = load_model(tmp_path / "run")
+    assert (about.clip.dimensions, about.clip.facing) == (3, True)  # any has depth
+    figures = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    assert figures[-1]["loss"] < figures[0]["loss"]
+    assert {"language/retrieval", "language-1/retrieval"} <= set(figures[-1])
+    # Its own embedding is the first archive's: words of that bank are compared with it.
+    assert encoder.embedding_size == Language.load(tmp_path / "run/language.safetensors").words.shape[1]
+
+
+def test_a_small_encoder_learns_from_a_large_one(tmp_path: Path) -> None:
+    """From the same windows, without the captions; words mean the same to it; what does not fit is told."""
+    archive, bank = write_movements(tmp_path / "archive", 12), tmp_path / "bank"
+    run(knowledge, "encode", archive, bank, "--preset", "small")
+    run(pretrain, archive, tmp_path / "large", "--bank", bank, "--preset", "small", *QUICK)
+    line = (archive, tmp_path / "small", "--method", "distil", "--bank", bank, "--preset", "small", "--joined", 8)
+    said = run(pretrain, *line, "--teacher", tmp_path / "large", *QUICK)
+    assert "held out" in said
+    losses = [json.loads(text)["loss"] for text in (tmp_path / "small/metrics.jsonl").read_text().splitlines()]
+    assert losses[1] < losses[0]
+    small, large = load_model(tmp_path / "small")[0], load_model(tmp_path / "large")[0]
+    assert small.settings.joined == 8
+    assert small.embedding_size == large.embedding_size
+    kept = [(tmp_path / name / "language.safetensors").read_bytes() for name in ("small", "large")]
+    assert kept[0] == kept[1]
+    with pytest.raises(UsageError, match="name it with --teacher"):
+        run(pretrain, *line, *QUICK)
+    with pytest.raises(UsageError, match="--teacher does nothing without --method distil"):
+        run(pretrain, archive, tmp_path / "other", "--method", "slim", "--teacher", tmp_path / "large", *QUICK)
+    with pytest.raises(UsageError, match="--embedding does nothing with --teacher"):
+        run(pretrain, *line, "--teacher", tmp_path / "large", "--embedding", 8, *QUICK)
+    with pytest.raises(CheckpointError, match=r"takes other clips: frames 32 \(here 16\)"):
+        run(pretrain, archive, tmp_path / "other", *line[2:], "--teacher", tmp_path / "large", "--frames", 16, *QUICK)
 
 
 def test_the_preset_gives_way_to_flags_and_files(tmp_path: Path) -> None:

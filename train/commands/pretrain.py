@@ -26,7 +26,13 @@ _PATH = click.Path(path_type=Path)
 @click.command()
 @click.argument("archives", nargs=-1, required=True, type=_PATH, metavar="ARCHIVE...")
 @click.argument("run", type=_PATH)
-@click.option("--bank", "banks", multiple=True, type=_PATH, help="A knowledge bank; one of each kind at most.")
+@click.option(
+    "--bank",
+    "banks",
+    multiple=True,
+    type=_PATH,
+    help="A knowledge bank; one of each kind at most, or one of each archive.",
+)
 @seeds_option
 @resume_option
 @preset_option
@@ -70,7 +76,7 @@ def pretrain(
     from edge_c2vl.skeletons.archive import Archive
     from train.evaluation.watch import Watch
     from train.knowledge.bank import Bank
-    from train.pretrain import material
+    from train.knowledge.learnt import material
     from train.pretrain import pretrain as train
 
     opened, *beside = [Archive.open(archive) for archive in archives]
@@ -78,12 +84,14 @@ def pretrain(
     preset = preset or (None if config else "standard")
     if preset and not resume:
         chosen = settings[SETTINGS.index(PretrainSettings)]
-        values = defaults(preset, chosen.method, material(opened, known, chosen, beside))
+        values = defaults(preset, chosen.method, material([opened, *beside], known, chosen))
         settings = read_settings(flags, config, *SETTINGS, **values)
     check_needs(*settings, given=flags)
     encoder, augment, pretraining, objective, loop = settings
     if flags["embedding"] and METHODS[pretraining.method].knowledge and not pretraining.hidden:
         raise UsageError("--embedding does nothing without --hidden: the embedding has the knowledge's size then")
+    if flags["embedding"] and METHODS[pretraining.method].teacher:
+        raise UsageError("--embedding does nothing with --teacher: the embedding has the teacher's size")
     if METHODS[pretraining.method].views and augment == AugmentSettings():
         click.echo(
             f"warning: --method {pretraining.method} compares two variations of a clip, and nothing varies them here: "

@@ -6,8 +6,9 @@ is, turned only where there is depth, and cut as its recordings are. One network
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,7 @@ from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.clip import ClipSpec
 from edge_c2vl.skeletons.skeleton import NTU25, Array
-from edge_c2vl.skeletons.splits import Split
-from edge_c2vl.skeletons.windows import Windows, natural_window_s, windows_of
+from edge_c2vl.skeletons.windows import Windows
 from train.data.augment import Augment
 from train.data.clips import ClipStore
 from train.data.splits import joints_of
@@ -79,25 +79,36 @@ class Several:
 
 @dataclass(frozen=True)
 class Portion:
-    """An archive, the windows of it that are learnt from, and how they become clips."""
+    """An archive, the windows of it that are learnt from, how they become clips, and what is known of them: kind ->
+    (windows, K, D), and the way from words to "language" (train.knowledge.language.Language)."""
 
     archive: Archive
     windows: Windows
     spec: ClipSpec
-
-    @classmethod
-    def of(cls, archive: Archive, split: str, settings: PretrainSettings, seed: int = 0) -> Portion:
-        """The windows that the archive's own length of recordings asks for, of what the split leaves; MOST_CLIPS of
-        them. Raises UsageError."""
-        seconds = natural_window_s(archive)
-        windows = windows_of(archive, Split.of(archive, split).rows("train"), seconds, settings.hop_s)
-        return cls(archive, some_of(windows, seed), clip_spec(archive, settings, seconds))
+    knowledge: Mapping[str, Tensor] = field(default_factory=dict)
+    language: Any = None
 
 
-def some_of(windows: Windows, seed: int) -> Windows:
-    """At most MOST_CLIPS of them."""
-    chosen = np.random.default_rng([seed, 13]).permutation(len(windows))[:MOST_CLIPS]
-    return windows[np.sort(chosen)]
+def some_of(windows: int, seed: int) -> NDArray[np.int64]:
+    """The numbers of MOST_CLIPS of so many windows, or of all."""
+    return np.sort(np.random.default_rng([seed, 13]).permutation(windows)[:MOST_CLIPS])
+
+
+def knowledge_of_all(portions: Sequence[Portion]) -> dict[str, Tensor]:
+    """What each archive's clips are known by is a kind of its own: "language", "language-1", ... It is 0 for the clips
+    of other archives, which are then neither rows nor candidates: that a clip is of another archive teaches nothing.
+    """
+    if len(portions) == 1:
+        return dict(portions[0].knowledge)
+    sizes = [len(portion.windows) for portion in portions]
+    found, first = {}, 0
+    for number, (portion, size) in enumerate(zip(portions, sizes, strict=True)):
+        for kind, told in portion.knowledge.items():
+            whole = told.new_zeros((sum(sizes), *told.shape[1:]))
+            whole[first : first + size] = told
+            found[f"{kind}-{number}" if number else kind] = whole
+        first += size
+    return found
 
 
 def clip_spec(archive: Archive, settings: PretrainSettings, seconds: float) -> ClipSpec:
@@ -114,9 +125,17 @@ def clip_spec(archive: Archive, settings: PretrainSettings, seconds: float) -> C
 
 
 def spec_of_all(portions: Sequence[Portion]) -> ClipSpec:
-    """What is kept with the encoder: the first archive's, with every joint that any of them has."""
+    """What is kept with the encoder: the first archive's, with every joint that any of them has, and depth where any
+    has it. (Clips of an archive without depth stay as they are: ClipStore.open.)"""
     joints = {name for portion in portions for name in portion.spec.joints}
-    return replace(portions[0].spec, joints=tuple(name for name in NTU25.joints if name in joints))
+    deepest = max(portions, key=lambda portion: portion.spec.dimensions).spec
+    return replace(
+        portions[0].spec,
+        joints=tuple(name for name in NTU25.joints if name in joints),
+        dimensions=deepest.dimensions,
+        facing=deepest.facing,
+        upright=deepest.upright,
+    )
 
 
 def epoch_clips(clips: Sequence[int]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -115,16 +116,13 @@ class Classified:
             parts += [
                 _per_class_table(f"{title}: each class", per_class(matrix, self.classes)),
                 ReportPicture(
-                    f"{title}: confusion", plots.png(plots.confusion(matrix, self.classes, title)), f"confusion_{name}"
+                    f"{title}: confusion", partial(plots.confusion, matrix, self.classes, title), f"confusion_{name}"
                 ),
             ]
             if self._probabilistic:
                 bins = reliability(scored.probabilities.max(axis=1), scored.predicted == scored.labels)
-                parts.append(
-                    ReportPicture(
-                        f"{title}: calibration", plots.png(plots.reliability(bins, title)), f"calibration_{name}"
-                    )
-                )
+                draw = partial(plots.reliability, bins, title)
+                parts.append(ReportPicture(f"{title}: calibration", draw, f"calibration_{name}"))
         return parts, files
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -239,8 +240,8 @@ def _report(judged: Sequence[Judged], distraction: Sequence[str], asked: RunSett
             "alerts": [(time_s, time_s + 0.3) for time_s in one.recorder.alert_times()],
         }
         name = printable(one.video.name)
-        png = plots.png(plots.timeline(list(spans.items()), max(one.recorder.last_s, 1.0), name))
-        report.parts.append(ReportPicture(f"{name}: when", png, f"timeline_{number}"))
+        draw = partial(plots.timeline, list(spans.items()), max(one.recorder.last_s, 1.0), name)
+        report.parts.append(ReportPicture(f"{name}: when", draw, f"timeline_{number}"))
     return report
 
 

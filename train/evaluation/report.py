@@ -9,13 +9,14 @@ import io
 import json
 import shlex
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from edge_c2vl import plots
 from edge_c2vl.errors import EdgeC2VLError
-from edge_c2vl.plots import DPI
 from edge_c2vl.utils.atomic import put_in_place, temporary_beside
 from train.metrics import Ints
 
@@ -65,11 +66,16 @@ class Table:
 
 @dataclass(frozen=True)
 class ReportPicture:
-    """A PNG. `file`: its name in the folder, without .png."""
+    """A picture that is drawn once a report is written: most evaluations only print. `file`: its name in the folder,
+    without .png."""
 
     title: str
-    png: bytes
+    draw: Callable[[], plots.Figure]
     file: str
+
+    @cached_property
+    def png(self) -> bytes:
+        return plots.png(self.draw())
 
 
 @dataclass
@@ -130,7 +136,7 @@ def _html(part: Text | Table | ReportPicture) -> str:
         data = base64.b64encode(part.png).decode()
         title = html.escape(part.title)
         # As wide as it is in print: its letters are then as large as the page's.
-        width = round(int.from_bytes(part.png[16:20], "big") * 96 / DPI)
+        width = round(int.from_bytes(part.png[16:20], "big") * 96 / plots.DPI)
         return f'<h2>{title}</h2>\n<img alt="{title}" width="{width}" src="data:image/png;base64,{data}">'
     rows = "\n".join([_row("th", part.header, part.words), *(_row("td", row, part.words) for row in part.rows)])
     return f"<h2>{html.escape(part.title)}</h2>\n<table>\n{rows}\n</table>"

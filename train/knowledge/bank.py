@@ -28,7 +28,7 @@ from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.names import utf8_name
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.skeleton import Array
-from edge_c2vl.skeletons.windows import Windows
+from edge_c2vl.skeletons.windows import Windows, label_of
 from edge_c2vl.utils.arrays import ERRORS, most_unpacked
 from edge_c2vl.utils.atomic import exists_already, is_hidden, put_in_place, temporary_beside
 from edge_c2vl.utils.texts import decoded, read_text
@@ -137,7 +137,7 @@ class Bank:
         labels = archive.clips["label"].to_numpy()
         windows, found = [], []
         for row, name in zip(chosen.tolist(), wanted, strict=True):
-            stamps = archive.timestamps(row)
+            stamps, of_frames = archive.timestamps(row), archive.frame_labels(row)
             for index in of_name[name]:
                 start_s, end_s = self.spans[index]
                 if start_s < stamps[0] - 1e-3 or end_s > stamps[-1] + 1e-3:
@@ -145,7 +145,7 @@ class Bank:
                         f"bank {self.path} speaks of {start_s:.2f} to {end_s:.2f} s of {name}, which lasts from "
                         f"{stamps[0]:.2f} to {stamps[-1]:.2f} s in {archive.path}: encode it from this archive"
                     )
-                windows.append((row, start_s, end_s, labels[row]))
+                windows.append((row, start_s, end_s, label_of(int(labels[row]), of_frames, stamps, start_s, end_s)))
                 found.append(index)
         return Windows.make(windows), np.array(found, np.int64)
 

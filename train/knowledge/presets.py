@@ -36,7 +36,7 @@ def bank_settings(archive: Archive, preset: str = "standard", **given: Any) -> B
         values |= {"seconds": seconds, "hop_s": max(1.0, float(windows) / WINDOWS)}
         clips = int(windows / chosen.get("hop_s", values["hop_s"])) + len(archive)
     most = MOST_VARIATIONS if archive.meta["dimensions"] == 3 else len(PLAIN)
-    values["variations"] = 1 if preset == "small" else int(np.clip(CLIPS // clips - 1, 0, most))
+    values["variations"] = int(np.clip(CLIPS // clips - 1, 0, 1 if preset == "small" else most))
     clips *= 1 + chosen.get("variations", values["variations"])
     # A crop of a picture or two is the picture.
     if not seconds and np.median(archive.clips["length"]) > 2:

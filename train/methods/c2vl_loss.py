@@ -75,9 +75,10 @@ class C2VLObjective(nn.Module):
 
         projections and teacher (z, z') and knowledge (m): name -> (N, D_m), scaled to unit length here. progress: the
         share of training that is done. valid: (N,) bool, False for a clip in which nothing was seen: it is left out,
-        as a row and as a candidate. Under torch.distributed the candidates are the batches of all processes, of one
-        size each, and the mean of the processes' losses is the loss of the whole. Raises EdgeC2VLError where a shape
-        does not fit, knowledge is not finite, or the teacher is missing though the settings need one.
+        as a row and as a candidate; so is a clip of which a kind of knowledge says nothing (0), for that kind. Under
+        torch.distributed the candidates are the batches of all processes, of one size each, and the mean of the
+        processes' losses is the loss of the whole. Raises EdgeC2VLError where a shape does not fit, knowledge is not
+        finite, or the teacher is missing though the settings need one.
         """
         self._check(projections, knowledge, teacher)
         some = next(iter(projections.values()))
@@ -90,7 +91,8 @@ class C2VLObjective(nn.Module):
             for name in self.modalities:
                 z, m = _unit(projections[name]), _unit(knowledge[name].to(some.device))
                 z_ema = None if teacher is None else _unit(teacher[name].detach())
-                loss, values = self._modality(name, z, m, z_ema, valid, a, progress)
+                known = valid & (m.abs().amax(dim=1) > 0)
+                loss, values = self._modality(name, z, m, z_ema, known, a, progress)
                 losses.append(loss)
                 metrics |= {f"{name}/{key}": value for key, value in values.items()}
         return torch.stack(losses).mean(), metrics

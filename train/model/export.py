@@ -62,12 +62,11 @@ def export_bundle(
     Raises BundleError where the outputs differ by more than 1e-4, the model has no classifier, or `path` exists;
     UsageError where the two models do not go together.
     """
-    network: Network = encoder
-    weighed = bool(offsets or unseen_offsets or sharpen != 1)
+    network: Network
     if words is not None:
         if encoder.classifier is not None:
             raise BundleError("this model has classes of its own: export it, then edge-c2vl labels add")
-        if weighed or activities is not None:
+        if offsets or unseen_offsets or sharpen != 1 or activities is not None:
             raise BundleError(
                 "--activities, --offset, --unseen-offset and --sharpen are for a classifier's logits, and labels in "
                 "words have none"
@@ -78,13 +77,10 @@ def export_bundle(
             "this model has no classifier, so it cannot decide: train one with edge-c2vl train finetune, or give it "
             "labels in words (--describe)"
         )
-    counted = torch.tensor([label in distraction for label in about.labels])
-    if activities is not None:
-        network, about = _combined(encoder, about, *activities, counted)
-    if weighed:
-        assert not isinstance(network, InWords)
-        added, hidden = (_in_order(of or {}, about.labels) for of in (offsets, unseen_offsets))
-        network = Weighed(network, added, hidden, counted, sharpen)
+    else:
+        network, about = _classifying(
+            encoder, about, activities, distraction, offsets or {}, unseen_offsets or {}, sharpen
+        )
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model.fp32.onnx"
         write_onnx(network, about.clip.frames, model, batch)
@@ -160,6 +156,26 @@ def statement(report: Path, run: Path, activities: Path | None = None) -> tuple[
     if activities is not None:
         stated["activities_settings"] = _settings(activities)
     return {"fp32": accuracy}, (json.dumps(stated, indent=1) + "\n").encode()
+
+
+def _classifying(
+    encoder: Encoder,
+    about: About,
+    activities: tuple[Encoder, About] | None,
+    distraction: Sequence[str],
+    offsets: Mapping[str, float],
+    unseen_offsets: Mapping[str, float],
+    sharpen: float,
+) -> tuple[Encoder | Combined | Weighed, About]:
+    """The network of a model with a classifier, and what is known of it."""
+    counted = torch.tensor([label in distraction for label in about.labels])
+    network: Encoder | Combined = encoder
+    if activities is not None:
+        network, about = _combined(encoder, about, *activities, counted)
+    if not offsets and not unseen_offsets and sharpen == 1:
+        return network, about
+    added, hidden = (_in_order(of, about.labels) for of in (offsets, unseen_offsets))
+    return Weighed(network, added, hidden, counted, sharpen), about
 
 
 def _combined(

@@ -77,7 +77,7 @@ class Weighed(nn.Module):
         sharpen: float = 1.0,
     ) -> None:
         super().__init__()
-        self.network = network
+        self.network: Encoder | Combined = network
         self.sharpen = sharpen
         self.register_buffer("offsets", offsets)
         self.register_buffer("unseen", unseen)
@@ -98,7 +98,8 @@ class Weighed(nn.Module):
         return torch.where(self.distraction, sharp + (before - after), logits)
 
     def folded(self) -> Weighed:
-        return Weighed(folded(self.network), self.offsets, self.unseen, self.distraction, self.sharpen)
+        network = fold(self.network) if isinstance(self.network, Encoder) else self.network.folded()
+        return Weighed(network, self.offsets, self.unseen, self.distraction, self.sharpen)
 
 
 def together(logits: Tensor, chosen: Tensor) -> Tensor:

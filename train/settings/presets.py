@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 PRESETS = ("small", "standard", "paper")
-# Clips that are seen in a run, and the epochs that this may come to.
+# Clips of each archive that are seen in a run, and the epochs that this may come to.
 SEEN = {"small": 30_000, "standard": 120_000}
 FEWEST_EPOCHS, MOST_EPOCHS = 4, 400
 LARGEST_BATCH = 128
@@ -20,13 +20,15 @@ LARGEST_BATCH = 128
 class Material:
     """What is learnt from. dimensions: 2 or 3. clips: samples in an epoch. window_s: 0 for whole recordings. hidden:
     the share of frames in which a joint that the archive has is missing. quarters: whether the knowledge's columns
-    tell of different parts of a window, and not the same in other words."""
+    tell of different parts of a window, and not the same in other words. archives: how many are learnt from at once;
+    each has as many clips in a batch, and in the run, as it would have alone."""
 
     dimensions: int
     clips: int
     window_s: float = 0.0
     hidden: float = 0.0
     quarters: bool = False
+    archives: int = 1
 
 
 def defaults(preset: str, method: str, material: Material) -> dict[str, Any]:
@@ -34,11 +36,12 @@ def defaults(preset: str, method: str, material: Material) -> dict[str, Any]:
     solid = material.dimensions == 3
     values: dict[str, Any] = {"facing": solid, "upright": solid, "seconds": material.window_s}
     # At least two steps an epoch, and never a batch of one: its only candidate would be itself.
-    values["batch_size"] = max(2, min(LARGEST_BATCH if preset != "paper" else 64, material.clips // 2))
+    largest = (LARGEST_BATCH if preset != "paper" else 64) * material.archives
+    values["batch_size"] = max(2, min(largest, material.clips // 2))
     if preset == "paper":
         values |= {"features": 256, "shear": 0.5}
         return values | ({"crop": 0.5} if method == "skeleton-clr" else {})
-    seen = SEEN[preset]
+    seen = SEEN[preset] * material.archives
     epochs = min(max(round(seen / max(material.clips, 1)), FEWEST_EPOCHS), MOST_EPOCHS)
     values |= {"epochs": epochs, "warmup_epochs": epochs / 3, "learning_rate": 2e-3}
     values |= {"checkpoint_every": max(epochs // 10, 1), "evaluate_every": max(epochs // 15, 1)}

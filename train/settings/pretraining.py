@@ -14,18 +14,22 @@ from train.settings.training import JOINT_CHOICES, JOINTS_HELP, SPLIT
 @dataclass(frozen=True)
 class Method:
     """task: "module:function" that makes the run's Task (train/methods/base.py); empty: nothing is trained. knowledge:
-    whether it learns from knowledge banks, and cannot do without. views: whether it compares two variations of a clip
-    with each other."""
+    whether it learns from knowledge banks, and cannot do without. windows: whether it takes the windows of a bank
+    without its knowledge. views: whether it compares two variations of a clip with each other. teacher: whether it
+    learns from a pretrained encoder."""
 
     task: str
     knowledge: bool = False
+    windows: bool = False
     views: bool = False
+    teacher: bool = False
 
 
 METHODS = {
     "c2vl": Method("train.methods.c2vl:make_task", knowledge=True),
     "skeleton-clr": Method("train.methods.skeleton_clr:make_task", views=True),
     "slim": Method("train.methods.slim:make_task"),
+    "distil": Method("train.methods.distil:make_task", windows=True, teacher=True),
     "random": Method(""),
 }
 PREPARATIONS = ("none", "centre", "whiten")
@@ -34,7 +38,7 @@ MISTAKES = ("any", "class", "side", "previous")
 # What options need that are of some methods alone (see `setting`).
 _OF_C2VL, _OF_SLIM, _OF_SKELETON_CLR = ("method=c2vl",), ("method=slim", "skeleton_weight"), ("method=skeleton-clr",)
 _WITHOUT_BANK = tuple(f"method={name}" for name, method in METHODS.items() if not method.knowledge)
-_TRAINED = tuple(f"method={name}" for name, method in METHODS.items() if method.task)
+_WITH_EMA = tuple(f"method={name}" for name, method in METHODS.items() if method.task and not method.teacher)
 SCHEDULES = ("constant", "linear", "cosine", "step")
 # CLIP's bound on 1 / tau: without it a batch that is told apart perfectly drives the temperature to 0.
 MAX_SCALE = 100.0
@@ -130,9 +134,12 @@ class PretrainSettings:
 
     method: str = setting(
         "c2vl",
-        "c2vl; skeleton-clr (MoCo on skeletons alone); slim (masked features and views of skeletons alone); random: "
-        "the encoder as it is initialised.",
+        "c2vl; skeleton-clr (MoCo on skeletons alone); slim (masked features and views of skeletons alone); distil "
+        "(the embedding of --teacher); random: the encoder as it is initialised.",
         tuple(METHODS),
+    )
+    teacher: str = setting(
+        "", "distil: the pretrained encoder that is learnt from, a model or its run's folder.", needs=("method=distil",)
     )
     split: str = setting("", f"{SPLIT}: only the train part is learnt from; empty: everything.")
     joints: str = setting("all", JOINTS_HELP, JOINT_CHOICES)
@@ -172,7 +179,7 @@ class PretrainSettings:
     key_queue: int = setting(512, "Past keys that SkeletonCLR contrasts with.", needs=_OF_SKELETON_CLR)
     key_temperature: float = setting(0.07, "SkeletonCLR's temperature.", needs=_OF_SKELETON_CLR)
     ema_momentum: float = setting(
-        0.99, "Momentum of the EMA student, SkeletonCLR's key encoder and slim's teacher.", needs=_TRAINED
+        0.99, "Momentum of the EMA student, SkeletonCLR's key encoder and slim's teacher.", needs=_WITH_EMA
     )
     skeleton_weight: float = setting(
         0.0, "c2vl: weight of slim's loss beside the knowledge's; 0: knowledge alone.", needs=_OF_C2VL
@@ -188,6 +195,8 @@ class PretrainSettings:
 
     def __post_init__(self) -> None:
         check(self)
+        if METHODS[self.method].teacher and not self.teacher:
+            raise UsageError(f"--method {self.method} learns from a pretrained encoder: name it with --teacher")
         if self.frames < 2 or self.seconds < 0 or self.hop_s <= 0:
             raise UsageError("--frames is at least 2, --seconds at least 0, --hop-s more than 0")
         if not 0 <= self.exchange <= 1:

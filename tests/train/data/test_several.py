@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,17 @@ torch = pytest.importorskip("torch")
 from edge_c2vl.errors import UsageError  # noqa: E402
 from edge_c2vl.skeletons.archive import Archive, ArchiveWriter  # noqa: E402
 from edge_c2vl.skeletons.skeleton import NTU25  # noqa: E402
+from edge_c2vl.skeletons.splits import Split  # noqa: E402
+from edge_c2vl.skeletons.windows import clip_of  # noqa: E402
 from train.data import several  # noqa: E402
 from train.data.clips import ClipStore  # noqa: E402
-from train.data.several import Portion, Several, spec_of_all, split_names, vary_each  # noqa: E402
+from train.data.several import Portion, Several, knowledge_of_all, spec_of_all, split_names, vary_each  # noqa: E402
+from train.evaluation.probe import _seen_as  # noqa: E402
+from train.knowledge.learnt import banks_of_each, portion_of  # noqa: E402
 from train.settings.pretraining import PretrainSettings  # noqa: E402
 from train.settings.training import AugmentSettings  # noqa: E402
 
-SETTINGS = PretrainSettings(frames=8, facing=True, upright=True)
+SETTINGS = PretrainSettings(method="slim", frames=8, facing=True, upright=True)
 LACKS = ("left_foot", "right_foot")
 
 
@@ -37,10 +42,14 @@ def write(path: Path, clips: int, dimensions: int, lacking: tuple[str, ...] = ()
     return Archive.open(path)
 
 
+def portion(archive: Archive, split: str, seed: int = 0) -> Portion:
+    return portion_of(archive, Split.of(archive, split).rows("train"), [], SETTINGS, seed, 0, several=True)
+
+
 @pytest.fixture
 def portions(tmp_path: Path) -> list[Portion]:
     solid, flat = write(tmp_path / "solid", 4, 3), write(tmp_path / "flat", 9, 2, LACKS)
-    return [Portion.of(solid, "", SETTINGS), Portion.of(flat, "half", SETTINGS)]
+    return [portion(solid, ""), portion(flat, "half")]
 
 
 @pytest.fixture
@@ -55,7 +64,9 @@ def test_each_archive_is_cut_and_turned_as_it_is(portions: list[Portion]) -> Non
     assert set(solid.joints) - set(flat.joints) == set(LACKS)
     assert len(portions[1].windows) == 4  # the train half
     assert spec_of_all(portions[::-1]).joints == NTU25.joints
-    assert spec_of_all(portions[::-1]).dimensions == 2  # the first one's
+    both = spec_of_all(portions[::-1])
+    assert (both.dimensions, both.facing, both.upright) == (3, True, True)  # whichever comes first
+    assert spec_of_all(portions[1:]).dimensions == 2
 
 
 def test_rows_are_those_of_the_stores(every: Several) -> None:
@@ -81,7 +92,7 @@ def test_archives_are_drawn_equally_often(every: Several) -> None:
 def test_a_large_archive_gives_as_many_clips_as_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(several, "MOST_CLIPS", 3)
     archive = write(tmp_path / "large", 10, 2)
-    chosen = [Portion.of(archive, "", SETTINGS, seed).windows.clip.tolist() for seed in (0, 0, 1)]
+    chosen = [portion(archive, "", seed).windows.clip.tolist() for seed in (0, 0, 1)]
     assert len(chosen[0]) == 3
     assert chosen[0] == chosen[1] != chosen[2]
 
@@ -105,6 +116,38 @@ def test_a_pictures_archive_is_taken_by_an_encoder_of_bodies(portions: list[Port
         store.read(np.arange(4)),
         ClipStore.open(flat.archive, flat.windows, flat.spec, tmp_path / "cache").read(np.arange(4)),
     )
+
+
+def test_each_archive_has_knowledge_of_its_own(portions: list[Portion]) -> None:
+    told = [torch.ones(4, 1, size) * size for size in (3, 2)]
+    known = [replace(part, knowledge={"language": own}) for part, own in zip(portions, told, strict=True)]
+    found = knowledge_of_all(known)
+    assert {kind: tuple(rows.shape) for kind, rows in found.items()} == {
+        "language": (8, 1, 3),
+        "language-1": (8, 1, 2),
+    }
+    assert found["language"][:, 0, 0].tolist() == [3] * 4 + [0] * 4
+    assert found["language-1"][:, 0, 0].tolist() == [0] * 4 + [2] * 4
+    assert knowledge_of_all(known[1:])["language"].tolist() == told[1].tolist()
+    with pytest.raises(UsageError, match="2 archives need --bank as many times"):
+        banks_of_each(2, [object()], "c2vl")
+    with pytest.raises(UsageError, match="name a bank of each archive"):
+        banks_of_each(2, [], "c2vl")
+
+
+def test_an_encoder_of_pictures_is_probed_on_bodies_as_seen_from_the_front(portions: list[Portion]) -> None:
+    solid, flat = portions
+    spec = _seen_as(flat.spec, solid.archive)
+    assert (spec.dimensions, spec.facing, spec.upright) == (2, True, True)
+    assert _seen_as(flat.spec, flat.archive) == flat.spec
+    shoulders = [NTU25.index(f"{side}_shoulder") for side in ("left", "right")]
+    deep = clip_of(solid.archive, 0, 0, 1, replace(spec, dimensions=3)).data
+    clip = clip_of(solid.archive, 0, 0, 1, spec).data
+    assert (clip[2] == 0).all()
+    across = [np.median(found[0, :, shoulders[1]] - found[0, :, shoulders[0]]) for found in (clip, deep)]
+    assert across[0] > 0  # the right one to the right, as in depth
+    # The picture of the turned body, but for its unit of length; the turn is told from frames as they were recorded.
+    np.testing.assert_allclose(clip[:2] / across[0], deep[:2] / across[1], atol=0.02)
 
 
 def test_splits_are_named_one_by_one() -> None:

@@ -14,11 +14,12 @@ import cv2
 import numpy as np
 import pytest
 
+from edge_c2vl import plots
 from edge_c2vl.errors import EdgeC2VLError
 from edge_c2vl.utils.scores import softmax
 from tests.support.programs import needs
 from train.evaluation.classified import Classified, Scored
-from train.evaluation.report import Report, Table, Text, confusion_csv, page, percent, write_report
+from train.evaluation.report import Report, ReportPicture, Table, Text, confusion_csv, page, percent, write_report
 
 
 @pytest.fixture
@@ -44,6 +45,18 @@ class _Links(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         self.targets += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "action", "data")]
+
+
+def test_without_a_report_nothing_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+    draw = plots.confusion
+    monkeypatch.setattr(plots, "confusion", lambda *given: drawn.append("confusion") or draw(*given))
+    sets = {"test": Scored(np.array([0, 1]), np.eye(2))}
+    parts, _ = Classified("two", ["a", "b"], sets).parts()
+    assert drawn == []
+    picture = next(part for part in parts if isinstance(part, ReportPicture) and part.file == "confusion_test")
+    assert picture.png == picture.png
+    assert drawn == ["confusion"]
 
 
 def test_the_page_asks_for_nothing(report: Report) -> None:

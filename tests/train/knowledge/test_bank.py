@@ -124,6 +124,16 @@ def test_damaged_files_are_found(bank):
         Bank.open(bank)
 
 
+def test_a_window_has_the_label_of_most_of_its_frames(tmp_path):
+    frames = clip((0, pose()), (2, pose()))[0]
+    first = np.arange(len(frames)) < len(frames) // 2
+    with ArchiveWriter(tmp_path / "archive", labels=["x", "y"], source="", licence="", source_layout="ntu25") as writer:
+        writer.append("a", frames, 30.0, label=-1, frame_labels=np.where(first, 1, 0))
+    write(tmp_path / "bank", names=("a", "a"), spans=[[0.0, 0.9], [0.8, 1.9]])
+    windows, _ = Bank.open(tmp_path / "bank").windows(Archive.open(tmp_path / "archive"))
+    assert windows.label.tolist() == [1, 0]
+
+
 def test_windows_are_those_of_the_archive_in_its_order(tmp_path):
     spans = [[0.5, 1.0], [0.0, 1.5], [0.0, 2.0]]
     write(tmp_path / "bank", names=("b", "a", "b"), spans=spans)

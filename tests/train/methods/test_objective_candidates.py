@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch")
 
 from tests.support.objective import batch, chosen, reference  # noqa: E402
 from train.methods.c2vl_loss import C2VLObjective, identity_targets  # noqa: E402
+from train.settings.pretraining import ObjectiveSettings  # noqa: E402
 
 
 def test_clips_with_one_caption_are_no_negatives_of_each_other() -> None:
@@ -103,3 +104,17 @@ def test_the_queue_survives_a_checkpoint() -> None:
     second.load_state_dict(first.state_dict())
     losses = [float(o({"language": z}, {"language": m}, {"language": z_ema}, 0.5)[0]) for o in (first, second)]
     assert losses[0] == losses[1]
+
+
+def test_a_clip_is_left_out_for_the_knowledge_that_says_nothing_of_it() -> None:
+    """As those of another archive are."""
+    torch.manual_seed(0)
+    settings = ObjectiveSettings(schedule="constant", softening=0.5, cross_consistency=False)
+    objective = C2VLObjective({"language": 4, "language-1": 4}, settings)
+    z, m = torch.randn(8, 4), torch.randn(8, 4)
+    first = torch.arange(8) < 5
+    known = {"language": m * first[:, None], "language-1": m * ~first[:, None]}
+    loss, _ = objective({"language": z, "language-1": z}, known)
+    alone = C2VLObjective({"language": 4}, settings)
+    each = [alone({"language": z[part]}, {"language": m[part]})[0] for part in (first, ~first)]
+    torch.testing.assert_close(loss, torch.stack(each).mean())

@@ -1,0 +1,53 @@
+"""Distillation: a small encoder learns what a large pretrained one makes of each clip.
+
+    L = mean over clips of |z - z_T|^2        z, z_T: unit-length embeddings of student and teacher
+
+Both see the same variation of a clip, as Beyer et al. ("Knowledge distillation: A good teacher is patient and
+consistent", CVPR 2022) found best. The student's embedding then lies in the teacher's space, and words that the teacher
+knows mean the same to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from train.data.clips import Batch
+from train.methods.base import Task
+from train.model.checkpoint import load_model
+from train.model.encoder import Encoder
+from train.settings.pretraining import ObjectiveSettings, PretrainSettings
+
+
+def make_task(
+    network: Encoder,  # noqa: ARG001
+    augment: Callable[[Tensor], Tensor],
+    knowledge: Mapping[str, Tensor],  # noqa: ARG001
+    pretraining: PretrainSettings,
+    objective: ObjectiveSettings,  # noqa: ARG001
+) -> Distil:
+    return Distil(load_model(Path(pretraining.teacher))[0], augment)
+
+
+class Distil(Task):
+    """The student needs an embedding of the teacher's size. A clip in which nobody was seen counts nothing."""
+
+    def __init__(self, teacher: Encoder, augment: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        # In a tuple, so that it is no part of this module: checkpoints need no copy of what stands in a file.
+        self._teacher = (teacher.eval().requires_grad_(False),)
+        self.augment = augment
+
+    def loss(self, batch: Batch, encoder: Encoder, progress: float) -> tuple[Tensor, dict[str, Tensor]]:  # noqa: ARG002
+        valid = batch.clip.abs().amax(dim=(1, 2, 3)) > 0
+        clip = self.augment(batch.clip)
+        (teacher,) = self._teacher
+        with torch.no_grad():
+            told = teacher.to(clip.device)(clip)[1]
+        own = encoder(clip)[1]
+        with torch.autocast(clip.device.type, enabled=False):
+            each = (own.float() - told.float()).square().sum(dim=1)
+            return (each * valid).sum() / valid.sum().clamp(min=1), {}
