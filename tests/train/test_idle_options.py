@@ -111,8 +111,9 @@ def test_a_pretrained_model_has_its_form(archive: Path, tmp_path: Path) -> None:
     for name, own in (("--width", 4), ("--frames", 12)):
         says = f"{name} does nothing with --from: {tmp_path / 'run'} has {own} there; leave {name} out"
         assert refusal(*tuned, name, 8) == says
+    assert "--joints does nothing with --from" in refusal(*tuned, "--joints", "upper")
     # What is as it was anyway goes on to the next fault.
-    assert "--batch-size" in refusal(*tuned, "--width", 4, "--frames", 12, "--batch-size", 1000)
+    assert "--batch-size" in refusal(*tuned, "--width", 4, "--joints", "all", "--batch-size", 1000)
 
 
 def test_what_is_needed_there_is() -> None:
