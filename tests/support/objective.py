@@ -22,16 +22,17 @@ def batch(rows: int, size: int, seed: int = 0, dtype: torch.dtype = torch.float3
     return make(), make(), make()
 
 
+def unit(x) -> np.ndarray:
+    return np.asarray(x, np.float64) / np.linalg.norm(x, axis=1, keepdims=True)
+
+
+def softmax(row: np.ndarray) -> np.ndarray:
+    e = np.exp(row - row.max())
+    return e / e.sum()
+
+
 def reference(z, m, z_ema, settings: ObjectiveSettings, a: float) -> float:
     """The formulas of train.methods.c2vl_loss for distinct captions, in NumPy, an entry at a time."""
-
-    def unit(x):
-        return np.asarray(x, np.float64) / np.linalg.norm(x, axis=1, keepdims=True)
-
-    def softmax(row):
-        e = np.exp(row - row.max())
-        return e / e.sum()
-
     z, m, z_ema = unit(z), unit(m), unit(z_ema)
     b, tau = settings.balance, settings.temperature
     total = 0.0

@@ -164,6 +164,10 @@ def test_a_small_encoder_learns_from_a_large_one(tmp_path: Path) -> None:
         run(pretrain, *line, *QUICK)
     with pytest.raises(UsageError, match="--teacher does nothing without --method distil"):
         run(pretrain, archive, tmp_path / "other", "--method", "slim", "--teacher", tmp_path / "large", *QUICK)
+    with pytest.raises(UsageError, match="give one --bank, not 2"):
+        run(pretrain, *line, "--bank", bank, "--teacher", tmp_path / "large", *QUICK)
+    with pytest.raises(CheckpointError, match="does not exist"):
+        run(pretrain, *line, "--teacher", tmp_path / "nothing", *QUICK)
     with pytest.raises(UsageError, match="--embedding does nothing with --teacher"):
         run(pretrain, *line, "--teacher", tmp_path / "large", "--embedding", 8, *QUICK)
     with pytest.raises(CheckpointError, match=r"takes other clips: frames 32 \(here 16\)"):

@@ -126,19 +126,19 @@ def export(
     from edge_c2vl.errors import UsageError
     from edge_c2vl.skeletons.archive import Archive
     from train.data.clips import sample_clips
-    from train.model.checkpoint import LANGUAGE, load_model
+    from train.model.checkpoint import LANGUAGE, load_model, run_folder
     from train.model.export import chosen_labels, export_bundle, parse_offsets, statement, texts_of
 
     encoder, about = load_model(checkpoint)
     second = None if activities is None else load_model(activities)
-    folder, beside = (path and (path if path.is_dir() else path.parent) for path in (checkpoint, activities))
-    assert folder is not None
+    folder = run_folder(checkpoint)
     files: dict[str, Path | bytes] = texts_of(licences)
     if (folder / LANGUAGE).is_file():
         files[LANGUAGE] = folder / LANGUAGE
     accuracy = None
     if figures is not None:
-        accuracy, files["report.json"] = statement(figures, folder, beside)
+        second_run = None if activities is None else run_folder(activities)
+        accuracy, files["report.json"] = statement(figures, folder, second_run)
     words = None
     if describe is not None:
         from train.knowledge.labels import make_words

@@ -22,7 +22,7 @@ from train.settings.training import AugmentSettings, DataSettings, EncoderSettin
 
 SETTINGS = (EncoderSettings, AugmentSettings, DataSettings, LoopSettings)
 # What a pretrained model has settled.
-_FORM = {option.name for option in own_options(EncoderSettings)} - {"dropout"} | {"frames", "facing"}
+_FORM = {option.name for option in own_options(EncoderSettings)} - {"dropout"} | {"frames", "facing", "joints"}
 
 
 @click.command()
@@ -117,10 +117,12 @@ def _check_form(pretrained: Path, flags: dict[str, Any]) -> None:
     given = {name: value for name, value in flags.items() if name in _FORM and value is not None}
     if not given:
         return
+    from train.data.splits import UPPER
     from train.model.checkpoint import load_model
 
     about = load_model(pretrained)[1]
-    own = asdict(about.encoder) | {"frames": about.clip.frames, "facing": about.clip.facing}
+    joints = "upper" if set(about.clip.joints) <= set(UPPER) else "all"
+    own = asdict(about.encoder) | {"frames": about.clip.frames, "facing": about.clip.facing, "joints": joints}
     for name, value in given.items():
         if value != own[name]:
             raise UsageError(

@@ -52,9 +52,9 @@ def pretrain(
     """Train an encoder without labels, by C2VL or a baseline.
 
     ARCHIVE is a skeleton archive, or several that are drawn from equally often (--split names a split for each, with
-    commas); the folder RUN gets the model, its settings, versions and metrics. C2VL pulls each clip towards what its
-    knowledge bank says of it, at first towards that alone, later also towards what is like it (--softening; 0 is plain
-    cross-modal InfoNCE).
+    commas; --bank is given once for each, in their order). The folder RUN gets the model, its settings, versions and
+    metrics. C2VL pulls each clip towards what its knowledge bank says of it, at first towards that alone, later also
+    towards what is like it (--softening; 0 is plain cross-modal InfoNCE).
 
     What is not said follows from --preset and the archive. While it runs it prints RankMe, alignment and uniformity of
     the embedding, and the share of held-out clips whose nearest neighbour has their label; at the end the same

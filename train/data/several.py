@@ -96,8 +96,8 @@ def some_of(windows: int, seed: int) -> NDArray[np.int64]:
 
 def knowledge_of_all(portions: Sequence[Portion]) -> dict[str, Tensor]:
     """What each archive's clips are known by is a kind of its own: "language", "language-1", ... It is 0 for the clips
-    of other archives, which are then neither rows nor candidates: that a clip is of another archive teaches nothing.
-    """
+    of other archives, which are then neither rows nor candidates: telling archives apart teaches nothing about
+    movement."""
     if len(portions) == 1:
         return dict(portions[0].knowledge)
     sizes = [len(portion.windows) for portion in portions]

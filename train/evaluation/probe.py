@@ -57,7 +57,8 @@ def probe(
 
 
 def _seen_as(spec: ClipSpec, archive: Archive) -> ClipSpec:
-    """An encoder of pictures sees bodies in 3-D upright and from the front: it learnt no others' backs."""
+    """The encoder's clip, with bodies in 3-D put upright and turned to the front for an encoder of pictures, which
+    never saw anybody from behind."""
     if spec.dimensions == 2 and archive.meta["dimensions"] == 3:
         return replace(spec, facing=True, upright=True)
     return spec

@@ -35,8 +35,8 @@ def gather_knowledge(
     """The windows that all banks know; kind -> (W, K, D) of each, prepared and, as far as asked for, exchanged; and the
     way from words to the language's space, where the bank knows its captions.
 
-    A bank that knows whole recordings only (frames of a video) is joined to every window of its recording. fitted: who
-    calls this many times with the same banks keeps it, and then nothing is fitted twice; it is added to. Raises
+    A bank that knows whole recordings only (frames of a video) is joined to every window of its recording. fitted: a
+    dictionary that is filled here. Given again in further calls with the same banks, nothing is fitted twice. Raises
     UsageError without a bank or with two of one kind; BankError where a bank lacks samples or knows other windows.
     """
     if not banks:

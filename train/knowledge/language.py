@@ -25,7 +25,7 @@ from train.knowledge.phrases import Prompt, prompts_of
 from train.knowledge.sentences import QUARTERS
 from train.knowledge.spectrum import Preparation
 from train.knowledge.text import KnowledgeError, TextEncoder, open_encoder
-from train.model.checkpoint import LANGUAGE, CheckpointError, read_tensors, write_tensors
+from train.model.checkpoint import LANGUAGE, CheckpointError, read_tensors, run_folder, write_tensors
 
 # A clause that no caption holds is heard as these many that are like it most, weighted by softmax(cosine / 0.05).
 HEARD, HEARD_TEMPERATURE = 20, 0.05
@@ -201,7 +201,7 @@ class Listener:
 def language_of(folder: Path) -> Language:
     """The language in a run's or a bundle's folder (a model file stands for its folder). Raises UsageError where there
     is none, CheckpointError where it is damaged."""
-    folder = folder if folder.is_dir() else folder.parent
+    folder = run_folder(folder)
     if not (folder / LANGUAGE).is_file():
         raise UsageError(
             f"{folder} has no language, so words mean nothing to it: its encoder was not pretrained on captions, or "

@@ -89,6 +89,10 @@ def _windows(
         return windows_of(archive, rows, seconds, settings.hop_s)
     if not METHODS[settings.method].windows:
         raise UsageError(f"--bank has no use in --method {settings.method}")
+    if len(banks) > 1:
+        raise UsageError(
+            f"--method {settings.method} takes only the windows of a bank: give one --bank, not {len(banks)}"
+        )
     return banks[0].windows(archive, rows)[0]
 
 

@@ -1,4 +1,4 @@
-"""Distillation: a small encoder learns what a large pretrained one makes of each clip.
+"""Distillation: a small encoder learns the embedding that a large pretrained one gives of each clip.
 
     L = mean over clips of |z - z_T|^2        z, z_T: unit-length embeddings of student and teacher
 
@@ -33,11 +33,11 @@ def make_task(
 
 
 class Distil(Task):
-    """The student needs an embedding of the teacher's size. A clip in which nobody was seen counts nothing."""
+    """The student needs an embedding of the teacher's size. A clip in which nobody was seen is left out."""
 
     def __init__(self, teacher: Encoder, augment: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
-        # In a tuple, so that it is no part of this module: checkpoints need no copy of what stands in a file.
+        # In a tuple, so that it is no submodule: it would be copied into every checkpoint.
         self._teacher = (teacher.eval().requires_grad_(False),)
         self.augment = augment
 

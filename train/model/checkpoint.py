@@ -131,9 +131,14 @@ def load_backbone(network: Encoder, pretrained: Encoder) -> None:
     assert all(name.startswith("classifier.") for name in missing), missing
 
 
+def run_folder(model: Path) -> Path:
+    """The folder of the run that a model is of: the folder itself, or the one that its file lies in."""
+    return model if model.is_dir() else model.parent
+
+
 def copy_language(pretrained: Path, folder: Path) -> None:
     """The language beside a pretrained model, where there is one, into another run's folder."""
-    kept = (pretrained if pretrained.is_dir() else pretrained.parent) / LANGUAGE
+    kept = run_folder(pretrained) / LANGUAGE
     if kept.is_file():
         shutil.copyfile(kept, folder / LANGUAGE)
 

@@ -182,10 +182,12 @@ def _combined(
     encoder: Encoder, about: About, second: Encoder, theirs: About, distraction: Tensor
 ) -> tuple[Combined, About]:
     """Both as one network, and what is known of it. Raises UsageError where they do not go together."""
+    if second.classifier is None:
+        raise UsageError("--activities has no classifier: train one with edge-c2vl train finetune")
     if about.labels != theirs.labels:
         raise UsageError(
-            f"--activities has the labels {', '.join(theirs.labels) or 'of no classifier'}; the same in the same order "
-            f"are wanted: {', '.join(about.labels)}"
+            f"--activities has the labels {', '.join(theirs.labels)}; the same in the same order are wanted: "
+            f"{', '.join(about.labels)}"
         )
     if about.clip != theirs.clip:
         ours, other = about.clip.to_json(), theirs.clip.to_json()

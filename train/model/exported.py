@@ -1,4 +1,4 @@
-"""The networks that a bundle's ONNX model is made of, where it is more than an encoder: clip -> logits, embedding."""
+"""The networks that a bundle's ONNX model is, where it is more than one encoder: clip -> logits, embedding."""
 
 from __future__ import annotations
 

@@ -1,16 +1,18 @@
-"""A network that sees spans of a few frames with all joints at once; of the clip's course it knows mean and spread."""
+"""A network that sees spans of a few frames with all joints at once. It pools over the spans, so it does not know their
+order."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
+from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.skeleton import NTU25
 from train.model.encoder import Encoder, JoinedBlock, Stream, dense
 from train.settings.training import EncoderSettings
 
 
 class SpanEncoder(Encoder):
-    """Of the settings it takes: blocks, its layers; joined, their channels; stride, the frames of a span; stream,
+    """It reads these settings: blocks (its layers), joined (their channels), stride (the frames of a span), stream,
     presence, pooling, dropout, embedding, classes."""
 
     def __init__(self, settings: EncoderSettings) -> None:
@@ -40,9 +42,11 @@ def span_layers(settings: EncoderSettings, channels: int) -> nn.Module:
 
 
 def spans(seen: Tensor, span: int) -> Tensor:
-    """(N, C, T, V) -> (N, C * span * V, T // span, 1): each span's numbers beside each other. Frames that fill no span
-    are left out."""
+    """(N, C, T, V) -> (N, C * span * V, T // span, 1): each span's numbers beside each other. Frames at the end that do
+    not fill a span are left out. Raises UsageError where a clip is shorter than a span."""
     _, channels, frames, joints = (int(size) for size in seen.shape)
     count = frames // span
+    if not count:
+        raise UsageError(f"--stride {span} is longer than a clip of {frames} frames: give a smaller one")
     together = seen[:, :, : count * span].reshape(-1, channels, count, span * joints)
     return together.transpose(2, 3).reshape(-1, channels * span * joints, count, 1)

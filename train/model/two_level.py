@@ -21,8 +21,8 @@ from train.settings.training import EncoderSettings
 
 
 class TwoLevel(Encoder):
-    """The first class is attentive driving. Of the settings it takes: blocks, the layers of each level; joined, their
-    channels; stride, the frames of a span; stream, presence, pooling, dropout, embedding, classes."""
+    """The first class is attentive driving. It reads these settings: blocks (the layers of each level), joined (their
+    channels), stride (the frames of a span), stream, presence, pooling, dropout, embedding, classes."""
 
     def __init__(self, settings: EncoderSettings) -> None:
         nn.Module.__init__(self)

@@ -18,6 +18,9 @@ ENCODERS = {
     "spans": "train.model.spans:SpanEncoder",
     "two-level": "train.model.two_level:TwoLevel",
 }
+# For options that only some networks read (`needs` of `setting`). A new network is taken to read those of st-gcn.
+_OF_SPANS = ("network=spans", "network=two-level")
+_OF_GRAPH = tuple(f"network={name}" for name in ENCODERS if f"network={name}" not in _OF_SPANS)
 STREAMS = ("joint", "bone", "motion")
 POOLINGS = ("mean", "mean_std")
 # The published ten blocks: (channels as multiples of the width, temporal stride).
@@ -34,25 +37,36 @@ class EncoderSettings:
         "driving (the first class) or not, and which activity, as factors.",
         tuple(ENCODERS),
     )
-    width: int = setting(16, "Channels of the first stage; doubled twice. 16 or 64 in the literature.")
+    width: int = setting(16, "Channels of the first stage; doubled twice. 16 or 64 in the literature.", needs=_OF_GRAPH)
     blocks: int = setting(10, "How many of the ten blocks, spread over the three stages.")
     graph_blocks: int = setting(
-        0, "Blocks that keep the joints apart; then one convolution joins them, and the rest see all. 0: every block."
+        0,
+        "Blocks that keep the joints apart; then one convolution joins them, and the rest see all. 0: every block.",
+        needs=_OF_GRAPH,
     )
-    joined: int = setting(128, "Channels of the blocks that see all joints at once.", needs=("graph_blocks",))
+    joined: int = setting(
+        128, "Channels of the blocks that see all joints at once.", needs=("graph_blocks", *_OF_SPANS)
+    )
     stride: int = setting(1, "Temporal stride of the first block.")
-    temporal_kernel: int = setting(9, "Frames that a temporal convolution spans.")
+    temporal_kernel: int = setting(9, "Frames that a temporal convolution spans.", needs=_OF_GRAPH)
     stream: str = setting(
         "joint", "What is seen of a clip: positions, bones (joint minus its parent), motion (next minus this).", STREAMS
     )
     presence: bool = setting(False, "Add a channel that is 1 where a joint was seen.")
-    joint_bias: bool = setting(False, "Tell the first block which joint is which, by a bias of each joint's own.")
-    adaptive: bool = setting(False, "Learn edges beside the skeleton's own, between any two joints; free at inference.")
+    joint_bias: bool = setting(
+        False, "Tell the first block which joint is which, by a bias of each joint's own.", needs=_OF_GRAPH
+    )
+    adaptive: bool = setting(
+        False,
+        "Learn edges beside the skeleton's own, between any two joints; free at inference.",
+        needs=_OF_GRAPH,
+    )
     pooling: str = setting("mean", "Mean over time and joints, or mean and standard deviation over time.", POOLINGS)
     features: int = setting(
         0,
         "Channels of the last block (256 at width 16 in AimCLR), or of a 1x1 convolution behind joined ones; "
         "0: four times the width, or those that were joined.",
+        needs=_OF_GRAPH,
     )
     embedding: int = setting(0, "Size of the unit-length embedding; 0: the features themselves.")
     dropout: float = setting(0.0, "Share of the features dropped before the classifier.")

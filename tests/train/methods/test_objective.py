@@ -12,7 +12,7 @@ from hypothesis import given  # noqa: E402
 from hypothesis import settings as hypothesis_settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-from tests.support.objective import batch, chosen, reference  # noqa: E402
+from tests.support.objective import batch, chosen, reference, softmax, unit  # noqa: E402
 from train.methods.c2vl_loss import C2VLObjective, identity_targets, mix_targets  # noqa: E402
 from train.settings.pretraining import ObjectiveSettings  # noqa: E402
 
@@ -30,14 +30,6 @@ def test_equals_the_formulas(a: float, balance: float) -> None:
 def lerch(z, m, z_ema, settings: ObjectiveSettings, a: float, cosines: list[np.ndarray]) -> float:
     """The options of Lerch et al. by the module's docstring, in NumPy, an entry at a time. cosines: of the pairs of all
     batches so far, this one's last."""
-
-    def unit(x):
-        return np.asarray(x, np.float64) / np.linalg.norm(x, axis=1, keepdims=True)
-
-    def softmax(row):
-        e = np.exp(row - row.max())
-        return e / e.sum()
-
     z, m, z_ema = unit(z), unit(m), unit(z_ema)
     n, b, tau = len(z), settings.balance, settings.temperature
     mean, deviation = cosines[0].mean(), cosines[0].std()

@@ -120,6 +120,7 @@ def test_the_first_model_says_whether_and_the_second_which(tmp_path: Path) -> No
     [
         ({"labels": [*LABELS[1:], LABELS[0]]}, LABELS[1:], "has the labels smoking, reaching, attentive;"),
         ({"clip": ClipSpec(frames=8)}, LABELS[1:], "frames 8 instead of 16"),
+        ({"clip": ClipSpec(frames=FRAMES, joints=("neck", "head"))}, LABELS[1:], r"joints \['neck', 'head'\] instead"),
         ({}, LABELS, "some, not all"),
     ],
 )
@@ -137,6 +138,14 @@ def test_two_models_that_do_not_go_together_are_refused(
             distraction=distraction,
             activities=(encoder, replace(about, **changed)),
         )
+    assert not (tmp_path / "b").exists()
+
+
+def test_a_second_model_without_a_classifier_is_refused(tmp_path: Path) -> None:
+    encoder, about = make()
+    pretrained = make(classes=0)[0], replace(about, labels=[])
+    with pytest.raises(UsageError, match="--activities has no classifier"):
+        export_bundle(encoder, about, tmp_path / "b", clips(), name="t", distraction=LABELS[1:], activities=pretrained)
     assert not (tmp_path / "b").exists()
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
+from edge_c2vl.errors import UsageError
 from train.model.encoder import fold, make_encoder
 from train.model.spans import SpanEncoder
 from train.settings.training import EncoderSettings
@@ -26,3 +28,8 @@ def test_each_place_sees_all_joints_of_its_own_frames() -> None:
             assert moved.tolist() == [False, False, True, False, False, False, False, False]
         for found, expected in zip(fold(encoder)(clip), encoder(clip), strict=True):
             torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_a_span_longer_than_the_clip_is_refused() -> None:
+    with pytest.raises(UsageError, match="--stride 4 is longer than a clip of 3 frames"):
+        make_encoder(SETTINGS).eval()(torch.zeros(1, 3, 3, 25))
