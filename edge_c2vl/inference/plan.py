@@ -100,11 +100,15 @@ def build_plan(
     shapes: of each input whose size may vary: the smallest, usual and largest; inputs of a fixed size need none. Raises
     BundleError where TensorRT cannot read or build the model, KeyboardInterrupt after Ctrl-C.
     """
+    try:
+        content = with_weight_pairs(model.read_bytes())
+    except ValueError as error:
+        raise BundleError(f"{model} cannot be prepared for TensorRT: {error}") from None
     log = make_log(trt)
     builder = trt.Builder(log)
     network = builder.create_network(_bits(trt.NetworkDefinitionCreationFlag, flags.network))
     parser = trt.OnnxParser(network, log)
-    if not parser.parse(with_weight_pairs(model.read_bytes()), str(model)):
+    if not parser.parse(content, str(model)):
         why = "; ".join(" ".join(parser.get_error(index).desc().split()) for index in range(parser.num_errors))
         raise BundleError(f"TensorRT cannot read {model}: {why or log.last}")
     layers = _layers(network)

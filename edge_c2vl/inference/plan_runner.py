@@ -97,11 +97,11 @@ class PlanRunner:
 
     def close(self) -> None:
         with ExitStack() as held:  # in reverse, and the rest too where one cannot be given back
+            held.callback(self._drop_plan)
             for buffer in self._buffers.values():
                 held.callback(buffer.free)
             held.callback(self._drop_graph)
             held.callback(self._cuda.synchronise)
-        self._context = self._engine = self._runtime = None
 
     def _enqueue(self) -> None:
         for name in self.inputs:
@@ -115,6 +115,9 @@ class PlanRunner:
         if self._graph is not None:
             graph, self._graph = self._graph, None
             self._cuda.call("cuGraphExecDestroy", graph)
+
+    def _drop_plan(self) -> None:
+        self._context = self._engine = self._runtime = None
 
     def __enter__(self) -> PlanRunner:
         return self

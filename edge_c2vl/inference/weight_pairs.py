@@ -7,6 +7,7 @@ levels of it again. The onnx package is not needed.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,7 @@ DIMS, DATA_TYPE, TENSOR_NAME, RAW_DATA = 1, 2, 8, 9  # of TensorProto
 ATTRIBUTE_NAME, ATTRIBUTE_INTEGER = 1, 3  # of AttributeProto
 FLOAT, INT8 = 1, 3  # of TensorProto.DataType
 DTYPES: dict[int, type] = {FLOAT: np.float32, INT8: np.int8}
+UNKNOWN: NDArray[Any] = np.zeros(0, np.uint8)  # in place of values that are not in the file as such bytes
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Node:
 def with_weight_pairs(model: bytes) -> bytes:
     """The same network with FP32 weights and pairs; a model without INT8 weights comes back as it is.
 
-    Raises ValueError where it is not an ONNX model.
+    Raises ValueError where it is not an ONNX model, or has an INT8 weight that no pair can stand for.
     """
     parts = []
     for field in fields(memoryview(model)):
@@ -60,11 +62,13 @@ def _graph(data: memoryview) -> bytes:
     entries = [field for field in fields(data) if field.wire == BYTES]
     tensors = dict(_tensor(field.content) for field in entries if field.number == INITIALIZER)
     nodes = [_node(field.content) for field in entries if field.number == NODE]
-    weights = {
-        node.inputs[0]: _wide(tensors, node)
-        for node in nodes
-        if node.kind == b"DequantizeLinear" and _holds(tensors, node.inputs[0], np.int8)
-    }
+    readers = Counter(name for node in nodes for name in node.inputs)
+    weights: dict[bytes, bytes] = {}
+    for node in nodes:
+        if node.kind == b"DequantizeLinear" and node.inputs and _values(tensors, node.inputs[0]).dtype == np.int8:
+            if readers[node.inputs[0]] > 1:
+                raise ValueError(f"several nodes read the INT8 weight {_shown(node)}")
+            weights[node.inputs[0]] = _wide(tensors, node)
     parts: list[bytes] = []
     for field in fields(data):
         parts += _replaced(field, weights) or [bytes(field.whole)]
@@ -81,7 +85,7 @@ def _replaced(field: Field, weights: Mapping[bytes, bytes]) -> list[bytes]:
     if field.number != NODE:
         return []
     node = _node(field.content)
-    if node.kind != b"DequantizeLinear" or node.inputs[0] not in weights:
+    if not node.inputs or node.inputs[0] not in weights:
         return []
     levels = node.outputs[0] + b"/levels"
     quantize = {INPUT: node.inputs[0], OUTPUT: levels, NAME: levels, OP_TYPE: b"QuantizeLinear"}
@@ -100,17 +104,29 @@ def _changed(node: memoryview, new: Mapping[int, bytes]) -> bytes:
 
 def _wide(tensors: Mapping[bytes, Tensor], node: Node) -> bytes:
     """The INT8 constant of this node as an FP32 one of the same name, encoded."""
-    levels, scales = tensors[node.inputs[0]], tensors[node.inputs[1]].values
+    levels = tensors[node.inputs[0]]
+    scales, zeros = (_values(tensors, name) for name in (*node.inputs[1:], b"", b"")[:2])
+    if scales.dtype != np.float32:
+        raise ValueError(f"the scale of the INT8 weight {_shown(node)} is no FP32 constant")
+    # Without a zero point a QuantizeLinear gives UINT8.
+    if zeros.dtype != np.int8 or zeros.any():
+        raise ValueError(f"the zero point of the INT8 weight {_shown(node)} is not 0 in INT8")
     shape = [1] * levels.values.ndim
-    if scales.ndim:
+    if scales.size != 1:
+        if scales.shape != levels.values.shape[node.axis : node.axis + 1]:
+            raise ValueError(f"the scales of the INT8 weight {_shown(node)} do not fit its axis {node.axis}")
         shape[node.axis] = len(scales)
     values = levels.values.astype(np.float32) * scales.reshape(shape)
     kept = [bytes(part.whole) for part in fields(levels.encoded) if part.number not in (DATA_TYPE, RAW_DATA)]
     return b"".join([*kept, integer(DATA_TYPE, FLOAT), text(RAW_DATA, values.astype("<f4").tobytes())])
 
 
-def _holds(tensors: Mapping[bytes, Tensor], name: bytes, dtype: type) -> bool:
-    return name in tensors and tensors[name].values.dtype == dtype
+def _values(tensors: Mapping[bytes, Tensor], name: bytes) -> NDArray[Any]:
+    return tensors[name].values if name in tensors else UNKNOWN
+
+
+def _shown(node: Node) -> str:
+    return node.inputs[0].decode("utf-8", "replace")
 
 
 def _tensor(data: memoryview) -> tuple[bytes, Tensor]:
@@ -127,7 +143,7 @@ def _tensor(data: memoryview) -> tuple[bytes, Tensor]:
             raw = bytes(part.content)
     dtype = DTYPES.get(kind, np.uint8)
     if kind not in DTYPES or len(raw) != int(np.prod(dims)) * np.dtype(dtype).itemsize:
-        return name, Tensor(np.zeros(0, np.uint8), data)
+        return name, Tensor(UNKNOWN, data)
     return name, Tensor(np.frombuffer(raw, dtype).reshape(dims), data)
 
 

@@ -7,6 +7,7 @@ import logging
 import math
 from collections.abc import Sequence
 
+from edge_c2vl.face.watch import BLINK_MAX_S
 from edge_c2vl.monitoring.face_look import FaceLook
 from edge_c2vl.monitoring.face_reader import LOWERED_DEG, FaceReader, SeenFace
 from edge_c2vl.monitoring.policy import State, Status
@@ -36,7 +37,8 @@ class OwnDriver:
         self._posture: SeatedPosture | None = None
         # Since when the driver has looked away while driving.
         self._away_s: float | None = None
-        # Whether the newest look may be a sleeper's, whatever is watched: a lowered head, or closed eyes.
+        # Whether the newest look may be a sleeper's, whatever is watched: a lowered head, or eyes closed for longer than
+        # a blink.
         self._sunk = False
 
     def read(self, faces: Sequence[SeenFace], clip: Clip) -> tuple[FaceLook, ...]:
@@ -46,7 +48,7 @@ class OwnDriver:
         looks = () if self.reader is None else self.reader.read(faces)
         if looks:
             head = looks[-1].head
-            self._sunk = looks[-1].closed_s > 0 or (head is not None and head[1] < LOWERED_DEG)
+            self._sunk = looks[-1].closed_s > BLINK_MAX_S or (head is not None and head[1] < LOWERED_DEG)
         return looks
 
     def slumped(self, limit: float) -> bool | None:

@@ -134,7 +134,7 @@ class Prometheus(Sink):
         self._openness.set(NAN if face is None or face.openness is None else face.openness)
         self._perclos.set(NAN if face is None or face.perclos is None else face.perclos)
         # Nobody can count in a minute most of which did not show the eyes.
-        unseen = face is None or face.openness is face.perclos is None
+        unseen = face is None or (face.openness is None and face.perclos is None)
         self._blinks.set(NAN if face is None or unseen else face.blinks_a_minute)
         self._yawns.set(NAN if face is None else face.yawns)
 

@@ -38,7 +38,7 @@ class Drowsy:
         if other or self._untold_s >= FORGOTTEN_S - 1e-9:
             self._held, self.share, self._calmer_s = Condition.AWAKE, 0.0, 0.0
         if found is None:
-            self.state = Condition.LEARNING if look.seen and look.opening_known < 1 else Condition.CANNOT_SEE
+            self.state = Condition.LEARNING if other else Condition.CANNOT_SEE
         else:
             self._hold(found, step_s, settings)
             self.state = self._held

@@ -107,6 +107,8 @@ def test_one_thing_that_cannot_be_given_back_keeps_nothing_else(bundle: Bundle, 
     with pytest.raises(BundleError, match="cuStreamSynchronize"):
         backend.close()
     assert fake.cuda.held == {}
+    # TensorRT's objects go before the context of CUDA that they work in.
+    assert backend._plan._context is backend._plan._engine is None
 
 
 def test_a_second_event_that_cannot_be_made_leaves_no_first_one(fake: FakeTensorRT) -> None:

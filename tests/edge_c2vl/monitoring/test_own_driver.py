@@ -286,6 +286,14 @@ class TestOwnDriver:
         assert own.reader.calibration.ahead_known == 1
         assert isinstance(own.reader.calibration.ahead, StraightAhead)
 
+    def test_blinks_do_not_put_that_off(self) -> None:
+        own, policy = self.made()
+        moved = [(3.75, face(50.0, 0.0)), (0.25, face(50.0, 0.0, gap_mm=0.2))] * round((MISTAKEN_S + 90) / 4)
+        statuses = self.drive(own, policy, [(70, face()), *moved])
+        assert any(Reason.LOOKING_AWAY in status.alerts for status in statuses)
+        assert statuses[-1].alerts == {}
+        assert own.reader.calibration.ahead_known == 1
+
     @pytest.mark.parametrize("eyes_seen_closing", [True, False])
     def test_a_driver_who_has_fallen_asleep_is_alerted_for_as_long_as_it_lasts(self, eyes_seen_closing) -> None:
         own, policy = self.made()
