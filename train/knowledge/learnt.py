@@ -90,9 +90,7 @@ def _windows(
     if not METHODS[settings.method].windows:
         raise UsageError(f"--bank has no use in --method {settings.method}")
     if len(banks) > 1:
-        raise UsageError(
-            f"--method {settings.method} takes only the windows of a bank: give one --bank, not {len(banks)}"
-        )
+        raise UsageError(f"--method {settings.method} takes a bank's windows alone: give one --bank, not {len(banks)}")
     return banks[0].windows(archive, rows)[0]
 
 
