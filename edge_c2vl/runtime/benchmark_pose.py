@@ -111,14 +111,15 @@ def _work(pipe: Connection, camera: str, crop: str | None, kind: str, threads: i
     from edge_c2vl.pose import PoseEstimator
 
     try:
-        started = time.perf_counter()
-        pose = PoseEstimator(kind=kind, threads=threads)
-        start_s = time.perf_counter() - started
+        # First: MediaPipe writes lines of its own to stderr, and a wrong camera's is one.
         with open_camera(camera, CameraOptions(crop=parse_crop(crop) if crop else None)) as source:
             frames = []
             while (frame := source.read()) is not None:
                 if frame.image is not None:
                     frames.append(frame)
+        started = time.perf_counter()
+        pose = PoseEstimator(kind=kind, threads=threads)
+        start_s = time.perf_counter() - started
     except EdgeC2VLError as error:
         pipe.send(error)
         return
