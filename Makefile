@@ -15,7 +15,7 @@ run: $(VENV)/.run
 	$(BIN)/edge-c2vl run --camera '$(DEMONSTRATION)' --reasons all --serve 127.0.0.1:$(PORT)
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile $(TESTS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
