@@ -118,7 +118,7 @@ def main() -> None:
                 uri = f"simulated:{','.join(SCRIPT)}?{options}&seconds={SECONDS}&each=10"
                 folder = asked.keep or Path(passing)
                 folder.mkdir(parents=True, exist_ok=True)
-                seen = drive(uri, bundle, folder / f"{camera}-{look}-{asked.driver}-{asked.fps}.pickle")
+                seen = drive(uri, bundle, folder / f"{camera}-{look}-{asked.driver}-{asked.fps}.npy")
                 alerts = judge(Playback(seen), Sight(seen), bundle, ALL)
                 film = make_film(parse(uri))
                 for row in rows(alerts, [film.truth(number / 30) for number in range(30 * SECONDS)]):

@@ -15,7 +15,6 @@ cannot be seen (in brackets).
 from __future__ import annotations
 
 import argparse
-import pickle
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from typing import Any
 import cv2
 import numpy as np
 from fast_raster import compiled
+from kept_drives import Drive, Look, read_drive, write_drive
 
 from edge_c2vl.cameras.camera import open_camera
 from edge_c2vl.cameras.options import CameraOptions
@@ -47,21 +47,6 @@ from edge_c2vl.skeletons.skeleton import Array
 ACTIVITY_ONLY, ALL = "activity", "all"
 # Away from these nothing was wrong: they say that there was nothing to judge by.
 OF_SIGHT = (Reason.CANNOT_SEE, Reason.ELSEWHERE)
-
-
-@dataclass(frozen=True)
-class Look:
-    """What there is in a picture. looked: whether the face was looked for; its points are left out."""
-
-    size: tuple[int, ...]
-    landmarks: Array | None
-    evidence: Evidence | None
-    looked: bool = False
-    face: Face | None = None
-
-
-Drive = dict[float, Look]
-"""By the picture's time, which rises."""
 
 
 @dataclass(frozen=True)
@@ -159,17 +144,14 @@ def begun(alerts: list[Alert]) -> list[Alert]:
 def drive(uri: str, bundle: ClassifierBundle, kept: Path) -> Drive:
     """What is to be seen in the film of that URI; read from the file, or else found and written to it."""
     if kept.exists():
-        found: Drive = pickle.loads(kept.read_bytes())
-        return found
+        return read_drive(kept)
     seen: Drive = {}
     with compiled(), open_camera(f"{uri}&live=no", CameraOptions()) as camera, PoseEstimator() as pose:
         faces = FaceTracker.open()
         # Which body is the driver's, and so whether a face is looked for, the pipeline knows.
         judge(camera, Sight(seen, pose, faces), bundle, ALL)
         faces.close()
-    part = kept.with_suffix(".part")
-    part.write_bytes(pickle.dumps(seen))
-    part.replace(kept)
+    write_drive(kept, seen)
     return seen
 
 
@@ -195,7 +177,7 @@ def main() -> None:
             for camera in cameras:
                 options = f"camera={camera}&driver={driver}&fps={asked.fps}&detail={asked.detail}"
                 uri = f"simulated:commuting?{options}&seconds={60 * asked.minutes:g}"
-                name = f"{camera}-{driver}-{asked.fps}-{asked.detail:g}-{asked.minutes:g}.pickle"
+                name = f"{camera}-{driver}-{asked.fps}-{asked.detail:g}-{asked.minutes:g}.npy"
                 seen = drive(uri, bundle, folder / name)
                 minutes[camera] += asked.minutes
                 for reasons, alerts in found[camera].items():
