@@ -2,12 +2,13 @@
 
 The three never share a recording, nor another camera's recording of the same moment; what judges is the archive's test
 split, or, where it has none, people who are in neither of the others.
+A recording that names nobody is taken for another person's.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,12 +26,14 @@ Ints = NDArray[np.int64]
 
 MIN_SAMPLES = 16
 HOP_S = 1.0  # between windows of a long recording
+JUDGING = 20_000  # clips that judge, at most
+UNNAMED = -1  # the label of a distraction of which the archive does not say which it is
 
 
 @dataclass(frozen=True)
 class ClipSet:
-    """Clips of an archive that serve one purpose. labels (N,): indices into the model's labels. name: where they come
-    from, in words."""
+    """Clips of an archive that serve one purpose. labels (N,): indices into the model's labels, or UNNAMED. name: where
+    they come from, in words."""
 
     archive: Archive
     windows: Windows
@@ -69,24 +72,30 @@ def divide(
     labels: Sequence[str],
     spec: ClipSpec,
     *,
+    distraction: Collection[str] = (),
     samples: int = 512,
     split: str | None = None,
     windows: str = "auto",
     seed: int = 0,
 ) -> Sets:
-    """The archive's clips for calibration (`samples`), selection (as many at most) and evaluation (all there are).
+    """The archive's clips for calibration (`samples`), selection (as many at most) and evaluation (JUDGING at most).
 
-    labels: the model's. split: the archive's column of train / val / test; None: its only one, if it has one. windows:
-    "whole" recordings or "sliding" ones of spec.seconds; "auto": sliding where frames are labelled one by one.
+    labels: the model's; distraction: those of them that are one. An archive's label that stands for several of these
+    (`edge-c2vl merge --group`) gives UNNAMED ones. split: the archive's column of train / val / test; None: its only
+    one, if it has one. windows: "whole" recordings or "sliding" ones of spec.seconds; "auto": sliding where frames are
+    labelled one by one.
+
     Raises UsageError for what the archive does not have, ArchiveError where too few clips are left.
     """
     if samples < MIN_SAMPLES:
         raise UsageError(f"--samples is at least {MIN_SAMPLES}, not {samples}: ranges of fewer clips say nothing")
     found = _windows(archive, spec, windows)
     # The last entry answers for -1, a window without a label.
-    indices = np.array([labels.index(name) if name in labels else -1 for name in archive.labels] + [-1])
+    names = [*(_meant(archive, name, distraction) for name in archive.labels), None]
+    known = np.array([name is not None and name in (*labels, "") for name in names])
+    indices = np.array([labels.index(name) if name in labels else UNNAMED for name in names])
+    found = found[known[found.label]]
     own = indices[found.label]
-    found, own = found[own >= 0], own[own >= 0]
     if not len(found):
         raise ArchiveError(
             f"no recording of {archive.path} has one of the model's labels ({', '.join(labels)}): "
@@ -101,6 +110,7 @@ def divide(
     cells = np.char.add(own.astype(str), clips["camera"].to_numpy()[found.clip].astype(str))
     calibration = balanced(pool, cells[pool], samples, seed)
     selection = balanced(choosing, cells[choosing], samples, seed)
+    judges = balanced(judges, cells[judges], JUDGING, seed)
     for rows, purpose in ((calibration, "calibrate on"), (selection, "choose layers by"), (judges, "evaluate on")):
         if len(rows) < MIN_SAMPLES:
             raise ArchiveError(f"{archive.path} has {len(rows)} clips to {purpose}, at least {MIN_SAMPLES} are needed")
@@ -109,6 +119,14 @@ def divide(
         return ClipSet(archive, found[rows], own[rows], spec, f"{archive.path.name}, {named[purpose]}")
 
     return Sets(subset(calibration, "train"), subset(selection, "val"), subset(judges, "test"))
+
+
+def _meant(archive: Archive, name: str, distraction: Collection[str]) -> str | None:
+    """The label itself; "" where it is a group of distractions; None where it is a group of anything else."""
+    group = archive.meta.get("groups", {}).get(name)
+    if group is None:
+        return name
+    return "" if set(group) <= set(distraction) else None
 
 
 def balanced(rows: Ints, cells: NDArray[Any], count: int, seed: int = 0) -> Ints:
@@ -150,8 +168,10 @@ def _parts(archive: Archive, windows: Windows, split: str | None) -> tuple[NDArr
             part = np.where(part == "val", "test", part)
         return part, {"train": f"{name} train", "val": choosing, "test": f"{name} {judging}"}
     # No split: every second person judges; of one person, every second recording.
+    moments = _moments(archive)
     subjects = clips["subject"].to_numpy().astype(str)
-    for owner, what in ((subjects, "subjects"), (_moments(archive), "recordings")):
+    subjects = np.where(subjects == "", moments, subjects)
+    for owner, what in ((subjects, "subjects"), (moments, "recordings")):
         who = owner[windows.clip]
         names = np.unique(who)
         if len(names) > 1:

@@ -1,4 +1,7 @@
-"""Two models on the same clips: accuracy, agreement of their decisions, signal-to-noise ratio of their outputs."""
+"""Two models on the same clips: accuracy, agreement of their decisions, signal-to-noise ratio of their outputs.
+
+What a vehicle alerts by is whether the driver is distracted, so that is judged beside the classes.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,12 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from calibration.clips import UNNAMED
 from edge_c2vl.inference.onnxruntime import OnnxRuntimeBackend
 from edge_c2vl.skeletons.skeleton import Array
 from edge_c2vl.utils.scores import top1_and_balanced
@@ -19,25 +24,43 @@ BATCH = 32
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a model says of N clips. labels: the right answers, (N,)."""
+    """What a model says of N clips. labels (N,): the right answers, or UNNAMED. distraction (K,): whether a class is
+    one."""
 
     logits: Array
     embedding: Array
     labels: NDArray[np.int64]
+    distraction: NDArray[np.bool_]
 
     @property
     def decisions(self) -> NDArray[np.int64]:
         return self.logits.argmax(axis=1)
 
+    @property
+    def odds(self) -> NDArray[np.float64]:
+        """(N,) the log-odds of distraction. Only where there are classes of both kinds."""
+        logits = self.logits.astype(np.float64)
+        distracted, attentive = (
+            np.logaddexp.reduce(logits[:, chosen], axis=1) for chosen in (self.distraction, ~self.distraction)
+        )
+        result: NDArray[np.float64] = distracted - attentive
+        return result
 
-def outputs(model: Path | bytes, clips: Array, labels: NDArray[np.int64]) -> Outputs:
+    @property
+    def judges_distraction(self) -> bool:
+        return bool(self.distraction.any() and not self.distraction.all())
+
+
+def outputs(model: Path | bytes, clips: Array, labels: NDArray[np.int64], distraction: NDArray[np.bool_]) -> Outputs:
     """What an ONNX model says of clips in memory (N, 3, T, 25), on the CPU in one thread."""
     starts = range(0, len(clips), BATCH)
-    return outputs_of({"": model}, ((clips[s : s + BATCH], labels[s : s + BATCH]) for s in starts))[""]
+    return outputs_of({"": model}, ((clips[s : s + BATCH], labels[s : s + BATCH]) for s in starts), distraction)[""]
 
 
 def outputs_of(
-    models: Mapping[str, Path | bytes], batches: Iterable[tuple[Array, NDArray[np.int64]]]
+    models: Mapping[str, Path | bytes],
+    batches: Iterable[tuple[Array, NDArray[np.int64]]],
+    distraction: NDArray[np.bool_],
 ) -> dict[str, Outputs]:
     """What several ONNX models say of the same clips, which are read once."""
     found: dict[str, list[tuple[Array, Array]]] = {name: [] for name in models}
@@ -50,32 +73,46 @@ def outputs_of(
                 found[name].append(backend.infer(clips))
     answers = np.concatenate(labels)
     return {
-        name: Outputs(np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts]), answers)
+        name: Outputs(*(np.concatenate(part) for part in zip(*parts, strict=True)), answers, distraction)
         for name, parts in found.items()
     }
 
 
 def accuracy(found: Outputs) -> dict[str, float]:
-    """top1, and balanced: the mean over the classes that occur of the share of their clips that is right."""
-    top1, balanced = top1_and_balanced(found.decisions, found.labels)
-    return {"top1": top1, "balanced": balanced, "clips": len(found.labels)}
+    """top1, and balanced: the mean over the classes that occur of the share of their clips that is right, of the clips
+    whose class is known. distracted, where it can be judged: the same of distracted or not, of all clips."""
+    named = found.labels != UNNAMED
+    top1, balanced = top1_and_balanced(found.decisions[named], found.labels[named])
+    result = {"top1": top1, "balanced": balanced, "clips": len(found.labels)}
+    if found.judges_distraction:
+        right = np.where(named, found.distraction[found.labels], True)
+        result["distracted"] = top1_and_balanced(found.odds > 0, right)[1]
+    return result
 
 
 def drop_points(reference: Outputs, found: Outputs) -> float:
-    """How many points of balanced accuracy `found` loses; negative where it wins."""
-    return 100 * (accuracy(reference)["balanced"] - accuracy(found)["balanced"])
+    """How many points of balanced accuracy `found` loses, of the classes or of distracted or not, whichever is more;
+    negative where it wins at both."""
+    before, after = accuracy(reference), accuracy(found)
+    return 100 * max(before[name] - after[name] for name in ("balanced", "distracted") if name in before)
 
 
 def compare(reference: Outputs, found: Outputs) -> dict[str, float]:
-    """agreement: share of equal decisions; SQNR of logits and embedding in dB (infinite where they are equal)."""
-    return {
+    """agreement: share of equal decisions; SQNR of logits and embedding in dB (infinite where they are equal), and,
+    where it can be judged, of the log-odds of distraction."""
+    result = {
         "agreement": float((reference.decisions == found.decisions).mean()),
         "sqnr_logits_db": sqnr_db(reference.logits, found.logits),
         "sqnr_embedding_db": sqnr_db(reference.embedding, found.embedding),
     }
+    if reference.judges_distraction:
+        # Of their spread: where they are all alike, a large mean would hide that they are lost in noise.
+        mean = reference.odds.mean()
+        result["sqnr_odds_db"] = sqnr_db(reference.odds - mean, found.odds - mean)
+    return result
 
 
-def sqnr_db(reference: Array, found: Array) -> float:
+def sqnr_db(reference: NDArray[Any], found: NDArray[Any]) -> float:
     """Signal-to-quantisation-noise ratio: power of the reference over power of the difference."""
     noise = float(((reference - found).astype(np.float64) ** 2).sum())
     signal = float((reference.astype(np.float64) ** 2).sum())

@@ -23,14 +23,15 @@ def model_figures(outputs: dict[str, Outputs], sizes: dict[str, int], latency: d
 def table(figures: dict[str, Any]) -> str:
     """As lines of a Markdown table."""
     lines = [
-        "| | balanced | top-1 | same decision as FP32 | SQNR logits / embedding | file | p50 / p95 |",
-        "|---|---|---|---|---|---|---|",
+        "| | balanced | distracted or not | top-1 | same decision as FP32 | SQNR logits / embedding / log-odds | file "
+        "| p50 / p95 |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for precision, row in figures.items():
-        noise = (
-            "" if row["sqnr_logits_db"] is None else f"{row['sqnr_logits_db']:.1f} / {row['sqnr_embedding_db']:.1f} dB"
-        )
-        accuracy = f"{100 * row['balanced']:.2f} % | {100 * row['top1']:.2f} %"
+        noises = [row[name] for name in ("sqnr_logits_db", "sqnr_embedding_db", "sqnr_odds_db") if name in row]
+        noise = "" if noises[0] is None else " / ".join(f"{value:.1f}" for value in noises) + " dB"
+        distracted = f"{100 * row['distracted']:.2f} %" if "distracted" in row else ""
+        accuracy = f"{100 * row['balanced']:.2f} % | {distracted} | {100 * row['top1']:.2f} %"
         time = f"{row['p50_ms']:.2f} / {row['p95_ms']:.2f} ms" if "p50_ms" in row else ""
         lines.append(
             f"| {precision} | {accuracy} | {100 * row['agreement']:.2f} % | {noise} "
@@ -71,12 +72,13 @@ def text(figures: dict[str, Any], sensitivity_table: str) -> str:
         f"judged on {evaluation['clips']} clips ({evaluation['from']}).",
         f"Latency: {figures['device']}, {figures['threads']} thread(s), batch 1, each model in processes of its own.",
         table(figures["models"]),
-        f"INT8 changes balanced accuracy by {-figures['drop_points']:+.2f} points (it may lose "
-        f"{figures['max_drop_points']:g}). Layers kept in floating point, of {figures['layers']}: {floating}.",
+        f"INT8 changes balanced accuracy, of the classes or of distracted or not, by {-figures['drop_points']:+.2f} "
+        f"points (it may lose {figures['max_drop_points']:g}). Layers kept in floating point, of {figures['layers']}: "
+        f"{floating}.",
     ]
     if "methods" in figures:
         parts += ["Methods, with every layer in INT8:", methods_table(figures["methods"])]
-    fp32, int8 = (100 * selection["balanced"][name] for name in ("fp32", "int8"))
+    fp32, int8 = (100 * selection[name]["balanced"] for name in ("fp32", "int8"))
     parts += [
         f"Sensitivity, on {selection['clips']} clips held apart ({selection['from']}); balanced accuracy there: FP32 "
         f"{fp32:.2f} %, every layer in INT8 {int8:.2f} %.",

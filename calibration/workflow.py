@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from calibration import report as reporting
 from calibration import sensitivity
@@ -36,10 +37,10 @@ OBSERVED = 8  # clips at a time whose activations are looked at: at width 64 the
 
 @dataclass(frozen=True)
 class QuantizeOptions:
-    """samples: calibration clips. max_drop: points of balanced accuracy that INT8 may lose. split, windows: see
-    `clips.divide`. threads: of the latency measurement. force: write an INT8 model that loses more, too. compare: try
-    every method, to be seen beside each other. keep_clips: put some calibration clips into the bundle. fp16: put an
-    FP16 model beside it."""
+    """samples: calibration clips. max_drop: points of balanced accuracy that INT8 may lose, see `drop_points`. split,
+    windows: see `clips.divide`. threads: of the latency measurement. force: write an INT8 model that loses more, too.
+    compare: try every method, to be seen beside each other. keep_clips: put some calibration clips into the bundle.
+    fp16: put an FP16 model beside it."""
 
     samples: int = 512
     method: str = "mse"
@@ -77,6 +78,7 @@ def quantize_bundle(
         archive,
         manifest.labels,
         manifest.clip,
+        distraction=manifest.distraction,
         samples=options.samples,
         split=options.split,
         windows=options.windows,
@@ -96,14 +98,14 @@ def quantize_bundle(
     found = layers(model)
     histograms = _histograms(model, found, clips)
 
-    chosen = sets.selection.clips(), sets.selection.labels
+    distraction = np.isin(manifest.labels, manifest.distraction)
+    chosen = sets.selection.clips(), sets.selection.labels, distraction
     reference = outputs(bundle.model_path(), *chosen)
     ranges = thresholds(histograms, options.method)
     quantised = outputs(insert_qdq(model, found, ranges).SerializeToString(), *chosen)
     rows = sensitivity.leave_one_out(model, found, ranges, chosen, reference, quantised)
     try:
-        order = [row.node for row in rows]
-        floating = sensitivity.search(model, found, ranges, chosen, reference, order, options.max_drop)
+        floating = sensitivity.search(model, found, ranges, chosen, reference, rows, options.max_drop)
     except CalibrationError:
         if not options.force:
             raise
@@ -115,7 +117,7 @@ def quantize_bundle(
     if options.compare:
         for method in METHODS:
             models[method] = insert_qdq(model, found, thresholds(histograms, method)).SerializeToString()
-    judged = _judge(models, sets.evaluation)
+    judged = _judge(models, sets.evaluation, distraction)
     drop = drop_points(judged["fp32"], judged["int8"])
     figures: dict[str, Any] = {
         "method": options.method,
@@ -123,7 +125,8 @@ def quantize_bundle(
         "selection": {
             "clips": len(sets.selection),
             "from": sets.selection.name,
-            "balanced": {"fp32": accuracy(reference)["balanced"], "int8": accuracy(quantised)["balanced"]},
+            "fp32": accuracy(reference),
+            "int8": accuracy(quantised),
         },
         "evaluation": {"clips": len(sets.evaluation), "from": sets.evaluation.name},
         "max_drop_points": options.max_drop,
@@ -179,9 +182,9 @@ def _histograms(model: Any, found: list[Layer], clips: Array) -> dict[str, Histo
     return observe(run, names, lambda: track((clips[s : s + OBSERVED] for s in starts), "calibrating", len(starts)))
 
 
-def _judge(models: dict[str, Path | bytes], clips: ClipSet) -> dict[str, Outputs]:
+def _judge(models: dict[str, Path | bytes], clips: ClipSet, distraction: NDArray[np.bool_]) -> dict[str, Outputs]:
     batches = -(-len(clips) // BATCH)
-    return outputs_of(models, track(clips.batches(BATCH), "evaluating", batches))
+    return outputs_of(models, track(clips.batches(BATCH), "evaluating", batches), distraction)
 
 
 def _packed(clips: Array) -> bytes:
@@ -213,7 +216,7 @@ def _write(
     name = f"{figures['evaluation']['from']}; one precision against another"
     judged = {
         precision: manifest.accuracy.get(precision, {})
-        | {name: {key: row[key] for key in ("top1", "balanced", "clips")}}
+        | {name: {key: row[key] for key in ("top1", "balanced", "distracted", "clips") if key in row}}
         for precision, row in figures["models"].items()
     }
     return revise_bundle(
@@ -232,6 +235,6 @@ def write_report(outcome: Outcome, folder: Path) -> Path:
     floating = outcome.figures["floating"]
     text = reporting.text(outcome.figures, sensitivity.table(outcome.rows, floating))
     (folder / "report.md").write_text(text, "utf-8")
-    gains = [(row.node, row.gain_db) for row in outcome.rows]
+    gains = [(row.node, row.most_db) for row in outcome.rows]
     plots.save(plots.sensitivity(gains, floating), folder / "sensitivity.png")
     return folder

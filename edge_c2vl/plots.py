@@ -145,7 +145,7 @@ def sensitivity(rows: Sequence[tuple[str, float]], floating: Sequence[str]) -> F
     axes.set_yticks(range(len(rows)), [layer.strip("/") for layer, _ in rows], fontsize=8)
     axes.invert_yaxis()
     axes.axvline(0, color="black", linewidth=0.8)
-    axes.set_xlabel("gain in SQNR of the logits, dB")
+    axes.set_xlabel("gain in SQNR, dB")
     axes.legend(loc="lower right", fontsize=8)
     return figure
 

@@ -65,8 +65,6 @@ def finetune(
         model, about = load_model(pretrained)
         encoder = replace(about.encoder, classes=len(targets.classes), dropout=encoder.dropout)
         spec = replace(about.clip, seconds=data.seconds or about.clip.seconds)
-    if encoder.network == "two-level" and targets.classes[:1] != ["attentive"]:
-        raise UsageError(f"--network two-level needs the label attentive first: {archive.path} has {targets.classes}")
     windows = windows_of(archive, None, data.seconds, data.hop_s, labelled=True)
     with fabric.rank_zero_first():
         store = ClipStore.open(archive, windows, spec, cache)

@@ -36,7 +36,8 @@ from edge_c2vl.settings.flags import Number
     default=0.5,
     show_default=True,
     metavar="POINTS",
-    help="Points of balanced accuracy that INT8 may lose; layers stay in floating point until it does not.",
+    help="Points of balanced accuracy, of the classes or of distracted or not, that INT8 may lose; layers stay in "
+    "floating point until it does not.",
 )
 @click.option(
     "--split",

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calibration.clips import MIN_SAMPLES, balanced, divide, fingerprint
+from calibration import clips
+from calibration.clips import MIN_SAMPLES, UNNAMED, balanced, divide, fingerprint
 from edge_c2vl.errors import ArchiveError, UsageError
 from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
 from tests.support.movements import CAMERAS, LABELS, SPEC, body
@@ -37,14 +38,14 @@ def test_balanced_over_classes_and_cameras(archive: Archive) -> None:
 
 def test_the_three_sets_share_no_moment_and_only_the_test_split_judges(archive: Archive) -> None:
     sets = divide(archive, LABELS, SPEC, samples=512)
-    clips = archive.clips
-    assert len(sets.evaluation) == (clips["xsub"] == "test").sum()
-    assert set(clips["xsub"][sets.evaluation.windows.clip]) == {"test"}
-    moments = [set(clips["group"][part.windows.clip]) for part in (sets.calibration, sets.selection, sets.evaluation)]
+    rows = archive.clips
+    assert len(sets.evaluation) == (rows["xsub"] == "test").sum()
+    assert set(rows["xsub"][sets.evaluation.windows.clip]) == {"test"}
+    moments = [set(rows["group"][part.windows.clip]) for part in (sets.calibration, sets.selection, sets.evaluation)]
     assert not moments[0] & moments[1]
     assert not moments[0] & moments[2]
     assert not moments[1] & moments[2]
-    assert set(clips["xsub"][sets.calibration.windows.clip]) == {"train"}
+    assert set(rows["xsub"][sets.calibration.windows.clip]) == {"train"}
 
 
 def test_the_choice_follows_the_seed(archive: Archive) -> None:
@@ -57,8 +58,8 @@ def test_the_choice_follows_the_seed(archive: Archive) -> None:
 def test_batches_are_the_clips(archive: Archive) -> None:
     chosen = divide(archive, LABELS, SPEC, samples=40).calibration
     batches = list(chosen.batches(16))
-    assert [len(clips) for clips, _ in batches] == [16, 16, 8]
-    np.testing.assert_array_equal(np.concatenate([clips for clips, _ in batches]), chosen.clips())
+    assert [len(data) for data, _ in batches] == [16, 16, 8]
+    np.testing.assert_array_equal(np.concatenate([data for data, _ in batches]), chosen.clips())
     np.testing.assert_array_equal(np.concatenate([labels for _, labels in batches]), chosen.labels)
 
 
@@ -69,9 +70,11 @@ def test_labels_are_matched_by_name(archive: Archive) -> None:
     assert [turned[label] for label in sets.evaluation.labels] == [LABELS[label] for label in row]
 
 
-def written(path: Path, rows: list[dict]) -> Archive:
+def written(path: Path, rows: list[dict], groups: dict[str, list[str]] | None = None) -> Archive:
     random = np.random.default_rng(0)
-    with ArchiveWriter(path, labels=LABELS, source="made up", licence="CC0", source_layout="ntu25") as writer:
+    labels = [*LABELS, *(groups or {})]
+    with ArchiveWriter(path, labels=labels, source="made up", licence="CC0", source_layout="ntu25") as writer:
+        writer.meta["groups"] = groups or {}
         for number, row in enumerate(rows):
             writer.append(f"clip{number}", body(random, number % 4), 24.0, **({"label": number % 4} | row))
     return Archive.open(path)
@@ -83,6 +86,35 @@ def test_without_a_split_other_people_judge(tmp_path: Path) -> None:
     subjects = [set(archive.clips["subject"][part.windows.clip]) for part in (sets.calibration, sets.evaluation)]
     assert not subjects[0] & subjects[1]
     assert "subject" in sets.evaluation.name
+
+
+def test_recordings_that_name_nobody_are_people_of_their_own(tmp_path: Path) -> None:
+    """Such as simulated drivers, of whom otherwise all would lie in one part."""
+    rows = [{"subject": f"s{number // 40}" if number < 80 else ""} for number in range(160)]
+    archive = written(tmp_path / "a", rows)
+    sets = divide(archive, LABELS, SPEC, samples=16)
+    nobody = archive.clips["subject"].to_numpy() == ""
+    assert 20 < nobody[sets.evaluation.windows.clip].sum() < 60
+    assert nobody[sets.calibration.windows.clip].any()
+
+
+def test_a_label_that_stands_for_distractions_is_judged_without_a_class(tmp_path: Path) -> None:
+    groups = {"distracted": LABELS[1:3], "anything": LABELS[:2]}
+    rows = [{"xsub": "train" if n % 2 else "test", "label": (0, 1, 4, 5)[n // 2 % 4]} for n in range(200)]
+    archive = written(tmp_path / "a", rows, groups)
+    sets = divide(archive, LABELS, SPEC, distraction=LABELS[1:], samples=16)
+    given = archive.clips["label"].to_numpy()[sets.evaluation.windows.clip]
+    assert set(given) == {0, 1, 4}  # label 5 may be attentive or not
+    assert (sets.evaluation.labels == np.where(given == 4, UNNAMED, given)).all()
+    # Where it is not known that both are distractions, it tells nothing.
+    known = divide(archive, LABELS, SPEC, distraction=LABELS[1:2], samples=16).evaluation
+    assert set(archive.clips["label"].to_numpy()[known.windows.clip]) == {0, 1}
+
+
+def test_no_more_judge_than_are_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clips, "JUDGING", 20)
+    archive = written(tmp_path / "a", [{"xsub": "train" if n % 2 else "test", "label": n // 50} for n in range(200)])
+    assert np.bincount(divide(archive, LABELS, SPEC, samples=16).evaluation.labels).tolist() == [5, 5, 5, 5]
 
 
 def test_val_chooses_where_there_is_one(tmp_path: Path) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from calibration.clips import divide
+from calibration.clips import UNNAMED, divide
 from calibration.evaluate import Outputs, accuracy, compare, drop_points, outputs, sqnr_db
 from calibration.quantize import insert_qdq, layers, load_folded
 from calibration.ranges import CalibrationError
@@ -28,7 +29,7 @@ def case(trained_bundle: Path, archive: Archive) -> dict[str, Any]:
     ranges = {name: histogram.largest for name, histogram in histograms.items()}
     (culprit,) = [layer for layer in found if "blocks.1/graph" in layer.node]  # no other layer has its input's range
     ranges[culprit.input] *= 3000
-    clips = sets.selection.clips(), sets.selection.labels
+    clips = sets.selection.clips(), sets.selection.labels, np.array([True, True, False, False])
     return {
         "model": model,
         "layers": found,
@@ -60,20 +61,27 @@ def test_the_culprit_comes_first(case: dict[str, Any], rows: list[Sensitivity]) 
 
 
 def test_the_search_leaves_it_in_floating_point_and_no_other(case: dict[str, Any], rows: list[Sensitivity]) -> None:
-    order = [row.node for row in rows]
-    floating = search(case["model"], case["layers"], case["ranges"], case["clips"], case["reference"], order, 0.5)
-    assert floating == [case["culprit"]]
+    assert searched(case, rows, 0.5) == [case["culprit"]]
+
+
+def searched(case: dict[str, Any], rows: list[Sensitivity], max_drop: float) -> list[str]:
+    return search(case["model"], case["layers"], case["ranges"], case["clips"], case["reference"], rows, max_drop)
 
 
 def test_nothing_stays_where_nothing_is_lost(case: dict[str, Any], rows: list[Sensitivity]) -> None:
-    order = [row.node for row in rows]
-    assert search(case["model"], case["layers"], case["ranges"], case["clips"], case["reference"], order, 100.0) == []
+    assert searched(case, [replace(row, odds_gain_db=2.9) for row in rows], 100.0) == []
+
+
+def test_what_makes_half_of_the_noise_of_the_log_odds_stays_though_no_clip_is_decided_otherwise(
+    case: dict[str, Any], rows: list[Sensitivity]
+) -> None:
+    assert rows[0].odds_gain_db > 3 > rows[1].odds_gain_db
+    assert searched(case, rows, 100.0) == [case["culprit"]]
 
 
 def test_a_search_that_cannot_end_well_says_so(case: dict[str, Any], rows: list[Sensitivity]) -> None:
-    order = [row.node for row in rows if row.node != case["culprit"]]
     with pytest.raises(CalibrationError, match="raise --max-drop"):
-        search(case["model"], case["layers"], case["ranges"], case["clips"], case["reference"], order, 0.5)
+        searched(case, [row for row in rows if row.node != case["culprit"]], 0.5)
 
 
 def test_the_table(case: dict[str, Any], rows: list[Sensitivity]) -> None:
@@ -84,9 +92,9 @@ def test_the_table(case: dict[str, Any], rows: list[Sensitivity]) -> None:
     assert all(line.endswith("| INT8 |") for line in lines[3:])
 
 
-def made(logits: list[list[float]], labels: list[int]) -> Outputs:
+def made(logits: list[list[float]], labels: list[int], distraction: list[bool] | None = None) -> Outputs:
     array = np.array(logits, np.float32)
-    return Outputs(array, array, np.array(labels))
+    return Outputs(array, array, np.array(labels), np.array(distraction or [False] * array.shape[1]))
 
 
 def test_accuracy_and_agreement_worked_by_hand() -> None:
@@ -97,6 +105,31 @@ def test_accuracy_and_agreement_worked_by_hand() -> None:
     assert compare(reference, other)["agreement"] == 0.5
     assert drop_points(other, reference) == pytest.approx(100 * 2 / 3)
     assert drop_points(reference, other) == pytest.approx(-100 * 2 / 3)
+
+
+def test_the_drop_is_the_worse_of_classes_and_of_distracted_or_not() -> None:
+    """Class 0 is attentive. The last clip is a distraction of which nobody says which one."""
+    odds = [False, True, True]
+    labels = [0, 1, 2, UNNAMED]
+    right = made([[3, 0, 0], [0, 3, 0], [0, 0, 3], [0, 1, 1]], labels, odds)
+    assert accuracy(right) == {"top1": 1, "balanced": 1, "clips": 4, "distracted": 1}
+    # Classes exchanged among the distractions: a drop of the classes alone.
+    exchanged = made([[3, 0, 0], [0, 0, 3], [0, 3, 0], [0, 1, 1]], labels, odds)
+    assert accuracy(exchanged)["distracted"] == 1
+    assert drop_points(right, exchanged) == pytest.approx(100 * 2 / 3)
+    # The unnamed one is missed: of three distractions one, and no class.
+    missed = made([[3, 0, 0], [0, 3, 0], [0, 0, 3], [4, 1, 1]], labels, odds)
+    assert accuracy(missed)["balanced"] == 1
+    assert drop_points(right, missed) == pytest.approx(100 / 6)
+
+
+def test_the_log_odds_of_distraction_worked_by_hand() -> None:
+    found = made([[0, 1, 1], [2, 0, 0]], [0, 1], [False, True, True])
+    np.testing.assert_allclose(found.odds, [1 + np.log(2), np.log(2) - 2], rtol=1e-6)
+    noisy = made([[0, 1.15, 1.15], [2, 0, 0]], [0, 1], [False, True, True])
+    # They lie 1.5 from their mean; one of them is off by 0.15.
+    assert compare(found, noisy)["sqnr_odds_db"] == pytest.approx(10 * np.log10(2 * 1.5**2 / 0.15**2), abs=1e-4)
+    assert "sqnr_odds_db" not in compare(made([[1, 0]], [0]), made([[1, 0]], [0]))
 
 
 def test_sqnr_worked_by_hand() -> None:

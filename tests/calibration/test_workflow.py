@@ -168,8 +168,8 @@ def test_too_large_a_drop_writes_nothing_unless_forced(
     """On the evaluation split INT8 decides wrongly for every clip, which the selection did not show."""
     honest = workflow.outputs_of
 
-    def pessimistic(models: Any, batches: Any) -> Any:
-        found = honest(models, batches)
+    def pessimistic(*arguments: Any) -> Any:
+        found = honest(*arguments)
         return found | {"int8": replace(found["int8"], logits=-found["int8"].logits)}
 
     monkeypatch.setattr(workflow, "outputs_of", pessimistic)

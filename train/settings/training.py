@@ -16,11 +16,9 @@ JOINTS_HELP = "Joints that are seen: all that the archive has, or its upper body
 ENCODERS = {
     "st-gcn": "train.model.encoder:Encoder",
     "spans": "train.model.spans:SpanEncoder",
-    "two-level": "train.model.two_level:TwoLevel",
 }
 # For options that only some networks read (`needs` of `setting`). A new network is taken to read those of st-gcn.
-_OF_SPANS = ("network=spans", "network=two-level")
-_OF_GRAPH = tuple(f"network={name}" for name in ENCODERS if f"network={name}" not in _OF_SPANS)
+_OF_GRAPH = tuple(f"network={name}" for name in ENCODERS if name != "spans")
 STREAMS = ("joint", "bone", "motion")
 POOLINGS = ("mean", "mean_std")
 # The published ten blocks: (channels as multiples of the width, temporal stride).
@@ -33,8 +31,7 @@ class EncoderSettings:
 
     network: str = setting(
         "st-gcn",
-        "Which network; spans: layers that see a few frames (--stride) with all joints at once; two-level: attentive "
-        "driving (the first class) or not, and which activity, as factors.",
+        "Which network; spans: layers that see a few frames (--stride) with all joints at once.",
         tuple(ENCODERS),
     )
     width: int = setting(16, "Channels of the first stage; doubled twice. 16 or 64 in the literature.", needs=_OF_GRAPH)
@@ -45,7 +42,7 @@ class EncoderSettings:
         needs=_OF_GRAPH,
     )
     joined: int = setting(
-        128, "Channels of the blocks that see all joints at once.", needs=("graph_blocks", *_OF_SPANS)
+        128, "Channels of the blocks that see all joints at once.", needs=("graph_blocks", "network=spans")
     )
     stride: int = setting(1, "Temporal stride of the first block.")
     temporal_kernel: int = setting(9, "Frames that a temporal convolution spans.", needs=_OF_GRAPH)
