@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from edge_c2vl.errors import UsageError
-from edge_c2vl.simulated.body import Build, Hand, Posture, solve
+from edge_c2vl.simulated.body import HEAD_POINTS, Build, Hand, Posture, solve
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.clip import ClipSpec, make_clip
 from edge_c2vl.skeletons.skeleton import NTU25
@@ -15,8 +17,10 @@ from train.knowledge.make import BankSettings, _captions
 from train.simulate.population import archive as archive_module
 from train.simulate.population.activities import LABELS, MIRRORED
 from train.simulate.population.archive import write_archive
+from train.simulate.population.cameras import Cameras
 from train.simulate.population.clips import draw_clips, draw_sequences, normalise_many
-from train.simulate.population.kinematics import HEAD, LEAN, LEFT, RIGHT, ROOT, SIZE, place_joints
+from train.simulate.population.estimator import Errors, observe
+from train.simulate.population.kinematics import HEAD, LEAN, LEFT, RIGHT, ROOT, SIZE, place_joints, place_trunk
 from train.simulate.population.motion import Script, perform
 from train.simulate.population.people import draw_people
 from train.simulate.population.told import tell
@@ -26,7 +30,7 @@ SPEC = ClipSpec(frames=16, seconds=3.0)
 
 def test_joints_are_those_of_the_drawn_driver():
     random = np.random.default_rng(0)
-    people = draw_people(4, random)
+    people = replace(draw_people(4, random), carriage=np.zeros((4, 3), np.float32))
     posture = random.normal(0, 1, (4, 2, SIZE)).astype(np.float32)
     posture[..., LEFT] = np.array([0.25, 0.3, -0.3]) + 0.1 * posture[..., LEFT]
     posture[..., RIGHT] = np.array([-0.25, 0.3, -0.3]) + 0.1 * posture[..., RIGHT]
@@ -42,6 +46,46 @@ def test_joints_are_those_of_the_drawn_driver():
             expected = solve(build, Posture(*hands, root, values[LEAN], values[HEAD])).joints
             for name, places in joints.items():
                 assert places[person, frame] == pytest.approx(expected[name], abs=1e-5), name
+
+
+def test_the_head_is_carried_where_the_driver_carries_it():
+    people = draw_people(3, np.random.default_rng(0))
+    posture = np.zeros((3, 1, SIZE), np.float32)
+    upright = place_joints(replace(people, carriage=np.zeros((3, 3), np.float32)), posture)
+    for name, places in place_joints(people, posture).items():
+        moved = people.carriage if name in HEAD_POINTS else np.zeros(3)
+        assert (places - upright[name])[:, 0] == pytest.approx(np.broadcast_to(moved, (3, 3)), abs=1e-6), name
+
+
+def observed(**errors: float) -> dict[str, np.ndarray]:
+    """What is seen (300,) of an attentive driver with the far arm behind the trunk, from beside him."""
+    count, random = 300, np.random.default_rng(0)
+    people = replace(draw_people(1, random).take(np.zeros(count, np.int64)), lean=np.zeros((count, 3), np.float32))
+    posture = np.zeros((count, 1, SIZE), np.float32)
+    posture[:, 0, LEFT], posture[:, 0, RIGHT] = (0.2, 0.2, 0.1), (-0.2, 0.3, -0.4)
+    away = np.array([[0, 0, -1], [0, 1, 0], [1, 0, 0]], np.float32)  # to the driver's left
+    cameras = Cameras(
+        np.zeros(count, np.int64),
+        np.full((count, 3), (-1.5, 0.25, 0.05), np.float32),
+        np.broadcast_to(away, (count, 3, 3)),
+        np.ones(count, np.float32),
+        np.ones(count, np.float32),
+    )
+    exact = Errors(**{"joint_missing": 0, "hips_missing": 0, "swapped": 0, **errors})
+    seen = observe(place_joints(people, posture), place_trunk(people, posture), cameras, exact, random)[1]
+    return {name: at[:, 0] for name, at in seen.items()}
+
+
+def test_openpose_finds_the_neck_by_itself_and_the_far_arm_in_some_pictures():
+    guesses, openpose = observed(openpose=0.0), observed(openpose=1.0)
+    assert guesses["left_wrist"].all()
+    assert guesses["left_ear"].all()
+    assert not guesses["spine_shoulder"].any()  # it is derived from the shoulders
+    assert openpose["spine_shoulder"].all()
+    assert openpose["right_wrist"].all()
+    assert 0.3 < openpose["left_wrist"].mean() < 0.7
+    assert openpose["left_shoulder"].mean() > 0.8
+    assert not openpose["left_ear"].any()
 
 
 def test_clips_are_normalised_as_in_the_vehicle():

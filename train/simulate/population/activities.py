@@ -27,7 +27,12 @@ def interacting_with_phone(actors: Actors, side: str) -> Keys:
     """Reading and typing: before the chest, on the wheel, in the lap, at the console; the eyes go down and back."""
     other = "right" if side == "left" else "left"
     resting = one_hand(actors, other)
-    chest = front(actors.spot((-0.08, 0.22), (-0.42, 0.02), (0.16, 0.44)), (-0.3, 0.45, -0.8), (-0.4, 0.6, 0.7))
+    chest = front(
+        actors.spot((-0.08, 0.22), (-0.42, 0.02), (0.14, 0.40)),
+        (-0.3, 0.45, -0.8),
+        (-0.4, 0.6, 0.7),
+        actors.between(-25, 20),
+    )
     rim = shaken(wheel(actors.between(10, 120)), actors.spot((-0.03, 0.03), (0.0, 0.12), (0.0, 0.14)))
     low = shaken(
         lap(actors.between(-0.1, 0.2), actors.between(-0.05, 0.15)),
@@ -53,7 +58,7 @@ def interacting_with_phone(actors: Actors, side: str) -> Keys:
 
 def talking_on_phone(actors: Actors, side: str) -> Keys:
     resting = one_hand(actors, "right" if side == "left" else "left")
-    at_ear = ear(actors.spot((-0.01, 0.03), (-0.08, 0.01), (-0.09, 0.0)), actors.elbow_lift())
+    at_ear = ear(actors.spot((-0.01, 0.03), (-0.07, 0.01), (-0.07, 0.0)), actors.elbow_lift())
     loud = front(
         actors.spot((-0.10, 0.12), (0.0, 0.16), (0.12, 0.28)),
         (-0.4, 0.8, -0.2),
@@ -97,18 +102,18 @@ def eating_or_drinking(actors: Actors) -> Keys:
     drinks = actors.chance(0.75)
     lift = actors.elbow_lift()
     at_mouth = mouth(
-        actors.spot((-0.02, 0.06), (-0.12, 0.02), (-0.14, 0.0))
+        actors.spot((-0.02, 0.06), (-0.12, 0.02), (-0.10, 0.04))
         + np.where(drinks[:, None], 0, np.array([0, 0.02, 0.03], np.float32)),
         lift,
     )
-    starts_up = actors.chance(0.8)
+    starts_up = actors.chance(0.9)
     while True:
         nod = np.where(drinks, -actors.between(0, 18), actors.between(0, 6))
         up = np.stack([actors.around(0, 5), nod, actors.around(0, 3)], axis=1)
         for raised in (starts_up, ~starts_up):
             hand = choose(raised, shaken(at_mouth, actors.jitter(0.008)), low)
             look = np.where(raised[:, None], up, np.array([0, 4, 0], np.float32))
-            longer = np.where(raised, 2.0, 0.3).astype(np.float32)
+            longer = np.where(raised, 2.5, 0.25).astype(np.float32)
             key = actors.key(
                 choose(with_left, hand, resting["left"]),
                 choose(with_left, resting["right"], hand),
@@ -157,7 +162,7 @@ def reaching_behind(actors: Actors) -> Keys:
     resting = one_hand(actors, "left")
     twist = -actors.between(18, 65)
     bent = actors.between(-8, 14)
-    looks = actors.chance(0.75)
+    looks = actors.chance(0.6)
     where = actors.spot((-0.72, -0.22), (-0.05, 0.42), (0.25, 0.85))
     while True:
         hand = car(where + actors.jitter(0.05), (-0.4, -0.2, 1), (0, -1, 0), actors.between(5, 50))
@@ -199,17 +204,17 @@ def fetching_an_object(actors: Actors) -> Keys:
 
 def grooming(actors: Actors) -> Keys:
     """Hair and make-up: one hand or both at the head, the face towards the mirror."""
-    both, with_left = actors.chance(0.2), actors.chance(0.3)
+    both, with_left = actors.chance(0.15), actors.chance(0.2)
     resting = {side: one_hand(actors, side) for side in ("left", "right")}
-    hair = actors.chance(0.5)[:, None]
+    hair = actors.chance(0.6)[:, None]
     yaw = -actors.between(-8, 28)
     nod = actors.between(-8, 10)
     base = np.where(
         hair,
-        actors.spot((-0.02, 0.12), (0.04, 0.20), (-0.08, 0.12)),
+        actors.spot((0.02, 0.12), (-0.08, 0.16), (-0.13, 0.03)),
         actors.spot((-0.03, 0.07), (-0.07, 0.07), (-0.13, -0.08)),
     )
-    lift, pointing = actors.elbow_lift(), actors.spot((-0.6, 0.1), (0.4, 1.0), (-0.1, 0.8))
+    lift, pointing = actors.elbow_lift(), actors.spot((-0.6, 0.1), (0.4, 1.0), (0.0, 0.9))
     while True:
         left, right = (fingers_at_head(base + actors.jitter(0.03), pointing, lift) for _ in range(2))
         look = np.stack([yaw + actors.around(0, 3), nod + actors.around(0, 3), actors.around(0, 5)], axis=1)
@@ -226,7 +231,7 @@ def talking_to_passenger(actors: Actors) -> Keys:
     """Turned to the seat beside, hands at the wheel or speaking along."""
     left, right = grips(actors)
     gestures = actors.chance(0.15)
-    yaw = -actors.between(28, 80)
+    yaw = -actors.between(32, 85)
     while True:
         speaking = front(
             actors.spot((-0.05, 0.30), (-0.35, 0.05), (0.20, 0.45)),

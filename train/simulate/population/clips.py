@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_c2vl.skeletons.clip import ClipSpec
-from edge_c2vl.skeletons.skeleton import MEDIAPIPE33, NTU25, ORIGIN, UNIT_BONES, Array, to_ntu25
+from edge_c2vl.skeletons.skeleton import NTU25, OPENPOSE25, ORIGIN, UNIT_BONES, Array, to_ntu25
 from train.simulate.population.activities import LABELS, MIRRORED
 from train.simulate.population.cameras import draw_cameras
 from train.simulate.population.estimator import Errors, observe
@@ -81,13 +81,13 @@ def draw_sequences(
     labels[held] = labels[held][:, -1:]
     trunk, joints = place_trunk(people, posture), place_joints(people, posture)
     places, seen = observe(joints, trunk, cameras, errors or Errors(), random)
-    sequences = np.zeros((count, spec.frames, MEDIAPIPE33.size, 4), np.float32)
-    for name, place in places.items():
-        index = MEDIAPIPE33.index(name)
-        sequences[:, :, index, :2], sequences[:, :, index, 3] = place, seen[name]
+    sequences = np.zeros((count, spec.frames, OPENPOSE25.size, 4), np.float32)
+    for index, name in enumerate(OPENPOSE25.joints):
+        if name in places:
+            sequences[:, :, index, :2], sequences[:, :, index, 3] = places[name], seen[name]
     # A picture that is held trembles no more than its posture moves.
     sequences[held] = sequences[held][:, -1:]
-    ntu = to_ntu25(sequences.reshape(-1, MEDIAPIPE33.size, 4), MEDIAPIPE33).reshape(count, spec.frames, NTU25.size, 4)
+    ntu = to_ntu25(sequences.reshape(-1, OPENPOSE25.size, 4), OPENPOSE25).reshape(count, spec.frames, NTU25.size, 4)
     label, share = _majority(labels)
     mirrored = random.random(count) < 0.5
     ntu[mirrored] = ntu[mirrored][:, :, list(NTU25.mirror)]

@@ -13,8 +13,8 @@ def grips(actors: Actors) -> tuple[Gesture, Gesture]:
     """Where each driver's hands are while driving: mostly both at the wheel, often one of them at rest."""
     grip = actors.people.grip
     left, right = wheel(grip[:, 0], actors.between(0, 30)), wheel(grip[:, 1], actors.between(0, 30))
-    return choose(actors.chance(0.2), resting(actors, "left"), left), choose(
-        actors.chance(0.25), resting(actors, "right"), right
+    return choose(actors.chance(0.12), resting(actors, "left"), left), choose(
+        actors.chance(0.15), resting(actors, "right"), right
     )
 
 

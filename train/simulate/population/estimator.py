@@ -13,22 +13,26 @@ from train.simulate.population.people import Floats, Random, normal, uniform
 
 Bools = NDArray[np.bool_]
 ARM = ("shoulder", "elbow", "wrist")
+SHOULDER_MISSED = 0.25  # how often OpenPose misses a hidden shoulder, by how often it misses a hidden elbow or wrist
 
 
 @dataclass(frozen=True)
 class Errors:
     """Shares and sizes. Sizes are standard deviations in shoulder breadths.
 
-    bias: an error that stays for a clip; drift: one that changes slowly; tremble: one of each frame. hidden_missing:
-    the share of clips whose estimator leaves out what is hidden (OpenPose); others guess it, `guess` off (MediaPipe).
-    joint_missing: a joint that is never found in a clip. hips_missing: hips likewise. swapped: arms exchanged.
+    bias: an error that stays for a clip; drift: one that changes slowly; tremble: one of each frame. openpose: the
+    share of clips of an estimator like OpenPose: it finds the neck by itself, leaves out hidden parts of the face, and
+    leaves out some of what the body hides. Others (MediaPipe) guess all that is hidden. guess: how far a guess is off;
+    found_hidden: the same where OpenPose finds a hidden joint all the same. joint_missing: a joint that is never found
+    in a clip. hips_missing: hips likewise. swapped: arms exchanged.
     """
 
     bias: float = 0.05
     drift: float = 0.03
     tremble: float = 0.012
-    hidden_missing: float = 0.6
+    openpose: float = 0.6
     guess: float = 0.25
+    found_hidden: float = 0.1
     joint_missing: float = 0.05
     hips_missing: float = 0.15
     swapped: float = 0.01
@@ -37,7 +41,8 @@ class Errors:
 def observe(
     joints: dict[str, Floats], trunk: Trunk, cameras: Cameras, errors: Errors, random: Random
 ) -> tuple[dict[str, Floats], dict[str, Bools]]:
-    """True joints (N, T, 3) -> name -> (N, T, 2) in half picture widths, y up; and which are seen (N, T)."""
+    """True joints (N, T, 3) -> name -> (N, T, 2) in half picture widths, y up; and which are seen (N, T). Of an
+    estimator like OpenPose there is spine_shoulder, too."""
     projected = {name: cameras.project(points) for name, points in joints.items()}
     across = projected["left_shoulder"][..., :2] - projected["right_shoulder"][..., :2]
     trunk_length = np.linalg.norm(
@@ -47,18 +52,27 @@ def observe(
     )
     breadth = np.maximum(np.linalg.norm(across, axis=-1), 0.9 * trunk_length).mean(axis=1)[:, None, None]
     count, frames = breadth.shape[0], across.shape[1]
-    leaves_out = random.random(count) < errors.hidden_missing
+    openpose = random.random(count) < errors.openpose
+    # From beside a driver OpenPose finds the far arm in nearly all pictures of one data set, in half of another's.
+    left_out = np.where(openpose, random.random(count), 0)
+    off = np.where(openpose, errors.found_hidden, errors.guess)[:, None, None] * breadth
     places, seen = {}, {}
     for name, points in projected.items():
         place = points[..., :2] + breadth * _noise(count, frames, errors, random)
         hidden = _behind_body(joints[name], trunk, cameras) if name.endswith(ARM) else np.zeros((count, frames), bool)
         # A guess is off in one direction for as long as the joint is hidden.
-        place = np.where(hidden[..., None], place + errors.guess * breadth * normal(random, 0, 1, count, 1, 2), place)
+        place = np.where(hidden[..., None], place + off * normal(random, 0, 1, count, 1, 2), place)
+        missed = random.random(count) < left_out * (SHOULDER_MISSED if name.endswith("shoulder") else 1)
         lost = random.random(count) < (errors.hips_missing if name.endswith("hip") else errors.joint_missing)
         places[name] = place.astype(np.float32)
-        seen[name] = cameras.inside(points) & ~lost[:, None] & ~(hidden & leaves_out[:, None])
+        seen[name] = cameras.inside(points) & ~lost[:, None] & ~(hidden & missed[:, None])
     _swap_arms(places, seen, random.random(count) < errors.swapped)
-    _face(trunk, cameras, seen, leaves_out)
+    _face(trunk, cameras, seen, openpose)
+    neck = 0.5 * (joints["left_shoulder"] + joints["right_shoulder"])
+    projected_neck = cameras.project(neck)
+    place = projected_neck[..., :2] + breadth * _noise(count, frames, errors, random)
+    places["spine_shoulder"] = place.astype(np.float32)
+    seen["spine_shoulder"] = cameras.inside(projected_neck) & openpose[:, None]
     return places, seen
 
 
@@ -105,7 +119,7 @@ def _swap_arms(places: dict[str, Floats], seen: dict[str, Bools], chosen: Bools)
             values[left][chosen], values[right][chosen] = other[chosen], one[chosen]
 
 
-def _face(trunk: Trunk, cameras: Cameras, seen: dict[str, Bools], leaves_out: Bools) -> None:
+def _face(trunk: Trunk, cameras: Cameras, seen: dict[str, Bools], openpose: Bools) -> None:
     """Parts of the face that the head itself hides, where the estimator leaves those out."""
     to_camera = cameras.position[:, None] - trunk.skull
     to_camera = to_camera / np.linalg.norm(to_camera, axis=-1, keepdims=True)
@@ -119,4 +133,4 @@ def _face(trunk: Trunk, cameras: Cameras, seen: dict[str, Bools], leaves_out: Bo
         "right_ear": across > 0.15,
     }
     for name, away in hidden.items():
-        seen[name] &= ~(away & leaves_out[:, None])
+        seen[name] &= ~(away & openpose[:, None])

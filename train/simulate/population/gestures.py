@@ -113,8 +113,8 @@ def ear(jitter: Floats, lift: ArrayLike = 25) -> Gesture:
 
 def mouth(jitter: Floats, lift: ArrayLike = 24) -> Gesture:
     """Holding a cup, a bottle or food before the mouth; jitter (N, 3) metres."""
-    local = np.asarray(MOUTH, np.float32) + vector(0.01, -0.06, -0.09) + jitter
-    return at_head(local, (-0.6, 0.5, 0.3), (-0.3, -0.2, 0.9), lift)
+    local = np.asarray(MOUTH, np.float32) + vector(0.01, -0.06, -0.02) + jitter
+    return at_head(local, (-0.7, 0.6, 0.0), (-0.3, -0.2, 0.9), lift)
 
 
 def fingers_at_head(local: Floats, pointing: Floats, lift: ArrayLike = 30) -> Gesture:

@@ -53,7 +53,7 @@ class Actors:
 
     def elbow_lift(self) -> Floats:
         """(N,) degrees: mostly the elbow hangs down, now and then it is raised to the side."""
-        return np.where(self.chance(0.75), self.between(-15, 25), self.between(25, 65)).astype(np.float32)
+        return np.where(self.chance(0.75), self.between(-15, 25), self.between(25, 60)).astype(np.float32)
 
     def pointing(self) -> Floats:
         """(N, 3) which way a hand at the head points: inwards, up and to the back."""

@@ -80,6 +80,7 @@ def place_trunk(people: People, posture: Floats) -> Trunk:
     axes = turned(head[..., 1] + 0.25 * lean[..., 0], head[..., 2] + 0.5 * lean[..., 1], head[..., 0] + lean[..., 2])
     along = unit(frames[2][..., 1] + axes[..., 1] + vector(0, 0, -0.25))
     skull = top + times(frames[2], vector(0, 0.015, 0)) + neck * along + times(axes, vector(0, 0.062, -0.022))
+    skull = skull + people.carriage[:, None]
     return Trunk(hips, frames[0], waist, top, frames[2], skull, axes)
 
 

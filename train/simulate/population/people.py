@@ -26,7 +26,8 @@ class People:
     """N drivers and their vehicles; each field is (N,) or (N, 3).
 
     Body: stature; breadth, which scales the shoulders; recline, degrees of the seat's back; seat (3), the hip point;
-    lean and head (3), the usual angles in degrees as in edge_c2vl.simulated.body.Posture; tempo.
+    lean and head (3), the usual angles in degrees as in edge_c2vl.simulated.body.Posture; carriage (3), where the head
+    is carried beside the place that edge_c2vl.simulated.body gives it, metres; tempo.
 
     Vehicle: lorry, 1 or 0; wheel (3), its centre; radius; tilt, degrees by which the wheel's plane is raised from lying
     flat; steering, degrees by which the wheel is turned. grip (2): degrees from the wheel's top, left and right hand.
@@ -38,6 +39,7 @@ class People:
     seat: Floats
     lean: Floats
     head: Floats
+    carriage: Floats
     tempo: Floats
     lorry: Floats
     wheel: Floats
@@ -69,7 +71,7 @@ def draw_people(count: int, random: Random) -> People:
     woman = random.random(count) < 0.4
     stature = np.clip(normal(random, 0, 0.065, count) + np.where(woman, 1.66, 1.78), 1.5, 2.0).astype(np.float32)
     car_wheel = np.stack(
-        [normal(random, 0, 0.02, count), uniform(random, 0.16, 0.40, count), uniform(random, -0.54, -0.36, count)], 1
+        [normal(random, 0, 0.02, count), uniform(random, 0.24, 0.42, count), uniform(random, -0.54, -0.36, count)], 1
     )
     lorry_wheel = np.stack(
         [normal(random, 0, 0.02, count), uniform(random, 0.10, 0.26, count), uniform(random, -0.46, -0.30, count)], 1
@@ -84,8 +86,11 @@ def draw_people(count: int, random: Random) -> People:
         breadth=uniform(random, 0.9, 1.1, count) * np.where(woman, 0.97, 1.02).astype(np.float32),
         recline=np.where(lorry > 0, uniform(random, 4, 20, count), uniform(random, 10, 34, count)).astype(np.float32),
         seat=seat.astype(np.float32),
-        lean=normal(random, 0, 1, count, 3) * np.array([5, 4, 5], np.float32),
+        lean=normal(random, 0, 1, count, 3) * np.array([4, 2.5, 3.5], np.float32),
         head=normal(random, 0, 1, count, 3) * np.array([5, 5, 3], np.float32) + np.array([0, 4, 0], np.float32),
+        # Most drivers carry the head in front of the shoulders, and a little lower for it.
+        carriage=normal(random, 0, 1, count, 3) * np.array([0, 0.01, 0.015], np.float32)
+        + np.array([0, -0.01, -0.03], np.float32),
         tempo=uniform(random, 0.7, 1.4, count),
         lorry=lorry,
         wheel=np.where(is_lorry, lorry_wheel, car_wheel).astype(np.float32),
