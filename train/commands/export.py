@@ -66,7 +66,7 @@ from edge_c2vl.settings.flags import Number
     "unseen_offsets",
     multiple=True,
     metavar="LABEL=NUMBER",
-    help="Add this, times the share of the clip in which the wrists are not seen, to the label's logit. Repeatable.",
+    help="Add this, times the share of the clip in which elbows and wrists are not seen, to the logit. Repeatable.",
 )
 @click.option(
     "--sharpen",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from edge_c2vl.skeletons.skeleton import NTU25
+from edge_c2vl.skeletons.skeleton import ARMS
 from train.model.encoder import Encoder, fold
 
 
@@ -57,8 +57,8 @@ class Weighed(nn.Module):
     """A network whose logits are changed: clip -> logits (N, K), embedding (N, D).
 
     offsets (K,): added to each, the log of how much more often a class is on the road than in training. unseen (K,):
-    added in proportion to the share of the clip, 0 to 1, in which the wrists are not seen: the less is seen of the
-    hands, the more has to speak for a distraction. distraction (K,) bool, sharpen: those logits are multiplied, and
+    added in proportion to the share of the clip, 0 to 1, in which elbows and wrists are not seen: the less is seen of
+    the arms, the more has to speak for a distraction. distraction (K,) bool, sharpen: those logits are multiplied, and
     their classes' joint probability stays: temperature scaling (Guo et al., ICML 2017) of which distraction it is, not
     of whether it is one.
     """
@@ -66,7 +66,6 @@ class Weighed(nn.Module):
     offsets: Tensor
     unseen: Tensor
     distraction: Tensor
-    WRISTS = (NTU25.index("left_wrist"), NTU25.index("right_wrist"))
 
     def __init__(
         self,
@@ -87,9 +86,8 @@ class Weighed(nn.Module):
         logits, embedding = self.network(clip)
         if self.sharpen != 1:
             logits = self._sharpened(logits)
-        left, right = self.WRISTS
-        wrists = torch.cat([clip[:, :, :, left : left + 1], clip[:, :, :, right : right + 1]], dim=3)
-        seen = (wrists.abs().sum(dim=1) > 0).to(clip.dtype).mean(dim=(1, 2)).unsqueeze(1)  # (N, 1)
+        arms = torch.cat([clip[:, :, :, joint : joint + 1] for joint in ARMS], dim=3)
+        seen = (arms.abs().sum(dim=1) > 0).to(clip.dtype).mean(dim=(1, 2)).unsqueeze(1)  # (N, 1)
         return logits + self.offsets + (1 - seen) * self.unseen, embedding
 
     def _sharpened(self, logits: Tensor) -> Tensor:

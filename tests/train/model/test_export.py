@@ -16,7 +16,7 @@ from edge_c2vl.bundle.text_labels import TextLabels  # noqa: E402
 from edge_c2vl.errors import BundleError, UsageError  # noqa: E402
 from edge_c2vl.inference.select import open_backend  # noqa: E402
 from edge_c2vl.skeletons.clip import ClipSpec  # noqa: E402
-from edge_c2vl.skeletons.skeleton import NTU25  # noqa: E402
+from edge_c2vl.skeletons.skeleton import ARMS, NTU25  # noqa: E402
 from edge_c2vl.utils.scores import softmax  # noqa: E402
 from train.model.checkpoint import About  # noqa: E402
 from train.model.encoder import Encoder, make_encoder  # noqa: E402
@@ -38,17 +38,17 @@ def make(classes: int = len(LABELS)) -> tuple[Encoder, About]:
 def clips() -> np.ndarray:
     """Both wrists seen throughout; neither; the left one alone; both in every fourth frame."""
     made = np.random.default_rng(0).normal(size=(4, 3, FRAMES, 25)).astype(np.float32)
-    made[1, :, :, [LEFT, RIGHT]] = 0
+    made[1, :, :, list(ARMS)] = 0
     made[2, :, :, RIGHT] = 0
     hidden = np.arange(FRAMES) % 4 > 0
     made[3][:, hidden, LEFT] = made[3][:, hidden, RIGHT] = 0
     return made
 
 
-UNSEEN = np.array([0, 1, 0.5, 0.75])
+UNSEEN = np.array([0, 1, 1 / 4, 2 / 4 * 3 / 4])  # of two elbows and two wrists
 
 
-def test_offsets_move_the_logits_by_the_share_in_which_the_wrists_are_not_seen(tmp_path: Path) -> None:
+def test_offsets_move_the_logits_by_the_share_in_which_the_arms_are_not_seen(tmp_path: Path) -> None:
     encoder, about = make()
     moved = {"offsets": {"attentive": 0.75}, "unseen_offsets": {"attentive": 2.0, "reaching": -1.0}}
     shared = {"name": "test", "distraction": LABELS[1:]}
