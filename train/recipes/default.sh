@@ -38,6 +38,6 @@ train simulated simulated "$work/activities"
 # Offsets, sharpening, and the second network's epochs and seed were chosen on half of State Farm's drivers and of the
 # lorry recordings: see docs/results.md.
 edge-c2vl export "$work/final" "$bundle" --activities "$work/activities" --archive "$work/both.archive" \
-    --name drivers --distraction '!attentive' --offset attentive=-0.05 --unseen-offset attentive=3.25 --sharpen 3 \
+    --name drivers --distraction '!attentive' --offset attentive=0.1 --unseen-offset attentive=3 --sharpen 3 \
     --figures "$work/figures/report.json" --licence "$here/sktDD.txt" --overwrite
 edge-c2vl quantize "$bundle" --calibration "$work/both.archive" --no-fp16 --report "$work/int8"
