@@ -31,11 +31,8 @@ class TwoLevel(Encoder):
         self.settings = settings
         self.stream = Stream(settings.stream, settings.presence)
         self.level, self.activity = (span_layers(settings, self.stream.channels) for _ in range(2))
-        self.feature_size = 2 * settings.joined * (2 if settings.pooling == "mean_std" else 1)
-        self.dropout = nn.Dropout(settings.dropout)
-        self.classifier = Factors(self.feature_size, settings.joined, settings.classes)
-        self.projection = nn.Linear(self.feature_size, settings.embedding) if settings.embedding else None
-        self._initialise()
+        features = 2 * settings.joined * (2 if settings.pooling == "mean_std" else 1)
+        self._add_heads(features, Factors(features, settings.joined, settings.classes))
 
     def maps(self, clip: Tensor) -> Tensor:
         """(N, 3, T, 25) -> (N, C + C, T', 1): the level's channels, then the activity's."""

@@ -17,10 +17,13 @@ ENCODERS = {
     "st-gcn": "train.model.encoder:Encoder",
     "spans": "train.model.spans:SpanEncoder",
     "two-level": "train.model.two_level:TwoLevel",
+    "transformer": "train.model.transformer:Transformer",
 }
 # For options that only some networks read (`needs` of `setting`). A new network is taken to read those of st-gcn.
-_OF_SPANS = ("network=spans", "network=two-level")
-_OF_GRAPH = tuple(f"network={name}" for name in ENCODERS if f"network={name}" not in _OF_SPANS)
+_OF_OTHERS = ("network=spans", "network=two-level", "network=transformer")
+_OF_GRAPH = tuple(f"network={name}" for name in ENCODERS if f"network={name}" not in _OF_OTHERS)
+# Channels of a head of the transformer's attention.
+HEAD_CHANNELS = 32
 STREAMS = ("joint", "bone", "motion")
 POOLINGS = ("mean", "mean_std")
 # The published ten blocks: (channels as multiples of the width, temporal stride).
@@ -34,20 +37,21 @@ class EncoderSettings:
     network: str = setting(
         "st-gcn",
         "Which network; spans: layers that see a few frames (--stride) with all joints at once; two-level: attentive "
-        "driving (the first class) or not, and which activity, as factors.",
+        "driving (the first class) or not, and which activity, as factors; transformer: attention between parts of the "
+        "body and times.",
         tuple(ENCODERS),
     )
     width: int = setting(16, "Channels of the first stage; doubled twice. 16 or 64 in the literature.", needs=_OF_GRAPH)
-    blocks: int = setting(10, "How many of the ten blocks, spread over the three stages.")
+    blocks: int = setting(10, "How many of the ten blocks, spread over the three stages; or layers.")
     graph_blocks: int = setting(
         0,
         "Blocks that keep the joints apart; then one convolution joins them, and the rest see all. 0: every block.",
         needs=_OF_GRAPH,
     )
     joined: int = setting(
-        128, "Channels of the blocks that see all joints at once.", needs=("graph_blocks", *_OF_SPANS)
+        128, "Channels of the blocks that see all joints at once.", needs=("graph_blocks", *_OF_OTHERS)
     )
-    stride: int = setting(1, "Temporal stride of the first block.")
+    stride: int = setting(1, "Temporal stride of the first block, or the frames of a span or patch.")
     temporal_kernel: int = setting(9, "Frames that a temporal convolution spans.", needs=_OF_GRAPH)
     stream: str = setting(
         "joint", "What is seen of a clip: positions, bones (joint minus its parent), motion (next minus this).", STREAMS
@@ -80,6 +84,8 @@ class EncoderSettings:
             raise UsageError(f"--graph-blocks is between 0 and {self.blocks - 1}, not {self.graph_blocks}")
         if min(self.width, self.joined, self.stride) < 1 or self.temporal_kernel % 2 == 0:
             raise UsageError("--width, --joined and --stride are at least 1, and --temporal-kernel is odd")
+        if self.network == "transformer" and self.joined % HEAD_CHANNELS:
+            raise UsageError(f"--joined is a multiple of {HEAD_CHANNELS} with --network transformer, not {self.joined}")
 
     @property
     def stages(self) -> list[tuple[int, int]]:
