@@ -53,9 +53,10 @@ class Transformer(Encoder):
         x = torch.cat([patch(data[..., part]) for patch, part in zip(self.patches, PART_JOINTS, strict=True)], dim=3)
         x = x + self.parts + _sines(int(x.shape[1]), int(x.shape[2]), x)
         seen = self.at_places((clip.abs().amax(dim=1) > 0).to(clip.dtype), x).flatten(1) > 0  # (N, T' * parts)
-        keys = seen | ~seen.any(dim=1, keepdim=True)
+        # Added to a place's score, its share is 0. Where nothing at all was seen, all places are alike.
+        unseen = -1e4 * (~seen).to(clip.dtype)[:, None, None]
         for layer in self.layers:
-            x = layer(x, keys[:, None, None])
+            x = layer(x, unseen)
         return x
 
     def at_places(self, values: Tensor, maps: Tensor) -> Tensor:  # noqa: ARG002
@@ -71,7 +72,7 @@ class Transformer(Encoder):
 class Layer(nn.Module):
     """Attention between all places, then two convolutions of each place by itself, both with a residual.
 
-    (N, C, T', P), keys (N, 1, 1, T' * P) bool, which places may be looked at -> (N, C, T', P).
+    (N, C, T', P), and what is added to the places' scores (N, 1, 1, T' * P) -> (N, C, T', P).
     """
 
     def __init__(self, channels: int) -> None:
@@ -82,12 +83,13 @@ class Layer(nn.Module):
         self.wider = _normed(channels, _WIDER * channels)
         self.narrower = _normed(_WIDER * channels, channels, begins=JoinedBlock.BEGINS)
 
-    def forward(self, x: Tensor, keys: Tensor) -> Tensor:
+    def forward(self, x: Tensor, added: Tensor) -> Tensor:
         _, channels, frames, parts = (int(size) for size in x.shape)
         asked = self.asked(x).reshape(-1, 3, self.heads, HEAD_CHANNELS, frames * parts).transpose(3, 4)
         query, key, value = asked.unbind(1)  # each (N, heads, T' * P, HEAD_CHANNELS)
-        # The scale is told, or the exported graph works it out again at every inference.
-        told = F.scaled_dot_product_attention(query, key, value, attn_mask=keys, scale=HEAD_CHANNELS**-0.5)
+        # Not by F.scaled_dot_product_attention, whose exported form has IsNaN, which not every engine runs.
+        scores = query @ key.transpose(2, 3) * HEAD_CHANNELS**-0.5 + added
+        told = scores.softmax(dim=3) @ value
         x = x + self.answer(told.transpose(2, 3).reshape(-1, channels, frames, parts))
         narrower: Tensor = self.narrower(F.relu(self.wider(x)))
         return x + narrower
