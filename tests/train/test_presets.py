@@ -158,7 +158,7 @@ def test_a_small_encoder_learns_from_a_large_one(tmp_path: Path) -> None:
     assert losses[1] < losses[0]
     small, large = load_model(tmp_path / "small")[0], load_model(tmp_path / "large")[0]
     assert small.settings.joined == 8
-    assert (large.settings.network, large.settings.stride) == ("transformer", 4)  # the stride by the preset
+    assert (large.settings.network, large.settings.stride) == ("transformer", 8)  # the stride by the preset
     assert small.embedding_size == large.embedding_size
     kept = [(tmp_path / name / "language.safetensors").read_bytes() for name in ("small", "large")]
     assert kept[0] == kept[1]

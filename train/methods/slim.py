@@ -14,7 +14,7 @@ prototype (Caron et al., SwAV, NeurIPS 2020). What is hidden is 0, as a joint th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import cast
 
 import torch
@@ -25,11 +25,11 @@ from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.skeleton import NTU25
 from train.data.augment import resample
 from train.data.clips import Batch
-from train.methods.base import Task
+from train.methods.base import Given, Task
 from train.model.ema import EmaModel
 from train.model.encoder import Encoder
 from train.model.parts import PART_JOINTS
-from train.settings.pretraining import ObjectiveSettings, PretrainSettings
+from train.settings.pretraining import PretrainSettings
 
 # Which share of a clip a long view takes; and of a long view a short one, which has half as many frames.
 LONG, SHORT = (0.5, 1.0), (0.2, 0.6)
@@ -41,14 +41,8 @@ MOST_TUBES, MOST_PLACES = 24, 4096
 _HIDDEN, _BOTTLENECK = 256, 64
 
 
-def make_task(
-    network: Encoder,
-    augment: Callable[[Tensor], Tensor],
-    knowledge: Mapping[str, Tensor],  # noqa: ARG001
-    pretraining: PretrainSettings,
-    objective: ObjectiveSettings,  # noqa: ARG001
-) -> Slim:
-    return Slim(network, augment, pretraining)
+def make_task(given: Given) -> Slim:
+    return Slim(given.network, given.augment, given.pretraining)
 
 
 class Slim(Task):

@@ -36,7 +36,7 @@ class Transformer(Encoder):
             _normed(self.stream.channels, settings.joined, (settings.stride, len(part))) for part in PART_JOINTS
         )
         self.parts = nn.Parameter(0.02 * torch.randn(settings.joined, 1, len(PART_JOINTS)))
-        self.layers = nn.ModuleList(Layer(settings.joined) for _ in range(settings.blocks))
+        self.layers = nn.ModuleList(AttentionBlock(settings.joined) for _ in range(settings.blocks))
         spread = settings.pooling == "mean_std"
         self._add_heads(settings.joined * len(PART_JOINTS) * (2 if spread else 1))
 
@@ -69,7 +69,7 @@ class Transformer(Encoder):
         return super().pool(beside.reshape(-1, beside.shape[1] * beside.shape[2], beside.shape[3], 1))
 
 
-class Layer(nn.Module):
+class AttentionBlock(nn.Module):
     """Attention between all places, then two convolutions of each place by itself, both with a residual.
 
     (N, C, T', P), and what is added to the places' scores (N, 1, 1, T' * P) -> (N, C, T', P).

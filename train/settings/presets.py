@@ -48,7 +48,7 @@ def defaults(preset: str, method: str, material: Material, network: str = "st-gc
     values |= {"width": 16, "blocks": 6, "graph_blocks": 1, "stride": 2, "temporal_kernel": 5, "frames": 32}
     values |= {"joined": 64, "features": 256} if preset == "small" else {"joined": 128, "features": 768}
     if network == "transformer":
-        values |= {"joined": 128 if preset == "small" else 192, "stride": 4}
+        values |= {"joined": 128, "stride": 8} if preset == "small" else {"joined": 192, "stride": 4}
     values |= {"joint_bias": True, "adaptive": True, "pooling": "mean_std"}
     values |= {"join": material.quarters, "knowledge_size": 256}
     # No mirror images and no temporal crops where captions say which hand it was, and when.

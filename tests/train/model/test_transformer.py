@@ -18,7 +18,7 @@ from train.methods.skeleton_clr import SkeletonCLR  # noqa: E402
 from train.methods.slim import Slim  # noqa: E402
 from train.model.encoder import Encoder, make_encoder  # noqa: E402
 from train.model.parts import PART_JOINTS, PARTS  # noqa: E402
-from train.model.transformer import Layer, Transformer  # noqa: E402
+from train.model.transformer import AttentionBlock, Transformer  # noqa: E402
 from train.settings.pretraining import ObjectiveSettings, PretrainSettings  # noqa: E402
 from train.settings.training import HEAD_CHANNELS, AugmentSettings, EncoderSettings  # noqa: E402
 
@@ -28,7 +28,7 @@ LEFT_LEG = next(number for number, part in enumerate(PARTS) if "left_knee" in pa
 
 def test_a_layer_equals_attention_written_as_loops() -> None:
     torch.manual_seed(0)
-    layer = Layer(64).eval()
+    layer = AttentionBlock(64).eval()
     x, keys = torch.randn(1, 64, 2, 3), torch.tensor([True, True, False, True, False, True])
     with torch.no_grad():
         asked = layer.asked(x)[0].flatten(1).numpy()  # (3 * 64, places)
