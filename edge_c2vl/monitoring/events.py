@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from edge_c2vl.monitoring.face_look import Angles, FaceLook
 from edge_c2vl.monitoring.policy import State
 from edge_c2vl.monitoring.standing import Aspect, Level, Reason, ReasonState
 from edge_c2vl.skeletons.skeleton import Array
+from edge_c2vl.utils.clock import iso_utc
 
 if TYPE_CHECKING:
     from edge_c2vl.face.tracker import Face
@@ -36,10 +37,6 @@ class Missing(str, Enum):
     DRIVER = "nobody"
     ARMS = "arms"
     FACE = "face"
-
-
-def _iso(unix_s: float) -> str:
-    return datetime.fromtimestamp(unix_s, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _rounded(value: float | None, digits: int = 4) -> float | None:
@@ -128,7 +125,7 @@ class Decision:
         return {
             "schema": SCHEMA,
             "kind": "decision",
-            "time": _iso(self.wall_s),
+            "time": iso_utc(self.wall_s),
             "timestamp_s": _rounded(self.timestamp_s),
             "state": self.state.value,
             "label": self.label,
@@ -176,7 +173,7 @@ class StateChange:
         return {
             "schema": SCHEMA,
             "kind": "state",
-            "time": _iso(self.wall_s),
+            "time": iso_utc(self.wall_s),
             "state": self.state.value,
             "start_s": _rounded(self.start_s),
             "end_s": _rounded(self.end_s),
@@ -214,7 +211,7 @@ class Alert:
         return {
             "schema": SCHEMA,
             "kind": "alert",
-            "time": _iso(self.wall_s),
+            "time": iso_utc(self.wall_s),
             "run": self.run,
             "number": self.number,
             "level": self.level.name.lower(),
@@ -234,13 +231,15 @@ class Alert:
 @dataclass(frozen=True)
 class SeenFrame:
     """A frame and what was found in it: image uint8 BGR (H, W, 3), landmarks (33, 4) or None. face: the newest look at
-    the face, which may be of a frame shortly before; None where there is none."""
+    the face, which may be of a frame shortly before; None where there is none. wall_s: Unix time at which a live camera
+    saw it; None in a recording."""
 
     image: NDArray[Any]
     landmarks: Array | None
     timestamp_s: float
     decision: Decision | None
     face: Face | None = None
+    wall_s: float | None = None
 
 
 @dataclass(frozen=True)

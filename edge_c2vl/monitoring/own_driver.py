@@ -23,6 +23,8 @@ log = logging.getLogger("edge_c2vl")
 MISTAKEN_S = 60.0
 # With one of these the driver may have fallen asleep: where the head has sunk to is not the road.
 _OF_A_SLEEPER = {Reason.UNRESPONSIVE, Reason.EYES_CLOSED}
+# A head that is lowered for a shorter time than this is a nod, or one look that was read wrongly.
+NOD_S = 1.0
 # Alerts that say nothing of what the driver does.
 _OF_WATCHING = {Reason.CANNOT_SEE, Reason.ELSEWHERE}
 
@@ -37,18 +39,24 @@ class OwnDriver:
         self._posture: SeatedPosture | None = None
         # Since when the driver has looked away while driving.
         self._away_s: float | None = None
-        # Whether the newest look may be a sleeper's, whatever is watched: a lowered head, or eyes that are closed for
-        # longer than a blink.
+        # Whether the newest look may be a sleeper's, whatever is watched: a head that is lowered for longer than a nod
+        # (since when), or eyes that are closed for longer than a blink.
         self._sunk = False
+        self._lowered_s: float | None = None
 
     def read(self, faces: Sequence[SeenFace], clip: Clip) -> tuple[FaceLook, ...]:
         """What the faces that are new tell; the clip is what `slumped` and `hands_on_wheel` are of."""
         if self._baseline is not None:
             self._posture = posture_of(clip)
         looks = () if self.reader is None else self.reader.read(faces)
-        if looks:
-            head = looks[-1].head
-            self._sunk = looks[-1].closed_s > BLINK_MAX_S or (head is not None and head[1] < LOWERED_DEG)
+        for look in looks:
+            lowered = look.head is not None and look.head[1] < LOWERED_DEG
+            if not lowered:
+                self._lowered_s = None
+            elif self._lowered_s is None or look.time_s < self._lowered_s:  # or the clock was set back
+                self._lowered_s = look.time_s
+            stays = self._lowered_s is not None and look.time_s - self._lowered_s >= NOD_S
+            self._sunk = stays or look.closed_s > BLINK_MAX_S
         return looks
 
     def slumped(self, limit: float) -> bool | None:
@@ -116,7 +124,7 @@ class OwnDriver:
             self.begin_anew()
 
     def begin_anew(self) -> None:
-        self._away_s, self._sunk = None, False
+        self._away_s, self._lowered_s, self._sunk = None, None, False
         if self.reader is not None:
             self.reader.begin_anew()
         if self._baseline is not None:

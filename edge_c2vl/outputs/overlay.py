@@ -12,6 +12,7 @@ from edge_c2vl.face.landmarks import EYES
 from edge_c2vl.monitoring.events import SeenFrame
 from edge_c2vl.monitoring.policy import State
 from edge_c2vl.skeletons.skeleton import MEDIAPIPE33
+from edge_c2vl.utils.clock import time_of_day
 
 if TYPE_CHECKING:
     from edge_c2vl.face.tracker import Face
@@ -27,7 +28,8 @@ COLOURS = {
 
 
 def draw(frame: SeenFrame, min_confidence: float = 0.5) -> NDArray[Any]:
-    """A copy of the frame, uint8 BGR (H, W, 3), with the bones whose two ends were seen and the state above them."""
+    """A copy of the frame, uint8 BGR (H, W, 3), with the bones whose two ends were seen; above them the state
+    and the time: of a live camera the time of day, of a recording the seconds in it."""
     import cv2
 
     image = np.ascontiguousarray(frame.image).copy()
@@ -58,7 +60,7 @@ def draw(frame: SeenFrame, min_confidence: float = 0.5) -> NDArray[Any]:
     cv2.putText(
         image, text, (bar // 2, bar - bar // 3), cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), 1, cv2.LINE_AA
     )
-    clock = f"{frame.timestamp_s:.1f} s"
+    clock = f"{frame.timestamp_s:.1f} s" if frame.wall_s is None else time_of_day(frame.wall_s)
     (text_width, _), _ = cv2.getTextSize(clock, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
     where = (width - text_width - bar // 3, bar - bar // 3)
     cv2.putText(image, clock, where, cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), 1, cv2.LINE_AA)

@@ -8,15 +8,18 @@ from typing import TextIO
 from edge_c2vl.monitoring.events import Alert, Decision, Missing, StateChange
 from edge_c2vl.monitoring.standing import Level
 from edge_c2vl.outputs.base import Run, Sink
+from edge_c2vl.utils.clock import time_of_day
 
 _COLOURS = {"attentive": "32", "distracted": "31;1", "cannot see": "33", "nobody": "33", "starting": "2"}
 
 
 class StatusLine(Sink):
-    """Writes to stderr, so that standard output stays free for JSON lines."""
+    """Writes to stderr, so that standard output stays free for JSON lines. live: tells the time of day, since the
+    timestamps of a camera count from the machine's start; else the seconds of the recording."""
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(self, stream: TextIO | None = None, live: bool = False) -> None:
         self._stream = stream or sys.stderr
+        self._live = live
         self._rewrites = self._stream.isatty()
         self._run: Run | None = None
 
@@ -32,20 +35,28 @@ class StatusLine(Sink):
         if self._rewrites:
             return
         label = "" if change.label is None else f" ({change.label} {change.probability:.2f})"
-        self._stream.write(f"{change.start_s:8.2f} to {change.end_s:8.2f} s  {change.state.value}{label}\n")
+        if self._live:
+            lasted_s = change.end_s - change.start_s
+            when = f"{time_of_day(change.wall_s - lasted_s)} to {time_of_day(change.wall_s)}"
+        else:
+            when = f"{change.start_s:8.2f} to {change.end_s:8.2f} s"
+        self._stream.write(f"{when}  {change.state.value}{label}\n")
         self._stream.flush()
 
     def alert(self, alert: Alert) -> None:
         reason = alert.reason.value
         what = f"ended: {reason}" if alert.level == Level.NONE else f"{alert.level.name}: {reason}"
         # The current line is rewritten with the next decision.
-        self._stream.write(("\r\033[K" if self._rewrites else "") + f"{alert.timestamp_s:8.1f} s  {what}\n")
+        self._stream.write(("\r\033[K" if self._rewrites else "") + f"{self._when(alert)}  {what}\n")
         self._stream.flush()
 
     def close(self) -> None:
         if self._rewrites:
             self._stream.write("\n")
             self._stream.flush()
+
+    def _when(self, record: Decision | Alert) -> str:
+        return time_of_day(record.wall_s) if self._live else f"{record.timestamp_s:8.1f} s"
 
     def _line(self, decision: Decision) -> str:
         state = decision.state.value
@@ -60,4 +71,4 @@ class StatusLine(Sink):
         alerts = "".join(f"  {level.name} {reason.value}" for reason, level in decision.alerts.items())
         down = [name for name, why in self._run.outputs_down().items() if why is not None] if self._run else []
         lost = f"  down: {', '.join(down)}" if down else ""
-        return f"{decision.timestamp_s:8.1f} s  {coloured} {label:<18} {bar:<23} {age}{words}{alerts}{lost}"
+        return f"{self._when(decision)}  {coloured} {label:<18} {bar:<23} {age}{words}{alerts}{lost}"

@@ -321,11 +321,13 @@ class Pipeline:
 
     def _show(self, frame: FrameLike, seen: SeenInFrame) -> None:
         size = None if frame.image is None else (frame.image.shape[1], frame.image.shape[0])
+        wall_s = time.time() if self._camera.live else None
         for queue in self._queues:
             if queue.sink.wants_skeletons:
                 queue.give(SeenSkeleton(seen.landmarks, frame.timestamp_s, size, seen.face))
             if queue.sink.wants_frames and frame.image is not None:
-                queue.give_frame(SeenFrame(frame.image, seen.landmarks, frame.timestamp_s, self._newest, seen.face))
+                seen_frame = SeenFrame(frame.image, seen.landmarks, frame.timestamp_s, self._newest, seen.face, wall_s)
+                queue.give_frame(seen_frame)
 
     def _decide(self) -> None:
         while (job := self._jobs.take()) is not None:

@@ -131,7 +131,7 @@ def opened(asked: RunSettings, sinks: Sequence[Sink] = (), push: bool = False) -
             Reconnecting(source, asked.decision.hop) if asked.source.reconnect and source.live else source,
             pose,
             model,
-            sinks=[*outputs, *([StatusLine()] if not asked.console.quiet else []), *sinks],
+            sinks=[*outputs, *([StatusLine(live=source.live)] if not asked.console.quiet else []), *sinks],
             hop_s=asked.decision.hop,
             # Who pushes frames has chosen them.
             pose_fps=asked.decision.pose_fps or (math.inf if push else None),

@@ -12,6 +12,7 @@ from edge_c2vl.simulated.activities import (
     OUTSIDE,
     SEARCHING,
     Activity,
+    asleep,
     attentive,
     commuting,
     drowsy,
@@ -23,6 +24,7 @@ ACTIVITIES: dict[str, Activity] = {
     "attentive": attentive,
     "commuting": commuting,
     "drowsy": drowsy,
+    "asleep": asleep,
     "looking_down": looking_down,
     **MIDLEVEL,
 }

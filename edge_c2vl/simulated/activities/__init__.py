@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 
 from edge_c2vl.simulated.activities import doors, driving, things
-from edge_c2vl.simulated.activities.driving import attentive, commuting, drowsy, looking_down
+from edge_c2vl.simulated.activities.driving import asleep, attentive, commuting, drowsy, looking_down
 from edge_c2vl.simulated.activities.key import NOTHING, Activity, Habits, Key, Prop
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Habits",
     "Key",
     "Prop",
+    "asleep",
     "attentive",
     "commuting",
     "drowsy",

@@ -54,6 +54,15 @@ def drowsy(random: Random, habits: Habits) -> Keys:
         yield Key(left, right, 0.5, between(random, 0.1, 3.0), head=sunk, closed=True)
 
 
+def asleep(random: Random, habits: Habits) -> Keys:
+    """Eyes closed for seconds and the head on the chest; it comes up for a moment."""
+    left, right = (wheel(grip if grip is not None else 80.0) for grip in habits.grip)
+    while True:
+        sunk = (habits.gaze + between(random, -4, 4), between(random, 14, 26), between(random, -8, 8))
+        yield Key(left, right, 0.8, between(random, 4, 8), head=sunk, closed=True)
+        yield Key(left, right, 0.5, between(random, 0.5, 1.5), head=(habits.gaze, 6.0, 0.0))
+
+
 def looking_down(random: Random, habits: Habits) -> Keys:
     """One hand on the wheel, the eyes on a phone on the lap, a short look at the road between."""
     left = wheel(habits.grip[0] if habits.grip[0] is not None else 80.0)

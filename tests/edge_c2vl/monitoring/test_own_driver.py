@@ -294,6 +294,12 @@ class TestOwnDriver:
         assert statuses[-1].alerts == {}
         assert own.reader.calibration.ahead_known == 1
 
+    def test_single_looks_that_are_read_as_lowered_do_not_put_that_off(self) -> None:
+        own, policy = self.made()
+        moved = [(3.75, face(50.0, 0.0)), (0.25, face(50.0, -20.0))] * round((MISTAKEN_S + 90) / 4)
+        statuses = self.drive(own, policy, [(70, face()), *moved])
+        assert statuses[-1].alerts == {}
+
     @pytest.mark.parametrize("eyes_seen_closing", [True, False])
     def test_a_driver_who_has_fallen_asleep_is_alerted_for_as_long_as_it_lasts(self, eyes_seen_closing) -> None:
         own, policy = self.made()

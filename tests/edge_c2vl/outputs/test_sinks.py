@@ -6,6 +6,7 @@ import io
 import json
 import os
 import subprocess
+import time
 from dataclasses import replace
 
 import cv2
@@ -196,6 +197,22 @@ def test_status_line_is_rewritten_on_a_terminal_only():
         "    12.5 s  WARNING: long distraction",
         "    12.5 s  ended: long distraction",
     ]
+
+
+def test_of_a_live_camera_the_status_line_tells_the_time_of_day(monkeypatch):
+    monkeypatch.setattr(time, "localtime", time.gmtime)
+    stream = io.StringIO()
+    sink = StatusLine(stream, live=True)
+    noon_s = 1_764_331_200.0  # 2025-11-28 12:00:00 UTC
+    sink.state(Episode(DECISION).ended(14.0, State.NOBODY, noon_s, 1.0))
+    sink.alert(Alert(1, "run", Level.WARNING, Reason.LONG, State.DISTRACTED, "phone", 0.5, None, 49206.3, noon_s, 24.1))
+    assert stream.getvalue().splitlines() == [
+        "11:59:58 to 12:00:00  distracted (distracted 0.93)",
+        "12:00:00  WARNING: long distraction",
+    ]
+    black = np.zeros((240, 320, 3), np.uint8)
+    pictures = [draw(SeenFrame(black, None, stamp, NOTHING, wall_s=noon_s)) for stamp in (1.0, 49206.3)]
+    assert np.array_equal(*pictures)
 
 
 @pytest.mark.parametrize("display", [None, ":77"])
