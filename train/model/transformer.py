@@ -65,8 +65,9 @@ class Transformer(Encoder):
 
     def pool(self, maps: Tensor) -> Tensor:
         """(N, C, T', parts) -> (N, F): the parts' features stand side by side, so that it is known which one moved."""
-        beside = maps.transpose(1, 3).transpose(2, 3)  # (N, parts, C, T')
-        return super().pool(beside.reshape(-1, beside.shape[1] * beside.shape[2], beside.shape[3], 1))
+        _, channels, frames, parts = (int(size) for size in maps.shape)
+        beside = maps.permute(0, 3, 1, 2).reshape(-1, parts * channels, frames, 1)
+        return super().pool(beside)
 
 
 class AttentionBlock(nn.Module):
