@@ -12,8 +12,8 @@ SPLIT = "Column of the archive with train / val / test, or subject:K/N, fold K o
 JOINT_CHOICES = ("all", "upper")
 JOINTS_HELP = "Joints that are seen: all that the archive has, or its upper body without hands, as inside a vehicle."
 # name -> "module:class". The class takes EncoderSettings and is train.model.encoder.Encoder or a subclass with `maps`
-# of its own, whose __init__ ends with `_add_heads`. A BatchNorm stands in an nn.Sequential of two, behind a convolution,
-# so that it folds.
+# of its own, whose __init__ ends with `_add_heads`. A BatchNorm stands in an nn.Sequential of two, behind its
+# convolution, so that it folds.
 ENCODERS = {
     "st-gcn": "train.model.encoder:Encoder",
     "spans": "train.model.spans:SpanEncoder",
