@@ -27,7 +27,7 @@ from train.knowledge.bank import Bank
 from train.knowledge.gather import Fitted
 from train.knowledge.language import SAMPLE
 from train.knowledge.learnt import banks_of_each, portion_of
-from train.methods.base import Task
+from train.methods.base import Given, Task
 from train.model.checkpoint import LANGUAGE, About, CheckpointError, copy_language, load_model, save_model
 from train.model.encoder import Encoder, make_encoder
 from train.settings.pretraining import METHODS, ObjectiveSettings, PretrainSettings
@@ -78,7 +78,7 @@ def pretrain(
     verdict.json and returned too. fitted: see gather_knowledge, for many runs with the same banks. Raises UsageError
     and BankError where archives and banks do not fit.
     """
-    method, teacher = METHODS[pretraining.method], Path(pretraining.teacher)
+    method = METHODS[pretraining.method]
     archives = [archive, *beside]
     splits = split_names(pretraining.split, len(archives))
     banks_each = banks_of_each(len(archives), banks, pretraining.method)
@@ -103,8 +103,9 @@ def pretrain(
         # The embedding is then the projector, and words and clips can be compared after training.
         encoder = replace(encoder, embedding=knowledge["language"].shape[2])
     clip = spec_of_all(portions)
-    if method.teacher:
-        encoder = replace(encoder, embedding=_embedding_of(teacher, clip))
+    teacher = _teacher(Path(pretraining.teacher), clip) if method.teacher else None
+    if teacher is not None:
+        encoder = replace(encoder, embedding=teacher.embedding_size)
     network = make_encoder(encoder)
     how = pretraining.method + (f" with {', '.join(sorted(knowledge))}" if knowledge else "")
     named = "; ".join(dict.fromkeys(portion.archive.meta["source"] for portion in portions))
@@ -135,7 +136,7 @@ def pretrain(
         vary = Augment(augment, portions[0].spec.dimensions)
     module, function = method.task.split(":")
     make_task = getattr(import_module(module), function)
-    task: Task = make_task(network, vary, knowledge, pretraining, objective)
+    task: Task = make_task(Given(network, vary, knowledge, pretraining, objective, teacher))
     recorded: dict[str, Any] = {"augment": asdict(augment), "pretraining": asdict(pretraining)}
     recorded |= {"objective": asdict(objective), "banks": [str(bank.path) for bank in banks]}
     watcher = watch(store, archive, seen, vary, loop.seed) if watch and fabric.is_global_zero else None
@@ -149,7 +150,7 @@ def pretrain(
         words = knowledge["language"][chosen, 0].cpu().numpy()
         replace(language, clips=clips, words=words).save(folder / LANGUAGE)
     if method.teacher and fabric.is_global_zero:
-        copy_language(teacher, folder)
+        copy_language(Path(pretraining.teacher), folder)
     if watcher is None:
         return run.metrics[-1]
     verdict = watcher.verdict(untrained, trained)
@@ -157,14 +158,14 @@ def pretrain(
     return run.metrics[-1] | verdict
 
 
-def _embedding_of(teacher: Path, clip: ClipSpec) -> int:
-    """The size of the teacher's embedding. Raises CheckpointError where it takes other clips than `clip`."""
-    about = load_model(teacher)[1]
+def _teacher(path: Path, clip: ClipSpec) -> Encoder:
+    """The pretrained encoder. Raises CheckpointError where it takes other clips than `clip`."""
+    teacher, about = load_model(path)
     different = [
         f"{name} {getattr(about.clip, name)} (here {getattr(clip, name)})"
         for name in ("frames", "dimensions", "facing", "upright")
         if getattr(about.clip, name) != getattr(clip, name)
     ]
     if different:
-        raise CheckpointError(f"the teacher {teacher} takes other clips: {', '.join(different)}")
-    return make_encoder(about.encoder).embedding_size
+        raise CheckpointError(f"the teacher {path} takes other clips: {', '.join(different)}")
+    return teacher

@@ -39,10 +39,11 @@ class OwnDriver:
         self._posture: SeatedPosture | None = None
         # Since when the driver has looked away while driving.
         self._away_s: float | None = None
-        # Whether the newest look may be a sleeper's, whatever is watched: a head that is lowered for longer than a nod
-        # (since when), or eyes that are closed for longer than a blink.
-        self._sunk = False
+        # Since when the head has been lowered.
         self._lowered_s: float | None = None
+        # Whether the newest look may be a sleeper's, whatever is watched: a head that is lowered for longer than a nod,
+        # or eyes that are closed for longer than a blink.
+        self._sunk = False
 
     def read(self, faces: Sequence[SeenFace], clip: Clip) -> tuple[FaceLook, ...]:
         """What the faces that are new tell; the clip is what `slumped` and `hands_on_wheel` are of."""

@@ -29,6 +29,10 @@ def folded(request: pytest.FixtureRequest) -> Any:
 
 @pytest.fixture(scope="module")
 def ranges(folded: Any) -> dict[str, float]:
+    return largest(folded)
+
+
+def largest(folded: Any) -> dict[str, float]:
     """The largest magnitude of each tensor on CLIPS, computed here without the calibrator."""
     watched = onnx.ModelProto()
     watched.CopyFrom(folded)
@@ -88,6 +92,23 @@ def test_weights_are_int8_with_a_scale_a_channel(quantised: Any, folded: Any) ->
         np.testing.assert_allclose(levels * scale[:, None, None, None], weight, atol=0.51 * scale.max())
     wide = [value for value in values.values() if value.dtype == np.float32 and value.ndim == 4]
     assert sum(value.size for value in wide) < sum(value.size for value in weights.values()) / 10
+
+
+def test_a_transformer_is_quantised_alike(tmp_path: Path) -> None:
+    from tests.train.model.test_encoder import trained
+    from train.model.export import write_onnx
+    from train.settings.training import EncoderSettings
+
+    encoder = trained(EncoderSettings("transformer", blocks=3, joined=32, stride=4, classes=4))
+    write_onnx(encoder, 16, tmp_path / "model.onnx")
+    folded = load_folded(tmp_path / "model.onnx")
+    quantised = check_graph(insert_qdq(folded, layers(folded), largest(folded)))
+    assert len(convolutions(folded)) == 5 + 3 * 4  # each part's patch, and four a layer
+    assert len(pairs(quantised)) == 5 * len(convolutions(quantised)) == 5 * len(convolutions(folded))
+    for found, expected in zip(both(quantised), both(folded), strict=True):
+        assert sqnr_db(expected, found) > 20
+    shapes = [[size.dim_value for size in value.type.tensor_type.shape.dim][1:] for value in folded.graph.output]
+    assert shapes == [[4], [5 * 32]]  # the batch alone is open
 
 
 def test_tensorrt_is_given_the_same_network_with_fp32_weights_in_pairs(quantised: Any) -> None:

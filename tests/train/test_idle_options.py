@@ -42,7 +42,7 @@ def refusal(*arguments: object) -> str:
         ("random", "--ema-momentum 0.9", "--method c2vl or --method skeleton-clr or --method slim"),
         ("skeleton-clr", "--prototypes 8", "--method slim or --skeleton-weight"),
         ("slim", "--key-queue 8", "--method skeleton-clr"),
-        ("slim", "--preset paper --joined 8", "--graph-blocks or --network spans"),
+        ("slim", "--preset paper --joined 8", "--graph-blocks or --network spans or --network transformer"),
     ],
 )
 def test_what_another_method_has(archive: Path, tmp_path: Path, method: str, given: str, needed: str) -> None:
@@ -78,6 +78,7 @@ def test_a_file_may_serve_several_methods(archive: Path, tmp_path: Path) -> None
         ("--hop-s 2", "--hop-s does nothing without --seconds"),
         ("--joined 8", "--joined does nothing without --graph-blocks or --network spans"),
         ("--network spans --width 8", "--width does nothing without --network st-gcn"),
+        ("--network transformer --features 8", "--features does nothing without --network st-gcn"),
         ("--network spans --graph-blocks 2", "--graph-blocks does nothing without --network st-gcn"),
         # It reads --joined: what is refused is something else.
         ("--network spans --joined 8 --batch-size 1000", "--batch-size"),

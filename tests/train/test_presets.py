@@ -149,7 +149,8 @@ def test_a_small_encoder_learns_from_a_large_one(tmp_path: Path) -> None:
     """From the same windows, without the captions; words mean the same to it; what does not fit is told."""
     archive, bank = write_movements(tmp_path / "archive", 12), tmp_path / "bank"
     run(knowledge, "encode", archive, bank, "--preset", "small")
-    run(pretrain, archive, tmp_path / "large", "--bank", bank, "--preset", "small", *QUICK)
+    form = ("--network", "transformer", "--joined", 32)
+    run(pretrain, archive, tmp_path / "large", "--bank", bank, "--preset", "small", *form, *QUICK)
     line = (archive, tmp_path / "small", "--method", "distil", "--bank", bank, "--preset", "small", "--joined", 8)
     said = run(pretrain, *line, "--teacher", tmp_path / "large", *QUICK)
     assert "held out" in said
@@ -157,6 +158,7 @@ def test_a_small_encoder_learns_from_a_large_one(tmp_path: Path) -> None:
     assert losses[1] < losses[0]
     small, large = load_model(tmp_path / "small")[0], load_model(tmp_path / "large")[0]
     assert small.settings.joined == 8
+    assert (large.settings.network, large.settings.stride) == ("transformer", 8)  # the stride by the preset
     assert small.embedding_size == large.embedding_size
     kept = [(tmp_path / name / "language.safetensors").read_bytes() for name in ("small", "large")]
     assert kept[0] == kept[1]

@@ -83,8 +83,9 @@ def pretrain(
     known = [Bank.open(bank) for bank in banks]
     preset = preset or (None if config else "standard")
     if preset and not resume:
-        chosen = settings[SETTINGS.index(PretrainSettings)]
-        values = defaults(preset, chosen.method, material([opened, *beside], known, chosen))
+        form, chosen = settings[0], settings[SETTINGS.index(PretrainSettings)]
+        seen = material([opened, *beside], known, chosen)
+        values = defaults(preset, chosen.method, seen, form.network)
         settings = read_settings(flags, config, *SETTINGS, **values)
     check_needs(*settings, given=flags)
     encoder, augment, pretraining, objective, loop = settings

@@ -1,17 +1,13 @@
 """What a training run minimises: a Task. The loop (trainer.py) knows nothing else of the method.
 
-A method of pretraining is a subclass of Task, and a function that makes it,
-
-    make_task(network, augment, knowledge, pretraining, objective) -> Task
-
-network: the encoder; augment: varies clips (N, 3, T, 25); knowledge: {kind: (windows, K, D)} of the banks, empty for a
-method without; then the run's PretrainSettings and ObjectiveSettings. One line in train/settings/pretraining.py names
-it. Supervised classification, which train/finetune.py does, is a Task too.
+A method of pretraining is a subclass of Task, and a function make_task(given: Given) -> Task that makes it. One line in
+train/settings/pretraining.py names it. Supervised classification, which train/finetune.py does, is a Task too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -19,6 +15,20 @@ from torch import Tensor, nn
 
 from train.data.clips import Batch
 from train.model.encoder import Encoder
+from train.settings.pretraining import ObjectiveSettings, PretrainSettings
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a run makes its task of. network: the encoder. augment: varies clips (N, 3, T, 25). knowledge: {kind:
+    (windows, K, D)} of the banks, empty for a method without. teacher: the pretrained encoder of --teacher."""
+
+    network: Encoder
+    augment: Callable[[Tensor], Tensor]
+    knowledge: Mapping[str, Tensor]
+    pretraining: PretrainSettings
+    objective: ObjectiveSettings
+    teacher: Encoder | None = None
 
 
 class Task(nn.Module):

@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from edge_c2vl.errors import EdgeC2VLError
 from train.data.clips import Batch
-from train.methods.base import Task, Together
+from train.methods.base import Given, Task, Together
 from train.methods.c2vl_loss import C2VLObjective
 from train.methods.slim import Slim
 from train.model.ema import EmaModel
 from train.model.encoder import Encoder
-from train.settings.pretraining import ObjectiveSettings, PretrainSettings
+from train.settings.pretraining import ObjectiveSettings
 
 
 class Projected(nn.Module):
@@ -37,19 +37,13 @@ class Projected(nn.Module):
         return result
 
 
-def make_task(
-    network: Encoder,
-    augment: Callable[[Tensor], Tensor],
-    knowledge: Mapping[str, Tensor],
-    pretraining: PretrainSettings,
-    objective: ObjectiveSettings,
-) -> Task:
-    told = C2VL(network, knowledge, augment, objective, pretraining.hidden, pretraining.ema_momentum)
-    if not pretraining.skeleton_weight:
+def make_task(given: Given) -> Task:
+    settings, network, augment = given.pretraining, given.network, given.augment
+    told = C2VL(network, given.knowledge, augment, given.objective, settings.hidden, settings.ema_momentum)
+    if not settings.skeleton_weight:
         return told
-    return Together(
-        {"knowledge": (told, 1.0), "skeletons": (Slim(network, augment, pretraining), pretraining.skeleton_weight)}
-    )
+    alone = Slim(network, augment, settings)
+    return Together({"knowledge": (told, 1.0), "skeletons": (alone, settings.skeleton_weight)})
 
 
 def make_projector(size_in: int, size_out: int, hidden: int) -> nn.Module:

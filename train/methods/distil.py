@@ -9,27 +9,19 @@ knows mean the same to it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from train.data.clips import Batch
-from train.methods.base import Task
-from train.model.checkpoint import load_model
+from train.methods.base import Given, Task
 from train.model.encoder import Encoder
-from train.settings.pretraining import ObjectiveSettings, PretrainSettings
 
 
-def make_task(
-    network: Encoder,  # noqa: ARG001
-    augment: Callable[[Tensor], Tensor],
-    knowledge: Mapping[str, Tensor],  # noqa: ARG001
-    pretraining: PretrainSettings,
-    objective: ObjectiveSettings,  # noqa: ARG001
-) -> Distil:
-    return Distil(load_model(Path(pretraining.teacher))[0], augment)
+def make_task(given: Given) -> Distil:
+    assert given.teacher is not None  # for mypy: PretrainSettings asks for one
+    return Distil(given.teacher, given.augment)
 
 
 class Distil(Task):

@@ -3,7 +3,7 @@ and hard cross-modal InfoNCE is C2VL with softening 0."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import cast
 
 import torch
@@ -11,23 +11,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from train.data.clips import Batch
-from train.methods.base import Task
+from train.methods.base import Given, Task
 from train.methods.c2vl import make_projector
 from train.methods.c2vl_loss import gather
 from train.model.ema import EmaModel
 from train.model.encoder import Encoder
-from train.settings.pretraining import ObjectiveSettings, PretrainSettings
 
 
-def make_task(
-    network: Encoder,
-    augment: Callable[[Tensor], Tensor],
-    knowledge: Mapping[str, Tensor],  # noqa: ARG001
-    pretraining: PretrainSettings,
-    objective: ObjectiveSettings,  # noqa: ARG001
-) -> SkeletonCLR:
-    sizes = (pretraining.projection, pretraining.key_queue)
-    return SkeletonCLR(network, augment, *sizes, pretraining.key_temperature, pretraining.ema_momentum)
+def make_task(given: Given) -> SkeletonCLR:
+    settings = given.pretraining
+    sizes = (settings.projection, settings.key_queue)
+    return SkeletonCLR(given.network, given.augment, *sizes, settings.key_temperature, settings.ema_momentum)
 
 
 class SkeletonCLR(Task):

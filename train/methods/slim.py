@@ -5,7 +5,7 @@ After SLiM (Do et al., "Less is More", arXiv 2603.10648), written anew for encod
 EMA teacher sees two long views of each clip. The encoder sees the same views, half of them with tubes hidden: joints of
 one part of the body for a span of time. It predicts, of both as shares of prototypes,
 
-    masked   the teacher's feature of each place (frames, and joints where the encoder keeps them) that was hidden
+    masked   the teacher's feature of each place (frames, and joints or parts where they are kept apart) that was hidden
     views    the teacher's feature of the whole other long view, from long views and from short ones
 
 The teacher's shares are balanced over the batch by Sinkhorn and Knopp's iteration, so that not all clips can be one
@@ -14,7 +14,7 @@ prototype (Caron et al., SwAV, NeurIPS 2020). What is hidden is 0, as a joint th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import cast
 
 import torch
@@ -25,10 +25,11 @@ from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.skeleton import NTU25
 from train.data.augment import resample
 from train.data.clips import Batch
-from train.methods.base import Task
+from train.methods.base import Given, Task
 from train.model.ema import EmaModel
 from train.model.encoder import Encoder
-from train.settings.pretraining import ObjectiveSettings, PretrainSettings
+from train.model.parts import PART_JOINTS
+from train.settings.pretraining import PretrainSettings
 
 # Which share of a clip a long view takes; and of a long view a short one, which has half as many frames.
 LONG, SHORT = (0.5, 1.0), (0.2, 0.6)
@@ -39,23 +40,9 @@ MASKED_VIEWS, SHORTEST_TUBE = 0.5, 0.25
 MOST_TUBES, MOST_PLACES = 24, 4096
 _HIDDEN, _BOTTLENECK = 256, 64
 
-_ARM = ("shoulder", "elbow", "wrist", "hand", "hand_tip", "thumb")
-_LEG = ("hip", "knee", "ankle", "foot")
-# Joints that are hidden together, each in the order in which they hang together.
-PARTS = (
-    ("spine_base", "spine_mid", "spine_shoulder", "neck", "head"),
-    *(tuple(f"{side}_{joint}" for joint in limb) for limb in (_ARM, _LEG) for side in ("left", "right")),
-)
 
-
-def make_task(
-    network: Encoder,
-    augment: Callable[[Tensor], Tensor],
-    knowledge: Mapping[str, Tensor],  # noqa: ARG001
-    pretraining: PretrainSettings,
-    objective: ObjectiveSettings,  # noqa: ARG001
-) -> Slim:
-    return Slim(network, augment, pretraining)
+def make_task(given: Given) -> Slim:
+    return Slim(given.network, given.augment, given.pretraining)
 
 
 class Slim(Task):
@@ -80,11 +67,11 @@ class Slim(Task):
         views = torch.cat(long)  # (2 N, 3, T, V)
         hidden = tube_masks(len(views), frames, self.settings.hide_from, self.settings.hide_to, views.device)
         hidden &= (torch.rand(len(views), device=views.device) < MASKED_VIEWS)[:, None, None]
-        taught = self._teach(views, hidden, valid.repeat(2))
         maps = encoder.maps(views * ~hidden[:, None])
+        places, weight = _chosen_places(encoder.at_places(hidden.float(), maps) * valid.repeat(2)[:, None, None])
+        taught = self._teach(views, places, weight, valid.repeat(2))
         total, figures = views.new_zeros(()), {}
         if "masked" in self.heads:
-            places, weight = _hidden_places(maps, hidden, valid.repeat(2))
             loss = self._cross_entropy("masked", _at(maps, places), taught["masked"], weight)
             total, figures["slim/masked"] = total + self.settings.masked_weight * loss, loss.detach()
         if "views" in self.heads:
@@ -103,15 +90,14 @@ class Slim(Task):
         self.teacher.update(nn.ModuleList([encoder, self.heads]))
 
     @torch.no_grad()
-    def _teach(self, views: Tensor, hidden: Tensor, valid: Tensor) -> dict[str, Tensor]:
-        """The teacher's shares of prototypes: of each place that counts, and of each view."""
+    def _teach(self, views: Tensor, places: Tensor, weight: Tensor, valid: Tensor) -> dict[str, Tensor]:
+        """The teacher's shares of prototypes: of each of these places, and of each view."""
         module, heads = self.teacher.module
         teacher, heads = cast(Encoder, module), cast(nn.ModuleDict, heads)
         maps = teacher.maps(views)
         taught = {}
         with torch.autocast(views.device.type, enabled=False):
             if "masked" in heads:
-                places, weight = _hidden_places(maps, hidden, valid)
                 taught["masked"] = balanced(heads["masked"](_at(maps, places).float()), weight > 0)
             if "views" in heads:
                 taught["views"] = balanced(heads["views"](teacher.pool(maps).float()), valid)
@@ -156,7 +142,7 @@ def tube_masks(n: int, frames: int, least: float, most: float, device: torch.dev
     time = torch.arange(frames, device=device)
     mask = torch.zeros((n, frames, NTU25.size), dtype=torch.bool, device=device)
     for _ in range(MOST_TUBES):
-        part = torch.randint(len(PARTS), (n,), device=device)
+        part = torch.randint(len(PART_JOINTS), (n,), device=device)
         random = torch.rand((4, n), device=device)
         count = 1 + (random[0] * size[part]).floor()
         first = (random[1] * (size[part] - count + 1)).floor()
@@ -173,11 +159,10 @@ def tube_masks(n: int, frames: int, least: float, most: float, device: torch.dev
 
 def _places(device: torch.device) -> tuple[Tensor, Tensor]:
     """(parts, V): each joint's number within the part, -1 outside it; and (parts,): how many joints a part has."""
-    place = torch.full((len(PARTS), NTU25.size), -1, device=device)
-    for number, names in enumerate(PARTS):
-        for order, name in enumerate(names):
-            place[number, NTU25.index(name)] = order
-    return place, torch.tensor([len(names) for names in PARTS], device=device)
+    place = torch.full((len(PART_JOINTS), NTU25.size), -1, device=device)
+    for number, joints in enumerate(PART_JOINTS):
+        place[number, joints] = torch.arange(len(joints), device=device)
+    return place, torch.tensor([len(joints) for joints in PART_JOINTS], device=device)
 
 
 def part_of(clip: Tensor, share: tuple[float, float], frames: int) -> Tensor:
@@ -189,14 +174,15 @@ def part_of(clip: Tensor, share: tuple[float, float], frames: int) -> Tensor:
     return resample(clip, (start + length * along) * last)
 
 
-def _hidden_places(maps: Tensor, hidden: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-    """Of maps (N, C, T', V'): which places (M,) count, as numbers into (N, T', V'), and how much of each was hidden."""
-    share = F.adaptive_avg_pool2d(hidden[:, None].float(), (maps.shape[2], maps.shape[3]))[:, 0] * valid[:, None, None]
-    places = torch.arange(share.numel(), device=maps.device)
+def _chosen_places(hidden: Tensor) -> tuple[Tensor, Tensor]:
+    """How much of each place was hidden (N, T', V') -> which places (M,) count, as numbers into that, and how much of
+    each of them was hidden."""
+    share = hidden.flatten()
+    places = torch.arange(share.numel(), device=share.device)
     if len(places) > MOST_PLACES:
-        # Evenly spread and no random ones: teacher and encoder have to take the same.
-        places = places[:: -(-len(places) // MOST_PLACES)]
-    return places, share.flatten()[places]
+        # Drawn, because every nth could be of one part of the body alone.
+        places = places[torch.randperm(len(places), device=share.device)[:MOST_PLACES]]
+    return places, share[places]
 
 
 def _at(maps: Tensor, places: Tensor) -> Tensor:

@@ -204,20 +204,25 @@ class Encoder(nn.Module):
             blocks.append(dense(channels, settings.features, 1))
             channels = settings.features
         self.blocks = nn.Sequential(*blocks)
-        self.feature_size = channels * (2 if settings.pooling == "mean_std" else 1)
+        self._add_heads(channels * (2 if settings.pooling == "mean_std" else 1))
+
+    def _add_heads(self, feature_size: int, classifier: nn.Module | None = None) -> None:
+        """What every network has behind its features, and the first weights of all. classifier: another than one
+        linear layer."""
+        settings = self.settings
+        self.feature_size = feature_size
         self.dropout = nn.Dropout(settings.dropout)
-        self.classifier: nn.Module | None = nn.Linear(self.feature_size, settings.classes) if settings.classes else None
-        self.projection = nn.Linear(self.feature_size, settings.embedding) if settings.embedding else None
-        self._initialise()
+        if classifier is None and settings.classes:
+            classifier = nn.Linear(feature_size, settings.classes)
+        self.classifier = classifier
+        self.projection = nn.Linear(feature_size, settings.embedding) if settings.embedding else None
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     @property
     def embedding_size(self) -> int:
         return self.settings.embedding or self.feature_size
-
-    def _initialise(self) -> None:
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     @property
     def map_channels(self) -> int:
@@ -228,6 +233,10 @@ class Encoder(nn.Module):
         """(N, 3, T, 25) -> (N, C, T', V'): features of each place; V' is 1 where joints were joined."""
         result: Tensor = self.blocks(self.stream(clip))
         return result
+
+    def at_places(self, values: Tensor, maps: Tensor) -> Tensor:
+        """(N, T, 25), a number of each joint at each frame -> (N, T', V'): its mean over each place of `maps`."""
+        return F.adaptive_avg_pool2d(values[:, None], (maps.shape[2], maps.shape[3]))[:, 0]
 
     def features(self, clip: Tensor) -> Tensor:
         """(N, 3, T, 25) -> (N, F): what linear probes and other heads are built on."""

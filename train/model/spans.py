@@ -20,11 +20,7 @@ class SpanEncoder(Encoder):
         self.settings = settings
         self.stream = Stream(settings.stream, settings.presence)
         self.layers = span_layers(settings, self.stream.channels)
-        self.feature_size = settings.joined * (2 if settings.pooling == "mean_std" else 1)
-        self.dropout = nn.Dropout(settings.dropout)
-        self.classifier = nn.Linear(self.feature_size, settings.classes) if settings.classes else None
-        self.projection = nn.Linear(self.feature_size, settings.embedding) if settings.embedding else None
-        self._initialise()
+        self._add_heads(settings.joined * (2 if settings.pooling == "mean_std" else 1))
 
     def maps(self, clip: Tensor) -> Tensor:
         """(N, 3, T, 25) -> (N, C, T', 1)."""

@@ -31,7 +31,7 @@ class Material:
     archives: int = 1
 
 
-def defaults(preset: str, method: str, material: Material) -> dict[str, Any]:
+def defaults(preset: str, method: str, material: Material, network: str = "st-gcn") -> dict[str, Any]:
     """Values by the names of the settings."""
     solid = material.dimensions == 3
     values: dict[str, Any] = {"facing": solid, "upright": solid, "seconds": material.window_s}
@@ -47,6 +47,8 @@ def defaults(preset: str, method: str, material: Material) -> dict[str, Any]:
     values |= {"checkpoint_every": max(epochs // 10, 1), "evaluate_every": max(epochs // 15, 1)}
     values |= {"width": 16, "blocks": 6, "graph_blocks": 1, "stride": 2, "temporal_kernel": 5, "frames": 32}
     values |= {"joined": 64, "features": 256} if preset == "small" else {"joined": 128, "features": 768}
+    if network == "transformer":
+        values |= {"joined": 128, "stride": 8} if preset == "small" else {"joined": 192, "stride": 4}
     values |= {"joint_bias": True, "adaptive": True, "pooling": "mean_std"}
     values |= {"join": material.quarters, "knowledge_size": 256}
     # No mirror images and no temporal crops where captions say which hand it was, and when.

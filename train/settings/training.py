@@ -11,14 +11,19 @@ from edge_c2vl.settings.fields import check, flag, setting
 SPLIT = "Column of the archive with train / val / test, or subject:K/N, fold K of N by subject"
 JOINT_CHOICES = ("all", "upper")
 JOINTS_HELP = "Joints that are seen: all that the archive has, or its upper body without hands, as inside a vehicle."
-# name -> "module:class". The class takes EncoderSettings and is train.model.encoder.Encoder or a subclass, with its own
-# `features`, `feature_size` and, where it has other BatchNorms than behind convolutions, its own folding.
+# name -> "module:class". The class takes EncoderSettings and is train.model.encoder.Encoder or a subclass with `maps`
+# of its own, whose __init__ ends with `_add_heads`. A BatchNorm stands in an nn.Sequential of two, behind its
+# convolution, so that it folds.
 ENCODERS = {
     "st-gcn": "train.model.encoder:Encoder",
     "spans": "train.model.spans:SpanEncoder",
+    "transformer": "train.model.transformer:Transformer",
 }
 # For options that only some networks read (`needs` of `setting`). A new network is taken to read those of st-gcn.
-_OF_GRAPH = tuple(f"network={name}" for name in ENCODERS if name != "spans")
+_OF_OTHERS = ("network=spans", "network=transformer")
+_OF_GRAPH = tuple(f"network={name}" for name in ENCODERS if f"network={name}" not in _OF_OTHERS)
+# Channels of a head of the transformer's attention.
+HEAD_CHANNELS = 32
 STREAMS = ("joint", "bone", "motion")
 POOLINGS = ("mean", "mean_std")
 # The published ten blocks: (channels as multiples of the width, temporal stride).
@@ -31,20 +36,23 @@ class EncoderSettings:
 
     network: str = setting(
         "st-gcn",
-        "Which network; spans: layers that see a few frames (--stride) with all joints at once.",
+        "Which network; spans: layers that see a few frames (--stride) with all joints at once; transformer: attention "
+        "between parts of the body and times.",
         tuple(ENCODERS),
     )
     width: int = setting(16, "Channels of the first stage; doubled twice. 16 or 64 in the literature.", needs=_OF_GRAPH)
-    blocks: int = setting(10, "How many of the ten blocks, spread over the three stages.")
+    blocks: int = setting(10, "How many of the ten blocks, spread over the three stages; of other networks: layers.")
     graph_blocks: int = setting(
         0,
         "Blocks that keep the joints apart; then one convolution joins them, and the rest see all. 0: every block.",
         needs=_OF_GRAPH,
     )
     joined: int = setting(
-        128, "Channels of the blocks that see all joints at once.", needs=("graph_blocks", "network=spans")
+        128,
+        "Channels of the blocks that see all joints at once, or of another network's layers.",
+        needs=("graph_blocks", *_OF_OTHERS),
     )
-    stride: int = setting(1, "Temporal stride of the first block.")
+    stride: int = setting(1, "Temporal stride of the first block, or the frames of a span or patch.")
     temporal_kernel: int = setting(9, "Frames that a temporal convolution spans.", needs=_OF_GRAPH)
     stream: str = setting(
         "joint", "What is seen of a clip: positions, bones (joint minus its parent), motion (next minus this).", STREAMS
@@ -77,6 +85,8 @@ class EncoderSettings:
             raise UsageError(f"--graph-blocks is between 0 and {self.blocks - 1}, not {self.graph_blocks}")
         if min(self.width, self.joined, self.stride) < 1 or self.temporal_kernel % 2 == 0:
             raise UsageError("--width, --joined and --stride are at least 1, and --temporal-kernel is odd")
+        if self.network == "transformer" and self.joined % HEAD_CHANNELS:
+            raise UsageError(f"--joined is a multiple of {HEAD_CHANNELS} with --network transformer, not {self.joined}")
 
     @property
     def stages(self) -> list[tuple[int, int]]:

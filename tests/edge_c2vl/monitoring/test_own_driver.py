@@ -298,6 +298,7 @@ class TestOwnDriver:
         own, policy = self.made()
         moved = [(3.75, face(50.0, 0.0)), (0.25, face(50.0, -20.0))] * round((MISTAKEN_S + 90) / 4)
         statuses = self.drive(own, policy, [(70, face()), *moved])
+        assert any(Reason.LOOKING_AWAY in status.alerts for status in statuses)
         assert statuses[-1].alerts == {}
 
     @pytest.mark.parametrize("eyes_seen_closing", [True, False])

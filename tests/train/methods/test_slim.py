@@ -12,19 +12,21 @@ from edge_c2vl.skeletons.skeleton import NTU25  # noqa: E402
 from train.data.augment import Augment  # noqa: E402
 from train.data.clips import Batch  # noqa: E402
 from train.knowledge.spectrum import effective_rank  # noqa: E402
-from train.methods.slim import PARTS, Slim, _hidden_places, balanced, part_of, tube_masks  # noqa: E402
-from train.model.encoder import Encoder  # noqa: E402
+from train.methods.slim import Slim, _chosen_places, balanced, part_of, tube_masks  # noqa: E402
+from train.model.encoder import Encoder, make_encoder  # noqa: E402
+from train.model.parts import PARTS  # noqa: E402
 from train.settings.pretraining import PretrainSettings  # noqa: E402
 from train.settings.training import AugmentSettings, EncoderSettings  # noqa: E402
 
 CPU = torch.device("cpu")
 JOINED = EncoderSettings(width=4, blocks=3, graph_blocks=1, joined=8, features=12, pooling="mean_std")
 APART = EncoderSettings(width=4, blocks=3)
+PATCHES = EncoderSettings("transformer", blocks=3, joined=32, stride=4)
 
 
 def made(form: EncoderSettings, **settings) -> tuple[Encoder, Slim]:
     torch.manual_seed(0)
-    encoder = Encoder(form)
+    encoder = make_encoder(form)
     chosen = PretrainSettings(method="slim", **({"prototypes": 8} | settings))
     return encoder, Slim(encoder, Augment(AugmentSettings(view=10, jitter=0.01), 3), chosen)
 
@@ -80,19 +82,27 @@ def test_a_part_of_a_clip_lies_within_it() -> None:
     assert length.max() <= 0.6 * 31 + 1e-3
 
 
-@pytest.mark.parametrize("form", [JOINED, APART])
-def test_places_count_by_how_much_of_them_was_hidden(form: EncoderSettings) -> None:
+@pytest.mark.parametrize("form", [JOINED, APART, PATCHES])
+def test_places_count_by_how_much_of_them_was_hidden(form: EncoderSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder, _ = made(form)
     clip = batch().clip
     hidden = torch.zeros(8, 16, 25, dtype=torch.bool)
     hidden[0, :4] = True  # the first quarter of the first clip
     maps = encoder.maps(clip)
-    places, weight = _hidden_places(maps, hidden, torch.ones(8, dtype=torch.bool))
+    share = encoder.at_places(hidden.float(), maps)
+    places, weight = _chosen_places(share)
     weight = weight.view(maps.shape[0], *maps.shape[2:])
     assert len(places) == weight.numel()
     assert weight[0, 0].min() == 1 if maps.shape[2] == 4 else weight[0, 0].min() > 0
     assert weight[0, -1].max() == 0
     assert weight[1:].max() == 0
+    # Of too many, some of all kinds.
+    monkeypatch.setattr("train.methods.slim.MOST_PLACES", 8)
+    places, weight = _chosen_places(share)
+    assert len(set(places.tolist())) == 8
+    if (parts := maps.shape[3]) > 1:
+        assert len({place % parts for place in places.tolist()}) > 1
+    torch.testing.assert_close(weight, share.flatten()[places])
 
 
 def test_shares_use_all_prototypes_and_leave_out_rows() -> None:

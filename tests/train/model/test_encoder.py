@@ -59,6 +59,8 @@ def clips(count: int, frames: int) -> torch.Tensor:
     EncoderSettings(width=8, blocks=4, graph_blocks=1, joined=20, classes=3, presence=True, joint_bias=True),
     EncoderSettings("spans", blocks=3, joined=20, stride=4, classes=3, presence=True, pooling="mean_std"),
     EncoderSettings("spans", blocks=3, joined=20, stride=5, classes=3, embedding=16),
+    EncoderSettings("transformer", blocks=3, joined=64, stride=4, classes=3, presence=True, pooling="mean_std"),
+    EncoderSettings("transformer", blocks=3, joined=32, stride=5, classes=3, stream="bone", embedding=16),
 ])  # fmt: skip
 def test_folded_and_exported_model_gives_the_same(settings: EncoderSettings, tmp_path: Path) -> None:
     encoder = trained(settings)
