@@ -73,7 +73,12 @@ def outputs_of(
                 found[name].append(backend.infer(clips))
     answers = np.concatenate(labels)
     return {
-        name: Outputs(*(np.concatenate(part) for part in zip(*parts, strict=True)), answers, distraction)
+        name: Outputs(
+            np.concatenate([part[0] for part in parts]),
+            np.concatenate([part[1] for part in parts]),
+            answers,
+            distraction,
+        )
         for name, parts in found.items()
     }
 

@@ -58,8 +58,10 @@ def leave_one_out(
     for layer in track(layers, "leaving out each layer"):
         found = outputs(insert_qdq(model, layers, thresholds, [layer.node]).SerializeToString(), *clips)
         result = compare(reference, found)
-        gains = (result[name] - whole[name] if name in whole else 0.0 for name in ("sqnr_logits_db", "sqnr_odds_db"))
-        rows.append(Sensitivity(layer.node, *gains, accuracy(found)["balanced"], result["agreement"]))
+        gain, odds_gain = (
+            result[name] - whole[name] if name in whole else 0.0 for name in ("sqnr_logits_db", "sqnr_odds_db")
+        )
+        rows.append(Sensitivity(layer.node, gain, odds_gain, accuracy(found)["balanced"], result["agreement"]))
     return sorted(rows, key=lambda row: -row.most_db)
 
 
