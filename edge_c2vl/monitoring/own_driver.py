@@ -51,11 +51,11 @@ class OwnDriver:
             self._posture = posture_of(clip)
         looks = () if self.reader is None else self.reader.read(faces)
         for look in looks:
-            lowered = look.head is not None and look.head[1] < LOWERED_DEG
-            if not lowered:
+            # Where no head was seen, the last one counts on.
+            if look.head is not None and look.head[1] >= LOWERED_DEG:
                 self._lowered_s = None
-            elif self._lowered_s is None or look.time_s < self._lowered_s:  # or the clock was set back
-                self._lowered_s = look.time_s
+            elif look.head is not None and (self._lowered_s is None or look.time_s < self._lowered_s):
+                self._lowered_s = look.time_s  # it begins, or the clock was set back
             stays = self._lowered_s is not None and look.time_s - self._lowered_s >= NOD_S
             self._sunk = stays or look.closed_s > BLINK_MAX_S
         return looks

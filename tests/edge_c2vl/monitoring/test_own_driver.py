@@ -322,6 +322,13 @@ class TestOwnDriver:
         assert awake[-1].reasons[Aspect.GAZE].state is Condition.AHEAD
         assert Reason.LOOKING_AWAY not in awake[-1].alerts
 
+    def test_a_sleepers_head_that_is_seen_now_and_then_is_no_straight_ahead(self) -> None:
+        gaze = frozenset({Aspect.GAZE})
+        own, policy = OwnDriver(gaze), Policy(["phoning"], aspects=gaze)
+        asleep = [(0.5, face(0.0, -22.0)), (0.25, None)] * round((MISTAKEN_S + 30) / 0.75)
+        self.drive(own, policy, [(70, face()), *asleep])
+        assert own.reader.calibration.ahead_known == 1
+
     def test_looking_down_while_the_vehicle_stands_makes_no_straight_ahead(self) -> None:
         own, policy = self.made()
         reading = face(0.0, -45.0)
