@@ -70,7 +70,7 @@ def finetune(
     windows = windows_of(archive, None, data.seconds, data.hop_s, labelled=True)
     with fabric.rank_zero_first():
         store = ClipStore.open(archive, windows, spec, cache)
-    spec = store.spec  # of an archive without depth it is 2-D, whatever the pretrained encoder saw
+    spec = store.spec  # as the archive shows it: 2-D without depth, whatever the pretrained encoder saw
     parts = windows_in(windows, rows)
     train = parts["train"][store.confidence[parts["train"]] > 0]
     if not len(train):

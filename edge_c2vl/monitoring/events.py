@@ -231,8 +231,8 @@ class Alert:
 @dataclass(frozen=True)
 class SeenFrame:
     """A frame and what was found in it: image uint8 BGR (H, W, 3), landmarks (33, 4) or None. face: the newest look at
-    the face, which may be of a frame shortly before; None where there is none. wall_s: Unix time at which a live camera
-    saw it; None in a recording."""
+    the face, which may be of a frame shortly before; None where there is none. wall_s: of a live camera the Unix time
+    at which it was looked at; None in a recording."""
 
     image: NDArray[Any]
     landmarks: Array | None

@@ -39,10 +39,11 @@ class OwnDriver:
         self._posture: SeatedPosture | None = None
         # Since when the driver has looked away while driving.
         self._away_s: float | None = None
-        # Whether the newest look may be a sleeper's, whatever is watched: a head that is lowered for longer than a nod
-        # (since when), or eyes that are closed for longer than a blink.
-        self._sunk = False
+        # Since when the head has been lowered.
         self._lowered_s: float | None = None
+        # Whether the newest look may be a sleeper's, whatever is watched: a head that is lowered for longer than a nod,
+        # or eyes that are closed for longer than a blink.
+        self._sunk = False
 
     def read(self, faces: Sequence[SeenFace], clip: Clip) -> tuple[FaceLook, ...]:
         """What the faces that are new tell; the clip is what `slumped` and `hands_on_wheel` are of."""
@@ -50,11 +51,11 @@ class OwnDriver:
             self._posture = posture_of(clip)
         looks = () if self.reader is None else self.reader.read(faces)
         for look in looks:
-            lowered = look.head is not None and look.head[1] < LOWERED_DEG
-            if not lowered:
+            # Where no head was seen, the last one counts on.
+            if look.head is not None and look.head[1] >= LOWERED_DEG:
                 self._lowered_s = None
-            elif self._lowered_s is None or look.time_s < self._lowered_s:  # or the clock was set back
-                self._lowered_s = look.time_s
+            elif look.head is not None and (self._lowered_s is None or look.time_s < self._lowered_s):
+                self._lowered_s = look.time_s  # it begins, or the clock was set back
             stays = self._lowered_s is not None and look.time_s - self._lowered_s >= NOD_S
             self._sunk = stays or look.closed_s > BLINK_MAX_S
         return looks

@@ -20,6 +20,8 @@ class StatusLine(Sink):
     def __init__(self, stream: TextIO | None = None, live: bool = False) -> None:
         self._stream = stream or sys.stderr
         self._live = live
+        # Unix time at which a timestamp was 0, by the newest decision.
+        self._zero_s = 0.0
         self._rewrites = self._stream.isatty()
         self._run: Run | None = None
 
@@ -27,6 +29,7 @@ class StatusLine(Sink):
         self._run = run
 
     def decision(self, decision: Decision) -> None:
+        self._zero_s = decision.wall_s - decision.timestamp_s
         if self._rewrites:
             self._stream.write("\r\033[K" + self._line(decision))
             self._stream.flush()
@@ -36,8 +39,8 @@ class StatusLine(Sink):
             return
         label = "" if change.label is None else f" ({change.label} {change.probability:.2f})"
         if self._live:
-            lasted_s = change.end_s - change.start_s
-            when = f"{time_of_day(change.wall_s - lasted_s)} to {time_of_day(change.wall_s)}"
+            # Not by the record's own time: a state that ended when the camera failed is told once it is back.
+            when = f"{time_of_day(self._zero_s + change.start_s)} to {time_of_day(self._zero_s + change.end_s)}"
         else:
             when = f"{change.start_s:8.2f} to {change.end_s:8.2f} s"
         self._stream.write(f"{when}  {change.state.value}{label}\n")

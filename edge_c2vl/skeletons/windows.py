@@ -114,19 +114,8 @@ def windows_of(
     return windows
 
 
-def shown_by(archive: Archive, spec: ClipSpec) -> ClipSpec:
-    """An encoder's clip as this archive can show it. Of an archive without depth it is flat, and bodies are turned
-    nowhere. To an encoder of pictures, which may never have seen anybody from behind, an archive with depth shows
-    bodies upright and from the front."""
-    if archive.meta["dimensions"] == 2:
-        return replace(spec, dimensions=2, facing=False, upright=False)
-    return replace(spec, facing=True, upright=True) if spec.dimensions == 2 else spec
-
-
 def clip_of(archive: Archive, row: int, start_s: float, end_s: float, spec: ClipSpec) -> Clip:
-    """The clip of a window, from the frames that a vehicle would have at `end_s`: one before `start_s`, none later;
-    as `shown_by` the archive."""
-    spec = shown_by(archive, spec)
+    """The clip of a window, from the frames that a vehicle would have at `end_s`: one before `start_s`, none later."""
     stamps = archive.timestamps(row)
     first = max(int(np.searchsorted(stamps, start_s, side="right")) - 1, 0)
     last = int(np.searchsorted(stamps, end_s, side="right"))

@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -24,7 +25,7 @@ from edge_c2vl.errors import ArchiveError, UsageError
 from edge_c2vl.skeletons.archive import Archive
 from edge_c2vl.skeletons.clip import ClipSpec
 from edge_c2vl.skeletons.skeleton import NTU25, Array
-from edge_c2vl.skeletons.windows import Windows, clip_of, shown_by
+from edge_c2vl.skeletons.windows import Windows, clip_of
 from edge_c2vl.utils.atomic import put_in_place, temporary_beside
 from edge_c2vl.utils.cache import default_cache
 from edge_c2vl.utils.progress import track
@@ -61,9 +62,10 @@ class ClipStore:
 
     @classmethod
     def open(cls, archive: Archive, windows: Windows, spec: ClipSpec, cache: Path | None = None) -> ClipStore:
-        """The store of these windows, as `shown_by` the archive, made now unless it is in the cache. Raises UsageError
-        on no window."""
-        spec = shown_by(archive, spec)
+        """The store of these windows, made now unless it is in the cache; an archive without depth has its bodies
+        turned nowhere, whatever the spec says. Raises UsageError on no window."""
+        if archive.meta["dimensions"] == 2:
+            spec = replace(spec, dimensions=2, facing=False, upright=False)
         if not len(windows):
             raise UsageError(f"no window of {spec.seconds:g} s fits into the recordings chosen from {archive.path}")
         folder = (cache or default_cache()) / "clips" / _fingerprint(archive, windows, spec)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.archive import Archive
+from edge_c2vl.skeletons.clip import ClipSpec
 from edge_c2vl.skeletons.splits import Rows, Split, split_columns, windows_in
 from edge_c2vl.skeletons.windows import Windows, windows_of
 from train.data.clips import ClipStore
@@ -40,7 +42,7 @@ def probe(
             encoder, about = load_model(path)
             if about.encoder.stream in features:
                 raise UsageError(f"{path} sees the same stream as another: fusion takes one model a stream")
-            store = ClipStore.open(archive, windows, about.clip, cache)
+            store = ClipStore.open(archive, windows, _seen_as(about.clip, archive), cache)
             features[about.encoder.stream] = cached_features(encoder, store, device, cache)
         for draw in range(settings.draws):
             figures = _figures(archive, windows, features, settings, draw)
@@ -52,6 +54,14 @@ def probe(
         "mean": {name: mean for name, (mean, _) in summary.items()},
         "spread": {name: deviation for name, (_, deviation) in summary.items()},
     }
+
+
+def _seen_as(spec: ClipSpec, archive: Archive) -> ClipSpec:
+    """The encoder's clip, with bodies in 3-D put upright and turned to the front for an encoder of pictures, which
+    never saw anybody from behind."""
+    if spec.dimensions == 2 and archive.meta["dimensions"] == 3:
+        return replace(spec, facing=True, upright=True)
+    return spec
 
 
 def _same_length(models: list[list[Path]]) -> list[list[Path]]:

@@ -5,7 +5,7 @@ After SLiM (Do et al., "Less is More", arXiv 2603.10648), written anew for encod
 EMA teacher sees two long views of each clip. The encoder sees the same views, half of them with tubes hidden: joints of
 one part of the body for a span of time. It predicts, of both as shares of prototypes,
 
-    masked   the teacher's feature of each place (frames, and joints where the encoder keeps them) that was hidden
+    masked   the teacher's feature of each place (frames, and joints or parts where they are kept apart) that was hidden
     views    the teacher's feature of the whole other long view, from long views and from short ones
 
 The teacher's shares are balanced over the batch by Sinkhorn and Knopp's iteration, so that not all clips can be one

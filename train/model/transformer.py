@@ -21,7 +21,7 @@ from train.model.encoder import Encoder, JoinedBlock, Stream
 from train.model.parts import PART_JOINTS
 from train.settings.training import HEAD_CHANNELS, EncoderSettings
 
-_WIDER = 4  # the channels between a layer's two last convolutions, in times its own
+_WIDER = 4  # how many times a layer's channels its last two convolutions have between them
 
 
 class Transformer(Encoder):

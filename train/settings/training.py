@@ -11,8 +11,9 @@ from edge_c2vl.settings.fields import check, flag, setting
 SPLIT = "Column of the archive with train / val / test, or subject:K/N, fold K of N by subject"
 JOINT_CHOICES = ("all", "upper")
 JOINTS_HELP = "Joints that are seen: all that the archive has, or its upper body without hands, as inside a vehicle."
-# name -> "module:class". The class takes EncoderSettings and is train.model.encoder.Encoder or a subclass, with its own
-# `features`, `feature_size` and, where it has other BatchNorms than behind convolutions, its own folding.
+# name -> "module:class". The class takes EncoderSettings and is train.model.encoder.Encoder or a subclass with `maps`
+# of its own, whose __init__ ends with `_add_heads`. A BatchNorm stands in an nn.Sequential of two, behind its
+# convolution, so that it folds.
 ENCODERS = {
     "st-gcn": "train.model.encoder:Encoder",
     "spans": "train.model.spans:SpanEncoder",
@@ -42,14 +43,16 @@ class EncoderSettings:
         tuple(ENCODERS),
     )
     width: int = setting(16, "Channels of the first stage; doubled twice. 16 or 64 in the literature.", needs=_OF_GRAPH)
-    blocks: int = setting(10, "How many of the ten blocks, spread over the three stages; or layers.")
+    blocks: int = setting(10, "How many of the ten blocks, spread over the three stages; of other networks: layers.")
     graph_blocks: int = setting(
         0,
         "Blocks that keep the joints apart; then one convolution joins them, and the rest see all. 0: every block.",
         needs=_OF_GRAPH,
     )
     joined: int = setting(
-        128, "Channels of the blocks that see all joints at once.", needs=("graph_blocks", *_OF_OTHERS)
+        128,
+        "Channels of the blocks that see all joints at once, or of another network's layers.",
+        needs=("graph_blocks", *_OF_OTHERS),
     )
     stride: int = setting(1, "Temporal stride of the first block, or the frames of a span or patch.")
     temporal_kernel: int = setting(9, "Frames that a temporal convolution spans.", needs=_OF_GRAPH)

@@ -298,6 +298,7 @@ class TestOwnDriver:
         own, policy = self.made()
         moved = [(3.75, face(50.0, 0.0)), (0.25, face(50.0, -20.0))] * round((MISTAKEN_S + 90) / 4)
         statuses = self.drive(own, policy, [(70, face()), *moved])
+        assert any(Reason.LOOKING_AWAY in status.alerts for status in statuses)
         assert statuses[-1].alerts == {}
 
     @pytest.mark.parametrize("eyes_seen_closing", [True, False])
@@ -320,6 +321,13 @@ class TestOwnDriver:
         awake = self.drive(own, policy, [(8, face())], 200.0 + MISTAKEN_S)
         assert awake[-1].reasons[Aspect.GAZE].state is Condition.AHEAD
         assert Reason.LOOKING_AWAY not in awake[-1].alerts
+
+    def test_a_sleepers_head_that_is_seen_now_and_then_is_no_straight_ahead(self) -> None:
+        gaze = frozenset({Aspect.GAZE})
+        own, policy = OwnDriver(gaze), Policy(["phoning"], aspects=gaze)
+        asleep = [(0.5, face(0.0, -22.0)), (0.25, None)] * round((MISTAKEN_S + 30) / 0.75)
+        self.drive(own, policy, [(70, face()), *asleep])
+        assert own.reader.calibration.ahead_known == 1
 
     def test_looking_down_while_the_vehicle_stands_makes_no_straight_ahead(self) -> None:
         own, policy = self.made()

@@ -204,7 +204,9 @@ def test_of_a_live_camera_the_status_line_tells_the_time_of_day(monkeypatch):
     stream = io.StringIO()
     sink = StatusLine(stream, live=True)
     noon_s = 1_764_331_200.0  # 2025-11-28 12:00:00 UTC
-    sink.state(Episode(DECISION).ended(14.0, State.NOBODY, noon_s, 1.0))
+    # The state ended with the decision before the camera failed; it is told an hour later, when the camera is back.
+    sink.decision(replace(NOTHING, timestamp_s=3614.0, wall_s=noon_s + 3600))
+    sink.state(Episode(DECISION).ended(14.0, State.NOBODY, noon_s + 3600, 1.0))
     sink.alert(Alert(1, "run", Level.WARNING, Reason.LONG, State.DISTRACTED, "phone", 0.5, None, 49206.3, noon_s, 24.1))
     assert stream.getvalue().splitlines() == [
         "11:59:58 to 12:00:00  distracted (distracted 0.93)",

@@ -42,12 +42,14 @@ def test_eyes_look_where_they_are_told_whatever_the_head_does(head, gaze) -> Non
         assert turned(head[1], head[2], head[0]) @ forward(eyes) == pytest.approx(forward(gaze), abs=1e-5)
 
 
-def test_an_attentive_driver_only_blinks_and_a_drowsy_one_falls_asleep() -> None:
-    awake = closed_for(Motion(make_driver(1), once(["attentive"], 60)), 60)
-    drowsy = closed_for(Motion(make_driver(1), once(["drowsy"], 60)), 60)
+def test_an_attentive_driver_only_blinks_a_drowsy_one_nods_off_and_one_who_sleeps_sleeps() -> None:
+    awake, drowsy, asleep = (
+        closed_for(Motion(make_driver(1), once([activity], 60)), 60) for activity in ("attentive", "drowsy", "asleep")
+    )
     assert 10 <= len(awake) <= 20
     assert max(awake) < 0.4
     assert sum(length > 1 for length in drowsy) >= 3
+    assert sum(length > 3 for length in asleep) >= 5
 
 
 def test_somebody_who_looks_down_looks_down_most_of_the_time() -> None:
