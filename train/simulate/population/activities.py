@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 
+from train.data.targets import exchanged
 from train.simulate.population.driving import attentive, grips, one_hand
 from train.simulate.population.gestures import Gesture, at_head, car, ear, fingers_at_head, front, lap, mouth, wheel
 from train.simulate.population.key import Activity, Actors, Keys, choose, shaken
@@ -344,8 +345,5 @@ ACTIVITIES: dict[str, Activity] = {
     "out_of_position": out_of_position,
 }
 LABELS = list(ACTIVITIES)
-MIRRORED = [
-    LABELS.index(name.replace("_left", "_RIGHT").replace("_right", "_left").replace("_RIGHT", "_right"))
-    for name in LABELS
-]
+MIRRORED = [LABELS.index(exchanged(name)) for name in LABELS]
 """What an activity is called when left and right are exchanged."""
