@@ -95,7 +95,7 @@ def test_weights_are_int8_with_a_scale_a_channel(quantised: Any, folded: Any) ->
 
 
 def test_a_transformer_is_quantised_alike(tmp_path: Path) -> None:
-    from tests.train.model.test_encoder import trained
+    from tests.support.encoders import trained
     from train.model.export import write_onnx
     from train.settings.training import EncoderSettings
 

@@ -8,42 +8,16 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from torch import nn
 
 from edge_c2vl.bundle.bundle import Bundle
 from edge_c2vl.errors import BundleError, UsageError
 from edge_c2vl.skeletons.clip import ClipSpec
 from edge_c2vl.skeletons.skeleton import NTU25, adjacency
+from tests.support.encoders import clips, trained
 from train.model.checkpoint import About
-from train.model.encoder import Encoder, GraphConvolution, Stream, fold, make_encoder
+from train.model.encoder import Encoder, GraphConvolution, Stream, fold
 from train.model.export import export_bundle, parity, write_onnx
 from train.settings.training import STREAMS, EncoderSettings
-
-
-def trained(settings: EncoderSettings) -> Encoder:
-    """An encoder whose BatchNorms and edge weights are no longer the initial ones, as after training."""
-    torch.manual_seed(0)
-    encoder = make_encoder(settings)
-    with torch.no_grad():
-        for module in encoder.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.running_mean.normal_(0, 0.5)
-                module.running_var.uniform_(0.5, 2)
-                module.weight.uniform_(0.5, 1.5)
-                module.bias.normal_(0, 0.3)
-            elif isinstance(module, GraphConvolution):
-                module.importance.uniform_(0.5, 1.5)
-                if module.learnt is not None:
-                    module.learnt.normal_(0, 0.2)
-                if module.joint_bias is not None:
-                    module.joint_bias.normal_()
-    return encoder.eval()
-
-
-def clips(count: int, frames: int) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(1)
-    clip = torch.randn(count, 3, frames, 25, generator=generator)
-    return clip * (torch.rand(count, 1, 1, 25, generator=generator) > 0.3)
 
 
 @pytest.mark.parametrize("settings", [

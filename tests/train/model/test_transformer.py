@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from edge_c2vl.errors import UsageError  # noqa: E402
-from tests.train.model.test_encoder import clips, trained  # noqa: E402
+from tests.support.encoders import clips, trained  # noqa: E402
 from train.data.augment import Augment  # noqa: E402
 from train.data.clips import Batch  # noqa: E402
 from train.methods.base import Task  # noqa: E402
