@@ -109,6 +109,10 @@ def test_a_label_that_stands_for_distractions_is_judged_without_a_class(tmp_path
     # Where it is not known that both are distractions, it tells nothing.
     known = divide(archive, LABELS, SPEC, distraction=LABELS[1:2], samples=16).evaluation
     assert set(archive.clips["label"].to_numpy()[known.windows.clip]) == {0, 1}
+    # A model that was trained with the group as a class has it as that.
+    own = divide(archive, [LABELS[0], "distracted"], SPEC, distraction=["distracted"], samples=16).evaluation
+    assert set(archive.clips["label"].to_numpy()[own.windows.clip]) == {0, 4}
+    assert set(own.labels) == {0, 1}
 
 
 def test_no_more_judge_than_are_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
