@@ -163,8 +163,8 @@ def _parts(archive: Archive, windows: Windows, split: str | None) -> tuple[NDArr
     # No split: every second person judges; of one person, every second recording.
     moments = _moments(archive)
     subjects = clips["subject"].to_numpy().astype(str)
-    subjects = np.where(subjects == "", moments, subjects)
-    for owner, what in ((subjects, "subjects"), (moments, "recordings")):
+    people = [(np.where(subjects == "", moments, subjects), "subjects")] if subjects.any() else []
+    for owner, what in (*people, (moments, "recordings")):
         who = owner[windows.clip]
         names = np.unique(who)
         if len(names) > 1:

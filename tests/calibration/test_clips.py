@@ -96,6 +96,9 @@ def test_recordings_that_name_nobody_are_people_of_their_own(tmp_path: Path) -> 
     nobody = archive.clips["subject"].to_numpy() == ""
     assert 20 < nobody[sets.evaluation.windows.clip].sum() < 60
     assert nobody[sets.calibration.windows.clip].any()
+    assert "subjects" in sets.evaluation.name
+    alone = divide(written(tmp_path / "b", [{} for _ in range(80)]), LABELS, SPEC, samples=16)
+    assert "recordings" in alone.evaluation.name  # nobody is named, so no people are told apart
 
 
 def test_a_label_that_stands_for_distractions_is_judged_without_a_class(tmp_path: Path) -> None:
