@@ -90,13 +90,14 @@ def divide(
     if samples < MIN_SAMPLES:
         raise UsageError(f"--samples is at least {MIN_SAMPLES}, not {samples}: ranges of fewer clips say nothing")
     found = _windows(archive, spec, windows)
+    groups = archive.meta.get("groups", {})
+    unnamed = {name for name, members in groups.items() if set(members) <= set(distraction)}
     # The last entry answers for -1, a window without a label.
-    names = [*(_meant(archive, name, distraction) for name in archive.labels), None]
-    known = np.array([name is not None and name in (*labels, "") for name in names])
-    indices = np.array([labels.index(name) if name in labels else UNNAMED for name in names])
+    known = np.array([name in labels or name in unnamed for name in archive.labels] + [False])
+    indices = np.array([labels.index(name) if name in labels else UNNAMED for name in archive.labels] + [UNNAMED])
     found = found[known[found.label]]
     own = indices[found.label]
-    if not len(found):
+    if (own == UNNAMED).all():
         raise ArchiveError(
             f"no recording of {archive.path} has one of the model's labels ({', '.join(labels)}): "
             "calibrate on the data set that the model was trained on"
@@ -119,14 +120,6 @@ def divide(
         return ClipSet(archive, found[rows], own[rows], spec, f"{archive.path.name}, {named[purpose]}")
 
     return Sets(subset(calibration, "train"), subset(selection, "val"), subset(judges, "test"))
-
-
-def _meant(archive: Archive, name: str, distraction: Collection[str]) -> str | None:
-    """The label itself; "" where it is a group of distractions; None where it is a group of anything else."""
-    group = archive.meta.get("groups", {}).get(name)
-    if group is None:
-        return name
-    return "" if set(group) <= set(distraction) else None
 
 
 def balanced(rows: Ints, cells: NDArray[Any], count: int, seed: int = 0) -> Ints:
@@ -170,8 +163,8 @@ def _parts(archive: Archive, windows: Windows, split: str | None) -> tuple[NDArr
     # No split: every second person judges; of one person, every second recording.
     moments = _moments(archive)
     subjects = clips["subject"].to_numpy().astype(str)
-    subjects = np.where(subjects == "", moments, subjects)
-    for owner, what in ((subjects, "subjects"), (moments, "recordings")):
+    people = [(np.where(subjects == "", moments, subjects), "subjects")] if subjects.any() else []
+    for owner, what in (*people, (moments, "recordings")):
         who = owner[windows.clip]
         names = np.unique(who)
         if len(names) > 1:

@@ -79,7 +79,7 @@ def search(
     (`drop_points`). Raises CalibrationError where even all but one are not enough."""
     noisy = [row.node for row in rows if row.odds_gain_db >= HALF_DB]
     order = noisy + [row.node for row in rows if row.node not in noisy]
-    for count in range(len(noisy), len(order)):
+    for count in range(min(len(noisy), len(order) - 1), len(order)):
         floating = order[:count]
         found = outputs(insert_qdq(model, layers, thresholds, floating).SerializeToString(), *clips)
         if drop_points(reference, found) <= max_drop:

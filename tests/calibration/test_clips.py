@@ -96,6 +96,9 @@ def test_recordings_that_name_nobody_are_people_of_their_own(tmp_path: Path) -> 
     nobody = archive.clips["subject"].to_numpy() == ""
     assert 20 < nobody[sets.evaluation.windows.clip].sum() < 60
     assert nobody[sets.calibration.windows.clip].any()
+    assert "subjects" in sets.evaluation.name
+    alone = divide(written(tmp_path / "b", [{} for _ in range(80)]), LABELS, SPEC, samples=16)
+    assert "recordings" in alone.evaluation.name  # nobody is named, so no people are told apart
 
 
 def test_a_label_that_stands_for_distractions_is_judged_without_a_class(tmp_path: Path) -> None:
@@ -109,6 +112,10 @@ def test_a_label_that_stands_for_distractions_is_judged_without_a_class(tmp_path
     # Where it is not known that both are distractions, it tells nothing.
     known = divide(archive, LABELS, SPEC, distraction=LABELS[1:2], samples=16).evaluation
     assert set(archive.clips["label"].to_numpy()[known.windows.clip]) == {0, 1}
+    # A model that was trained with the group as a class has it as that.
+    own = divide(archive, [LABELS[0], "distracted"], SPEC, distraction=["distracted"], samples=16).evaluation
+    assert set(archive.clips["label"].to_numpy()[own.windows.clip]) == {0, 4}
+    assert set(own.labels) == {0, 1}
 
 
 def test_no_more_judge_than_are_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

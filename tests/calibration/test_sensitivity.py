@@ -61,7 +61,13 @@ def test_the_culprit_comes_first(case: dict[str, Any], rows: list[Sensitivity]) 
 
 
 def test_the_search_leaves_it_in_floating_point_and_no_other(case: dict[str, Any], rows: list[Sensitivity]) -> None:
-    assert searched(case, rows, 0.5) == [case["culprit"]]
+    """By what it costs in accuracy, whatever it does to the log-odds."""
+    assert searched(case, [replace(row, odds_gain_db=0.0) for row in rows], 0.5) == [case["culprit"]]
+
+
+def test_one_layer_is_left_to_int8_where_every_one_is_noisy(case: dict[str, Any], rows: list[Sensitivity]) -> None:
+    noisy = [replace(row, odds_gain_db=6.0) for row in rows]
+    assert searched(case, noisy, 100.0) == [row.node for row in rows[:-1]]
 
 
 def searched(case: dict[str, Any], rows: list[Sensitivity], max_drop: float) -> list[str]:
