@@ -20,6 +20,9 @@ from edge_c2vl.pose.region import Region
 from edge_c2vl.skeletons.skeleton import Array
 
 MIN_PRESENCE = 0.5
+# Landmarks that lie so far from a rigid face (HeadPose.error) have slipped off it, as they do while a head is turned
+# too far from the camera. Followed from there they may stay off when it is back.
+SLIPPED = 0.1
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,9 @@ class Face:
 
 
 class FaceTracker:
-    """network: of open_mesh. focal_px: the camera's; None: that of a usual camera, see head_pose.default_focal."""
+    """From the pose to the face, then from each picture's face to the next one's, for as long as it is a face's.
+
+    network: of open_mesh. focal_px: the camera's; None: that of a usual camera, see head_pose.default_focal."""
 
     def __init__(self, network: Network, focal_px: float | None = None) -> None:
         self._network, self._focal_px = network, focal_px
@@ -82,8 +87,10 @@ class FaceTracker:
         if found is None:
             self._region = None
             return None
-        self._region = regions.from_landmarks(found.points)
-        return read_face(image_bgr, found, self._focal_px)
+        face = read_face(image_bgr, found, self._focal_px)
+        slipped = face is None or face.head.error > SLIPPED
+        self._region = None if slipped else regions.from_landmarks(found.points)
+        return face
 
     def _find(self, image_bgr: NDArray[np.uint8], skeleton: Array) -> FoundFace | None:
         if self._region is not None and regions.belongs_to(self._region, skeleton):

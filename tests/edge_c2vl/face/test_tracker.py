@@ -9,7 +9,7 @@ import pytest
 
 from edge_c2vl.face import region as regions
 from edge_c2vl.face.head_pose import angles_of
-from edge_c2vl.face.tracker import FaceTracker
+from edge_c2vl.face.tracker import SLIPPED, FaceTracker
 from edge_c2vl.pose.region import Region
 from edge_c2vl.simulated.body import solve
 from edge_c2vl.simulated.cameras import VIEWS
@@ -100,6 +100,29 @@ def test_a_face_that_is_followed_is_looked_at_once(tracker, drawn, monkeypatch) 
     monkeypatch.setattr(tracker._finder, "find", lambda *a: looked.append(1) or find(*a))
     tracker.look(image, pose)
     assert len(looked) == 2
+    tracker.look(image, pose)
+    assert len(looked) == 3
+
+
+def test_landmarks_that_have_slipped_off_the_face_are_not_followed(tracker, drawn, monkeypatch) -> None:
+    image, pose, rotation = drawn()
+    find = tracker._finder.find
+
+    def slipped(*asked):
+        found = find(*asked)
+        # As on a head that is turned away: a part of the face has no place to be.
+        points = found.points.copy()
+        points[:200, :2] += 0.25 * np.ptp(found.points[:, 0])
+        return replace(found, points=points)
+
+    monkeypatch.setattr(tracker._finder, "find", slipped)
+    wrong = tracker.look(image, pose)
+    assert wrong is None or wrong.head.error > SLIPPED
+    looked = []
+    monkeypatch.setattr(tracker._finder, "find", lambda *asked: looked.append(asked[1]) or find(*asked))
+    face = tracker.look(image, pose)
+    assert looked[0] == regions.from_pose(pose)
+    assert angles_of(face.head.rotation)[:2] == pytest.approx(angles_of(rotation)[:2], abs=12)
     tracker.look(image, pose)
     assert len(looked) == 3
 
