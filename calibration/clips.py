@@ -1,8 +1,8 @@
 """Which clips INT8 is calibrated on, which choose the layers that stay in floating point, and which judge the result.
 
 The three never share a recording, nor another camera's recording of the same moment; what judges is the archive's test
-split, or, where it has none, people who are in neither of the others.
-A recording that names nobody is taken for another person's.
+split, or, where it has none, people who are in neither of the others. A recording that names nobody is taken for
+another person's.
 """
 
 from __future__ import annotations

@@ -78,10 +78,11 @@ def text(figures: dict[str, Any], sensitivity_table: str) -> str:
     ]
     if "methods" in figures:
         parts += ["Methods, with every layer in INT8:", methods_table(figures["methods"])]
-    fp32, int8 = (100 * selection[name]["balanced"] for name in ("fp32", "int8"))
+    judged = [name for name in ("balanced", "distracted") if name in selection["fp32"]]
+    fp32, int8 = (" / ".join(f"{100 * selection[kind][name]:.2f}" for name in judged) for kind in ("fp32", "int8"))
     parts += [
-        f"Sensitivity, on {selection['clips']} clips held apart ({selection['from']}); balanced accuracy there: FP32 "
-        f"{fp32:.2f} %, every layer in INT8 {int8:.2f} %.",
+        f"Sensitivity, on {selection['clips']} clips held apart ({selection['from']}); balanced accuracy there, of the "
+        f"classes{' / of distracted or not' * (len(judged) - 1)}: FP32 {fp32} %, every layer in INT8 {int8} %.",
         sensitivity_table,
     ]
     return "\n\n".join(parts) + "\n"

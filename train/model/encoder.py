@@ -206,15 +206,12 @@ class Encoder(nn.Module):
         self.blocks = nn.Sequential(*blocks)
         self._add_heads(channels * (2 if settings.pooling == "mean_std" else 1))
 
-    def _add_heads(self, feature_size: int, classifier: nn.Module | None = None) -> None:
-        """What every network has behind its features, and the first weights of all. classifier: another than one
-        linear layer."""
+    def _add_heads(self, feature_size: int) -> None:
+        """What every network has behind its features, and the first weights of all."""
         settings = self.settings
         self.feature_size = feature_size
         self.dropout = nn.Dropout(settings.dropout)
-        if classifier is None and settings.classes:
-            classifier = nn.Linear(feature_size, settings.classes)
-        self.classifier = classifier
+        self.classifier: nn.Module | None = nn.Linear(feature_size, settings.classes) if settings.classes else None
         self.projection = nn.Linear(feature_size, settings.embedding) if settings.embedding else None
         for module in self.modules():
             if isinstance(module, nn.Conv2d):

@@ -36,7 +36,7 @@ edge-c2vl eval sktdd --archive "$work/sktdd.archive" --checkpoint "$work/fold{fo
 train both default "$work/final"
 train simulated simulated "$work/activities"
 # Offsets, sharpening, and the second network's epochs and seed were chosen on half of State Farm's drivers and of the
-# lorry recordings: see docs/results.md.
+# lorry recordings: see docs/results.md, and docs/experiments.md (A bundle from today's simulator).
 edge-c2vl export "$work/final" "$bundle" --activities "$work/activities" --archive "$work/both.archive" \
     --name drivers --distraction '!attentive' --offset attentive=0.1 --unseen-offset attentive=3 --sharpen 3 \
     --figures "$work/figures/report.json" --licence "$here/sktDD.txt" --overwrite

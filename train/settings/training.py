@@ -19,9 +19,9 @@ ENCODERS = {
     "spans": "train.model.spans:SpanEncoder",
     "transformer": "train.model.transformer:Transformer",
 }
-# For options that only some networks read (`needs` of `setting`). A new network is taken to read those of st-gcn.
-_OF_OTHERS = ("network=spans", "network=transformer")
-_OF_GRAPH = tuple(f"network={name}" for name in ENCODERS if f"network={name}" not in _OF_OTHERS)
+# For options that only some networks read (`needs` of `setting`): the graph's own, and those of every other network.
+_OF_GRAPH = ("network=st-gcn",)
+_OF_OTHERS = tuple(f"network={name}" for name in ENCODERS if name != "st-gcn")
 # Channels of a head of the transformer's attention.
 HEAD_CHANNELS = 32
 STREAMS = ("joint", "bone", "motion")

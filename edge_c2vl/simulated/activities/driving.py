@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from edge_c2vl.simulated.activities.key import BARE, Habits, Key, Keys, Random, between
-from edge_c2vl.simulated.gestures import car, front, lap, wheel
+from edge_c2vl.simulated.gestures import Gesture, car, front, lap, wheel
+
+
+def _at_wheel(habits: Habits) -> tuple[Gesture, Gesture]:
+    """Both hands where this driver holds the wheel."""
+    left, right = (wheel(grip if grip is not None else 80.0) for grip in habits.grip)
+    return left, right
 
 
 def attentive(random: Random, habits: Habits) -> Keys:
     """Hands on the wheel, eyes on the road, a look into a mirror now and then."""
-    left, right = (wheel(grip if grip is not None else 80.0) for grip in habits.grip)
+    left, right = _at_wheel(habits)
     while True:
         ahead = (habits.gaze + between(random, -4, 4), between(random, 2, 6), 0.0)
         yield Key(left, right, 0.9, between(random, 1.5, 4), head=ahead)
@@ -19,7 +25,7 @@ def attentive(random: Random, habits: Habits) -> Keys:
 def commuting(random: Random, habits: Habits) -> Keys:
     """Attentive all the time, as people are: glances at mirrors, instruments and over the shoulder, a word to the
     passenger without a look, one hand off the wheel now and then."""
-    left, right = (wheel(grip if grip is not None else 80.0) for grip in habits.grip)
+    left, right = _at_wheel(habits)
     while True:
         right_now = lap() if random.random() < 0.3 else right
         ahead = (habits.gaze + between(random, -4, 4), between(random, 2, 6), 0.0)
@@ -43,7 +49,7 @@ def commuting(random: Random, habits: Habits) -> Keys:
 
 def drowsy(random: Random, habits: Habits) -> Keys:
     """Hands on the wheel; a yawn now and then, the eyes closing for longer and longer while the head sinks."""
-    left, right = (wheel(grip if grip is not None else 80.0) for grip in habits.grip)
+    left, right = _at_wheel(habits)
     while True:
         nod = between(random, 4, 9)
         ahead = (habits.gaze + between(random, -4, 4), nod, 0.0)
@@ -56,7 +62,7 @@ def drowsy(random: Random, habits: Habits) -> Keys:
 
 def asleep(random: Random, habits: Habits) -> Keys:
     """Eyes closed for seconds and the head on the chest; it comes up for a moment."""
-    left, right = (wheel(grip if grip is not None else 80.0) for grip in habits.grip)
+    left, right = _at_wheel(habits)
     while True:
         sunk = (habits.gaze + between(random, -4, 4), between(random, 14, 26), between(random, -8, 8))
         yield Key(left, right, 0.8, between(random, 4, 8), head=sunk, closed=True)
@@ -65,7 +71,7 @@ def asleep(random: Random, habits: Habits) -> Keys:
 
 def looking_down(random: Random, habits: Habits) -> Keys:
     """One hand on the wheel, the eyes on a phone on the lap, a short look at the road between."""
-    left = wheel(habits.grip[0] if habits.grip[0] is not None else 80.0)
+    left, _ = _at_wheel(habits)
     while True:
         down = (between(random, -14, -4), between(random, 26, 36), 0.0)
         yield Key(left, lap(), 0.5, between(random, 3, 7), head=down, gaze=(down[0], down[1] + 22))
