@@ -28,6 +28,7 @@ settings.register_profile(
     "edge-c2vl",
     deadline=None,
     derandomize=True,
+    max_examples=60,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("edge-c2vl")
@@ -55,6 +56,15 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recordings:
     folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "recordings"
     folder.mkdir(exist_ok=True)
     return Recordings(folder, find_data())
+
+
+@pytest.fixture(scope="module")
+def kept_answers() -> Iterator[None]:
+    """For modules that look at one recording several times; see tests/support/networks.py."""
+    from tests.support import networks
+
+    with networks.kept_answers():
+        yield
 
 
 @dataclass
