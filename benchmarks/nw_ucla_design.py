@@ -122,7 +122,7 @@ def main() -> None:
     parser.add_argument("--designs", nargs="+", default=list(DESIGNS), choices=DESIGNS)
     parser.add_argument("--seeds", type=int, default=1)
     options = parser.parse_args()
-    given = table.Plan(pretrain_loop=table.LOOP) if options.recordings else table.Plan()
+    given = table.Plan(pretrain_loop=table.LOOP, recordings=True) if options.recordings else table.Plan()
     plan, unknown = given.changed(options.set, [options.row])
     if unknown:
         parser.error(f"no setting is called {', '.join(unknown)}")
@@ -136,8 +136,6 @@ def main() -> None:
         varied, bank = learnt_from(archive, options.runs, design, options.arms)
         for seed in range(options.seeds):
             tried = table.Table(varied, bank, options.runs / f"{design}-{name}", design, plan=plan)
-            if options.recordings:
-                tried.pretrain_split = design
             values = tried.figures(options.row, seed)
             model = tried.model(options.row, seed) / table.MODEL
             known = explained(Archive.open(varied), Bank.open(bank), model, design)
