@@ -10,8 +10,8 @@ long that wrong captions can be (kept in RUNS/recordings-EPOCHS).
     edge-c2vl knowledge encode varied.archive small.bank --crops 2 --pool whitened --facts 60 --quarters
     python benchmarks/nw_ucla_captions.py varied.archive small.bank RUNS [--seeds 3] [--shares 0 40]
     python benchmarks/nw_ucla_captions.py varied.archive small.bank RUNS --mistakes class --objectives hard hard+weight
-    python benchmarks/nw_ucla_captions.py varied.archive small.bank RUNS --recordings 150 --shares 40
-    python benchmarks/nw_ucla_captions.py varied.archive small.bank RUNS [--recordings 150] --print
+    python benchmarks/nw_ucla_captions.py varied.archive small.bank RUNS --recordings 100 --shares 40
+    python benchmarks/nw_ucla_captions.py varied.archive small.bank RUNS [--recordings 100] --print
 """
 
 from __future__ import annotations

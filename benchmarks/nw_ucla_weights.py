@@ -5,7 +5,7 @@ Printed ten times a run, over all windows: how many find their caption, true and
 fits better than a wrong one (ROC-AUC of the cosine); the mean weight that --least-weight 0.25 would give true and wrong
 pairs; and at the end a histogram of these weights.
 
-    python benchmarks/nw_ucla_weights.py varied.archive small.bank RUNS [--recordings 150] [--share 40] [--seed 0]
+    python benchmarks/nw_ucla_weights.py varied.archive small.bank RUNS [--recordings 100] [--share 40] [--seed 0]
 """
 
 from __future__ import annotations
@@ -50,10 +50,13 @@ class Pairs:
         self.weights: NDArray[np.float32] = np.ones(len(wrong), np.float32)
 
     def __call__(self, encoder: Encoder, progress: float) -> dict[str, float]:
+        training = encoder.training
+        encoder.eval()
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.manual_seed(0)
             z = F.normalize(torch.cat([encoder(self.vary(batch.clip))[1] for batch in self._batches()]), dim=1)
             order = torch.randperm(len(z))
+        encoder.train(training)
         cosines = (z * self.words).sum(dim=1)
         found = np.zeros(len(z), bool)
         for rows in order.split(AMONG):
