@@ -33,12 +33,16 @@ SMALL_LOOP = replace(PRETRAIN_LOOP, epochs=4, warmup_epochs=4 / 3, precision="32
 # Weights begin after a fifth of the training, when cosines tell something; of Lerch et al.'s five epochs of hard
 # InfoNCE it is the nearest share.
 WEIGHT = {"least_weight": 0.25, "soften_from": 0.2}
+# Chosen for --recordings by nw_ucla_design.py, on the second training view.
+STRONG = {"least_weight": 0.02, "soften_from": 0.1}
 # row -> (what stands in the table, changes of PretrainSettings, objective)
 OBJECTIVES: dict[str, tuple[str, dict[str, Any], ObjectiveSettings]] = {
     "hard": ("hard InfoNCE", {}, HARD),
     "hard+weight": ("hard InfoNCE, weight", {}, replace(HARD, **WEIGHT)),
+    "hard+strong": ("hard InfoNCE, stronger weight", {}, replace(HARD, **STRONG)),
     "full": ("full C2VL", {}, FULL),
     "full+weight": ("full C2VL, weight", {}, replace(FULL, **WEIGHT)),
+    "full+strong": ("full C2VL, stronger weight", {}, replace(FULL, **STRONG)),
     "full+cycle": ("full C2VL, cycle-consistent targets", {}, replace(FULL, cycle_consistency=True)),
     "full+own": ("full C2VL, the other side's own similarity", {}, replace(FULL, own_similarity=True)),
     "full+all": ("full C2VL, all three", {}, replace(FULL, cycle_consistency=True, own_similarity=True, **WEIGHT)),
