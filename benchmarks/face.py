@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
-from fast_raster import compiled
+from fast_raster import rasterise
 
 from edge_c2vl.cameras.infrared import Brightener
 from edge_c2vl.face.bouts import Bout, Bouts
@@ -104,10 +104,10 @@ def main() -> None:
                     640,
                     round(640 * view.height / view.width),
                     inner_pixels=round(arguments.detail * 1e6),
+                    rasteriser=rasterise,
                 )
                 watch = turns if arguments.what == "turns" else closures
-                with compiled():
-                    watch(film, arguments.seconds, row)
+                watch(film, arguments.seconds, row)
             print(
                 f"| {camera} | {look} | {turns_row(row) if arguments.what == 'turns' else closures_row(row)} |",
                 flush=True,

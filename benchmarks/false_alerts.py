@@ -24,11 +24,12 @@ from typing import Any
 
 import cv2
 import numpy as np
-from fast_raster import compiled
+from fast_raster import rasterise
 from kept_drives import Drive, Look, read_drive, write_drive
 
-from edge_c2vl.cameras.camera import open_camera
+from edge_c2vl.cameras.camera import Camera
 from edge_c2vl.cameras.options import CameraOptions
+from edge_c2vl.cameras.simulated import Simulated, make_film, parse
 from edge_c2vl.face.tracker import Face, FaceTracker
 from edge_c2vl.inference.model import ClassifierBundle
 from edge_c2vl.monitoring.apply_baseline import Personaliser
@@ -146,7 +147,9 @@ def drive(uri: str, bundle: ClassifierBundle, kept: Path) -> Drive:
     if kept.exists():
         return read_drive(kept)
     seen: Drive = {}
-    with compiled(), open_camera(f"{uri}&live=no", CameraOptions()) as camera, PoseEstimator() as pose:
+    settings = parse(f"{uri}&live=no")
+    film = Simulated(make_film(settings, rasteriser=rasterise), settings, live=False)
+    with Camera(uri, CameraOptions(), film) as camera, PoseEstimator() as pose:
         faces = FaceTracker.open()
         # Which body is the driver's, and so whether a face is looked for, the pipeline knows.
         judge(camera, Sight(seen, pose, faces), bundle, ALL)

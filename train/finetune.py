@@ -109,7 +109,7 @@ def finetune(
 
     varied = Augment(augment, spec.dimensions)
     task = Supervised(varied, targets, smoothing=data.smoothing, evaluate=figures, frozen=freeze)
-    about = About(encoder, spec, targets.classes, archive.meta["source"], [archive.meta["licence"]])
+    about = About(encoder, spec, targets.classes, archive.meta["source"], archive.licences)
     recorded = {"augment": asdict(augment), "data": asdict(data), "pretrained": str(pretrained or ""), "freeze": freeze}
     run = Trainer(network, task, loader, loop, folder, about, fabric, recorded)
     run.run(resume)

@@ -109,7 +109,7 @@ def pretrain(
     network = make_encoder(encoder)
     how = pretraining.method + (f" with {', '.join(sorted(knowledge))}" if knowledge else "")
     named = "; ".join(dict.fromkeys(portion.archive.meta["source"] for portion in portions))
-    licences = list(dict.fromkeys(portion.archive.meta["licence"] for portion in portions))
+    licences = list(dict.fromkeys(licence for portion in portions for licence in portion.archive.licences))
     about = About(encoder, clip, [], f"{named}, without labels ({how})", licences)
     if not method.task:
         if (folder / MODEL).exists():

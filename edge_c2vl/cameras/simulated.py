@@ -26,6 +26,7 @@ from edge_c2vl.cameras.base import Picture, PictureSource
 from edge_c2vl.cameras.live import Latest
 from edge_c2vl.errors import CameraError, UsageError
 from edge_c2vl.simulated.film import Film, Truth
+from edge_c2vl.simulated.raster import Rasteriser, rasterise
 
 if TYPE_CHECKING:
     from edge_c2vl.cameras.options import CameraOptions
@@ -103,9 +104,14 @@ def _option(name: str, value: str) -> object:
     raise UsageError(f"the simulated camera cannot use {name}={value}; its options are {known}")
 
 
-def make_film(settings: SimulatedSettings, width: int | None = None, height: int | None = None) -> Film:
+def make_film(
+    settings: SimulatedSettings,
+    width: int | None = None,
+    height: int | None = None,
+    rasteriser: Rasteriser = rasterise,
+) -> Film:
     """The film that a URI names: the same settings give the same pictures and truth. width, height: of the picture,
-    where the settings name no size; one alone keeps the camera's shape."""
+    where the settings name no size; one alone keeps the camera's shape. rasteriser: see Renderer."""
     from edge_c2vl.simulated.cameras import VIEWS
     from edge_c2vl.simulated.driver import make_driver
     from edge_c2vl.simulated.scripts import everyday, playlist, story
@@ -119,7 +125,8 @@ def make_film(settings: SimulatedSettings, width: int | None = None, height: int
     else:
         script = everyday(settings.seed)
     driver = make_driver(settings.driver, settings.seed)
-    return Film(driver, script, view, settings.look, width, height, settings.exposure, round(settings.detail * 1e6))
+    drawn = (width, height, settings.exposure, round(settings.detail * 1e6))
+    return Film(driver, script, view, settings.look, *drawn, rasteriser)
 
 
 def make_empty_car(settings: SimulatedSettings, width: int | None = None, height: int | None = None) -> EmptyCar:

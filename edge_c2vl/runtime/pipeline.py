@@ -12,13 +12,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 
-import numpy as np
 import psutil
 
-from edge_c2vl.device.systemd import Notifier
-from edge_c2vl.device.temperature import temperature_c
-from edge_c2vl.errors import EdgeC2VLError
 from edge_c2vl.inference.model import ClipModel
 from edge_c2vl.monitoring.apply_baseline import Personaliser
 from edge_c2vl.monitoring.events import Decision, SeenFrame, SeenSkeleton
@@ -31,17 +28,12 @@ from edge_c2vl.runtime.frame_stage import FrameLike, FrameSource, FrameStage, Se
 from edge_c2vl.runtime.pose_rate import DEFAULT_FPS, PoseRate, is_near
 from edge_c2vl.runtime.queues import Mailbox, OutputQueue
 from edge_c2vl.runtime.throttle import Throttle
+from edge_c2vl.runtime.upkeep import Upkeep
 from edge_c2vl.speed.base import FixedSpeed, Speed
 from edge_c2vl.utils.once import Once
 
-# How often the run looks after itself: progress, temperature, lateness.
-CHECK_INTERVAL_S = 1.0
 # How long a live run waits at its end for a stage to finish what it is at.
 STAGE_STOP_TIMEOUT_S = 3.0
-
-
-class Stuck(EdgeC2VLError):
-    """A stage has made no progress for too long. Its thread cannot be ended, so the process has to be."""
 
 
 class Pipeline:
@@ -232,22 +224,18 @@ class Pipeline:
         return self.summary
 
     def _wait(self, threads: list[threading.Thread], end_s: float | None) -> None:
-        """Until the run ends by itself, by `stop`, or at `end_s`; meanwhile the run looks after itself."""
-        notifier = Notifier()
-        notifier.send("READY=1")
+        """Until the run ends by itself, by `stop`, or at `end_s`; live, it looks after itself. Raises Stuck."""
         pollers = [queue.sink for queue in self._queues if queue.sink.on_main_thread]
-        checked_s = time.monotonic()
-        while any(thread.is_alive() for thread in threads) and not self._stopping.is_set():
-            now_s = time.monotonic()
-            if (end_s is not None and now_s >= end_s) or not all(self._poll(sink, pollers) for sink in pollers[:]):
-                break
-            if self._camera.live and now_s - checked_s >= CHECK_INTERVAL_S:
-                checked_s = now_s
-                with self._once.guard("looking after the run"):
-                    self._look_after(now_s, notifier)
-            self._stopping.wait(0.03)
-        notifier.send("STOPPING=1")
-        notifier.close()
+        with closing(Upkeep(self.throttle, self.timings, self._once, self._watchdog_s)) as upkeep:
+            while any(thread.is_alive() for thread in threads) and not self._stopping.is_set():
+                if end_s is not None and time.monotonic() >= end_s:
+                    break
+                if not all(self._poll(sink, pollers) for sink in pollers[:]):
+                    break
+                if self._camera.live:
+                    progress_s = {"camera and pose": self._stage.progress_s, "encoder": self._judging_since_s}
+                    upkeep.check(progress_s, self._status)
+                self._stopping.wait(0.03)
 
     def _poll(self, sink: Sink, pollers: list[Sink]) -> bool:
         """What the sink answers. Live, one that fails is told of and asked no more."""
@@ -262,25 +250,11 @@ class Pipeline:
             )
             return True
 
-    def _look_after(self, now_s: float, notifier: Notifier) -> None:
-        stuck = {
-            "camera and pose": now_s - self._stage.progress_s,
-            "encoder": now_s - self._judging_since_s,
-        }
-        for stage, seconds in stuck.items():
-            if seconds > self._watchdog_s:
-                self._fail(Stuck(f"no progress of {stage} for {self._watchdog_s:.0f} s; start the process again"))
-                return
-        hottest_c = None
-        with self._once.guard("reading the temperature"):
-            hottest_c = temperature_c()
-        with self._once.guard("adapting the work to heat and load"):
-            ages = self.timings.newest("frame age", 40)
-            age_ms = float(np.percentile(ages, 95)) if len(ages) >= 10 else None
-            self.throttle.update(now_s, hottest_c, age_ms)
+    def _status(self) -> str:
+        """For people, in one line."""
         state = self._newest.state.value if self._newest is not None else "starting"
         down = ", ".join(name for name, why in self.outputs_down().items() if why is not None)
-        notifier.send("WATCHDOG=1", f"STATUS={state}, {self.summary.frames} frames{down and f', down: {down}'}")
+        return f"{state}, {self.summary.frames} frames{down and f', down: {down}'}"
 
     def _guard(self, stage: Callable[[], None]) -> None:
         try:

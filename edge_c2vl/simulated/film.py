@@ -13,6 +13,7 @@ from edge_c2vl.simulated.eyes import forward
 from edge_c2vl.simulated.figure import make_figure
 from edge_c2vl.simulated.motion import Moment, Motion, Script
 from edge_c2vl.simulated.props import place
+from edge_c2vl.simulated.raster import Rasteriser, rasterise
 from edge_c2vl.simulated.render import INNER_PIXELS, Image, Renderer
 from edge_c2vl.skeletons.skeleton import MEDIAPIPE33, Array
 
@@ -56,11 +57,14 @@ class Film:
         height: int | None = None,
         exposure: float = 1.0,
         inner_pixels: int = INNER_PIXELS,
+        rasteriser: Rasteriser = rasterise,
     ) -> None:
         self.driver = driver
         self.motion = Motion(driver, script)
         self.figure = make_figure(driver.build, driver.appearance)
-        self.renderer = Renderer(self.figure, view, look, width, height, exposure, driver.seed, inner_pixels)
+        self.renderer = Renderer(
+            self.figure, view, look, width, height, exposure, driver.seed, inner_pixels, rasteriser
+        )
 
     @property
     def view(self) -> View:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +34,10 @@ class Fragments:
 
     def only(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> Fragments:
         return Fragments(self.pixel[keep], self.triangle[keep], self.weights[keep], self.depth[keep])
+
+
+# As `rasterise`: screen, triangles, width, height.
+Rasteriser = Callable[[Floats, NDArray[np.int32], int, int], Fragments]
 
 
 def rasterise(screen: Floats, triangles: NDArray[np.int32], width: int, height: int, near: float = 0.05) -> Fragments:

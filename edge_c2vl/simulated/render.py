@@ -19,7 +19,7 @@ from edge_c2vl.simulated.cameras import View
 from edge_c2vl.simulated.face import FaceTexture
 from edge_c2vl.simulated.figure import Figure
 from edge_c2vl.simulated.mesh import Mesh
-from edge_c2vl.simulated.raster import Fragments, rasterise
+from edge_c2vl.simulated.raster import Fragments, Rasteriser, rasterise
 
 Image = NDArray[np.uint8]
 
@@ -41,8 +41,8 @@ LOOKS = tuple(_NOISE)
 
 class Renderer:
     """One driver (None: an empty car), one camera. look: one of LOOKS; None: the camera's own. width, height: pixels of
-    the picture, None: the camera's own. exposure: how much of the light counts. inner_pixels: see INNER_PIXELS. The
-    same arguments give the same pictures."""
+    the picture, None: the camera's own. exposure: how much of the light counts. inner_pixels: see INNER_PIXELS.
+    rasteriser: what finds the triangles that are seen. The same arguments give the same pictures."""
 
     def __init__(
         self,
@@ -54,10 +54,11 @@ class Renderer:
         exposure: float = 1.0,
         seed: int = 0,
         inner_pixels: int = INNER_PIXELS,
+        rasteriser: Rasteriser = rasterise,
     ) -> None:
         self.figure = figure
         self.look = look or view.look
-        self._exposure = exposure
+        self._exposure, self._rasterise = exposure, rasteriser
         self._lamp_m = _LAMP_REACH * float(np.linalg.norm(np.subtract(view.target, view.position)))
         self.view = view.scaled(width or view.width, height or view.height)
         scale = min(1.0, (inner_pixels / (self.view.width * self.view.height)) ** 0.5)
@@ -98,7 +99,7 @@ class Renderer:
     def _before_cabin(self, scene: Mesh, time_s: float) -> tuple[Floats, Floats, Fragments]:
         """Light (pixels, 3) of cabin and outside, depth (pixels,) with the scene, and the scene's fragments."""
         inner = self._inner
-        fragments = rasterise(inner.project(scene.points), scene.triangles, inner.width, inner.height)
+        fragments = self._rasterise(inner.project(scene.points), scene.triangles, inner.width, inner.height)
         fragments = fragments.only(fragments.depth < self._cabin_depth[fragments.pixel])
         light, depth = self._cabin.copy(), self._cabin_depth.copy()
         if self._window is not None:
@@ -142,7 +143,7 @@ class Renderer:
     def _draw_cabin(self, random: np.random.Generator) -> tuple[Floats, Floats]:
         """Light (pixels, 3) and depth (pixels,) of what stands still; depth is inf where a window shows the outside."""
         inner, scene = self._inner, interior()
-        fragments = rasterise(inner.project(scene.points), scene.triangles, inner.width, inner.height)
+        fragments = self._rasterise(inner.project(scene.points), scene.triangles, inner.width, inner.height)
         light = np.zeros((inner.height * inner.width, 3), np.float32)
         depth = np.full(inner.height * inner.width, np.inf, np.float32)
         grain = 1 + 0.06 * random.standard_normal((len(fragments.pixel), 1)).astype(np.float32)

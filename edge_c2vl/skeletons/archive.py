@@ -73,6 +73,11 @@ class Archive:
         """The class names; a clip's label is an index into them, or -1."""
         return list(self.meta["labels"])
 
+    @property
+    def licences(self) -> list[str]:
+        """One text for each data set that is in it."""
+        return list(self.meta.get("licences", [self.meta["licence"]]))
+
     def __len__(self) -> int:
         return len(self._starts)
 
@@ -115,9 +120,10 @@ class Archive:
             for camera in np.unique(self._cameras)
         }
 
-    def upright(self, index: int) -> Array:
-        """Clip `index` (T, 25, 4) in its camera's axes put right; a copy where that changes anything."""
-        sequence, axes = self.sequence(index), self.axes.get(str(self._cameras[index]))
+    def upright(self, index: int, window: slice = slice(None)) -> Array:
+        """The frames `window` of clip `index`, (T, 25, 4), in its camera's axes put right; a copy where that changes
+        anything."""
+        sequence, axes = self.sequence(index)[window], self.axes.get(str(self._cameras[index]))
         if axes is None:
             return sequence
         return np.concatenate([sequence[..., :3] @ axes, sequence[..., 3:]], axis=-1)

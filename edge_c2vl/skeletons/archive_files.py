@@ -42,12 +42,16 @@ def read_meta(path: Path) -> dict[str, Any]:
     if missing:
         raise damaged(path, f"meta.json lacks {', '.join(missing)}")
     texts = all(isinstance(meta[key], str) for key in ("source_layout", "source", "licence"))
-    labels = isinstance(meta["labels"], list) and all(isinstance(label, str) for label in meta["labels"])
-    if not (texts and labels) or meta["dimensions"] not in (2, 3):
-        raise damaged(path, "meta.json has labels, a source or dimensions of another kind")
+    lists = all(_is_list_of_texts(meta.get(key, [])) for key in ("labels", "licences"))
+    if not (texts and lists) or meta["dimensions"] not in (2, 3):
+        raise damaged(path, "meta.json has labels, a source, a licence or dimensions of another kind")
     if meta["layout"] != NTU25.name:
         raise ArchiveError(f"archive {path} holds {meta['layout']} skeletons: make it again with edge-c2vl prepare")
     return meta
+
+
+def _is_list_of_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
 
 
 def read_clips(path: Path, frames: int) -> pd.DataFrame:

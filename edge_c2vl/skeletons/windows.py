@@ -122,7 +122,7 @@ def clip_of(archive: Archive, row: int, start_s: float, end_s: float, spec: Clip
     window = slice(first, max(last, first + 1))
     if not np.isclose(end_s - start_s, spec.seconds, rtol=0, atol=1e-6):
         spec = replace(spec, seconds=end_s - start_s)
-    sequence = (archive.upright(row) if spec.upright else archive.sequence(row))[window]
+    sequence = archive.upright(row, window) if spec.upright else archive.sequence(row)[window]
     if spec.facing and spec.dimensions == 2:
         # `normalise` turns bodies by their depth, which it then has no more.
         sequence = turned_to_face(sequence)

@@ -28,17 +28,20 @@ def merge(
     known = {name: of for archive in archives for name, of in archive.meta.get("groups", {}).items()}
     expanded = expand({**known, **(groups or {})}, labels)
     Targets.make(labels, expanded)
+    licences = list(dict.fromkeys(licence for archive in archives for licence in archive.licences))
     names = [name for archive in archives for name in archive.clips["name"].astype(str)]
     shared = len(set(names)) < len(names)
     with ArchiveWriter(
         path,
         labels=labels,
         source="; ".join(dict.fromkeys(archive.meta["source"] for archive in archives)),
-        licence="; ".join(dict.fromkeys(archive.meta["licence"] for archive in archives)),
+        licence="; ".join(licences),
         source_layout=", ".join(dict.fromkeys(archive.meta["source_layout"] for archive in archives)),
         dimensions=archives[0].meta["dimensions"],
         overwrite=overwrite,
     ) as writer:
+        # A licence's text may hold the separator.
+        writer.meta["licences"] = licences
         if expanded:
             writer.meta["groups"] = {name: list(of) for name, of in expanded.items()}
         for number, archive in enumerate(archives):

@@ -111,6 +111,7 @@ def vary(
                 append(row, variation, -1, columns)
                 made += 1
         writer.meta |= {"varied": {"split": split, "plain": plain, "arms": arms, "seed": seed}, "upright": True}
+        writer.meta["licences"] = archive.licences
     return len(archive), made
 
 

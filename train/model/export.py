@@ -195,11 +195,12 @@ def _combined(
         raise UsageError(f"--activities was trained on other clips ({differing}): train both with the same settings")
     if not 0 < int(distraction.sum()) < len(distraction):
         raise UsageError("--activities says which distraction it is: name some, not all, labels with --distraction")
-    sources, licences = (
-        list(dict.fromkeys(part for text in texts for part in text.split("; ") if part))
-        for texts in ((about.trained_on, theirs.trained_on), (*about.licences, *theirs.licences))
+    sources = [part for text in (about.trained_on, theirs.trained_on) for part in text.split("; ") if part]
+    known = replace(
+        about,
+        trained_on="; ".join(dict.fromkeys(sources)),
+        licences=list(dict.fromkeys([*about.licences, *theirs.licences])),
     )
-    known = replace(about, trained_on="; ".join(sources), licences=["; ".join(licences)])
     return Combined(encoder, second, distraction), known
 
 

@@ -12,7 +12,8 @@ import pytest
 from edge_c2vl.device.systemd import Notifier
 from edge_c2vl.monitoring.policy import State
 from edge_c2vl.runtime import pipeline as pipeline_module
-from edge_c2vl.runtime.pipeline import Stuck
+from edge_c2vl.runtime import upkeep as upkeep_module
+from edge_c2vl.runtime.upkeep import Stuck
 from tests.support.pipeline import Blinking, Camera, Encoder, Kept, Pose, build
 from tests.support.waiting import wait_for
 
@@ -23,7 +24,7 @@ def systemd(tmp_path, monkeypatch):
     channel = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     channel.bind(str(address))
     monkeypatch.setenv("NOTIFY_SOCKET", str(address))
-    monkeypatch.setattr(pipeline_module, "CHECK_INTERVAL_S", 0.05)
+    monkeypatch.setattr(upkeep_module, "CHECK_INTERVAL_S", 0.05)
     told = []
 
     def listen():
@@ -58,12 +59,12 @@ def test_systemd_is_told_also_when_no_file_can_be_opened(systemd, monkeypatch):
     wait_for(lambda: systemd == ["READY=1", "WATCHDOG=1"])
 
 
-@pytest.mark.parametrize("what", ["pipeline.temperature_c", "pipeline.Throttle.update", "pipeline.psutil.Process"])
+@pytest.mark.parametrize("what", ["upkeep.temperature_c", "upkeep.Throttle.update", "pipeline.psutil.Process"])
 def test_what_fails_in_looking_after_a_run_is_told_once_and_ends_nothing(what, monkeypatch, caplog):
     def fails(*_):
         raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr(pipeline_module, "CHECK_INTERVAL_S", 0.02)
+    monkeypatch.setattr(upkeep_module, "CHECK_INTERVAL_S", 0.02)
     monkeypatch.setattr(f"edge_c2vl.runtime.{what}", fails)
     kept = Kept()
     summary = build(Blinking(300, ()), Pose(), sinks=[kept]).run()
@@ -102,7 +103,7 @@ class Hanging(Pose):
 
 
 def test_a_stage_that_hangs_ends_the_run_with_everything_flushed(monkeypatch):
-    monkeypatch.setattr(pipeline_module, "CHECK_INTERVAL_S", 0.05)
+    monkeypatch.setattr(upkeep_module, "CHECK_INTERVAL_S", 0.05)
     monkeypatch.setattr(pipeline_module, "STAGE_STOP_TIMEOUT_S", 0.2)
     kept, pose = Kept(), Hanging()
     with pytest.raises(Stuck, match="start the process again"):
@@ -124,7 +125,7 @@ class HangingEncoder(Encoder):
 
 
 def test_an_encoder_that_hangs_ends_the_run_too(monkeypatch):
-    monkeypatch.setattr(pipeline_module, "CHECK_INTERVAL_S", 0.05)
+    monkeypatch.setattr(upkeep_module, "CHECK_INTERVAL_S", 0.05)
     monkeypatch.setattr(pipeline_module, "STAGE_STOP_TIMEOUT_S", 0.2)
     kept, encoder = Kept(), HangingEncoder()
     with pytest.raises(Stuck, match="no progress of encoder"):

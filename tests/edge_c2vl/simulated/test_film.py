@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from edge_c2vl.simulated.cameras import VIEWS
 from edge_c2vl.simulated.driver import make_driver
 from edge_c2vl.simulated.film import Film
+from edge_c2vl.simulated.raster import Fragments, rasterise
 from edge_c2vl.simulated.render import LOOKS
 from edge_c2vl.simulated.scripts import once
 from edge_c2vl.skeletons.skeleton import MEDIAPIPE33
@@ -16,7 +19,7 @@ DRIVER = make_driver(1)
 FACE = [MEDIAPIPE33.index(name) for name in ("nose", "left_eye", "right_eye", "left_mouth", "right_mouth")]
 
 
-def film(camera: str, look: str | None = None, activity: str = "attentive", **options: float) -> Film:
+def film(camera: str, look: str | None = None, activity: str = "attentive", **options: Any) -> Film:
     view = VIEWS[camera]
     height = round(320 * view.height / view.width)
     return Film(DRIVER, once([activity], 10), view, look, 320, height, **options)
@@ -30,6 +33,18 @@ def test_the_same_time_gives_the_same_picture() -> None:
     for a, b in zip(first, second, strict=True):
         np.testing.assert_array_equal(a, b)
     assert (first[0] != first[1]).any()
+
+
+def test_the_rasteriser_that_is_given_draws_cabin_and_driver() -> None:
+    sizes = []
+
+    def counting(screen: np.ndarray, triangles: np.ndarray, width: int, height: int) -> Fragments:
+        sizes.append((width, height))
+        return rasterise(screen, triangles, width, height)
+
+    drawn = film("inner_mirror", rasteriser=counting).image(1.0)
+    assert sizes == [(320, 256)] * 2
+    np.testing.assert_array_equal(drawn, film("inner_mirror").image(1.0))
 
 
 @pytest.mark.parametrize("camera", VIEWS)

@@ -184,6 +184,7 @@ def _header(path: Path, shape: tuple[int, ...]) -> None:
         (lambda p: _write_meta(p, dimensions="3"), "another kind"),
         (lambda p: _write_meta(p, dimensions=[]), "another kind"),
         (lambda p: _write_meta(p, source=None), "another kind"),
+        (lambda p: _write_meta(p, licences="none"), "another kind"),
         (lambda p: _write_meta(p, format_version=10**400), "upgrade"),
         (lambda p: _write_clips(p, fps=0.0), "frames a second"),
         (lambda p: _write_clips(p, fps=np.nan), "frames a second"),

@@ -14,9 +14,9 @@ from train.data.targets import Targets
 from train.datasets.merge import merge
 
 
-def make(path: Path, labels: list[str], dimensions: int = 2, **columns: str) -> Archive:
+def make(path: Path, labels: list[str], dimensions: int = 2, licence: str = "none", **columns: str) -> Archive:
     with ArchiveWriter(
-        path, labels=labels, source=path.name, licence="none", source_layout="ntu25", dimensions=dimensions
+        path, labels=labels, source=path.name, licence=licence, source_layout="ntu25", dimensions=dimensions
     ) as writer:
         for number, _ in enumerate(labels):
             frames = np.full((4, 25, 4), number + 1.0)
@@ -52,6 +52,17 @@ def test_a_merged_archive_keeps_its_groups_where_it_is_merged_again(tmp_path: Pa
         merged = Archive.open(tmp_path / name)
         assert merged.meta["groups"] == {"distracted": members}
         assert Targets.of(merged).classes == ["attentive", "smoking", "reaching"]
+
+
+def test_each_licence_stays_one_text(tmp_path: Path) -> None:
+    research = "research only; not for distribution"
+    one, other = make(tmp_path / "one", ["a"], licence=research), make(tmp_path / "other", ["b"], licence="MIT")
+    merge(tmp_path / "both", [one, other, one])
+    both = Archive.open(tmp_path / "both")
+    assert both.licences == [research, "MIT"]
+    assert both.meta["licence"] == f"{research}; MIT"
+    merge(tmp_path / "again", [other, both])
+    assert Archive.open(tmp_path / "again").licences == ["MIT", research]
 
 
 def test_what_does_not_go_together_is_refused_and_nothing_is_left(

@@ -96,7 +96,8 @@ def test_the_first_model_says_whether_and_the_second_which(tmp_path: Path) -> No
         for encoder in (first, second):
             encoder.classifier.weight *= 20
     shared = {"name": "test", "distraction": LABELS[1:]}
-    about = replace(about, trained_on="a; b")
+    about = replace(about, trained_on="a; b", licences=["MIT", "research; not to be handed on"])
+    theirs = replace(theirs, licences=["of this project", "MIT"])
     both = {"one": (first, about, None), "other": (second, theirs, None), "both": (first, about, (second, theirs))}
     found = {}
     for name, (encoder, known, activities) in both.items():
@@ -105,6 +106,7 @@ def test_the_first_model_says_whether_and_the_second_which(tmp_path: Path) -> No
         with open_backend(made, precision="fp32") as backend:
             found[name] = backend.infer(clips())
     assert made.manifest.trained_on == "a; b; c"
+    assert made.manifest.licences == ["MIT", "research; not to be handed on", "of this project"]
     np.testing.assert_allclose(found["both"][1], found["one"][1], atol=PARITY)
     chances = {name: softmax(logits.astype(np.float64)) for name, (logits, _) in found.items()}
     odds = {name: np.log(rows[:, 1:].sum(axis=1) / rows[:, 0]) for name, rows in chances.items()}
