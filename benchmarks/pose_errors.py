@@ -63,9 +63,8 @@ class Errors:
 
     def row(self, part: str) -> list[str]:
         joints = [index for index, name in enumerate(MEDIAPIPE33.joints) if part in name.split("_") or part == name]
-        inside, found, error, beyond = (
-            np.concatenate(rows)[:, joints] for rows in (self.inside, self.found, self.error, self.beyond)
-        )
+        inside, found = np.concatenate(self.inside)[:, joints], np.concatenate(self.found)[:, joints]
+        error, beyond = np.concatenate(self.error)[:, joints], np.concatenate(self.beyond)[:, joints]
         return [
             f"{inside.mean():.0%}",
             _share(found[inside]),

@@ -26,11 +26,12 @@ class Errors:
 
     bias: an error that stays for a clip; drift: one that changes slowly; tremble: one of each frame. openpose: the
     share of clips of an estimator like OpenPose: it finds the neck by itself, leaves out hidden parts of the face, and
-    leaves out some of what the body hides. Others (MediaPipe) find hidden joints for a part of the time, and joints that
-    lie outside of the picture too. guess: how far a guess is off; found_hidden: the same where OpenPose finds a hidden
-    joint all the same. hips: how far MediaPipe's hips are off for a clip. outside: how far in the picture it takes
-    joints to be that are outside. hidden_found: least share of the time that it finds a hidden elbow or wrist.
-    joint_missing: a joint that is never found in a clip. hips_missing: OpenPose's hips likewise. swapped: arms exchanged.
+    leaves out some of what the body hides. Others (MediaPipe) find hidden joints for a part of the time, and joints
+    that lie outside of the picture too. guess: how far a guess is off; found_hidden: the same where OpenPose finds a
+    hidden joint all the same. hips: how far MediaPipe's hips are off for a clip. outside: how far in the picture it
+    takes joints to be that are outside. hidden_found: least share of the time that it finds a hidden elbow or wrist.
+    joint_missing: a joint that is never found in a clip. hips_missing: OpenPose's hips likewise. swapped: arms
+    exchanged.
     """
 
     bias: float = 0.05
@@ -75,7 +76,9 @@ def observe(
         # A guess is off in one direction for as long as the joint is hidden.
         place = np.where(hidden[..., None], place + off * normal(random, 0, 1, count, 1, 2), place)
         if hips:
-            place = place + np.where(openpose, 0, errors.hips)[:, None, None] * breadth * normal(random, 0, 1, count, 1, 2)
+            place = place + np.where(openpose, 0, errors.hips)[:, None, None] * breadth * normal(
+                random, 0, 1, count, 1, 2
+            )
         missed = random.random(count) < left_out * (SHOULDER_MISSED if name.endswith("shoulder") else 1)
         # MediaPipe places trunk and head whenever it finds a body.
         missing = errors.hips_missing if hips else errors.joint_missing
