@@ -7,7 +7,7 @@ Prints a Markdown row for each camera and joint; lengths are in shoulder breadth
 pictures in which the joint lies in the picture and out of it; found: the share of those in which MediaPipe places it in
 the picture with a visibility that the encoder takes; error: of those found, median / 95 %; beyond: how far the joint
 lies beyond the picture's edge, median; from edge: how far from that place of the edge it is found, median; changes: how
-many times a second it is lost or found again. train/simulate/population/estimator.py errs like this.
+many times a second it is lost or found again.
 """
 
 from __future__ import annotations

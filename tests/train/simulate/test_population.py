@@ -57,32 +57,28 @@ def test_the_head_is_carried_where_the_driver_carries_it():
         assert (places - upright[name])[:, 0] == pytest.approx(np.broadcast_to(moved, (3, 3)), abs=1e-6), name
 
 
-def observed(focal: float = 1.0, height: float = 0.25, **errors: float) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Places (600, 2), and what is seen (600,), of an attentive driver with the far arm behind the trunk, from beside
-    him."""
-    count, random = 600, np.random.default_rng(0)
+def observed(**errors: float) -> dict[str, np.ndarray]:
+    """What is seen (300,) of an attentive driver with the far arm behind the trunk, from beside him."""
+    count, random = 300, np.random.default_rng(0)
     people = replace(draw_people(1, random).take(np.zeros(count, np.int64)), lean=np.zeros((count, 3), np.float32))
     posture = np.zeros((count, 1, SIZE), np.float32)
     posture[:, 0, LEFT], posture[:, 0, RIGHT] = (0.2, 0.2, 0.1), (-0.2, 0.3, -0.4)
     away = np.array([[0, 0, -1], [0, 1, 0], [1, 0, 0]], np.float32)  # to the driver's left
     cameras = Cameras(
         np.zeros(count, np.int64),
-        np.full((count, 3), (-1.5, height, 0.05), np.float32),
+        np.full((count, 3), (-1.5, 0.25, 0.05), np.float32),
         np.broadcast_to(away, (count, 3, 3)),
-        np.full(count, focal, np.float32),
+        np.ones(count, np.float32),
         np.ones(count, np.float32),
     )
     exact = Errors(**{"joint_missing": 0, "hips_missing": 0, "swapped": 0, **errors})
-    found = observe(place_joints(people, posture), place_trunk(people, posture), cameras, exact, random)
-    places, seen = ({name: at[:, 0] for name, at in values.items()} for values in found)
-    return places, seen
+    seen = observe(place_joints(people, posture), place_trunk(people, posture), cameras, exact, random)[1]
+    return {name: at[:, 0] for name, at in seen.items()}
 
 
 def test_openpose_finds_the_neck_by_itself_and_the_far_arm_in_some_pictures():
-    guesses, openpose = observed(openpose=0.0)[1], observed(openpose=1.0)[1]
-    assert 0.5 < guesses["left_wrist"].mean() < 0.8
-    assert guesses["right_wrist"].all()
-    assert guesses["left_shoulder"].mean() > 0.9
+    guesses, openpose = observed(openpose=0.0), observed(openpose=1.0)
+    assert guesses["left_wrist"].all()
     assert guesses["left_ear"].all()
     assert not guesses["spine_shoulder"].any()  # it is derived from the shoulders
     assert openpose["spine_shoulder"].all()
@@ -90,18 +86,6 @@ def test_openpose_finds_the_neck_by_itself_and_the_far_arm_in_some_pictures():
     assert 0.3 < openpose["left_wrist"].mean() < 0.7
     assert openpose["left_shoulder"].mean() > 0.8
     assert not openpose["left_ear"].any()
-
-
-def test_mediapipe_finds_joints_in_the_picture_that_lie_outside_of_it():
-    """A lens that shows head and shoulders: the hips lie far below the picture."""
-    near = {"focal": 3.5, "height": 0.65}
-    (places, seen), (_, openpose) = observed(openpose=0.0, **near), observed(openpose=1.0, **near)
-    assert seen["left_shoulder"].mean() > 0.9
-    assert not openpose["right_hip"].any()
-    assert 0.35 < seen["right_hip"].mean() < 0.65
-    assert 0 < seen["right_wrist"].mean() < seen["right_hip"].mean()
-    for name in ("left_hip", "right_hip", "right_wrist"):
-        assert np.abs(places[name][seen[name]]).max() <= 1
 
 
 def test_clips_are_normalised_as_in_the_vehicle():

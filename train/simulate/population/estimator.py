@@ -14,10 +14,6 @@ from train.simulate.population.people import Floats, Random, normal, uniform
 Bools = NDArray[np.bool_]
 ARM = ("shoulder", "elbow", "wrist")
 SHOULDER_MISSED = 0.25  # how often OpenPose misses a hidden shoulder, by how often it misses a hidden elbow or wrist
-# MediaPipe on rendered drivers (benchmarks/pose_errors.py). A joint outside of the picture is found in it all the same,
-# near its edge: hips in four of five pictures however far they are, an elbow or wrist the less, the farther it is out.
-HIPS_GUESSED, NEAR_GUESSED, FAR_GUESSED = 0.5, 0.65, 0.12
-FAR = 0.3  # shoulder breadths outside of the picture, in which the difference between near and far falls to a third
 
 
 @dataclass(frozen=True)
@@ -26,23 +22,17 @@ class Errors:
 
     bias: an error that stays for a clip; drift: one that changes slowly; tremble: one of each frame. openpose: the
     share of clips of an estimator like OpenPose: it finds the neck by itself, leaves out hidden parts of the face, and
-    leaves out some of what the body hides. Others (MediaPipe) find hidden joints for a part of the time, and joints
-    that lie outside of the picture too. guess: how far a guess is off; found_hidden: the same where OpenPose finds a
-    hidden joint all the same. hips: how far MediaPipe's hips are off for a clip. outside: how far in the picture it
-    takes joints to be that are outside. hidden_found: least share of the time that it finds a hidden elbow or wrist.
-    joint_missing: a joint that is never found in a clip. hips_missing: OpenPose's hips likewise. swapped: arms
-    exchanged.
+    leaves out some of what the body hides. Others (MediaPipe) guess all that is hidden. guess: how far a guess is off;
+    found_hidden: the same where OpenPose finds a hidden joint all the same. joint_missing: a joint that is never found
+    in a clip. hips_missing: hips likewise. swapped: arms exchanged.
     """
 
     bias: float = 0.05
     drift: float = 0.03
     tremble: float = 0.012
-    openpose: float = 0.5
+    openpose: float = 0.6
     guess: float = 0.25
     found_hidden: float = 0.1
-    hips: float = 0.17
-    outside: float = 0.2
-    hidden_found: float = 0.3
     joint_missing: float = 0.05
     hips_missing: float = 0.15
     swapped: float = 0.01
@@ -66,33 +56,16 @@ def observe(
     # From beside a driver OpenPose finds the far arm in nearly all pictures of one data set, in half of another's.
     left_out = np.where(openpose, random.random(count), 0)
     off = np.where(openpose, errors.found_hidden, errors.guess)[:, None, None] * breadth
-    # So much of the time MediaPipe finds what it cannot see.
-    found = uniform(random, errors.hidden_found, 1, count)[:, None]
     places, seen = {}, {}
     for name, points in projected.items():
-        hips = name.endswith("hip")
         place = points[..., :2] + breadth * _noise(count, frames, errors, random)
         hidden = _behind_body(joints[name], trunk, cameras) if name.endswith(ARM) else np.zeros((count, frames), bool)
         # A guess is off in one direction for as long as the joint is hidden.
         place = np.where(hidden[..., None], place + off * normal(random, 0, 1, count, 1, 2), place)
-        if hips:
-            place = place + np.where(openpose, 0, errors.hips)[:, None, None] * breadth * normal(
-                random, 0, 1, count, 1, 2
-            )
         missed = random.random(count) < left_out * (SHOULDER_MISSED if name.endswith("shoulder") else 1)
-        # MediaPipe places trunk and head whenever it finds a body.
-        missing = errors.hips_missing if hips else errors.joint_missing
-        lost = random.random(count) < (missing if name.endswith(("elbow", "wrist")) else np.where(openpose, missing, 0))
-        inside = cameras.inside(points)
-        guessing = np.ones_like(found) if name.endswith("shoulder") else found
-        hidden_seen = np.where(openpose[:, None], ~missed[:, None], _flicker(guessing, frames, random))
-        visible = inside & (~hidden | hidden_seen)
-        if hips or name.endswith(ARM):
-            guessed, at = _outside(points, breadth, cameras, hips, errors, random)
-            guessed &= ~inside & ~openpose[:, None]
-            place, visible = np.where(guessed[..., None], at, place), visible | guessed
+        lost = random.random(count) < (errors.hips_missing if name.endswith("hip") else errors.joint_missing)
         places[name] = place.astype(np.float32)
-        seen[name] = visible & ~lost[:, None]
+        seen[name] = cameras.inside(points) & ~lost[:, None] & ~(hidden & missed[:, None])
     _swap_arms(places, seen, random.random(count) < errors.swapped)
     _face(trunk, cameras, seen, openpose)
     neck = 0.5 * (joints["left_shoulder"] + joints["right_shoulder"])
@@ -104,45 +77,15 @@ def observe(
 
 
 def _noise(count: int, frames: int, errors: Errors, random: Random) -> Floats:
-    """(N, T, 2): a bias, a slow drift, and a tremble."""
+    """(N, T, 2): a bias, a slow drift (a straight line between random ends and middle), and a tremble."""
     size = uniform(random, 0.3, 1.7, count, 1, 1)
-    drift = _through(normal(random, 0, errors.drift, count, 4, 2), frames)
-    bias = normal(random, 0, errors.bias, count, 1, 2)
-    return size * (bias + drift + normal(random, 0, errors.tremble, count, frames, 2))
-
-
-def _through(knots: Floats, frames: int) -> Floats:
-    """(N, K, D) -> (N, T, D): straight lines from one knot to the next."""
-    at = np.linspace(0, knots.shape[1] - 1.001, frames)
+    knots = normal(random, 0, errors.drift, count, 4, 2)
+    at = np.linspace(0, 2.999, frames)
     low = at.astype(int)
     share = (at - low)[None, :, None].astype(np.float32)
-    return knots[:, low] * (1 - share) + knots[:, low + 1] * share
-
-
-def _flicker(share: Floats, frames: int, random: Random) -> Bools:
-    """(N, T): true for about that share (N, 1) or (N, T) of the time, in the clip's six parts by and by."""
-    lasting = normal(random, 0, 0.9, len(share), 1)
-    passing = _through(normal(random, 0, 0.5, len(share), 7, 1), frames)[..., 0]
-    # Both together are about standard normal, whose quantiles are nearly logits over 1.7.
-    share = np.clip(share, 1e-3, 1 - 1e-3)
-    return np.asarray(lasting + passing < np.log(share / (1 - share)) / 1.7, bool)
-
-
-def _outside(
-    points: Floats, breadth: Floats, cameras: Cameras, hips: bool, errors: Errors, random: Random
-) -> tuple[Bools, Floats]:
-    """Whether MediaPipe takes what lies outside of the picture to be in it (N, T), and where then (N, T, 2)."""
-    limit = np.stack([np.ones_like(cameras.aspect), cameras.aspect], axis=1)[:, None]
-    edge = np.clip(points[..., :2], -limit, limit)
-    out = np.linalg.norm(points[..., :2] - edge, axis=-1) / breadth[..., 0]
-    share = FAR_GUESSED + (NEAR_GUESSED - FAR_GUESSED) * np.exp(-out / FAR)
-    guessed = _flicker(np.full_like(share, HIPS_GUESSED) if hips else share, out.shape[1], random)
-    # To the picture's middle from its edge, and to either side.
-    count = len(points)
-    inward = -np.sign(points[..., :2] - edge) * np.abs(normal(random, 0, 1, count, 1, 2))
-    aside = normal(random, 0, 0.5, count, 1, 2)
-    at = edge + errors.outside * breadth * (inward + aside)
-    return guessed, np.clip(at, -limit, limit)
+    drift = knots[:, low] * (1 - share) + knots[:, low + 1] * share
+    bias = normal(random, 0, errors.bias, count, 1, 2)
+    return size * (bias + drift + normal(random, 0, errors.tremble, count, frames, 2))
 
 
 def _behind_body(points: Floats, trunk: Trunk, cameras: Cameras) -> Bools:
