@@ -38,8 +38,8 @@ from train.knowledge.vary import vary
 from train.model.checkpoint import load_model
 
 DESIGNS = ("people", "view", "twin")
-ARMS = 4
-RECIPE = BankSettings(crops=8, pool="whitened", facts=60, quarters=True)
+ARMS, CROPS = 4, 8
+RECIPE = BankSettings(crops=CROPS, pool="whitened", facts=60, quarters=True)
 
 
 def with_designs(path: Path, copy: Path) -> Archive:
@@ -70,14 +70,14 @@ def twins(performances: pd.Series) -> NDArray[np.bool_]:
     return held
 
 
-def learnt_from(archive: Archive, runs: Path, design: str, arms: int) -> tuple[Path, Path]:
+def learnt_from(archive: Archive, runs: Path, design: str, arms: int, crops: int) -> tuple[Path, Path]:
     """The archive that is trained on, and its bank."""
     name = design if arms == ARMS else f"{design}-{arms}"
-    varied, bank = runs / f"{name}.archive", runs / f"{name}.bank"
+    varied, bank = runs / f"{name}.archive", runs / f"{name}{'' if crops == CROPS else f'-crops-{crops}'}.bank"
     if not varied.is_dir():
         vary(archive, varied, design, arms)
     if not bank.is_dir():
-        make_bank(Archive.open(varied), bank, RECIPE, open_encoder("minilm"))
+        make_bank(Archive.open(varied), bank, replace(RECIPE, crops=crops), open_encoder("minilm"))
     return varied, bank
 
 
@@ -119,10 +119,11 @@ def main() -> None:
     parser.add_argument("--row", default="progressive", choices=table.PRETRAINED)
     parser.add_argument("--recordings", action="store_true", help="learn from the recordings alone")
     parser.add_argument("--arms", type=int, default=ARMS, help="variations of each clip by others' arms")
+    parser.add_argument("--crops", type=int, default=CROPS, help="of each clip in the bank, beside the whole")
     parser.add_argument("--designs", nargs="+", default=list(DESIGNS), choices=DESIGNS)
     parser.add_argument("--seeds", type=int, default=1)
     options = parser.parse_args()
-    given = table.Plan(pretrain_loop=table.LOOP) if options.recordings else table.Plan()
+    given = table.Plan(pretrain_loop=table.LOOP, recordings=True) if options.recordings else table.Plan()
     plan, unknown = given.changed(options.set, [options.row])
     if unknown:
         parser.error(f"no setting is called {', '.join(unknown)}")
@@ -131,13 +132,12 @@ def main() -> None:
     archive = with_designs(options.archive, options.runs / "designs.archive")
     tried_as = " ".join(sorted(options.set)) + (" recordings" if options.recordings else "")
     tried_as += "" if options.arms == ARMS else f" arms {options.arms}"
+    tried_as += "" if options.crops == CROPS else f" crops {options.crops}"
     name = hashlib.sha256(tried_as.encode()).hexdigest()[:8]
     for design in options.designs:
-        varied, bank = learnt_from(archive, options.runs, design, options.arms)
+        varied, bank = learnt_from(archive, options.runs, design, options.arms, options.crops)
         for seed in range(options.seeds):
             tried = table.Table(varied, bank, options.runs / f"{design}-{name}", design, plan=plan)
-            if options.recordings:
-                tried.pretrain_split = design
             values = tried.figures(options.row, seed)
             model = tried.model(options.row, seed) / table.MODEL
             known = explained(Archive.open(varied), Bank.open(bank), model, design)

@@ -107,13 +107,15 @@ FEW: dict[str, dict[str, Any]] = {"1-shot": {"shots": 1}, "5-shot": {"shots": 5}
 
 @dataclass(frozen=True)
 class Plan:
-    """What the rows are made with; left out, the table's own. pretrained: its rows that are pretrained."""
+    """What the rows are made with; left out, the table's own. pretrained: its rows that are pretrained. recordings:
+    they learn from the recordings alone, where the archive has variations of them too."""
 
     encoder: EncoderSettings = ENCODER
     augment: AugmentSettings = AUGMENT
     loop: LoopSettings = LOOP
     pretrain_loop: LoopSettings = PRETRAIN_LOOP
     pretrained: Mapping[str, Row] = field(default_factory=lambda: PRETRAINED)
+    recordings: bool = False
 
     def changed(self, wanted: list[str], rows: list[str]) -> tuple[Plan, list[str]]:
         """With what `wanted` (NAME=VALUE) names: of these rows' pretraining and objective, and of the encoder, the
@@ -155,7 +157,7 @@ class Table:
         self._fitted: Fitted = {}
         # An archive with variations (edge-c2vl knowledge vary) says in a column of its own what may be learnt from.
         varied = "pretrain" in self.archive.clips.columns
-        self.pretrain_split = "pretrain" if varied else split
+        self.pretrain_split = "pretrain" if varied and not self.plan.recordings else split
         self.loop = self.plan.loop if epochs is None else replace(self.plan.loop, epochs=epochs)
         self.pretrain_loop = self.loop if epochs or not varied else self.plan.pretrain_loop
 

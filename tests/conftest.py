@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -28,6 +29,7 @@ settings.register_profile(
     "edge-c2vl",
     deadline=None,
     derandomize=True,
+    max_examples=60,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("edge-c2vl")
@@ -37,6 +39,17 @@ settings.load_profile("edge-c2vl")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # nohup has SIGHUP ignored, which a run leaves so.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """What is imported stays, so the garbage collector need not look through its half a million objects: that takes a
+    quarter of the time of collecting the tests, and again while they run."""
+    gc.disable()
+    yield
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +68,15 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recordings:
     folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "recordings"
     folder.mkdir(exist_ok=True)
     return Recordings(folder, find_data())
+
+
+@pytest.fixture(scope="module")
+def kept_answers() -> Iterator[None]:
+    """For modules that look at one recording several times; see tests/support/networks.py."""
+    from tests.support import networks
+
+    with networks.kept_answers():
+        yield
 
 
 @dataclass

@@ -27,40 +27,67 @@ NAMES = {
 }
 
 
-@pytest.fixture(params=NAMES.values(), ids=NAMES.keys())
-def folder(request, tmp_path) -> Path:
-    """A folder of an odd name; in it a video and the default bundle, of that name as well."""
-    name = os.fsdecode(request.param)
-    folder = tmp_path / name
+# One process for all names: to start takes longer than to run.
+RUN = """
+import os, sys
+from cli import main
+for folder in sys.argv[1:]:
+    os.chdir(folder)
+    name = os.path.basename(folder)
+    files = {"camera": "mp4", "bundle": "bundle", "events": "ev.jsonl", "decisions": "jsonl", "output": "out.mp4"}
+    files["alert-clips"] = "clips"
+    code = 0
+    try:
+        main(["run", "--json", *(f"--{option}={name}.{suffix}" for option, suffix in files.items())])
+    except SystemExit as end:
+        code = end.code
+    print("exit code", code)
+"""
+
+
+def make_folder(name: str, parent: Path) -> Path:
+    """A folder of that name; in it a video and the default bundle, of that name as well."""
+    folder = parent / name
     folder.mkdir()
-    video = cv2.VideoWriter(str(tmp_path / "plain.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), 10, (64, 48))
+    video = cv2.VideoWriter(str(parent / "plain.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), 10, (64, 48))
     for index in range(8):
         video.write(np.full((48, 64, 3), 20 * index, np.uint8))
     video.release()
-    shutil.move(tmp_path / "plain.mp4", folder / f"{name}.mp4")
+    shutil.move(parent / "plain.mp4", folder / f"{name}.mp4")
     shutil.copytree(DEFAULT, folder / f"{name}.bundle")
     return folder
 
 
-def call(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+@pytest.fixture(params=NAMES.values(), ids=NAMES.keys())
+def folder(request, tmp_path) -> Path:
+    return make_folder(os.fsdecode(request.param), tmp_path)
+
+
+def start(folder: Path, *arguments: str | Path) -> str:
+    """What Python printed, started in that folder."""
     done = subprocess.run(
-        [sys.executable, ROOT / "cli.py", *arguments],
-        cwd=folder,
-        capture_output=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        [sys.executable, *arguments], cwd=folder, capture_output=True, env=os.environ | {"PYTHONPATH": str(ROOT)}
     )
     assert done.returncode == 0, done.stderr.decode(errors="backslashreplace")[-600:]
-    done.stdout.decode("utf-8"), done.stderr.decode("utf-8")
-    return done
+    done.stderr.decode("utf-8")
+    return done.stdout.decode("utf-8")
 
 
-def test_run(folder):
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory) -> dict[str, tuple[Path, str]]:
+    """What a run in a folder of each name printed: its summary, and its exit code where that was not 0."""
+    parent = tmp_path_factory.mktemp("run")
+    folders = [make_folder(os.fsdecode(name), parent) for name in NAMES.values()]
+    printed = start(parent, "-c", RUN, *folders).split("exit code 0\n")
+    assert len(printed) == len(NAMES) + 1, printed
+    return dict(zip(NAMES, zip(folders, printed[:-1], strict=True), strict=True))
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_run(ran, kind):
+    folder, printed = ran[kind]
     name = folder.name
-    done = call(
-        folder, "run", "--camera", f"{name}.mp4", "--bundle", f"{name}.bundle", "--events", f"{name}.ev.jsonl",
-        "--decisions", f"{name}.jsonl", "--output", f"{name}.out.mp4", "--alert-clips", f"{name}.clips", "--json",
-    )  # fmt: skip
-    assert json.loads(done.stdout)["frames"] == 8
+    assert json.loads(printed)["frames"] == 8
     assert (folder / f"{name}.out.mp4").stat().st_size > 500
     assert {file.name for file in folder.iterdir() if file.name.startswith(".")} == set()
     assert (folder / f"{name}.jsonl").is_file()
@@ -70,7 +97,7 @@ def test_run(folder):
 def test_extract(folder):
     pytest.importorskip("pandas")
     archive = str(folder / f"{folder.name}.archive")
-    call(folder.parent, "extract", "--", str(folder), archive)
+    start(folder.parent, ROOT / "cli.py", "extract", "--", str(folder), archive)
     from edge_c2vl.skeletons.archive import Archive
 
     assert len(Archive.open(archive).frames) == 8

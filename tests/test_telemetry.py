@@ -65,7 +65,7 @@ def watched(folder: Path, *arguments: str) -> Seen:
         path.mkdir()
     environment = {"HOME": str(home), "TMPDIR": str(temporary), "PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1"}
     command = [sys.executable, *(argument.replace("OUT", str(out)) for argument in arguments)]
-    tracer = ["strace", "-f", "-qq", "-e", "trace=%network,openat,mkdir,creat"]
+    tracer = ["strace", "-f", "--seccomp-bpf", "-qq", "-e", "trace=%network,openat,mkdir,creat"]
     traced = works(*tracer, "-o", os.devnull, "true")
     if traced:
         command = [*tracer, "-o", str(folder / "trace"), *command]

@@ -15,6 +15,7 @@ import os
 import types
 import typing
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cache
 from typing import Any, TypeVar
 
 from edge_c2vl.errors import UsageError
@@ -169,21 +170,32 @@ def sections_of(*classes: type) -> dict[str, tuple[type, str]]:
     return found
 
 
-def own_options(cls: type) -> list[Option]:
+def own_options(cls: Any) -> tuple[Option, ...]:
     """The options that are fields of the dataclass itself."""
+    return _own_options(cls)
+
+
+# Kept: annotations are texts, which take long to be read, and `check` asks whenever settings are made.
+@cache
+def _own_options(cls: Any) -> tuple[Option, ...]:
     found = []
     for field, hint in fields_of(cls):
         if "help" in field.metadata:
             optional = isinstance(hint, types.UnionType)
             kind = next(part for part in typing.get_args(hint) if part is not type(None)) if optional else hint
             found.append(Option(field.name, kind, optional, field.default, field.metadata))
-    return found
+    return tuple(found)
 
 
-def fields_of(cls: Any) -> list[tuple[dataclasses.Field[Any], Any]]:
+def fields_of(cls: Any) -> tuple[tuple[dataclasses.Field[Any], Any], ...]:
     """The fields of a dataclass, each with its type as it is annotated."""
+    return _fields_of(cls)
+
+
+@cache
+def _fields_of(cls: Any) -> tuple[tuple[dataclasses.Field[Any], Any], ...]:
     hints = typing.get_type_hints(cls)
-    return [(field, hints[field.name]) for field in dataclasses.fields(cls)]
+    return tuple((field, hints[field.name]) for field in dataclasses.fields(cls))
 
 
 def check(settings: Any) -> None:

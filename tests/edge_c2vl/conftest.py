@@ -8,7 +8,8 @@ from tests.support.browser import FLAGS, Browser
 from tests.support.programs import needs
 
 
-@pytest.fixture(scope="session")
+# For a module, not for the session: it takes some of a core also when it shows nothing.
+@pytest.fixture(scope="module")
 def chromium(tmp_path_factory):
     webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium: pip install selenium")
     from selenium.webdriver.chrome.service import Service

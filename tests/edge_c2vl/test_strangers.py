@@ -28,8 +28,9 @@ from tests.support.waiting import wait_for
 
 @pytest.fixture
 def few(monkeypatch):
-    """Servers that take eight connections."""
+    """Servers that take eight connections, and look often for those that have timed out."""
     monkeypatch.setattr("edge_c2vl.web.server.connection_limit", lambda most: 8)
+    monkeypatch.setattr(connections, "CHECK_INTERVAL_S", 0.05)
 
 
 @pytest.fixture
@@ -238,10 +239,11 @@ def frame(opcode, payload, length=None):
 )
 def test_broken_frames_close_the_connection_without_a_word_in_the_log(locked, monkeypatch, caplog, capfd, data):
     # A client that does not answer to being told to close.
-    monkeypatch.setattr(connections, "REQUEST_TIMEOUT_S", 1.0)
     client = connect(locked.port, websocket(locked.port))
     client.sendall(data)
-    assert closed(client)
+    with monkeypatch.context() as patch:
+        patch.setattr(connections, "REQUEST_TIMEOUT_S", 0.5)
+        assert closed(client)
     client.close()
     assert get(locked, "/healthz")[0] == 200
     assert not caplog.records

@@ -57,6 +57,9 @@ def test_what_another_method_has(archive: Path, tmp_path: Path, method: str, giv
     [
         ("--prototypes 8", "--prototypes does nothing without --method slim or --skeleton-weight"),
         ("--pair-temperature 0.1", "--pair-temperature does nothing without --cycle-consistency"),
+        ("--weight-spread 0.3", "--weight-spread does nothing without --least-weight"),
+        ("--cycle-consistency --no-cross-consistency", "--cycle-consistency changes the targets that"),
+        ("--own-similarity --no-self-similarity", "--own-similarity changes the targets that"),
         ("--seconds 3", "--seconds does nothing without --method skeleton-clr"),
         ("--embedding 8", "--embedding does nothing without --hidden"),
     ],

@@ -35,7 +35,7 @@ SMALL = [
     "--blocks",
     "3",
     "--epochs",
-    "4",
+    "3",
     "--batch-size",
     "32",
     "--average",

@@ -39,12 +39,20 @@ def exchanged(
     side        the mirror image of the recording: only of those that have one among the variations
     previous    the last recording before it, of the same person and camera, with another label
 
-    All but "any" need the archive. Raises UsageError where too few recordings have such a giver.
+    All but "any" need the archive. Raises UsageError where the share is of too few recordings to be any, or too few of
+    them have such a giver.
     """
     names = np.unique(clips)
+    wanted = round(share * len(names))
+    # A ring of one would hand it its own.
+    if share and wanted < (2 if kind == "any" else 1):
+        raise UsageError(
+            f"--exchange {share:g} is {wanted} of {len(names)} recordings, so none would be exchanged: raise it, or "
+            "learn from more recordings"
+        )
     random = np.random.default_rng([seed, 7])
     if kind == "any":
-        chosen = random.permutation(names)[: round(share * len(names))]
+        chosen = random.permutation(names)[:wanted]
         giver = dict(zip(chosen.tolist(), np.roll(chosen, 1).tolist(), strict=True))
     else:
         if archive is None or kind not in MISTAKES:
@@ -54,7 +62,6 @@ def exchanged(
             candidates = _of_nearest_class(archive, clips, names, embeddings, random)
         else:
             candidates = {"side": _mirrored, "previous": _previous}[kind](archive, names)
-        wanted = round(share * len(names))
         if len(candidates) < wanted:
             raise UsageError(
                 f"--mistakes {kind}: only {len(candidates)} of {len(names)} recordings have another one whose "

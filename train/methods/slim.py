@@ -67,15 +67,16 @@ class Slim(Task):
         views = torch.cat(long)  # (2 N, 3, T, V)
         hidden = tube_masks(len(views), frames, self.settings.hide_from, self.settings.hide_to, views.device)
         hidden &= (torch.rand(len(views), device=views.device) < MASKED_VIEWS)[:, None, None]
-        maps = encoder.maps(views * ~hidden[:, None])
-        places, weight = _chosen_places(encoder.at_places(hidden.float(), maps) * valid.repeat(2)[:, None, None])
-        taught = self._teach(views, places, weight, valid.repeat(2))
+        maps, taught = encoder.maps(views * ~hidden[:, None]), self._teacher_maps(views)
         total, figures = views.new_zeros(()), {}
         if "masked" in self.heads:
-            loss = self._cross_entropy("masked", _at(maps, places), taught["masked"], weight)
+            places, weight = _chosen_places(encoder.at_places(hidden.float(), maps) * valid.repeat(2)[:, None, None])
+            target = self._shares("masked", _at(taught, places), weight > 0)
+            loss = self._cross_entropy("masked", _at(maps, places), target, weight)
             total, figures["slim/masked"] = total + self.settings.masked_weight * loss, loss.detach()
         if "views" in self.heads:
-            own, other = taught["views"], taught["views"].roll(n, 0)
+            own = self._shares("views", self._teacher.pool(taught), valid.repeat(2))
+            other = own.roll(n, 0)
             losses = [self._cross_entropy("views", encoder.pool(maps), other, valid.repeat(2).float())]
             for number in range(self.settings.short_views):
                 short = self.augment(part_of(long[number % 2], SHORT, max(frames // 2, 2)))
@@ -89,19 +90,21 @@ class Slim(Task):
     def after_step(self, encoder: Encoder, progress: float) -> None:  # noqa: ARG002
         self.teacher.update(nn.ModuleList([encoder, self.heads]))
 
+    @property
+    def _teacher(self) -> Encoder:
+        return cast(Encoder, self.teacher.module[0])
+
     @torch.no_grad()
-    def _teach(self, views: Tensor, places: Tensor, weight: Tensor, valid: Tensor) -> dict[str, Tensor]:
-        """The teacher's shares of prototypes: of each of these places, and of each view."""
-        module, heads = self.teacher.module
-        teacher, heads = cast(Encoder, module), cast(nn.ModuleDict, heads)
-        maps = teacher.maps(views)
-        taught = {}
-        with torch.autocast(views.device.type, enabled=False):
-            if "masked" in heads:
-                taught["masked"] = balanced(heads["masked"](_at(maps, places).float()), weight > 0)
-            if "views" in heads:
-                taught["views"] = balanced(heads["views"](teacher.pool(maps).float()), valid)
-        return taught
+    def _teacher_maps(self, views: Tensor) -> Tensor:
+        return self._teacher.maps(views)
+
+    @torch.no_grad()
+    def _shares(self, name: str, features: Tensor, counted: Tensor) -> Tensor:
+        """By the teacher's head: its features (M, F) -> shares (M, K) of the prototypes, balanced over the counted
+        rows (M,)."""
+        head = cast(nn.ModuleDict, self.teacher.module[1])[name]
+        with torch.autocast(features.device.type, enabled=False):
+            return balanced(head(features.float()), counted)
 
     def _cross_entropy(self, name: str, features: Tensor, target: Tensor, weight: Tensor) -> Tensor:
         """The mean over rows (M, F) by weight (M,) of the cross-entropy with the teacher's shares (M, K)."""

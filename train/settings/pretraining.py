@@ -76,7 +76,9 @@ class ObjectiveSettings:
         1.0,
         "Weight of a clip that fits its knowledge worst, against wrong knowledge (0.25 in Lerch et al.); 1: off.",
     )
-    weight_spread: float = _part(0.5, "How gently weights fall: share of the standard deviation of pairs' cosines.")
+    weight_spread: float = _part(
+        0.5, "How gently weights fall: share of the standard deviation of pairs' cosines.", needs=("least_weight",)
+    )
     queue: int = _part(0, "Past clips that serve as further candidates; 0: the batch alone.")
     share_duplicates: bool = _part(True, "Clips with the same knowledge share the target instead of being negatives.")
 
@@ -92,6 +94,10 @@ class ObjectiveSettings:
             )
         if not 0 < self.least_weight <= 1:
             raise UsageError(f"--least-weight is above 0 and at most 1, not {self.least_weight}")
+        if self.cycle_consistency and not self.cross_consistency:
+            raise UsageError("--cycle-consistency changes the targets that --no-cross-consistency switches off")
+        if self.own_similarity and not self.self_similarity:
+            raise UsageError("--own-similarity changes the targets that --no-self-similarity switches off")
         if self.temperature < 1 / MAX_SCALE:
             raise UsageError(f"--temperature is at least {1 / MAX_SCALE}, not {self.temperature}")
         if self.queue < 0:

@@ -4,8 +4,9 @@ from itself by half a shoulder width when the picture changes by a gray level.""
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -34,9 +35,16 @@ def recording(name: str, count: int | None = None) -> list[Frame]:
     return frames_of(folder / "video" / f"{name}.mkv", count)
 
 
-def recordings(count: int | None = None) -> Iterator[list[Frame]]:
-    for name in CLIPS:
-        yield recording(name, count)
+@pytest.fixture(scope="module")
+def referenced() -> Callable[[str], tuple[list[Frame], Track]]:
+    """The first frames of a clip, and what MediaPipe finds in them."""
+
+    @cache
+    def of(name: str) -> tuple[list[Frame], Track]:
+        frames = recording(name, 40)
+        return frames, follow(frames, "mediapipe")
+
+    return of
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +52,18 @@ def drawn() -> list[Frame]:
     return rendered(24, 10)
 
 
+@pytest.fixture(scope="module")
+def drawn_alone(drawn: list[Frame]) -> tuple[Track, Track]:
+    """What MediaPipe and we find in each picture by itself: over time, MediaPipe differs from itself by more than that
+    on drawn pictures."""
+    return follow(drawn, "mediapipe", static=True), follow(drawn, static=True)
+
+
 @pytest.mark.parametrize("name", CLIPS)
-def test_people_are_followed_as_by_mediapipe(name: str) -> None:
-    frames = recording(name, 40)
-    found = difference(follow(frames, "mediapipe"), follow(frames))
+def test_people_are_followed_as_by_mediapipe(name: str, referenced) -> None:
+    frames, theirs = referenced(name)
+    assert np.mean([pose is not None for pose in theirs]) >= 0.95
+    found = difference(theirs, follow(frames))
     print(f"{name}: {found}")
     assert found.agreement >= 0.995
     assert len(found.distances) > 200
@@ -55,9 +71,11 @@ def test_people_are_followed_as_by_mediapipe(name: str) -> None:
     assert np.percentile(found.distances, 95) <= 0.01
 
 
-def test_int8_is_near_mediapipe_too() -> None:
+def test_int8_is_near_mediapipe_too(referenced) -> None:
     """On people whom its ranges were not read off."""
-    found = [difference(follow(frames, "mediapipe"), follow(frames, "blazepose:int8")) for frames in recordings(30)]
+    found = []
+    for frames, theirs in map(referenced, CLIPS):
+        found.append(difference(theirs[:30], follow(frames[:30], "blazepose:int8")))
     distances = np.concatenate([each.distances for each in found])
     median, most = np.percentile(distances, (50, 95))
     print(f"INT8: {median:.5f} (median), {most:.5f} (95 %) shoulder widths apart")
@@ -66,9 +84,8 @@ def test_int8_is_near_mediapipe_too() -> None:
     assert most <= 0.06
 
 
-def test_a_drawn_driver_is_found_as_by_mediapipe(drawn: list[Frame]) -> None:
-    """Each picture by itself: over time, MediaPipe differs from itself by more than this on drawn pictures."""
-    found = difference(follow(drawn, "mediapipe", static=True), follow(drawn, static=True))
+def test_a_drawn_driver_is_found_as_by_mediapipe(drawn_alone: tuple[Track, Track]) -> None:
+    found = difference(*drawn_alone)
     print(f"drawn, each picture by itself: {found}")
     assert found.agreement == 1
     assert len(found.distances) > 200
@@ -85,8 +102,8 @@ def test_a_drawn_driver_is_followed_within_mediapipes_own_noise(drawn: list[Fram
     assert np.percentile(ours.distances, 95) < np.percentile(noise.distances, 95)
 
 
-def test_visibility_and_depth_are_mediapipes(drawn: list[Frame]) -> None:
-    theirs, ours = (np.array(follow(drawn, kind, static=True)) for kind in ("mediapipe", "blazepose"))
+def test_visibility_and_depth_are_mediapipes(drawn_alone: tuple[Track, Track]) -> None:
+    theirs, ours = map(np.array, drawn_alone)
     inside = (theirs[..., 3] > 0) & (ours[..., 3] > 0)
     assert inside.mean() > 0.5
     assert np.abs(theirs[..., 3] - ours[..., 3])[inside].max() < 0.01
@@ -140,7 +157,7 @@ def test_the_decisions_are_the_same(kind: str) -> None:
     """p(distracted) too, of people: of a drawn driver MediaPipe's own noise moves it by more than that."""
     bundle = Bundle.open("default")
     theirs, ours, people = [], [], []
-    for frames in (*recordings(), rendered(240, 12)):
+    for frames in (*map(recording, CLIPS), rendered(240, 12)):
         theirs.append(decisions(frames, follow(frames, "mediapipe"), bundle))
         ours.append(decisions(frames, follow(frames, kind), bundle))
         people.append(np.full(len(ours[-1]), len(ours) <= len(CLIPS)))

@@ -27,6 +27,8 @@ from tests.support.pipeline import Encoder, Pose
 from tests.support.records import DECISION
 from tests.support.tiny_bundle import LABELS, clips, make_bundle
 
+pytestmark = pytest.mark.usefixtures("kept_answers")
+
 # What differs from run to run.
 CLOCKS = ("time", "age_ms", "encoder_ms", "latency_ms", "run")
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from cli import main
+from tests.support.commands import call
 from tests.support.programs import free_port, needs
 from tests.support.waiting import wait_for
 
@@ -83,11 +84,10 @@ def test_nothing_but_the_summary_and_states_is_said(sample_run):
 @pytest.mark.parametrize("name", ["phoning.mp4", "video/action_recognition.gif"])
 def test_a_driver_on_the_phone_is_distracted(recording, name, tmp_path):
     file = tmp_path / "decisions.jsonl"
-    code, out, err = edge_c2vl("run", "--camera", recording(name), "--decisions", file, "--json", "--quiet")
-    assert code == 0, err
+    done = call("run", "--camera", recording(name), "--decisions", file, "--json", "--quiet")
     states = [record["state"] for record in lines(file)]
     assert states.count("distracted") > len(states) / 2, states
-    summary = json.loads(out)
+    summary = json.loads(done.stdout)
     assert summary["poses"] >= 0.95 * summary["frames"]
     assert summary["decisions"] == len(states) >= 1
 
@@ -95,9 +95,8 @@ def test_a_driver_on_the_phone_is_distracted(recording, name, tmp_path):
 @pytest.mark.parametrize("name", ["dark.png", "drive-act/nir_inner_mirror_1.png"])
 @pytest.mark.parametrize(("mode", "poses"), [("rgb", 0), ("ir", 1), ("auto", 1)])
 def test_a_dark_infrared_frame_needs_brightening(recording, name, mode, poses):
-    code, out, err = edge_c2vl("run", "--camera", recording(name), "--camera-mode", mode, "--json", "--quiet")
-    assert code == 0, err
-    summary = json.loads(out)
+    done = call("run", "--camera", recording(name), "--camera-mode", mode, "--json", "--quiet")
+    summary = json.loads(done.stdout)
     assert (summary["frames"], summary["poses"]) == (1, poses)
 
 

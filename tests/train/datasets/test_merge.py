@@ -80,7 +80,8 @@ def test_what_does_not_go_together_is_refused_and_nothing_is_left(
     assert "--group a" in capsys.readouterr().err
 
 
-def test_simulated_clips_and_a_data_set_by_the_commands(tmp_path: Path) -> None:
+def test_simulated_clips_and_a_data_set_by_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("train.simulate.population.archive.BATCH", 60)
     make(tmp_path / "first", ["attentive", "distracted"])
     simulated, both = tmp_path / "simulated", tmp_path / "both"
     main(["simulate-clips", str(simulated), "--clips", "40"])

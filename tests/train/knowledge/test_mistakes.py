@@ -44,6 +44,12 @@ def test_knowledge_is_exchanged_between_recordings() -> None:
     assert exchanged(uneven, 1.0, 0).tolist() == [3, 3, 3, 0]
 
 
+@pytest.mark.parametrize(("share", "recordings"), [(0.01, 20), (0.05, 20), (1.0, 1)])
+def test_an_exchange_that_would_change_nothing_is_told(share: float, recordings: int) -> None:
+    with pytest.raises(UsageError, match=f"--exchange .* of {recordings} recordings"):
+        exchanged(np.arange(recordings), share, 0)
+
+
 def names(archive: Archive) -> list[str]:
     return archive.clips["name"].astype(str).tolist()
 
@@ -75,6 +81,11 @@ def test_the_nearest_class_is_told_by_its_knowledge(varied: Archive) -> None:
     assert (kinds[rows[kinds == 2]] != 2).all()
     half = exchanged(np.arange(len(varied)), 0.5, 0, "class", varied, centres[kinds][:, None])
     assert (half != np.arange(len(varied))).sum() == len(varied) // 2
+
+
+def test_mistakes_of_no_recording_are_told(varied: Archive) -> None:
+    with pytest.raises(UsageError, match="--exchange"):
+        exchanged(np.arange(len(varied)), 0.005, 0, "side", varied)
 
 
 def test_where_nobody_has_a_mirror_image_it_is_told(varied: Archive) -> None:
