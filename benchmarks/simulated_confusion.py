@@ -69,6 +69,12 @@ def windows(
     return found
 
 
+def told(probabilities: dict[str, float]) -> str:
+    """What the vehicle tells: of a distraction the most probable of what distracts."""
+    others = {name: value for name, value in probabilities.items() if name != "attentive"}
+    return max(others, key=others.__getitem__) if sum(others.values()) > 0.5 else "attentive"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bundle", default="default")
@@ -100,7 +106,7 @@ def main() -> None:
                     blind[camera] += 1
                     continue
                 truth.append(label)
-                answers.append(names[int(model.classify(clip[None])[0].argmax())])
+                answers.append(told(dict(zip(names, model.classify(clip[None])[0], strict=True))))
                 cameras.append(camera)
     shown = [name for name in names if name in truth]
     print("| camera | windows judged | not judged | named rightly | attentive called so | the rest called so |")

@@ -26,6 +26,19 @@ from edge_c2vl.settings.flags import Number
     help="A second trained model, of the same labels and clips: it says which distraction it is, CHECKPOINT whether it "
     "is one.",
 )
+@click.option(
+    "--activities-share",
+    type=Number(0, 1),
+    default=0.0,
+    show_default=True,
+    help="How much the second model counts in saying whether it is one, too: the share of the mean of both log-odds.",
+)
+@click.option(
+    "--both-sides",
+    is_flag=True,
+    help="Each model sees a clip and its mirror image, and says the mean: alike on both sides of a vehicle, at twice "
+    "the work.",
+)
 @click.option("--clips", type=click.IntRange(1), default=256, show_default=True, help="How many clips to compare on.")
 @click.option("--name", help="The bundle's name.  [default: the folder's]")
 @click.option(
@@ -66,7 +79,8 @@ from edge_c2vl.settings.flags import Number
     "unseen_offsets",
     multiple=True,
     metavar="LABEL=NUMBER",
-    help="Add this, times the share of the clip in which elbows and wrists are not seen, to the logit. Repeatable.",
+    help="Add this, times the square of the share of the clip in which elbows and wrists are not seen, to the logit. "
+    "Repeatable.",
 )
 @click.option(
     "--sharpen",
@@ -95,6 +109,8 @@ def export(
     bundle: Path,
     archive: Path,
     activities: Path | None,
+    activities_share: float,
+    both_sides: bool,
     clips: int,
     name: str | None,
     distraction: str | None,
@@ -163,6 +179,8 @@ def export(
         name=name or bundle.name,
         distraction=chosen_labels(distraction, labels),
         activities=second,
+        activities_share=activities_share,
+        both_sides=both_sides,
         files=files,
         words=words,
         accuracy=accuracy,

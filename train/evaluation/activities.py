@@ -42,6 +42,14 @@ class JudgedWindows:
     logits: Array
     distraction: Floats
 
+    def told(self, model_labels: list[str]) -> Array:
+        """Scores (N, K) whose largest is what the vehicle tells (edge_c2vl.monitoring.policy): of a window taken for
+        distraction the most probable of what distracts, also where no single activity is as probable as attentive
+        driving; of any other, attentive driving."""
+        scores = self.logits.copy()
+        scores[:, model_labels.index(ATTENTIVE)] = np.where(self.distraction > 0, -np.inf, np.inf)
+        return scores
+
     def chosen(self, name: str) -> NDArray[np.bool_]:
         return self.judged & (self.label == self.labels.index(name))
 
@@ -70,9 +78,9 @@ def judge(
     mirrored: bool = False,
 ) -> JudgedWindows:
     """offsets: added to these labels' logits before distraction is judged, as by `edge-c2vl export --offset`; which
-    activity it is, is judged without. mirrored: the skeletons' mirror images, as of a right-hand-drive vehicle; what is
-    done with the left hand is then done with the right one. Raises UsageError where the archive or the model knows no
-    attentive driving."""
+    distraction it is, is judged without. mirrored: the skeletons' mirror images, as of a right-hand-drive vehicle; what
+    is done with the left hand is then done with the right one. Raises UsageError where the archive or the model knows
+    no attentive driving."""
     for what, labels in ((str(archive.path), archive.labels), (model.name, model.labels)):
         if ATTENTIVE not in labels:
             raise UsageError(f"{what} has no label {ATTENTIVE!r}: there are {', '.join(labels)}")
@@ -135,12 +143,12 @@ def figures(judged: JudgedWindows, model_labels: list[str]) -> dict[str, Any]:
     everyone = np.ones(len(judged.label), bool)
     active = judged.judged & ~calm & (judged.label >= 0)
     values: dict[str, Any] = {"windows": len(judged.label), "judged": int(judged.judged.sum()), "labels": {}}
+    answers = judged.told(model_labels).argmax(axis=1)
     values["auc"] = auc(active, everyone)
     values["attentive_odds"] = attentive_odds(judged)
     for name in (ATTENTIVE, *judged.others):
         chosen = judged.chosen(name)
-        answers = judged.logits[chosen].argmax(axis=1)
-        called = np.bincount(answers, minlength=len(model_labels))
+        called = np.bincount(answers[chosen], minlength=len(model_labels))
         values["labels"][name] = {
             "windows": int((judged.label == judged.labels.index(name)).sum()),
             "judged": int(chosen.sum()),
@@ -162,11 +170,11 @@ def figures(judged: JudgedWindows, model_labels: list[str]) -> dict[str, Any]:
 
 
 def activities(judged: JudgedWindows, model_labels: list[str], known: list[str]) -> dict[str, Any]:
-    """The answer among these labels alone, which both sides know: recall of each, their mean, and the confusion."""
+    """What is told among these labels alone, which both sides know: recall of each, their mean, and the confusion."""
     columns = [model_labels.index(name) for name in known]
     place = np.array([known.index(name) if name in known else -1 for name in judged.labels])
     chosen = judged.judged & (judged.label >= 0) & (place[judged.label] >= 0)
-    truth, answer = place[judged.label[chosen]], judged.logits[chosen][:, columns].argmax(axis=1)
+    truth, answer = place[judged.label[chosen]], judged.told(model_labels)[chosen][:, columns].argmax(axis=1)
     matrix = confusion(truth, answer, len(known))
     recall = np.diag(matrix) / np.maximum(matrix.sum(axis=1), 1)
     return {

@@ -23,14 +23,14 @@ from edge_c2vl.utils.texts import read_json
 from train.environment import describe_environment
 from train.model.checkpoint import About
 from train.model.encoder import Encoder
-from train.model.exported import Combined, InWords, Weighed, folded
+from train.model.exported import BothSides, Combined, InWords, Weighed, folded
 from train.settings.resume import SETTINGS
 
 OPSET = 17
 LICENCES = "licences"  # the bundle's folder of their texts
 # What a bundle's report.json keeps of the settings of the run that it was exported from.
 _SETTINGS = ("augment", "data", "pretraining", "objective", "loop", "model", "freeze")
-Network = Encoder | InWords | Combined | Weighed
+Network = Encoder | InWords | BothSides | Combined | Weighed
 PARITY = 1e-4  # largest difference between ONNX Runtime and PyTorch that is let through
 
 
@@ -43,6 +43,8 @@ def export_bundle(
     name: str,
     distraction: list[str],
     activities: tuple[Encoder, About] | None = None,
+    activities_share: float = 0.0,
+    both_sides: bool = False,
     files: Mapping[str, Path | bytes] | None = None,
     words: TextLabels | None = None,
     accuracy: Mapping[str, Any] | None = None,
@@ -56,9 +58,10 @@ def export_bundle(
     """Writes the bundle; returns it and the largest difference from PyTorch on `clips` (N, 3, T, 25).
 
     distraction: those of the model's labels that count as distraction. activities: the second model of Combined, of the
-    same labels and clips. files: licence texts, report.json and the like. words: labels in words, which become the
-    classes of a model without a classifier. batch: clips an inference; 0 leaves that open. offsets and unseen_offsets
-    of labels, sharpen: see Weighed; not of a model without a classifier. attentive_odds: see Manifest.
+    same labels and clips; activities_share: its share there. both_sides: see BothSides. files: licence texts,
+    report.json and the like. words: labels in words, which become the classes of a model without a classifier. batch:
+    clips an inference; 0 leaves that open. offsets and unseen_offsets of labels, sharpen: see Weighed; not of a model
+    without a classifier. attentive_odds: see Manifest.
     Raises BundleError where the outputs differ by more than 1e-4, the model has no classifier, or `path` exists;
     UsageError where the two models do not go together.
     """
@@ -66,10 +69,10 @@ def export_bundle(
     if words is not None:
         if encoder.classifier is not None:
             raise BundleError("this model has classes of its own: export it, then edge-c2vl labels add")
-        if offsets or unseen_offsets or sharpen != 1 or activities is not None:
+        if offsets or unseen_offsets or sharpen != 1 or both_sides or activities is not None:
             raise BundleError(
-                "--activities, --offset, --unseen-offset and --sharpen are for a classifier's logits, and labels in "
-                "words have none"
+                "--activities, --both-sides, --offset, --unseen-offset and --sharpen are for a classifier's logits, "
+                "and labels in words have none"
             )
         network = InWords(encoder, torch.from_numpy(words.embeddings.T / words.temperature))
     elif encoder.classifier is None:
@@ -78,9 +81,11 @@ def export_bundle(
             "labels in words (--describe)"
         )
     else:
-        network, about = _classifying(
-            encoder, about, activities, distraction, offsets or {}, unseen_offsets or {}, sharpen
-        )
+        counted = torch.tensor([label in distraction for label in about.labels])
+        network, about = _classifying(encoder, about, activities, counted, activities_share, both_sides)
+        if offsets or unseen_offsets or sharpen != 1:
+            added, hidden = (_in_order(of or {}, about.labels) for of in (offsets, unseen_offsets))
+            network = Weighed(network, added, hidden, counted, sharpen)
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model.fp32.onnx"
         write_onnx(network, about.clip.frames, model, batch)
@@ -162,26 +167,23 @@ def _classifying(
     encoder: Encoder,
     about: About,
     activities: tuple[Encoder, About] | None,
-    distraction: Sequence[str],
-    offsets: Mapping[str, float],
-    unseen_offsets: Mapping[str, float],
-    sharpen: float,
-) -> tuple[Encoder | Combined | Weighed, About]:
-    """The network of a model with a classifier, and what is known of it."""
-    counted = torch.tensor([label in distraction for label in about.labels])
-    network: Encoder | Combined = encoder
-    if activities is not None:
-        network, about = _combined(encoder, about, *activities, counted)
-    if not offsets and not unseen_offsets and sharpen == 1:
-        return network, about
-    added, hidden = (_in_order(of, about.labels) for of in (offsets, unseen_offsets))
-    return Weighed(network, added, hidden, counted, sharpen), about
+    distraction: Tensor,
+    share: float,
+    both_sides: bool,
+) -> tuple[Encoder | BothSides | Combined, About]:
+    """The network of a model with a classifier or of two, and what is known of it."""
+    if share and activities is None:
+        raise UsageError("--activities-share is of a second model: name it with --activities")
+    seen = BothSides.of(encoder, about.labels) if both_sides else encoder
+    if activities is None:
+        return seen, about
+    second, theirs = activities
+    known = _of_both(about, second, theirs, distraction)
+    return Combined(seen, BothSides.of(second, theirs.labels) if both_sides else second, distraction, share), known
 
 
-def _combined(
-    encoder: Encoder, about: About, second: Encoder, theirs: About, distraction: Tensor
-) -> tuple[Combined, About]:
-    """Both as one network, and what is known of it. Raises UsageError where they do not go together."""
+def _of_both(about: About, second: Encoder, theirs: About, distraction: Tensor) -> About:
+    """What is known of both models together. Raises UsageError where they do not go together."""
     if second.classifier is None:
         raise UsageError("--activities has no classifier: train one with edge-c2vl train finetune")
     if about.labels != theirs.labels:
@@ -196,12 +198,11 @@ def _combined(
     if not 0 < int(distraction.sum()) < len(distraction):
         raise UsageError("--activities says which distraction it is: name some, not all, labels with --distraction")
     sources = [part for text in (about.trained_on, theirs.trained_on) for part in text.split("; ") if part]
-    known = replace(
+    return replace(
         about,
         trained_on="; ".join(dict.fromkeys(sources)),
         licences=list(dict.fromkeys([*about.licences, *theirs.licences])),
     )
-    return Combined(encoder, second, distraction), known
 
 
 def _in_order(offsets: Mapping[str, float], labels: Sequence[str]) -> Tensor:
@@ -250,7 +251,7 @@ def write_onnx(network: Network, frames: int, path: Path, batch: int = 0) -> Non
 
 def parity(network: Network, model: Path, clips: Array) -> float:
     """The largest difference of any logit or embedding between ONNX Runtime and the PyTorch network as trained."""
-    training = network.training
+    modes = [(module, module.training) for module in network.modules()]
     network.eval()
     largest = 0.0
     with torch.no_grad(), OnnxRuntimeBackend(model, "fp32", threads=0) as backend:
@@ -260,5 +261,6 @@ def parity(network: Network, model: Path, clips: Array) -> float:
             for a, b in zip(found, network(torch.from_numpy(batch)), strict=True):
                 # max() of a NaN would be passed over by a comparison; np.max keeps it, and `<=` then fails.
                 largest = max(largest, float(np.nan_to_num(np.abs(a - b.numpy()).max(), nan=np.inf)))
-    network.train(training)
+    for module, training in modes:
+        module.training = training
     return largest

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypeVar, cast
+
 import torch
 from torch import Tensor, nn
 
-from edge_c2vl.skeletons.skeleton import ARMS
+from edge_c2vl.skeletons.skeleton import ARMS, NTU25
+from train.data.targets import exchanged
 from train.model.encoder import Encoder, fold
+
+N = TypeVar("N", bound="Encoder | InWords | BothSides | Combined | Weighed")
 
 
 class InWords(nn.Module):
@@ -28,18 +34,58 @@ class InWords(nn.Module):
         return InWords(fold(self.encoder), self.labels)
 
 
+class BothSides(nn.Module):
+    """An encoder that sees each clip as it is and in a mirror: clip -> mean of both logits (N, K), and the embedding
+    (N, D) of the clip as it is.
+
+    swapped: (K,), each label's index where left and right are exchanged. What it says of a clip's mirror image is
+    exactly the mirror image of what it says of the clip, so it judges on either side of a vehicle alike.
+    """
+
+    swapped: Tensor
+    mirrored: Tensor
+    sign: Tensor
+
+    def __init__(self, encoder: Encoder, swapped: Tensor) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.register_buffer("swapped", swapped)
+        self.register_buffer("mirrored", torch.tensor(NTU25.mirror))
+        self.register_buffer("sign", torch.tensor([-1.0, 1.0, 1.0]).reshape(1, 3, 1, 1))
+
+    @classmethod
+    def of(cls, encoder: Encoder, labels: Sequence[str]) -> BothSides:
+        """Labels that differ by the words left and right are each other's mirror image, all others their own."""
+        names = list(labels)
+        swapped = [names.index(other) if (other := exchanged(label)) in names else i for i, label in enumerate(names)]
+        return cls(encoder, torch.tensor(swapped))
+
+    def forward(self, clip: Tensor) -> tuple[Tensor, Tensor]:
+        in_mirror = clip.index_select(3, self.mirrored) * self.sign
+        logits, embedding = (both.chunk(2) for both in self.encoder(torch.cat([clip, in_mirror])))
+        return 0.5 * (logits[0] + logits[1].index_select(1, self.swapped)), embedding[0]
+
+    def folded(self) -> BothSides:
+        return BothSides(fold(self.encoder), self.swapped)
+
+
 class Combined(nn.Module):
     """Two encoders of the same classes: clip -> logits (N, K), and the first one's embedding (N, D).
 
     The first says whether it is a distraction; the second says which one it is, and which of the classes that are none.
+    share: how much the second counts in saying whether, 0 to 1: the log-odds are the weighted mean of both.
     distraction: (K,) bool, with classes of both kinds.
     """
 
     distraction: Tensor
 
-    def __init__(self, first: Encoder, second: Encoder, distraction: Tensor) -> None:
+    def __init__(
+        self, first: Encoder | BothSides, second: Encoder | BothSides, distraction: Tensor, share: float = 0.0
+    ) -> None:
         super().__init__()
-        self.first, self.second = first, second
+        self.first: Encoder | BothSides = first
+        self.second: Encoder | BothSides = second
+        self.share = share
         self.register_buffer("distraction", distraction)
 
     def forward(self, clip: Tensor) -> tuple[Tensor, Tensor]:
@@ -47,18 +93,22 @@ class Combined(nn.Module):
         which, _ = self.second(clip)
         attentive, distracted = (together(which, chosen) for chosen in (~self.distraction, self.distraction))
         odds = together(logits, self.distraction) - together(logits, ~self.distraction)
+        if self.share:
+            odds = (1 - self.share) * odds + self.share * (distracted - attentive)
         return which + torch.where(self.distraction, odds - distracted, -attentive), embedding
 
     def folded(self) -> Combined:
-        return Combined(fold(self.first), fold(self.second), self.distraction)
+        first, second = (folded(network) for network in (self.first, self.second))
+        return Combined(first, second, self.distraction, self.share)
 
 
 class Weighed(nn.Module):
     """A network whose logits are changed: clip -> logits (N, K), embedding (N, D).
 
     offsets (K,): added to each, the log of how much more often a class is on the road than in training. unseen (K,):
-    added in proportion to the share of the clip, 0 to 1, in which elbows and wrists are not seen: the less is seen of
-    the arms, the more has to speak for a distraction. distraction (K,) bool, sharpen: those logits are multiplied, and
+    added in proportion to the square of the share of the clip, 0 to 1, in which elbows and wrists are not seen: the
+    less is seen of the arms, the more has to speak for a distraction. One arm is out of sight of many cameras all the
+    time, and that says little; hence the square. distraction (K,) bool, sharpen: those logits are multiplied, and
     their classes' joint probability stays: temperature scaling (Guo et al., ICML 2017) of which distraction it is, not
     of whether it is one.
     """
@@ -69,14 +119,14 @@ class Weighed(nn.Module):
 
     def __init__(
         self,
-        network: Encoder | Combined,
+        network: Encoder | BothSides | Combined,
         offsets: Tensor,
         unseen: Tensor,
         distraction: Tensor,
         sharpen: float = 1.0,
     ) -> None:
         super().__init__()
-        self.network: Encoder | Combined = network
+        self.network: Encoder | BothSides | Combined = network
         self.sharpen = sharpen
         self.register_buffer("offsets", offsets)
         self.register_buffer("unseen", unseen)
@@ -88,7 +138,7 @@ class Weighed(nn.Module):
             logits = self._sharpened(logits)
         arms = torch.cat([clip[:, :, :, joint : joint + 1] for joint in ARMS], dim=3)
         seen = (arms.abs().sum(dim=1) > 0).to(clip.dtype).mean(dim=(1, 2)).unsqueeze(1)  # (N, 1)
-        return logits + self.offsets + (1 - seen) * self.unseen, embedding
+        return logits + self.offsets + (1 - seen) * (1 - seen) * self.unseen, embedding
 
     def _sharpened(self, logits: Tensor) -> Tensor:
         sharp = self.sharpen * logits
@@ -96,8 +146,7 @@ class Weighed(nn.Module):
         return torch.where(self.distraction, sharp + (before - after), logits)
 
     def folded(self) -> Weighed:
-        network = fold(self.network) if isinstance(self.network, Encoder) else self.network.folded()
-        return Weighed(network, self.offsets, self.unseen, self.distraction, self.sharpen)
+        return Weighed(folded(self.network), self.offsets, self.unseen, self.distraction, self.sharpen)
 
 
 def together(logits: Tensor, chosen: Tensor) -> Tensor:
@@ -106,6 +155,6 @@ def together(logits: Tensor, chosen: Tensor) -> Tensor:
     return torch.logsumexp(torch.where(chosen, logits, -1e4), dim=1, keepdim=True)
 
 
-def folded(network: Encoder | InWords | Combined | Weighed) -> nn.Module:
+def folded(network: N) -> N:
     """A copy for inference (train.model.encoder.fold)."""
-    return fold(network) if isinstance(network, Encoder) else network.folded()
+    return cast(N, fold(network) if isinstance(network, Encoder) else network.folded())

@@ -70,14 +70,29 @@ def test_figures_by_label_and_driver(archive: Archive) -> None:
     assert own["labels"]["attentive"]["judged"] == 6  # what the baseline was learnt on is not judged
 
 
-def test_an_offset_moves_distraction_and_not_the_activity(archive: Archive) -> None:
+def test_an_offset_decides_whether_it_is_a_distraction_and_not_which(archive: Archive) -> None:
     plain = evaluate(archive, ByHeight(LABELS), "all", 0.5).values["as it is"]
-    moved = evaluate(archive, ByHeight(LABELS), "all", 0.5, {"attentive": 3.0}).values["as it is"]
-    assert moved["labels"]["attentive"]["called distracted"] == 0
-    assert moved["activities"] == plain["activities"]
+    calm = evaluate(archive, ByHeight(LABELS), "all", 0.5, {"attentive": 9.0}).values["as it is"]
+    loud = evaluate(archive, ByHeight(LABELS), "all", 0.5, {"attentive": -9.0}).values["as it is"]
+    assert calm["labels"]["attentive"]["called distracted"] == 0
+    assert calm["activities"]["recall"] == {"attentive": 1.0, "smoking": 0.0, "reaching": 0.0}
+    assert loud["activities"]["recall"]["attentive"] == 0
+    assert loud["activities"]["recall"]["smoking"] == plain["activities"]["recall"]["smoking"]
     for wrong in ("asleep=1", "attentive", "attentive=nan", "attentive=99"):
         with pytest.raises(UsageError, match="--offset"):
             parse_offsets([wrong], LABELS)
+
+
+def test_a_distraction_is_named_as_in_the_vehicle(archive: Archive) -> None:
+    """Attentive driving is the most probable class, but all the others together are more probable."""
+
+    class Undecided(ByHeight):
+        def logits(self, clips: Array) -> Array:
+            return np.broadcast_to(np.log([0.4, 0.25, 0.35]).astype(np.float32), (len(clips), 3))
+
+    values = evaluate(archive, Undecided(LABELS), "all", 0.5).values["as it is"]
+    assert values["labels"]["attentive"]["called"] == {"reaching": 9}
+    assert values["activities"]["recall"] == {"attentive": 0.0, "smoking": 0.0, "reaching": 1.0}
 
 
 def test_half_of_the_drivers(archive: Archive, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from edge_c2vl.utils.scores import softmax  # noqa: E402
 from train.model.checkpoint import About  # noqa: E402
 from train.model.encoder import Encoder, make_encoder  # noqa: E402
 from train.model.export import PARITY, export_bundle, texts_of  # noqa: E402
-from train.model.exported import Weighed  # noqa: E402
+from train.model.exported import Combined, Weighed  # noqa: E402
 from train.settings.training import EncoderSettings  # noqa: E402
 
 LABELS = ["attentive", "smoking", "reaching"]
@@ -48,7 +48,7 @@ def clips() -> np.ndarray:
 UNSEEN = np.array([0, 1, 1 / 4, 2 / 4 * 3 / 4])  # of two elbows and two wrists
 
 
-def test_offsets_move_the_logits_by_the_share_in_which_the_arms_are_not_seen(tmp_path: Path) -> None:
+def test_offsets_move_the_logits_by_the_square_of_the_share_in_which_the_arms_are_not_seen(tmp_path: Path) -> None:
     encoder, about = make()
     moved = {"offsets": {"attentive": 0.75}, "unseen_offsets": {"attentive": 2.0, "reaching": -1.0}}
     shared = {"name": "test", "distraction": LABELS[1:]}
@@ -60,7 +60,7 @@ def test_offsets_move_the_logits_by_the_share_in_which_the_arms_are_not_seen(tmp
     assert (plain.manifest.attentive_odds, Bundle.open(made.path).manifest.attentive_odds) == (None, -2.5)
     with open_backend(plain, precision="fp32") as before, open_backend(made, precision="fp32") as after:
         (logits, embedding), (others, same) = before.infer(clips()), after.infer(clips())
-    expected = [0.75, 0, 0] + UNSEEN[:, None] * [2, 0, -1]
+    expected = [0.75, 0, 0] + UNSEEN[:, None] ** 2 * [2, 0, -1]
     np.testing.assert_allclose(others - logits, expected, atol=PARITY)
     np.testing.assert_allclose(same, embedding, atol=PARITY)
 
@@ -115,6 +115,46 @@ def test_the_first_model_says_whether_and_the_second_which(tmp_path: Path) -> No
     which = {name: rows[:, 1:] / rows[:, 1:].sum(axis=1, keepdims=True) for name, rows in chances.items()}
     np.testing.assert_allclose(which["both"], which["other"], atol=1e-3)
     assert np.abs(which["one"] - which["other"]).max() > 0.1
+
+
+def test_the_second_model_counts_in_saying_whether_by_its_share() -> None:
+    (first, _), counted, clip = make(), torch.tensor([False, True, True]), torch.from_numpy(clips())
+    second = make_encoder(EncoderSettings("spans", blocks=3, joined=16, stride=4, classes=len(LABELS))).eval()
+
+    def odds(network: torch.nn.Module) -> torch.Tensor:
+        logits = network(clip)[0]
+        return torch.logsumexp(logits[:, 1:], dim=1) - logits[:, 0]
+
+    with torch.no_grad():
+        for share in (0.25, 1.0):
+            both = Combined(first, second, counted, share)
+            torch.testing.assert_close(odds(both), (1 - share) * odds(first) + share * odds(second))
+
+
+def test_both_sides_judge_a_mirror_image_as_its_original(tmp_path: Path) -> None:
+    labels = ["attentive", "phone_left", "phone_right"]
+    encoder, about = make()
+    about = replace(about, labels=labels)
+    made, difference = export_bundle(
+        encoder, about, tmp_path / "b", clips(), name="t", distraction=labels[1:], both_sides=True
+    )
+    assert difference < PARITY
+    mirrored = np.ascontiguousarray(clips()[..., list(NTU25.mirror)] * np.array([-1, 1, 1], np.float32)[:, None, None])
+    with open_backend(made, precision="fp32") as backend:
+        (logits, embedding), (in_mirror, _) = backend.infer(clips()), backend.infer(mirrored)
+    np.testing.assert_allclose(in_mirror, logits[:, [0, 2, 1]], atol=PARITY)
+    with torch.no_grad():
+        alone, features = encoder(torch.from_numpy(clips()))
+        other, _ = encoder(torch.from_numpy(mirrored))
+    np.testing.assert_allclose(logits, 0.5 * (alone + other[:, [0, 2, 1]]), atol=PARITY)
+    np.testing.assert_allclose(embedding, features, atol=PARITY)
+    assert np.abs(alone - other[:, [0, 2, 1]]).max() > 10 * PARITY
+
+
+def test_the_share_of_a_second_model_needs_one(tmp_path: Path) -> None:
+    encoder, about = make()
+    with pytest.raises(UsageError, match="--activities-share"):
+        export_bundle(encoder, about, tmp_path / "b", clips(), name="t", distraction=LABELS[1:], activities_share=0.3)
 
 
 @pytest.mark.parametrize(
