@@ -60,8 +60,11 @@ ALONE = {
 ALL = OBJECTIVES | ALONE
 
 
-def recordings_alone(epochs: int) -> Plan:
-    loop = replace(SMALL_LOOP, epochs=epochs, warmup_epochs=epochs / 3, checkpoint_every=epochs)
+def small_plan(recordings: int | None) -> Plan:
+    """recordings: learn from them alone, for so many epochs."""
+    if not recordings:
+        return Plan(encoder=SMALL, pretrain_loop=SMALL_LOOP)
+    loop = replace(SMALL_LOOP, epochs=recordings, warmup_epochs=recordings / 3, checkpoint_every=recordings)
     return Plan(encoder=SMALL, pretrain_loop=loop, recordings=True)
 
 
@@ -116,10 +119,8 @@ def main() -> None:
     parser.add_argument("--recordings", type=int, metavar="EPOCHS", help="learn from them alone, for so many epochs")
     parser.add_argument("--print", action="store_true", help="only print what is there")
     options = parser.parse_args()
-    plan = Plan(encoder=SMALL, pretrain_loop=SMALL_LOOP)
-    runs = options.runs
-    if options.recordings:
-        plan, runs = recordings_alone(options.recordings), runs / f"recordings-{options.recordings}"
+    plan = small_plan(options.recordings)
+    runs = options.runs / f"recordings-{options.recordings}" if plan.recordings else options.runs
     if options.print:
         print("\n".join(lines(runs, list(ALL), list(MISTAKES), [20, 40, 60])))
         return

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from nw_ucla_captions import SMALL, SMALL_LOOP, WEIGHT, recordings_alone
-from nw_ucla_table import AUGMENT, HARD, PRETRAIN, Plan
+from nw_ucla_captions import WEIGHT, small_plan
+from nw_ucla_table import AUGMENT, HARD, PRETRAIN
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 from torch.nn import functional as F
@@ -100,7 +100,7 @@ def main() -> None:
     parser.add_argument("--split", default="xview", help="its train part is learnt from")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    plan = recordings_alone(options.recordings) if options.recordings else Plan(encoder=SMALL, pretrain_loop=SMALL_LOOP)
+    plan = small_plan(options.recordings)
     loop = replace(plan.pretrain_loop, seed=options.seed, evaluate_every=max(1, plan.pretrain_loop.epochs // 10))
     archive, bank = Archive.open(options.archive), Bank.open(options.bank)
     settings = replace(PRETRAIN, exchange=options.share / 100, mistakes=options.mistakes)

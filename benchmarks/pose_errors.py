@@ -62,7 +62,7 @@ class Errors:
         self.changes.append((seen[1:] != seen[:-1]).mean(axis=0) * float(fps))
 
     def row(self, part: str) -> list[str]:
-        joints = [index for index, name in enumerate(MEDIAPIPE33.joints) if part in name.split("_") or part == name]
+        joints = [index for index, name in enumerate(MEDIAPIPE33.joints) if part in name.split("_")]
         inside, found = np.concatenate(self.inside)[:, joints], np.concatenate(self.found)[:, joints]
         error, beyond = np.concatenate(self.error)[:, joints], np.concatenate(self.beyond)[:, joints]
         return [
@@ -92,6 +92,8 @@ def main() -> None:
     asked = parser.parse_args()
     found: dict[str, Errors] = {}
     drives = sorted(asked.folder.glob("*.npy"))
+    if not drives:
+        parser.error(f"there are no drives in {asked.folder}")
     for path in track(drives, "drives", len(drives)):
         found.setdefault(path.stem.split("-")[0], Errors()).add(path, asked.every)
     print(f"| {' | '.join(COLUMNS)} |")

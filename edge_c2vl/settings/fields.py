@@ -175,7 +175,8 @@ def own_options(cls: Any) -> tuple[Option, ...]:
     return _own_options(cls)
 
 
-# Kept: annotations are texts, which take long to be read, and `check` asks whenever settings are made.
+# Kept: annotations are texts, which take long to be read, and `check` asks whenever settings are made. Apart from what
+# callers use: to mypy, the type of some dataclass is not hashable.
 @cache
 def _own_options(cls: Any) -> tuple[Option, ...]:
     found = []

@@ -23,14 +23,13 @@ from edge_c2vl.utils.texts import read_json
 from train.environment import describe_environment
 from train.model.checkpoint import About
 from train.model.encoder import Encoder
-from train.model.exported import BothSides, Combined, InWords, Weighed, folded
+from train.model.exported import BothSides, Combined, InWords, Network, Weighed, folded
 from train.settings.resume import SETTINGS
 
 OPSET = 17
 LICENCES = "licences"  # the bundle's folder of their texts
 # What a bundle's report.json keeps of the settings of the run that it was exported from.
 _SETTINGS = ("augment", "data", "pretraining", "objective", "loop", "model", "freeze")
-Network = Encoder | InWords | BothSides | Combined | Weighed
 PARITY = 1e-4  # largest difference between ONNX Runtime and PyTorch that is let through
 
 
@@ -63,9 +62,11 @@ def export_bundle(
     clips an inference; 0 leaves that open. offsets and unseen_offsets of labels, sharpen: see Weighed; not of a model
     without a classifier. attentive_odds: see Manifest.
     Raises BundleError where the outputs differ by more than 1e-4, the model has no classifier, or `path` exists;
-    UsageError where the two models do not go together.
+    UsageError where the two models do not go together, or there is a share and no second model.
     """
     network: Network
+    if activities_share and activities is None:
+        raise UsageError("--activities-share is of a second model: name it with --activities")
     if words is not None:
         if encoder.classifier is not None:
             raise BundleError("this model has classes of its own: export it, then edge-c2vl labels add")
@@ -172,8 +173,6 @@ def _classifying(
     both_sides: bool,
 ) -> tuple[Encoder | BothSides | Combined, About]:
     """The network of a model with a classifier or of two, and what is known of it."""
-    if share and activities is None:
-        raise UsageError("--activities-share is of a second model: name it with --activities")
     seen = BothSides.of(encoder, about.labels) if both_sides else encoder
     if activities is None:
         return seen, about

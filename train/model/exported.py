@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from edge_c2vl.skeletons.skeleton import ARMS, NTU25
-from train.data.targets import exchanged
+from train.data.targets import Targets
 from train.model.encoder import Encoder, fold
 
-N = TypeVar("N", bound="Encoder | InWords | BothSides | Combined | Weighed")
+N = TypeVar("N", bound="Network")
 
 
 class InWords(nn.Module):
@@ -56,9 +56,7 @@ class BothSides(nn.Module):
     @classmethod
     def of(cls, encoder: Encoder, labels: Sequence[str]) -> BothSides:
         """Labels that differ by the words left and right are each other's mirror image, all others their own."""
-        names = list(labels)
-        swapped = [names.index(other) if (other := exchanged(label)) in names else i for i, label in enumerate(names)]
-        return cls(encoder, torch.tensor(swapped))
+        return cls(encoder, Targets.make(labels).mirrored)
 
     def forward(self, clip: Tensor) -> tuple[Tensor, Tensor]:
         in_mirror = clip.index_select(3, self.mirrored) * self.sign
@@ -147,6 +145,9 @@ class Weighed(nn.Module):
 
     def folded(self) -> Weighed:
         return Weighed(folded(self.network), self.offsets, self.unseen, self.distraction, self.sharpen)
+
+
+Network = Encoder | InWords | BothSides | Combined | Weighed
 
 
 def together(logits: Tensor, chosen: Tensor) -> Tensor:

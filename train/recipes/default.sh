@@ -27,9 +27,6 @@ train() {
     edge-c2vl train finetune "$work/$archive.archive" "$run" --config "$here/$config.yaml" "$@"
 }
 
-train both default "$work/final"
-train simulated simulated "$work/activities"
-
 # put_together RUN BUNDLE OPTION...: both networks as one.
 put_together() {
     run=$1 made=$2
@@ -37,6 +34,9 @@ put_together() {
     edge-c2vl export "$run" "$made" --activities "$work/activities" --activities-share 0.33 --both-sides --sharpen 3 \
         --archive "$work/both.archive" --name drivers --distraction '!attentive' --overwrite "$@"
 }
+
+train both default "$work/final"
+train simulated simulated "$work/activities"
 
 for fold in 0 1 2 3 4 5; do
     train both default "$work/fold$fold" --split "subject:$fold/6"

@@ -152,9 +152,13 @@ def test_both_sides_judge_a_mirror_image_as_its_original(tmp_path: Path) -> None
 
 
 def test_the_share_of_a_second_model_needs_one(tmp_path: Path) -> None:
-    encoder, about = make()
-    with pytest.raises(UsageError, match="--activities-share"):
-        export_bundle(encoder, about, tmp_path / "b", clips(), name="t", distraction=LABELS[1:], activities_share=0.3)
+    (encoder, about), (pretrained, known) = make(), make(classes=0)
+    words = TextLabels(LABELS, np.eye(len(LABELS), encoder.embedding_size, dtype=np.float32), 0.1)
+    shared = {"name": "t", "distraction": LABELS[1:], "activities_share": 0.3}
+    for model, of_it, named in ((encoder, about, None), (pretrained, known, words)):
+        with pytest.raises(UsageError, match="--activities-share"):
+            export_bundle(model, of_it, tmp_path / "b", clips(), words=named, **shared)
+    assert not (tmp_path / "b").exists()
 
 
 @pytest.mark.parametrize(
