@@ -60,7 +60,9 @@ class BothSides(nn.Module):
 
     def forward(self, clip: Tensor) -> tuple[Tensor, Tensor]:
         in_mirror = clip.index_select(3, self.mirrored) * self.sign
-        logits, embedding = (both.chunk(2) for both in self.encoder(torch.cat([clip, in_mirror])))
+        # A reshape to constant sizes, since TensorRT would have to compute where to cut N clips in two.
+        both = self.encoder(torch.cat([clip, in_mirror]))
+        logits, embedding = (values.reshape(2, -1, int(values.shape[1])) for values in both)
         return 0.5 * (logits[0] + logits[1].index_select(1, self.swapped)), embedding[0]
 
     def folded(self) -> BothSides:
