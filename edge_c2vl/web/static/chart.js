@@ -6,12 +6,15 @@ import { GAP_S, SPAN_S, stretches } from "./minute.js";
 
 // More lines than these cannot be told apart; of many classes those are drawn that mattered most in this minute.
 const MOST = 5;
-const CALM = ["green", "blue", "sky"];
-const DISTRACTING = ["vermillion", "purple", "orange"];
 const DASHES = [[], [7, 5], [2, 4]];
+const looks = (colours) => DASHES.flatMap((dash) => colours.map((name) => ({ colour: name, dash })));
+const CALM = looks(["green", "blue", "sky"]);
+const DISTRACTING = looks(["vermillion", "purple", "orange"]);
 
 export class Chart {
   #decisions = [];
+  #labels = [];
+  #distraction = new Set();
   #styles = new Map();
   #shown = [];
   #legend;
@@ -25,15 +28,8 @@ export class Chart {
 
   // labels: all classes; distraction: those that count as distraction.
   setLabels(labels, distraction) {
-    const used = { calm: 0, distracting: 0 };
-    this.#styles = new Map(
-      labels.map((label) => {
-        const kind = distraction.includes(label) ? "distracting" : "calm";
-        const names = kind === "calm" ? CALM : DISTRACTING;
-        const index = used[kind]++;
-        return [label, { colour: names[index % 3], dash: DASHES[Math.floor(index / 3) % 3] }];
-      }),
-    );
+    this.#labels = labels;
+    this.#distraction = new Set(distraction);
     this.show([]);
   }
 
@@ -44,17 +40,30 @@ export class Chart {
     for (const { probabilities } of this.#decisions) {
       for (const [label, p] of Object.entries(probabilities ?? {})) peaks.set(label, Math.max(p, peaks.get(label) ?? 0));
     }
-    const labels = [...this.#styles.keys()].filter((label) => peaks.has(label));
+    const labels = this.#labels.filter((label) => peaks.has(label));
     const most = new Set([...labels].sort((a, b) => peaks.get(b) - peaks.get(a)).slice(0, MOST));
-    this.#shown = labels.filter((label) => most.has(label));
+    this.#shown = labels.length ? labels.filter((label) => most.has(label)) : this.#labels.slice(0, MOST);
+    this.#dress();
     this.#tell();
     this.#redraw();
   }
 
+  // No two of the labels that are shown look alike; a label keeps its looks for as long as it is shown.
+  #dress() {
+    const styles = new Map(this.#shown.map((label) => [label, this.#styles.get(label)]));
+    const taken = new Set(styles.values());
+    for (const label of this.#shown) {
+      if (styles.get(label)) continue;
+      const style = (this.#distraction.has(label) ? DISTRACTING : CALM).find((one) => !taken.has(one));
+      taken.add(style);
+      styles.set(label, style);
+    }
+    this.#styles = styles;
+  }
+
   #tell() {
     const now = this.#decisions.at(-1)?.probabilities;
-    const names = this.#shown.length ? this.#shown : [...this.#styles.keys()].slice(0, MOST);
-    const rows = names.map((label) => {
+    const rows = this.#shown.map((label) => {
       const row = document.createElement("li");
       const swatch = document.createElement("span");
       const style = this.#styles.get(label);

@@ -72,6 +72,24 @@ def test_it_connects_and_the_skeleton_moves(browser, page):
         assert browser.requests() == {("127.0.0.1", page.port)}
 
 
+def test_no_two_classes_look_alike(browser):
+    names = ("attentive", *(f"act_{number}" for number in range(14)))
+    shown = ("attentive", "act_0", "act_1", "act_9", "act_10")
+    page = Page("127.0.0.1:0", replace(ABOUT, labels=names, distraction=names[1:]))
+    try:
+        browser.open(page.url)
+        browser.connected()
+        page.decision(replace(DECISION, probabilities={name: 0.19 if name in shown else 0.005 for name in names}))
+        legend = "[...document.querySelectorAll('#legend li')]"
+        browser.until(f"{legend}.some(row => row.textContent.includes('act 10'))", "the likeliest classes are shown")
+        told = browser.js(f"return {legend}.map(row => [row.children[1].textContent, row.children[0].style.borderTop])")
+        assert [name for name, _ in told] == [name.replace("_", " ") for name in shown]
+        assert len({looks for _, looks in told}) == len(shown)
+        assert browser.errors() == []
+    finally:
+        page.close()
+
+
 def test_an_alert_appears(browser, page):
     with Drive(Script((2.0, 1e9)), [page]):
         browser.open(page.url)
