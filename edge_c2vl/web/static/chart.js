@@ -30,6 +30,7 @@ export class Chart {
   setLabels(labels, distraction) {
     this.#labels = labels;
     this.#distraction = new Set(distraction);
+    this.#styles.clear(); // another bundle may take the same label for something else
     this.show([]);
   }
 
