@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from edge_c2vl.cameras.base import Picture, PictureSource
 from edge_c2vl.cameras.deep import DeepVideo
-from edge_c2vl.cameras.opencv import MAX_DAMAGED, keep_depth, nominal_fps, open_capture, timeouts
+from edge_c2vl.cameras.opencv import MAX_DAMAGED, keep_depth, nominal_fps, open_capture, pixel_aspect, timeouts
 from edge_c2vl.errors import CameraError
 from edge_c2vl.utils.redact import redact
 
@@ -66,6 +66,7 @@ class VideoSource(PictureSource):
         count = float(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
         self.frame_count = int(count) if 0 < count < 1e9 else None
         self._last_s = -math.inf
+        self._aspect = pixel_aspect(self._capture)
         self._capture, self._white = keep_depth(self._capture, shown(self._target), self._target, *self._timeouts)
         # Many a broken file opens; whether it holds pictures shows with the first.
         self._next = self._decode()
@@ -108,7 +109,7 @@ class VideoSource(PictureSource):
         if not (math.isfinite(timestamp_s) and timestamp_s > self._last_s):
             timestamp_s = self._last_s + 1 / (self.fps or DEFAULT_FPS) if math.isfinite(self._last_s) else 0.0
         self._last_s = timestamp_s
-        return Picture(image, timestamp_s, time.monotonic(), self._white)
+        return Picture(image, timestamp_s, time.monotonic(), self._white, self._aspect)
 
     def close(self) -> None:
         self._capture.release()
