@@ -104,7 +104,7 @@ class _Recordings:
 
     def counterparts(self, giver: Mapping[int, int]) -> dict[int, int]:
         """giver: unit -> unit. Returns row -> the row of the same kind in the giver, or the giver's first."""
-        found = {}
+        found: dict[int, int] = {}
         for unit, other in giver.items():
             of_kind = {self.kind[row]: row for row in self.members[other]}
             found |= {row: of_kind.get(self.kind[row], self.members[other][0]) for row in self.members[unit]}
