@@ -76,13 +76,13 @@ def search(
 ) -> list[str]:
     """The layers that stay in floating point: those that make half of the noise of the log-odds, and as many of `rows`,
     from their front, as it takes for the balanced accuracy on `clips` to fall by at most `max_drop` points
-    (`drop_points`). Raises CalibrationError where even all but one are not enough."""
+    (`drop_points`) and one standard error. Raises CalibrationError where even all but one are not enough."""
     noisy = [row.node for row in rows if row.odds_gain_db >= HALF_DB]
     order = noisy + [row.node for row in rows if row.node not in noisy]
     for count in range(min(len(noisy), len(order) - 1), len(order)):
         floating = order[:count]
         found = outputs(insert_qdq(model, layers, thresholds, floating).SerializeToString(), *clips)
-        if drop_points(reference, found) <= max_drop:
+        if drop_points(reference, found, errors=1) <= max_drop:
             return floating
     raise CalibrationError(
         f"INT8 loses more than {max_drop:g} points with all but one layer in floating point: "

@@ -129,6 +129,20 @@ def test_the_drop_is_the_worse_of_classes_and_of_distracted_or_not() -> None:
     assert drop_points(right, missed) == pytest.approx(100 / 6)
 
 
+def test_one_clip_that_is_decided_otherwise_is_no_sure_drop() -> None:
+    """Of 4 clips of class 0 one changes: 12.5 points of balanced accuracy, and a standard error as large. Of 8 changes
+    the wrong way and 2 the right way in 40 clips, more than half of the drop is sure."""
+    right = made([[1, 0]] * 4 + [[0, 1]] * 4, [0] * 4 + [1] * 4)
+    changed = made([[0, 1]] + [[1, 0]] * 3 + [[0, 1]] * 4, [0] * 4 + [1] * 4)
+    assert drop_points(right, changed) == pytest.approx(12.5)
+    assert drop_points(right, changed, errors=1) == pytest.approx(0)
+    labels = [0] * 40 + [1] * 40
+    before = made([[0, 1]] * 2 + [[1, 0]] * 38 + [[0, 1]] * 40, labels)
+    after = made([[1, 0]] * 2 + [[0, 1]] * 8 + [[1, 0]] * 30 + [[0, 1]] * 40, labels)
+    assert drop_points(before, after) == pytest.approx(100 * 6 / 80)
+    assert drop_points(before, after, errors=1) == pytest.approx(100 * (6 / 80 - np.sqrt(10) / 80))
+
+
 def test_the_log_odds_of_distraction_worked_by_hand() -> None:
     found = made([[0, 1, 1], [2, 0, 0]], [0, 1], [False, True, True])
     np.testing.assert_allclose(found.odds, [1 + np.log(2), np.log(2) - 2], rtol=1e-6)
