@@ -3,13 +3,15 @@
 A share of the recordings gets another one's captions: anybody's, or as a language model mistakes what it sees
 (--mistakes of `train pretrain`): those of the nearest other class, of the mirror image, of the previous activity. So
 that many runs can be paired, they have the encoder and the work of `--preset small`, a quarter of nw_ucla_table.py's;
-archive and probe are the table's. Every finished run is kept as RUNS/ROW/seedN.json and not made again. Over the
-variations no wrong caption is learnt by heart; with --recordings EPOCHS the recordings alone are learnt from, for so
-long that wrong captions can be (kept in RUNS/recordings-EPOCHS).
+archive and probe are the table's. Every finished run is kept as RUNS/ROW/seedN.json and not made again. Each variation
+is exchanged by itself, so no wrong caption is learnt by heart; with --whole all variations of a recording go with it.
+With --recordings EPOCHS the recordings alone are learnt from, for so long that wrong captions can be learnt by heart
+(kept in RUNS/recordings-EPOCHS).
 
     edge-c2vl knowledge encode varied.archive small.bank --crops 2 --pool whitened --facts 60 --quarters
     python benchmarks/nw_ucla_captions.py varied.archive small.bank RUNS [--seeds 3] [--shares 0 40]
     python benchmarks/nw_ucla_captions.py varied.archive small.bank RUNS --mistakes class --objectives hard hard+weight
+    python benchmarks/nw_ucla_captions.py varied.archive small.bank RUNS --whole --shares 40
     python benchmarks/nw_ucla_captions.py varied.archive small.bank RUNS --recordings 100 --shares 40
     python benchmarks/nw_ucla_captions.py varied.archive small.bank RUNS [--recordings 100] --print
 """
@@ -68,8 +70,8 @@ def small_plan(recordings: int | None) -> Plan:
     return Plan(encoder=SMALL, pretrain_loop=loop, recordings=True)
 
 
-def row_name(objective: str, mistakes: str, share: int) -> str:
-    return objective if not share else f"{objective}-{mistakes}-{share}"
+def row_name(objective: str, mistakes: str, share: int, whole: bool) -> str:
+    return objective if not share else f"{objective}-{mistakes}-{share}{'-whole' if whole else ''}"
 
 
 def figures(runs: Path, row: str, name: str) -> dict[int, float]:
@@ -90,19 +92,22 @@ def paired(own: dict[int, float], other: dict[int, float]) -> str:
     return ("+" if differences and np.mean(differences) >= 0 else "") + told(differences)
 
 
-def lines(runs: Path, objectives: list[str], mistakes: list[str], shares: list[int]) -> list[str]:
+def lines(
+    runs: Path, objectives: list[str], mistakes: list[str], shares: list[int], wholes: tuple[bool, ...]
+) -> list[str]:
     header = (
         "| mistakes | objective | probe | nearest | probe, over hard InfoNCE | nearest, over hard InfoNCE | seeds |"
     )
     found = [header, "|---|---|---|---|---|---|---|"]
-    for kind, share in [("none", 0), *((kind, share) for share in shares if share for kind in mistakes)]:
-        hard = {name: figures(runs, row_name("hard", kind, share), name) for name in ("top1", "knn")}
+    wrong = [(kind, share, whole) for whole in wholes for share in shares if share for kind in mistakes]
+    for kind, share, whole in [("none", 0, False), *wrong]:
+        hard = {name: figures(runs, row_name("hard", kind, share, whole), name) for name in ("top1", "knn")}
         for objective in objectives:
-            own = {name: figures(runs, row_name(objective, kind, share), name) for name in ("top1", "knn")}
+            own = {name: figures(runs, row_name(objective, kind, share, whole), name) for name in ("top1", "knn")}
             if own["top1"]:
                 cells = [told(list(values.values())) for values in own.values()]
                 cells += ["" if objective == "hard" else paired(own[name], hard[name]) for name in own]
-                what = f"{kind} {share} %" if share else kind
+                what = f"{kind} {share} %{', whole' if whole else ''}" if share else kind
                 found.append(f"| {what} | {ALL[objective][0]} | {' | '.join(cells)} | {len(own['top1'])} |")
     return found
 
@@ -116,29 +121,35 @@ def main() -> None:
     parser.add_argument("--shares", type=int, nargs="+", default=[0, 40], help="of the recordings, per cent")
     parser.add_argument("--mistakes", nargs="+", default=["any"], choices=MISTAKES)
     parser.add_argument("--objectives", nargs="+", default=list(OBJECTIVES), choices=list(ALL))
+    parser.add_argument("--whole", action="store_true", help="a recording's variations get the same wrong one's")
     parser.add_argument("--recordings", type=int, metavar="EPOCHS", help="learn from them alone, for so many epochs")
     parser.add_argument("--print", action="store_true", help="only print what is there")
     options = parser.parse_args()
     plan = small_plan(options.recordings)
     runs = options.runs / f"recordings-{options.recordings}" if plan.recordings else options.runs
     if options.print:
-        print("\n".join(lines(runs, list(ALL), list(MISTAKES), [20, 40, 60])))
+        print("\n".join(lines(runs, list(ALL), list(MISTAKES), [20, 40, 60], (False, True))))
         return
     rows = {}
     for share in options.shares:
         for kind in options.mistakes if share else ["any"]:
-            settings = replace(PRETRAIN, exchange=share / 100, mistakes=kind)
+            settings = replace(PRETRAIN, exchange=share / 100, mistakes=kind, each_variation=not options.whole)
             for objective in options.objectives:
                 text, changes, parts = ALL[objective]
                 if not share or objective in OBJECTIVES:
-                    rows[row_name(objective, kind, share)] = (text, replace(settings, **changes), parts, "joint")
+                    rows[row_name(objective, kind, share, options.whole)] = (
+                        text,
+                        replace(settings, **changes),
+                        parts,
+                        "joint",
+                    )
     runs.mkdir(parents=True, exist_ok=True)
     table = Table(options.archive, options.bank, runs, "xview", plan=replace(plan, pretrained=rows))
     for seed in range(options.seeds):
         for row in rows:
             values = table.figures(row, seed)
             print(f"{row} seed {seed}: {100 * values['top1']:.1f} ({100 * values['knn']:.1f})", flush=True)
-    print("\n".join(lines(runs, options.objectives, options.mistakes, options.shares)))
+    print("\n".join(lines(runs, options.objectives, options.mistakes, options.shares, (options.whole,))))
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ LOOP = LoopSettings(
     checkpoint_every=10,
     tensorboard=False,
 )
-PRETRAIN = PretrainSettings(frames=32, facing=True, join=True, knowledge_size=256)
+PRETRAIN = PretrainSettings(frames=32, facing=True, join=True, knowledge_size=256, each_variation=True)
 FULL = ObjectiveSettings(
     temperature=0.2, learn_temperature=False, softening=0.9, self_temperature=0.1, cross_temperature=0.1, balance=0.5
 )

@@ -20,6 +20,15 @@ Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 class Number(click.FloatRange):
     """The type of every option that is a float: click's own take NaN, and infinity where a bound is missing."""
 
+    def __init__(self, *bounds: Any, **more: Any) -> None:
+        super().__init__(*bounds, **more)
+        if self.min is None and self.max is None:
+            self.name = "float"  # In help; click's name is that of a range.
+
+    def _describe_range(self) -> str:
+        """What help says of it; click writes x<=None where there is no bound."""
+        return "" if self.min is None and self.max is None else super()._describe_range()
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         number = super().convert(value, param, ctx)
         if number is not None and not math.isfinite(number):
@@ -110,7 +119,8 @@ def _decorator(
     elif metadata["choices"]:
         more["type"] = click.Choice(metadata["choices"])
     elif option.kind is int:
-        more["type"] = click.IntRange(metadata["least"], metadata["most"])
+        least, most = metadata["least"], metadata["most"]
+        more["type"] = int if least is None and most is None else click.IntRange(least, most)
     elif option.kind is float:
         least, above = metadata["least"], metadata["above"]
         more["type"] = Number(above if least is None else least, metadata["most"], min_open=above is not None)

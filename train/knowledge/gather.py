@@ -59,7 +59,9 @@ def gather_knowledge(
         if bank.meta["kind"] == "language":
             language = Language.of(bank, preparation, joined)
         if settings.exchange and giver is None:
-            giver = exchanged(windows.clip, settings.exchange, seed, settings.mistakes, archive, embeddings)
+            giver = exchanged(
+                windows.clip, settings.exchange, seed, settings.mistakes, archive, embeddings, settings.each_variation
+            )
         if giver is not None:
             embeddings = embeddings[giver]
         knowledge[bank.meta["kind"]] = torch.from_numpy(embeddings)

@@ -7,6 +7,7 @@ not learnt from; a variation counts as what it was made of.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ def exchanged(
     kind: str = "any",
     archive: Archive | None = None,
     embeddings: NDArray[np.float32] | None = None,
+    each_variation: bool = False,
 ) -> Rows:
     """For each window the window whose knowledge it gets: (W,). In `share` of the recordings it is another recording's.
 
@@ -39,37 +41,74 @@ def exchanged(
     side        the mirror image of the recording: only of those that have one among the variations
     previous    the last recording before it, of the same person and camera, with another label
 
-    All but "any" need the archive. Raises UsageError where the share is of too few recordings to be any, or too few of
-    them have such a giver.
+    Variations of a recording go with it, since it is captioned once: each gets the knowledge of the other one's
+    variation of the same kind, or of the other one itself where there is none. each_variation: they are recordings like
+    others. All but "any" need the archive; without one nothing is a variation. Raises UsageError where the share is of
+    too few recordings to be any, or too few of them have such a giver.
     """
-    names = np.unique(clips)
-    wanted = round(share * len(names))
+    if kind not in MISTAKES or (kind != "any" and archive is None):
+        raise UsageError(f"--mistakes is one of {', '.join(MISTAKES)}, not {kind!r}")
+    made = _Recordings.of(archive, np.unique(clips), each_variation)
+    units = list(dict.fromkeys(made.unit.values()))
+    wanted = round(share * len(units))
     # A ring of one would hand it its own.
     if share and wanted < (2 if kind == "any" else 1):
         raise UsageError(
-            f"--exchange {share:g} is {wanted} of {len(names)} recordings, so none would be exchanged: raise it, or "
+            f"--exchange {share:g} is {wanted} of {len(units)} recordings, so none would be exchanged: raise it, or "
             "learn from more recordings"
         )
     random = np.random.default_rng([seed, 7])
     if kind == "any":
-        chosen = random.permutation(names)[:wanted]
-        giver = dict(zip(chosen.tolist(), np.roll(chosen, 1).tolist(), strict=True))
+        chosen = [units[number] for number in random.permutation(len(units))[:wanted]]
+        candidates = made.counterparts(dict(zip(chosen, chosen[-1:] + chosen[:-1], strict=True)))
+        return _handed_over(clips, candidates)
+    assert archive is not None
+    if kind == "class":
+        assert embeddings is not None
+        candidates = made.counterparts(_of_nearest_class(archive, clips, made, embeddings, random))
     else:
-        if archive is None or kind not in MISTAKES:
-            raise UsageError(f"--mistakes is one of {', '.join(MISTAKES)}, not {kind!r}")
-        if kind == "class":
-            assert embeddings is not None
-            candidates = _of_nearest_class(archive, clips, names, embeddings, random)
-        else:
-            candidates = {"side": _mirrored, "previous": _previous}[kind](archive, names)
-        if len(candidates) < wanted:
-            raise UsageError(
-                f"--mistakes {kind}: only {len(candidates)} of {len(names)} recordings have another one whose "
-                f"knowledge they could get: lower --exchange ({share:g})"
-            )
-        takers = random.permutation(np.array(sorted(candidates), np.int64))[:wanted]
-        giver = {int(taker): candidates[int(taker)] for taker in takers}
-    return _handed_over(clips, giver)
+        candidates = {"side": _mirrored, "previous": _previous}[kind](archive, made.rows)
+    able = [unit for unit in units if any(row in candidates for row in made.members[unit])]
+    if len(able) < wanted:
+        raise UsageError(
+            f"--mistakes {kind}: only {len(able)} of {len(units)} recordings have another one whose "
+            f"knowledge they could get: lower --exchange ({share:g})"
+        )
+    takers = {able[number] for number in random.permutation(len(able))[:wanted]}
+    return _handed_over(clips, {row: other for row, other in candidates.items() if made.unit[row] in takers})
+
+
+@dataclass(frozen=True)
+class _Recordings:
+    """Which rows of an archive are exchanged together. unit: row -> the first row of the recording that it is, or is a
+    variation of; members: unit -> its rows; kind: row -> which variation it is ("": none)."""
+
+    rows: Rows
+    unit: Mapping[int, int]
+    members: Mapping[int, list[int]]
+    kind: Mapping[int, str]
+
+    @classmethod
+    def of(cls, archive: Archive | None, rows: Rows, each_variation: bool) -> _Recordings:
+        listed = rows.tolist()
+        unit, kind = {row: row for row in listed}, dict.fromkeys(listed, "")
+        if archive is not None and not each_variation:
+            body, kinds, _ = _bodies(archive)
+            first: dict[str, int] = {}
+            unit = {row: first.setdefault(str(body[row]), row) for row in listed}
+            kind = {row: str(kinds[row]) for row in listed}
+        members: dict[int, list[int]] = {}
+        for row in listed:
+            members.setdefault(unit[row], []).append(row)
+        return cls(rows, unit, members, kind)
+
+    def counterparts(self, giver: Mapping[int, int]) -> dict[int, int]:
+        """giver: unit -> unit. Returns row -> the row of the same kind in the giver, or the giver's first."""
+        found: dict[int, int] = {}
+        for unit, other in giver.items():
+            of_kind = {self.kind[row]: row for row in self.members[other]}
+            found |= {row: of_kind.get(self.kind[row], self.members[other][0]) for row in self.members[unit]}
+        return found
 
 
 def _handed_over(clips: Rows, giver: Mapping[int, int]) -> Rows:
@@ -99,10 +138,11 @@ def _bodies(archive: Archive) -> tuple[NDArray[np.str_], NDArray[np.str_], Rows]
 
 
 def _of_nearest_class(
-    archive: Archive, clips: Rows, names: Rows, embeddings: NDArray[np.float32], random: np.random.Generator
+    archive: Archive, clips: Rows, made: _Recordings, embeddings: NDArray[np.float32], random: np.random.Generator
 ) -> dict[int, int]:
+    """Unit -> the unit that it gets the knowledge of."""
     labels = _bodies(archive)[2]
-    known = np.unique(labels[names][labels[names] >= 0])
+    known = np.unique(labels[made.rows][labels[made.rows] >= 0])
     if len(known) < 2:
         return {}
     of_window = labels[clips]
@@ -112,9 +152,10 @@ def _of_nearest_class(
     cosines = means @ means.T
     np.fill_diagonal(cosines, -np.inf)
     nearest = dict(zip(known.tolist(), known[cosines.argmax(axis=1)].tolist(), strict=True))
-    members = {label: names[labels[names] == label] for label in known.tolist()}
-    takers = [int(name) for name in names if labels[name] >= 0]
-    return {name: int(random.choice(members[nearest[int(labels[name])]])) for name in takers}
+    units = np.array(list(made.members), np.int64)
+    members = {label: units[labels[units] == label] for label in known.tolist()}
+    takers = [int(unit) for unit in units if labels[unit] >= 0]
+    return {unit: int(random.choice(members[nearest[int(labels[unit])]])) for unit in takers}
 
 
 def _mirrored(archive: Archive, names: Rows) -> dict[int, int]:

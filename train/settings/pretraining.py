@@ -180,7 +180,7 @@ class PretrainSettings:
     )
     exchange: float = setting(
         0.0,
-        "Share of the clips whose knowledge is exchanged: 1 is the control of no knowledge.",
+        "Share of the recordings that get another one's knowledge: 1 is the control of no knowledge.",
         needs=_OF_C2VL,
         least=0,
         most=1,
@@ -190,6 +190,12 @@ class PretrainSettings:
         "Whose knowledge --exchange gives: anybody's, that of the nearest other class, of the mirror image, of the "
         "previous activity.",
         MISTAKES,
+        needs=("exchange",),
+    )
+    each_variation: bool = setting(
+        False,
+        "Each variation of a recording is exchanged by itself. Without it all of them get the knowledge of the same "
+        "other one, as where a recording is captioned once.",
         needs=("exchange",),
     )
     hidden: int = setting(0, "Width of the projectors' hidden layer; 0: linear projectors.", needs=_OF_C2VL, least=0)

@@ -11,6 +11,7 @@ from train.knowledge.mistakes import exchanged
 from train.knowledge.vary import vary
 
 LABELS = ["sit", "stand", "wave"]
+MIRRORED = {"": "mirror", "mirror": "", "reverse": "mirror-reverse", "mirror-reverse": "reverse"}
 
 
 @pytest.fixture(scope="module")
@@ -83,9 +84,49 @@ def test_the_nearest_class_is_told_by_its_knowledge(varied: Archive) -> None:
     assert (half != np.arange(len(varied))).sum() == len(varied) // 2
 
 
+@pytest.mark.parametrize("kind", ["any", "class", "previous", "side"])
+def test_a_recordings_variations_go_with_it(varied: Archive, kind: str) -> None:
+    told = names(varied)
+    labels = np.array([int(name[1]) // 2 for name in told])
+    clips = np.repeat(np.arange(len(varied)), 2)
+    words = np.eye(3, dtype=np.float32)[labels][clips][:, None]
+    rows = clips[exchanged(clips, 0.5, 0, kind, varied, words)][::2]
+    givers: dict[str, set[str]] = {}
+    for name, row in zip(told, rows.tolist(), strict=True):
+        recording, _, variation = name.partition("+")
+        given, _, its = told[row].partition("+")
+        givers.setdefault(recording, set()).add(given)
+        assert its == (variation if kind != "side" or name == told[row] else MIRRORED[variation])
+    assert all(len(given) == 1 for given in givers.values())
+    changed = {name.partition("+")[0] for name, row in zip(told, rows, strict=True) if name != told[row]}
+    assert len(changed) == 6  # of 12 recordings, with all of their variations
+    assert (rows != np.arange(len(varied))).sum() == 4 * 6
+
+
+def test_each_variation_can_be_exchanged_by_itself(varied: Archive) -> None:
+    rows = exchanged(np.arange(len(varied)), 0.5, 0, "any", varied, each_variation=True)
+    moved = rows != np.arange(len(varied))
+    assert moved.sum() == len(varied) // 2
+    recordings = np.array([name.partition("+")[0] for name in names(varied)])
+    shares = [moved[recordings == name].mean() for name in np.unique(recordings)]
+    assert any(0 < share < 1 for share in shares)
+    assert rows.tolist() == exchanged(np.arange(len(varied)), 0.5, 0).tolist()  # as of an archive without variations
+
+
+def test_a_variation_that_the_other_lacks_gets_the_recordings_own(varied: Archive) -> None:
+    told = names(varied)
+    learnt = np.array([row for row, name in enumerate(told) if "+" not in name or name.startswith("a")])
+    rows = exchanged(learnt, 1.0, 0, "any", varied)
+    pairs = {told[learnt[row]]: told[learnt[given]] for row, given in enumerate(rows)}
+    assert all(
+        pairs[f"{name}+mirror"] in (f"{pairs[name]}+mirror", pairs[name]) for name in pairs if name in "a0a1a2a3"
+    )
+    assert {pairs[name][0] for name in pairs if "+" in name} == {"a", "b"}
+
+
 def test_mistakes_of_no_recording_are_told(varied: Archive) -> None:
-    with pytest.raises(UsageError, match="--exchange"):
-        exchanged(np.arange(len(varied)), 0.005, 0, "side", varied)
+    with pytest.raises(UsageError, match="--exchange 0.03 is 0 of 12 recordings"):
+        exchanged(np.arange(len(varied)), 0.03, 0, "side", varied)
 
 
 def test_where_nobody_has_a_mirror_image_it_is_told(varied: Archive) -> None:

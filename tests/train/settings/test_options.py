@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from edge_c2vl.errors import UsageError
 from edge_c2vl.settings.config_file import read_settings
-from edge_c2vl.settings.fields import own_options
+from edge_c2vl.settings.fields import own_options, setting
 from edge_c2vl.settings.flags import settings_options
 from train.settings.pretraining import ObjectiveSettings, PretrainSettings
 from train.settings.probe import ProbeSettings
@@ -43,6 +43,27 @@ def test_every_field_with_a_help_text_is_a_flag_of_its_own() -> None:
             if field.metadata and not isinstance(field.default, bool):
                 settings = read("--" + field.name.replace("_", "-"), str(field.default))
                 assert settings == [kind() for kind in CLASSES], field.name
+
+
+def test_help_shows_bounds_where_there_are_any() -> None:
+    @dataclasses.dataclass
+    class Bounded:
+        """Bounded."""
+
+        free: float = setting(0.5, "Free.")
+        count: int = setting(2, "Count.")
+        share: float = setting(0.5, "Share.", least=0, most=1)
+
+    @click.command()
+    @settings_options(Bounded)
+    def command(**_: Any) -> None:
+        """Nothing."""
+
+    told = " ".join(CliRunner().invoke(command, ["--help"]).output.split())
+    assert "--free FLOAT Free." in told
+    assert "--count INTEGER Count." in told
+    assert "0<=x<=1" in told
+    assert "None" not in told
 
 
 def test_a_flag_wins_over_the_file_and_the_file_over_the_default(tmp_path: Path) -> None:
