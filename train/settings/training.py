@@ -220,7 +220,7 @@ class LoopSettings:
     batch_size: int = setting(64, "Clips a step and a process.", least=1)
     accumulate: int = setting(1, "Batches whose gradients are added before a step.", least=1)
     optimiser: str = setting("adamw", "Optimiser.", ("adamw", "sgd"))
-    learning_rate: float = setting(1e-3, "Highest learning rate.", above=0, most=100)
+    learning_rate: float = setting(1e-3, "Highest learning rate; 0: nothing is learnt.", least=0, most=100)
     weight_decay: float = setting(0.01, "Weight decay; biases and norms are spared.", least=0, most=100)
     warmup_epochs: float = setting(
         1.0, "Epochs over which the learning rate rises; then it falls along a cosine.", least=0

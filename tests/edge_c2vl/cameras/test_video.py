@@ -32,6 +32,16 @@ class TestVideo:
         with open_camera(str(clip)) as camera:
             assert (camera.live, camera.fps, camera.dropped) == (False, 25, 0)
 
+    @pytest.mark.parametrize("share", [1.0, 0.5])
+    def test_a_recording_that_was_cut_short_is_told(self, tmp_path, caplog, share):
+        path = tmp_path / "a.mkv"
+        ffmpeg("-f", "lavfi", "-i", "testsrc=size=64x48:rate=10:duration=4", "-c:v", "mjpeg", path)
+        content = path.read_bytes()
+        path.write_bytes(content[: int(share * len(content))])
+        frames = read_all(path)
+        assert (len(frames) == 40) == (share == 1)
+        assert caplog.text.count("and says that it lasts 4.0 s: it is cut short or damaged") == (share < 1)
+
     def test_variable_frame_rate(self, tmp_path):
         path = tmp_path / "variable.mkv"
         source = "testsrc=size=64x48:rate=10:duration=1,settb=1/1000,setpts=N*N*10"

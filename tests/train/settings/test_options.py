@@ -109,10 +109,10 @@ def test_every_number_has_a_range(cls: type) -> None:
 @pytest.mark.parametrize(
     "given",
     [
-        "dropout 2", "learning-rate -1", "weight-decay -5", "smoothing 1", "mirror 3", "seed -1", "threads -5",
-        "embedding -4", "features -3", "temporal-kernel -3", "temporal-kernel 4", "crop 0", "jitter -1",
-        "mask-joints 5", "evaluate-every -1", "seed 99999999999999999999", "frames 1000000", "width 100000",
-        "average 1",
+        "dropout 2", "share 2", "learning-rate -1", "weight-decay -5", "smoothing 1", "mirror 3", "seed -1",
+        "threads -5", "embedding -4", "features -3", "temporal-kernel -3", "temporal-kernel 4", "crop 0",
+        "jitter -1", "mask-joints 5", "evaluate-every -1", "seed 99999999999999999999", "frames 1000000",
+        "width 100000", "average 1",
     ],
 )  # fmt: skip
 def test_a_number_out_of_range_is_wrong_usage(given: str) -> None:
