@@ -6,6 +6,7 @@ fits better than a wrong one (ROC-AUC of the cosine); the mean weight that --lea
 pairs; and at the end a histogram of these weights.
 
     python benchmarks/nw_ucla_weights.py varied.archive small.bank RUNS [--recordings 100] [--share 40] [--seed 0]
+    python benchmarks/nw_ucla_weights.py varied.archive small.bank RUNS --whole    # variations go with it
 """
 
 from __future__ import annotations
@@ -97,13 +98,16 @@ def main() -> None:
     parser.add_argument("--recordings", type=int, metavar="EPOCHS", help="learn from them alone, for so many epochs")
     parser.add_argument("--share", type=int, default=40, help="of the recordings, per cent")
     parser.add_argument("--mistakes", default="any", choices=MISTAKES)
+    parser.add_argument("--whole", action="store_true", help="a recording's variations get the same wrong one's")
     parser.add_argument("--split", default="xview", help="its train part is learnt from")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     plan = small_plan(options.recordings)
     loop = replace(plan.pretrain_loop, seed=options.seed, evaluate_every=max(1, plan.pretrain_loop.epochs // 10))
     archive, bank = Archive.open(options.archive), Bank.open(options.bank)
-    settings = replace(PRETRAIN, exchange=options.share / 100, mistakes=options.mistakes)
+    settings = replace(
+        PRETRAIN, exchange=options.share / 100, mistakes=options.mistakes, each_variation=not options.whole
+    )
     settings = replace(settings, split=options.split if plan.recordings else "pretrain")
     rows = Split.of(archive, settings.split).rows("train")
     fitted: Fitted = {}
@@ -117,7 +121,8 @@ def main() -> None:
         made.append(Pairs(store, vary, words[:, 0], (words != own).any(dim=2)[:, 0].numpy()))
         return made[0]
 
-    folder = options.runs / f"weights-{options.recordings or 'variations'}-{options.mistakes}-{options.share}"
+    learnt = options.recordings or ("whole" if options.whole else "variations")
+    folder = options.runs / f"weights-{learnt}-{options.mistakes}-{options.share}"
     pretrain(
         archive,
         folder / f"run{options.seed}",

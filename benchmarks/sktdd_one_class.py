@@ -84,11 +84,12 @@ def scores(data: Data, values: list[Floats], whose: str, apart: bool = True) -> 
     groups = driver if apart else np.zeros(len(driver))
     usable = ~data.labelled & (data.store.confidence > 0)
     for drivers, features in zip(data.folds(), values, strict=True):
-        for one in drivers:
-            others = {"others": ~np.isin(driver, drivers), "all": np.ones(len(driver), bool), "own": driver == one}
+        for tested in [[one] for one in drivers] if whose == "own" else [drivers]:
+            theirs = np.isin(driver, tested)
+            learnt = {"others": ~theirs, "all": np.ones(len(driver), bool), "own": theirs}[whose]
             for view in np.unique(camera):
-                normal = np.flatnonzero(usable & others[whose] & (camera == view))
-                test = np.flatnonzero(data.labelled & (driver == one) & (camera == view))
+                normal = np.flatnonzero(usable & learnt & (camera == view))
+                test = np.flatnonzero(data.labelled & theirs & (camera == view))
                 result[test] = strangeness(features, groups, normal, test)
     return result
 
