@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -11,6 +12,7 @@ import click
 from edge_c2vl import __version__
 from edge_c2vl.commands.lazy import LazyGroup
 from edge_c2vl.errors import EdgeC2VLError
+from edge_c2vl.names import printable
 from edge_c2vl.utils.terminal import survive_its_end
 
 # name -> "module:attribute". A command's module imports only click at the top, so that this list costs nothing.
@@ -77,6 +79,17 @@ def _needs(error: ModuleNotFoundError) -> str:
     return f"the package {error.name} is missing here; install it with: pip install 'edge-c2vl[{extra}]'"
 
 
+def _told(error: OSError) -> str:
+    """What the system refuses, and where as far as that is known."""
+    names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, (str, bytes))]
+    why = error.strerror or " ".join(str(error).split())
+    if names:
+        return f"{printable(' -> '.join(names))}: {why}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{why}: free some where this command writes, and run it again"
+    return f"{why} (run again with --debug for the traceback)"
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Entry point. Exit code 0: done; 1: failed; 2: wrong usage; 130: interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -106,6 +119,8 @@ def main(arguments: list[str] | None = None) -> None:
         # The reader (head, less) has gone: nothing more to say, also not when Python flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:
+        _fail(f"error: {_told(error)}", 1, debug)
     except Exception as error:
         message = " ".join(str(error).split()) or type(error).__name__
         _fail(f"error: {type(error).__name__}: {message} (run again with --debug for the traceback)", 1, debug)

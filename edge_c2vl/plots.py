@@ -44,14 +44,19 @@ def save(figure: Figure, path: Path) -> None:
         raise UsageError(f"no picture could be written to {path}: its name has to end in .png, .pdf or .svg")
     try:
         with whole_file(path) as part:
-            figure.savefig(part, dpi=DPI, format=kind, metadata=_same_each_time(kind))
+            # Drawn in memory: on a full disk Matplotlib's PDF writer fails with an error of its own.
+            part.write_bytes(_drawn(figure, kind))
     except OSError as error:
         raise UsageError(f"no picture could be written to {path}: {error.strerror}") from None
 
 
 def png(figure: Figure) -> bytes:
+    return _drawn(figure, "png")
+
+
+def _drawn(figure: Figure, kind: str) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI, metadata=_same_each_time("png"))
+    figure.savefig(buffer, dpi=DPI, format=kind, metadata=_same_each_time(kind))
     return buffer.getvalue()
 
 

@@ -9,8 +9,10 @@ import click
 import pytest
 
 from cli import edge_c2vl
+from edge_c2vl.errors import UsageError
 from edge_c2vl.runtime.settings import PoseSettings
 from edge_c2vl.settings.flags import options_like
+from tests.support.commands import call
 
 
 def commands(group: click.Group, name: str = "") -> Iterator[tuple[str, click.Command]]:
@@ -43,3 +45,20 @@ def test_a_command_takes_each_of_its_options_and_no_other() -> None:
 def test_an_option_of_no_such_field_is_refused() -> None:
     with pytest.raises(ValueError, match="PoseSettings has no field pose_rate"):
         options_like(PoseSettings, "pose_rate")
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("bench --batch 4", "--batch does nothing without --stage encoder"),
+        ("bench --stage encoder --camera a.mp4", "--camera does nothing without --stage all or --stage pose"),
+        ("bench --stage pose --reasons all", "--reasons does nothing without --stage all"),
+        ("build-engine default --backend onnxruntime --dla 1", "--dla does nothing without --backend tensorrt"),
+        ("build-engine default --backend onnxruntime --batch 1 2 4", "--batch does nothing without --backend tensorrt"),
+        ("build-engine default --threads 2", "--threads does nothing without --backend onnxruntime"),
+        ("build-engine default --no-pose --camera a.mp4", "--camera does nothing without --pose"),
+    ],
+)
+def test_an_option_that_does_nothing_as_it_is_given_is_refused(given: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        call(*given.split())

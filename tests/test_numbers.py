@@ -67,5 +67,5 @@ def test_run_says_so_in_one_line_and_does_not_start(arguments: tuple[str, str]) 
 def test_a_file_of_training_settings_refuses_them_too(tmp_path, value: str) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(f"shear: {value}\n")
-    with pytest.raises(UsageError, match="shear is a finite number"):
+    with pytest.raises(UsageError, match="shear is a number from 0 to 10"):
         read_settings({}, path, AugmentSettings)

@@ -15,12 +15,14 @@ class Picture:
 
     timestamp_s: where in the recording it lies (files), or when it was taken by the monotonic clock (live).
     captured_s: time.monotonic() when it came. white: of 16-bit pictures the value of white, where the layout tells.
+    pixel_aspect: width of a pixel by its height.
     """
 
     image: NDArray[Any]
     timestamp_s: float
     captured_s: float
     white: float | None = None
+    pixel_aspect: float = 1.0
 
 
 class PictureSource(ABC):

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_c2vl.cameras.base import PictureSource
+from edge_c2vl.cameras.base import Picture, PictureSource
 from edge_c2vl.cameras.infrared import Brightener
 from edge_c2vl.cameras.options import MIN_CROP_PX, CameraOptions, crop_pixels
 from edge_c2vl.cameras.registry import kind_of, open_source
@@ -63,7 +63,8 @@ class Camera:
         self._due_s = -math.inf
         self._index = 0
         self._size = ""
-        # Width and height of the first picture as it came, which a crop was given for, and of the newest.
+        # Width and height of the first picture as it came (with square pixels), which a crop was given for, and of the
+        # newest.
         self._first: tuple[int, int] | None = None
         self._newest: tuple[int, int] | None = None
         self.misfit = ""
@@ -107,10 +108,11 @@ class Camera:
         delivering, or a file is damaged."""
         while (picture := self._source.read()) is not None:
             if self._options.fps is None or self._is_due(picture.timestamp_s, 1 / self._options.fps):
-                self._look_at_size(picture.image.shape[1], picture.image.shape[0])
+                width, height = square_size(picture)
+                self._look_at_size(width, height)
                 if self.misfit:
                     return NoPicture(picture.timestamp_s, picture.captured_s)
-                image = self._prepare(picture.image, picture.timestamp_s, picture.white)
+                image = self._prepare(picture, width, height)
                 frame = Frame(image, picture.timestamp_s, picture.captured_s, self._index)
                 self._index += 1
                 return frame
@@ -124,18 +126,19 @@ class Camera:
         self._due_s = (timestamp_s if late else self._due_s) + period_s
         return True
 
-    def _prepare(self, image: NDArray[Any], timestamp_s: float, white: float | None) -> NDArray[np.uint8]:
+    def _prepare(self, picture: Picture, width: int, height: int) -> NDArray[np.uint8]:
+        """width, height: of the picture with square pixels."""
         import cv2
 
         options = self._options
-        image = _scale(image, options.width, options.height)
+        image = _scale(picture.image, *_scaled_size(width, height, options.width, options.height))
         if options.rotation:
             turn = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
             image = cv2.rotate(image, turn[options.rotation])
         if options.crop is not None:
             left, top, right, bottom = self._crop_box(image.shape[1], image.shape[0])
             image = image[top:bottom, left:right]
-        bgr = self._brightener.apply(image, timestamp_s, white)
+        bgr = self._brightener.apply(image, picture.timestamp_s, picture.white)
         if options.mirror:
             bgr = cv2.flip(bgr, 1).astype(np.uint8, copy=False)
         self._size = f"{bgr.shape[1]}x{bgr.shape[0]}"
@@ -216,16 +219,22 @@ def open_camera(uri: str, options: CameraOptions | None = None) -> Camera:
     return Camera(uri, options, open_source(uri, options))
 
 
+def square_size(picture: Picture) -> tuple[int, int]:
+    """Width and height that the picture has with square pixels, without any being lost. A body that is drawn twice as
+    wide as it is leans and reaches otherwise."""
+    rows, columns = picture.image.shape[:2]
+    aspect = picture.pixel_aspect
+    return (round(columns * aspect), rows) if aspect >= 1 else (columns, round(rows / aspect))
+
+
 def _scaled_size(columns: int, rows: int, width: int | None, height: int | None) -> tuple[int, int]:
     """Width and height of a picture at `width` x `height`; what is None follows from the picture's proportions."""
     width = width or (max(1, round(columns * height / rows)) if height else columns)
     return width, height or max(1, round(rows * width / columns))
 
 
-def _scale(image: NDArray[Any], width: int | None, height: int | None) -> NDArray[Any]:
-    """The picture at width x height; where one is None it follows from the picture's own proportions."""
+def _scale(image: NDArray[Any], width: int, height: int) -> NDArray[Any]:
     rows, columns = image.shape[:2]
-    width, height = _scaled_size(columns, rows, width, height)
     if (width, height) == (columns, rows):
         return image
     import cv2

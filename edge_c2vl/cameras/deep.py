@@ -17,11 +17,14 @@ class DeepVideo:
     """As much of cv2.VideoCapture as sources use: gray (H, W) or BGR (H, W, 3) pictures as uint16; gray has
     the file's own values.
 
-    white: the value of white, where the file's layout tells (1023 of 10 bits, ...); None for 16 bits. Raises
+    quarter_turns: clockwise, by which pictures are turned. white: the value of white, where the file's layout tells
+    (1023 of 10 bits, ...); None for 16 bits. Raises
     ImportError without PyAV, OSError or ValueError where the target cannot be opened or holds no such video.
     """
 
-    def __init__(self, target: str | Path, open_timeout_s: float, read_timeout_s: float) -> None:
+    def __init__(
+        self, target: str | Path, open_timeout_s: float, read_timeout_s: float, quarter_turns: int = 0
+    ) -> None:
         import av
 
         with for_ffmpeg(target) if isinstance(target, Path) else nullcontext(target) as name:
@@ -40,6 +43,7 @@ class DeepVideo:
         self.white = None if bits == 16 else float(2 ** (bits or 16) - 1)
         self._type = np.dtype(">u2" if gray and gray[2] == "be" else "<u2") if gray else None
         self._start_s = float(stream.start_time * stream.time_base) if stream.start_time is not None else 0.0
+        self._quarter_turns = quarter_turns
         self._packets = self._container.demux(stream)
         self._waiting: list[Any] = []
         self._frame: Any = None
@@ -55,11 +59,16 @@ class DeepVideo:
         return True
 
     def retrieve(self) -> tuple[bool, NDArray[np.uint16]]:
+        return True, np.ascontiguousarray(np.rot90(self._image(), -self._quarter_turns))
+
+    def _image(self) -> NDArray[np.uint16]:
         if self._type is None:
-            return True, np.ascontiguousarray(self._frame.to_ndarray(format="rgb48le")[..., ::-1])
+            # With PyAV's own choice, bilinear, swscale empties most of red and green.
+            rgb: NDArray[np.uint16] = self._frame.to_ndarray(format="rgb48le", interpolation="BICUBIC")
+            return rgb[..., ::-1]
         plane = self._frame.planes[0]
         rows = np.frombuffer(plane, self._type).reshape(plane.height, plane.line_size // 2)
-        return True, rows[:, : plane.width].astype(np.uint16)
+        return rows[:, : plane.width].astype(np.uint16)
 
     def read(self) -> tuple[bool, NDArray[np.uint16] | None]:
         return self.retrieve() if self.grab() else (False, None)

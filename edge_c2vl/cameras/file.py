@@ -26,8 +26,8 @@ def open_path(uri: str, options: CameraOptions) -> PictureSource:
     """Opens what is at the path (or file:// URL), by what it is."""
     from edge_c2vl.cameras.images import Images, images_in, is_image, natural_order
 
-    name = _from_url(uri) if uri.lower().startswith("file://") else uri
-    path = _home(Path(name))
+    name = _from_url(uri)
+    path = named_path(uri)
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -67,8 +67,15 @@ def open_path(uri: str, options: CameraOptions) -> PictureSource:
     return open_video(path, options)
 
 
+def named_path(uri: str) -> Path:
+    """The path that a URI of this kind names."""
+    return _home(Path(_from_url(uri)))
+
+
 def _from_url(uri: str) -> str:
-    """file:///path, file://host/path -> /path. Percent-encoded bytes need not be UTF-8."""
+    """file:///path, file://host/path -> /path. Percent-encoded bytes need not be UTF-8. A path as it is."""
+    if not uri.lower().startswith("file://"):
+        return uri
     path = "/" + re.split(r"[?#]", uri[len("file://") :])[0].partition("/")[2]
     return os.fsdecode(unquote_to_bytes(os.fsencode(path)))
 

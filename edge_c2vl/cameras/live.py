@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edge_c2vl.cameras.base import Picture, PictureSource
@@ -158,7 +159,7 @@ class Paced(PictureSource):
             self._started_s = time.monotonic() - timestamp_s
         self._last_s = timestamp_s
         time.sleep(max(0.0, self._started_s + timestamp_s - time.monotonic()))
-        return Picture(picture.image, timestamp_s, time.monotonic(), picture.white)
+        return replace(picture, captured_s=time.monotonic())
 
     def _tell(self, timestamp_s: float) -> None:
         if self._started_s is not None and not self._told:

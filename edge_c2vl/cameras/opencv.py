@@ -22,6 +22,8 @@ log = logging.getLogger("edge_c2vl")
 # follows; so many, for so long, are the end.
 MAX_DAMAGED = 50
 MAX_DAMAGED_S = 2.0
+# Pixels that a video calls longer than this are a mistake in it.
+MAX_PIXEL_ASPECT = 4.0
 
 
 class Capture(PictureSource):
@@ -48,6 +50,7 @@ class Capture(PictureSource):
             self._capture.set(key, value)
         self.fps = nominal_fps(self._capture)
         self._size = self._told_size()
+        self._aspect = pixel_aspect(self._capture)
         self._capture, self._white = keep_depth(self._capture, name, target, *limits)
 
     @property
@@ -72,7 +75,7 @@ class Capture(PictureSource):
             got, image = self._capture.retrieve() if grabbed else (False, None)
             if got and image is not None:
                 self._damaged += failed
-                return Picture(image, captured_s, captured_s, self._white)
+                return Picture(image, captured_s, captured_s, self._white, self._aspect)
             failed_s = failed_s or captured_s
             if captured_s > failed_s + MAX_DAMAGED_S:
                 break
@@ -122,7 +125,7 @@ def keep_depth(
     if not DEEP.fullmatch(layout):
         return capture, None
     try:
-        deep = DeepVideo(target, open_timeout_s, read_timeout_s)
+        deep = DeepVideo(target, open_timeout_s, read_timeout_s, quarter_turns(capture))
     except ImportError:
         log.warning(
             "%s: its pictures are read in 8 bits; for all of them: pip install 'edge-c2vl[deep]'", printable(name)
@@ -133,6 +136,26 @@ def keep_depth(
         return capture, None
     capture.release()
     return deep, deep.white
+
+
+def quarter_turns(capture: Any) -> int:
+    """By how many quarters a video's container says that its pictures are turned clockwise, as telephones do it.
+    OpenCV has turned its own pictures already."""
+    import cv2
+
+    return round(float(capture.get(cv2.CAP_PROP_ORIENTATION_META)) / 90) % 4
+
+
+def pixel_aspect(capture: Any) -> float:
+    """Width of a pixel by its height in upright pictures, as the video tells it; 1 where it does not. Recorders of
+    analogue cameras store 704x288 and 720x576 of a picture of 4:3 or 16:9."""
+    import cv2
+
+    width, height = (float(capture.get(key)) for key in (cv2.CAP_PROP_SAR_NUM, cv2.CAP_PROP_SAR_DEN))
+    aspect = width / height if width > 0 and height > 0 else 1.0
+    if not 1 / MAX_PIXEL_ASPECT <= aspect <= MAX_PIXEL_ASPECT:
+        return 1.0
+    return 1 / aspect if quarter_turns(capture) % 2 else aspect
 
 
 def _fourcc(capture: Any, key: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import math
 import time
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from edge_c2vl.cameras.base import Picture, PictureSource
 from edge_c2vl.cameras.deep import DeepVideo
-from edge_c2vl.cameras.opencv import MAX_DAMAGED, keep_depth, nominal_fps, open_capture, timeouts
+from edge_c2vl.cameras.opencv import MAX_DAMAGED, keep_depth, nominal_fps, open_capture, pixel_aspect, timeouts
 from edge_c2vl.errors import CameraError
+from edge_c2vl.names import printable
 from edge_c2vl.utils.redact import redact
 
 if TYPE_CHECKING:
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 
 SAMPLE = "datasets/data/carphone_pristine.mp4"
 DEFAULT_FPS = 30.0
+# A container's own length is a guess in many: so much shorter, both together, is no mistake in it.
+MOST_CUT_SHARE, MOST_CUT_S = 0.9, 0.5
+
+log = logging.getLogger("edge_c2vl")
 
 
 def open_sample(_uri: str, options: CameraOptions) -> PictureSource:
@@ -66,6 +72,7 @@ class VideoSource(PictureSource):
         count = float(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
         self.frame_count = int(count) if 0 < count < 1e9 else None
         self._last_s = -math.inf
+        self._aspect = pixel_aspect(self._capture)
         self._capture, self._white = keep_depth(self._capture, shown(self._target), self._target, *self._timeouts)
         # Many a broken file opens; whether it holds pictures shows with the first.
         self._next = self._decode()
@@ -98,6 +105,7 @@ class VideoSource(PictureSource):
                 self._damaged += failed
                 break
         else:
+            self._tell_where_it_ends()
             return None
         if isinstance(self._capture, DeepVideo):
             timestamp_s = self._capture.timestamp_s()
@@ -108,7 +116,20 @@ class VideoSource(PictureSource):
         if not (math.isfinite(timestamp_s) and timestamp_s > self._last_s):
             timestamp_s = self._last_s + 1 / (self.fps or DEFAULT_FPS) if math.isfinite(self._last_s) else 0.0
         self._last_s = timestamp_s
-        return Picture(image, timestamp_s, time.monotonic(), self._white)
+        return Picture(image, timestamp_s, time.monotonic(), self._white, self._aspect)
+
+    def _tell_where_it_ends(self) -> None:
+        """A recording that a power cut or a broken copy cut short looks like a whole one that is shorter."""
+        if not (self.fps and self.frame_count and math.isfinite(self._last_s)):
+            return
+        ends_s, lasts_s = self._last_s + 1 / self.fps, self.frame_count / self.fps
+        if ends_s < MOST_CUT_SHARE * lasts_s - MOST_CUT_S:
+            log.warning(
+                "%s can be read for %.1f s, and says that it lasts %.1f s: it is cut short or damaged",
+                printable(shown(self._target)),
+                ends_s,
+                lasts_s,
+            )
 
     def close(self) -> None:
         self._capture.release()

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from edge_c2vl.commands.options import backend_options, crop_option, json_option
+from edge_c2vl.commands.options import backend_options, crop_option, json_option, refuse_idle
 from edge_c2vl.runtime.settings import DecisionSettings
 from edge_c2vl.settings.flags import options_like
 
@@ -58,12 +58,18 @@ def bench(
     from edge_c2vl.inference.select import NAMES
     from edge_c2vl.runtime.benchmark import bench_pipeline
 
+    if stage != "encoder":
+        refuse_idle("--stage encoder", "batch")
+    if stage != "all":
+        refuse_idle("--stage all", "pose", "pose_fps", "reasons", "precision")
     if stage == "encoder":
+        refuse_idle("--stage all or --stage pose", "camera", "crop")
         names = [name for name in NAMES if name != "auto"] if backend == "auto" else [backend]
         rows = measurements.bench_encoder(bundle, names, threads, batch)
         click.echo(json.dumps(rows) if as_json else _encoder_text(rows))
         return
     if stage == "pose":
+        refuse_idle("--stage all or --stage encoder", "backend")
         from edge_c2vl.runtime.benchmark_pose import bench_pose
 
         compared = bench_pose(camera, crop, sorted({1, 2, threads or os.cpu_count() or 1}))

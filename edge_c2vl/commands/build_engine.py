@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_c2vl.commands.options import json_option
+from edge_c2vl.commands.options import json_option, refuse_idle
 
 if TYPE_CHECKING:
     from edge_c2vl.bundle.bundle import Engine
@@ -82,6 +82,12 @@ def build_engine(
     def say(line: str) -> None:
         click.echo(line, err=True)
 
+    if backend == "onnxruntime":
+        refuse_idle("--backend tensorrt", "batch", "with_pose", "camera", *(set(options) - {"precision"}))
+    else:
+        refuse_idle("--backend onnxruntime", "threads")
+    if not with_pose:
+        refuse_idle("--pose", "camera")
     settings = building.BuildOptions(**options)
     opened = Bundle.open(bundle)
     if backend == "onnxruntime":

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import click
+from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
+from edge_c2vl.errors import UsageError
 from edge_c2vl.runtime.settings import BackendSettings, BundleSettings, PageSettings, PictureSettings, PoseSettings
 from edge_c2vl.settings.flags import options_like
 
@@ -22,6 +24,16 @@ def complete_camera(_ctx: click.Context, _parameter: click.Parameter, incomplete
 
 def complete_folder(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     return [CompletionItem(incomplete, type="dir")]
+
+
+def refuse_idle(need: str, *names: str) -> None:
+    """Raises UsageError where the command line gives one of these parameters, which do nothing without `need`."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        given = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+        if given and parameter.name in names:
+            option = parameter.opts[0]
+            raise UsageError(f"{option} does nothing without {need}: add it, or leave {option} out")
 
 
 picture_options = options_like(PictureSettings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -22,13 +23,14 @@ SHORT_SPIN = (1, 32)
 
 
 def session_options(threads: int, spin: bool = True) -> Any:
-    """threads: 0 leaves the number to ONNX Runtime. spin: whether threads may wait a moment for the next operator."""
+    """threads: 0 leaves the number to ONNX Runtime; no more are made than there are cores. spin: whether threads may
+    wait a moment for the next operator."""
     onnxruntime = load_onnxruntime()
 
     from edge_c2vl.device.machine import overflows_int8
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = min(threads, len(os.sched_getaffinity(0)))
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     if spin and _version(onnxruntime.__version__) >= SHORT_SPIN:

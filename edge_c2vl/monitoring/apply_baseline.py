@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
 
-from edge_c2vl.errors import EdgeC2VLError, OutputError
+from edge_c2vl.errors import EdgeC2VLError, OutputError, UsageError
 from edge_c2vl.monitoring.driver_baseline import DriverBaseline, DriverWatch, Learner
 from edge_c2vl.monitoring.self_calibration import SelfCalibration
 from edge_c2vl.pose.base import Floats
@@ -73,6 +73,9 @@ class Personaliser:
             return
         if not self._file.parent.is_dir():
             raise OutputError(f"--normal {self._file}: there is no folder {self._file.parent}")
+        if self._file.is_dir():
+            # Found out only after minutes of learning, it would all be lost.
+            raise UsageError(f"--normal {self._file}: that is a folder; name a file in it")
         if not self._forget and self._learner is None:
             # Without a lock: it is replaced as a whole.
             normal = DriverBaseline.load(self._file)

@@ -81,7 +81,7 @@ class DriverMonitor:
         self._standing: Mapping[Reason, Level] = {}
         self._alerts = 0
         self._elsewhere = False
-        self._no_number = Fault()
+        self._no_number, self._far_apart = Fault(), Fault()
         self._anew = threading.Event()
 
     def calibrate(self) -> None:
@@ -191,6 +191,13 @@ class DriverMonitor:
             return Missing.PICTURE
         if not job.driver:
             return Missing.DRIVER
+        if job.clip.looked < self._model.clip.min_arms:
+            if self._far_apart.came():
+                least_s = self._model.clip.max_gap_s
+                log.warning("pictures come more than %g s apart: too few to tell what the driver does", least_s)
+            return Missing.PICTURE
+        if self._far_apart.worked():
+            log.warning("pictures come often enough again")
         if job.clip.arms < self._model.clip.min_arms * job.fill:
             return Missing.ARMS
         return Missing.FACE if job.clip.head < MIN_HEAD * job.fill else None

@@ -65,6 +65,8 @@ class JsonLines(Sink):
 
     def _open(self) -> int:
         if self._is_stdout:
+            if sys.stdout is None:
+                raise OutputError("-: standard output is closed; name a file")
             sys.stdout.flush()
             return sys.stdout.fileno()
         try:

@@ -52,6 +52,7 @@ class VideoFile(Sink):
             with for_ffmpeg(self._part) as name:
                 self._writer = cv2.VideoWriter(name, cv2.CAP_FFMPEG, code, self._fps, self._size)
             if not self._writer.isOpened():
+                self._writer = None
                 raise EdgeC2VLError(
                     f"{self._path}: OpenCV cannot write a video of {self._size[0]}x{self._size[1]} there"
                 )
@@ -64,10 +65,21 @@ class VideoFile(Sink):
             self._written += 1
 
     def close(self) -> None:
-        if self._writer is not None:
-            self._writer.release()
-            self._writer = None
+        whole = self._writer is not None and self._finish()
+        if whole:
             self._part.replace(self._path)
         else:
             self._part.unlink(missing_ok=True)
         os.close(self._held)
+        if self._writer is not None and not whole:
+            raise OutputError(
+                f"--output {self._path}: the video could not be finished, and is removed: is the disk full?"
+            )
+
+    def _finish(self) -> bool:
+        """Whether the video can be read: OpenCV does not tell where a disk was full."""
+        import cv2
+
+        self._writer.release()
+        with for_ffmpeg(self._part) as name:
+            return bool(cv2.VideoCapture(name, cv2.CAP_FFMPEG).isOpened())

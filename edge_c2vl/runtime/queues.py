@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from edge_c2vl.errors import OutputError
 from edge_c2vl.monitoring.events import Alert, Decision, SeenFrame, SeenSkeleton, StateChange
 from edge_c2vl.outputs.base import Sink
 
@@ -175,6 +176,9 @@ class OutputQueue:
                 log.warning("%s failed and will be tried again: %s", self.name, error)
 
     def _end(self, error: Exception) -> None:
+        # What the system says names no file. A reader that has seen enough is no error: the command ends quietly.
+        if isinstance(error, OSError) and not isinstance(error, BrokenPipeError) and self.sink.name:
+            error = OutputError(f"--{self.sink.name}: cannot write: {error.strerror or error}")
         self._failed(error)
         with self._changed:
             self._closing = True

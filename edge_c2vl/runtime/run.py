@@ -6,7 +6,7 @@ import logging
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -88,6 +88,8 @@ def opened(asked: RunSettings, sinks: Sequence[Sink] = (), push: bool = False) -
         realtime=asked.source.realtime,
     )
     resolve(asked.pose.pose, asked.pose.pose_model)
+    if not push:
+        _refuse_to_overwrite(asked)
     policy = limits(asked)
     with ExitStack() as stack:
         bundle = Bundle.open(asked.model.bundle)
@@ -155,6 +157,19 @@ def opened(asked: RunSettings, sinks: Sequence[Sink] = (), push: bool = False) -
             raise EdgeC2VLError(unfinished)
         if unfinished is not None:
             log.warning("%s", unfinished)
+
+
+def _refuse_to_overwrite(asked: RunSettings) -> None:
+    """Raises UsageError where --output would take the place of the recording that is watched."""
+    from edge_c2vl.cameras.file import named_path
+    from edge_c2vl.cameras.registry import kind_of
+
+    camera, output = asked.source.camera, asked.outputs.output
+    if output is None or kind_of(camera) != "file":
+        return
+    with suppress(OSError, ValueError):  # one of them is not there
+        if named_path(camera).samefile(output):
+            raise UsageError(f"--output {output} is what --camera reads, and would take its place: name another file")
 
 
 @contextmanager

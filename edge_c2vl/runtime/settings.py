@@ -15,6 +15,9 @@ from edge_c2vl.monitoring.policy_settings import PolicySettings
 from edge_c2vl.monitoring.standing import Aspect
 from edge_c2vl.settings.fields import build, check, check_needs, flag, options_of, own_options, section, setting
 
+# Of a picture, pixels: more is a mistake that would take all memory.
+LARGEST_SIDE = 16384
+
 
 def parse_reasons(text: str) -> frozenset[Aspect]:
     """Raises UsageError for a name that there is not."""
@@ -51,8 +54,8 @@ class SourceSettings:
 class PictureSettings:
     """Picture."""
 
-    width: int | None = setting(None, "Width to ask the camera for.", least=1)
-    height: int | None = setting(None, "Height to ask the camera for.", least=1)
+    width: int | None = setting(None, "Width to ask the camera for, pixels.", least=16, most=LARGEST_SIDE)
+    height: int | None = setting(None, "Height to ask the camera for, pixels.", least=16, most=LARGEST_SIDE)
     fps: float | None = setting(None, "Frames a second to ask the camera for.", least=1, most=1000)
     rotate: str = setting("0", "Clockwise degrees.", ("0", "90", "180", "270"))
     mirror: bool = setting(False, "Flip left and right.")

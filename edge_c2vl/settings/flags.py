@@ -140,5 +140,6 @@ def _decorator(
 
 
 def _told(option: Option) -> str:
-    """The default, where it says anything."""
-    return "" if option.default in (None, False, "") else f"  [default: {option.default}]"
+    """The default, where it says anything. 0 does."""
+    silent = option.default is None or option.default is False or option.default == ""
+    return "" if silent else f"  [default: {option.default}]"

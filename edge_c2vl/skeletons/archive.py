@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import mmap
 import shutil
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -264,7 +265,7 @@ class ArchiveWriter:
     def discard(self) -> None:
         """Leaves nothing behind."""
         for stream in self._streams:
-            stream.close()
+            stream.abandon()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     @property
@@ -309,6 +310,11 @@ class _Appender:
         array = np.ascontiguousarray(rows, self._dtype)
         self._file.write(array.data)
         self._count += len(array)
+
+    def abandon(self) -> None:
+        """Closes the file, which need not be whole. What a full disk does not take is lost."""
+        with suppress(OSError):
+            self._file.close()
 
     def close(self) -> None:
         if self._file.closed:

@@ -71,7 +71,8 @@ class ClipSpec:
 class Clip:
     """`data`: float32 (3, T, 25), normalised, missing joints 0. `arms`: share of the T frames in which an elbow or a
     wrist was seen; `head`: in which the head was. `confidence`: mean over the joints that were seen, 0 where none was.
-    `span_s`: from first to last frame that the clip was made of. `place`: x and y of the body's origin and its unit, in
+    `looked`: the share of the T frames that pictures lie close enough around to tell what was there. `span_s`: from
+    first to last frame that the clip was made of. `place`: x and y of the body's origin and its unit, in
     the source's own units; None where they cannot be told (see `skeleton.locate`)."""
 
     data: Array
@@ -80,6 +81,7 @@ class Clip:
     span_s: float
     place: tuple[float, float, float] | None = None
     head: float = 1.0
+    looked: float = 1.0
 
 
 def make_clip(
@@ -100,7 +102,9 @@ def make_clip(
     times = np.linspace(start_s, end_s, spec.frames)
     # Of the whole window, however little of it the clip is made of. A recording of one frame has no length.
     share = (end_s - start_s) / spec.seconds if spec.seconds else 1.0
-    resampled = resample(source, stamps, times, spec.max_gap_s, unlooked_s)
+    # Beside the joints one that every picture shows: where it is missing, nobody looked for too long.
+    shown = np.concatenate([source, np.ones_like(source[:, :1])], axis=1)
+    resampled, looked = np.split(resample(shown, stamps, times, spec.max_gap_s, unlooked_s), [NTU25.size], axis=1)
     if spec.dimensions == 2:
         resampled[..., 2] = 0
     located = locate(resampled)
@@ -114,6 +118,7 @@ def make_clip(
         span_s=float(inside[-1] - inside[0]) if len(inside) else 0.0,
         place=None if located is None else (float(located[0][0]), float(located[0][1]), located[1]),
         head=float(seen[:, HEAD].mean()) * share,
+        looked=float((looked[..., 3] > 0).mean()),
     )
 
 

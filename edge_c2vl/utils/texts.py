@@ -24,3 +24,14 @@ def read_json(path: Path) -> Any:
         return json.loads(read_text(path))
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+
+
+def why_unread(error: Exception) -> str:
+    """What is wrong with a file that was read, in one short line that quotes none of its bytes."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    if isinstance(error, UnicodeError):
+        return "it is no text"
+    if isinstance(error, KeyError):
+        return f"it lacks {error}"
+    return " ".join(str(error).split())[:200] or type(error).__name__

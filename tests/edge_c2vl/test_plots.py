@@ -11,6 +11,7 @@ import pytest
 from edge_c2vl import plots
 from edge_c2vl.errors import UsageError
 from edge_c2vl.skeletons.skeleton import NTU25
+from tests.support.disk import files_of_at_most
 
 STAGES = {"pose": {"p50_ms": 20.0, "p95_ms": 25.0}, "encoder": {"p50_ms": 5.0, "p95_ms": 7.0}}
 
@@ -104,4 +105,12 @@ def test_equal_figures_are_equal_files():
 def test_a_picture_that_cannot_be_written(tmp_path, path):
     with pytest.raises(UsageError, match="no picture could be written"):
         plots.save(plots.latency({"car": STAGES}), tmp_path / path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", ["png", "pdf", "svg"])
+def test_a_picture_on_a_full_disk(tmp_path, suffix):
+    figure = plots.latency({"car": STAGES})
+    with files_of_at_most(100), pytest.raises(UsageError, match="no picture could be written"):
+        plots.save(figure, tmp_path / f"a.{suffix}")
     assert list(tmp_path.iterdir()) == []

@@ -64,7 +64,7 @@ def test_train_resume_continue_from_and_export(archive: Path, tmp_path: Path, mo
 
 @pytest.mark.parametrize(("arguments", "message"), [
     (("--split", "xview"), "has xsub"),
-    (("--share", "2"), "--share"),
+    (("--share", "0.01"), "do not fill one batch"),
     (("--share", "0.5", "--shots", "2"), "--shots"),
     (("--shots", "2"), "4 clips do not fill one batch"),
     (("--batch-size", "1000"), "--batch-size"),

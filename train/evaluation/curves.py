@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_c2vl.errors import UsageError
+from edge_c2vl.utils.texts import why_unread
 
 # The stages that a frame passes one after the other; others ("capture", "frame age") hold time spent waiting.
 WORK = ("pose", "window", "encoder", "policy")
@@ -25,7 +26,7 @@ def read_metrics(run: Path) -> list[dict[str, float]]:
     except OSError as error:
         raise UsageError(f"{run} is no training run: {path}: {error.strerror}") from None
     except (ValueError, TypeError) as error:
-        raise UsageError(f"{path} holds no metrics of a run: {error}") from None
+        raise UsageError(f"{path} holds no metrics of a run: {why_unread(error)}") from None
     return kept
 
 
@@ -42,5 +43,5 @@ def read_stages(path: Path) -> dict[str, dict[str, float]]:
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UsageError(f"{path} is no output of edge-c2vl run --json or bench --json: {error!r}") from None
+        raise UsageError(f"{path} is no output of edge-c2vl run --json or bench --json: {why_unread(error)}") from None
     return kept

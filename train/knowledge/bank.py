@@ -31,7 +31,7 @@ from edge_c2vl.skeletons.skeleton import Array
 from edge_c2vl.skeletons.windows import Windows, label_of
 from edge_c2vl.utils.arrays import ERRORS, most_unpacked
 from edge_c2vl.utils.atomic import exists_already, is_hidden, put_in_place, temporary_beside
-from edge_c2vl.utils.texts import decoded, read_text
+from edge_c2vl.utils.texts import decoded, read_text, why_unread
 from train.knowledge.encode import Vocabulary
 from train.knowledge.spectrum import Preparation
 
@@ -263,7 +263,7 @@ def read_captions(path: str | Path) -> dict[str, list[str]]:
         else:
             captions = json.loads(text)
     except ERRORS as error:
-        raise UsageError(f"{path} cannot be read as captions: {type(error).__name__}: {error}") from None
+        raise UsageError(f"{path} cannot be read as captions: {why_unread(error)}") from None
     if not isinstance(captions, dict) or not captions:
         raise UsageError(f'{path} holds no captions: expected JSON such as {{"sample": ["caption", ...]}}')
     for name, said in captions.items():

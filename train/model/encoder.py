@@ -57,6 +57,11 @@ class GraphConvolution(nn.Module):
         return result if self.joint_bias is None else result + self.joint_bias
 
 
+# The gradient of a 1x1 convolution with a stride, of fewer channels than these, which come last: oneDNN writes beyond
+# its memory (PyTorch 2.13, AVX-512). So the frames are taken first, and the convolution has no stride.
+FEWEST_CHANNELS = 16
+
+
 class FoldedGraphConvolution(nn.Module):
     """A graph convolution for inference: the same to rounding, its BatchNorm folded, with the channels last in between.
 
@@ -114,7 +119,16 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.temporal(F.relu(self.graph(x)))
-        return F.relu(y if self.residual is None else y + self.residual(x))
+        return F.relu(y if self.residual is None else y + self._beside(x))
+
+    def _beside(self, x: Tensor) -> Tensor:
+        assert self.residual is not None
+        if not self.training or not isinstance(self.residual, nn.Sequential) or x.shape[1] >= FEWEST_CHANNELS:
+            return self.residual(x)
+        convolution, norm = self.residual
+        assert isinstance(convolution, nn.Conv2d)
+        every = x[:, :, :: convolution.stride[0]]
+        return norm(F.conv2d(every, convolution.weight))
 
 
 class JoinedBlock(nn.Module):

@@ -19,7 +19,7 @@ from edge_c2vl.bundle.text_labels import TextLabels
 from edge_c2vl.errors import BundleError, UsageError
 from edge_c2vl.inference.onnxruntime import OnnxRuntimeBackend
 from edge_c2vl.skeletons.skeleton import Array
-from edge_c2vl.utils.texts import read_json
+from edge_c2vl.utils.texts import read_json, why_unread
 from train.environment import describe_environment
 from train.model.checkpoint import About
 from train.model.encoder import Encoder
@@ -153,9 +153,7 @@ def statement(report: Path, run: Path, activities: Path | None = None) -> tuple[
         values = read_json(report)
         accuracy = values["accuracy"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(
-            f"--figures {report} is no report.json of edge-c2vl eval ({type(error).__name__}: {error})"
-        ) from None
+        raise UsageError(f"--figures {report} is no report.json of edge-c2vl eval ({why_unread(error)})") from None
     # No paths, commands or names of a machine go into a bundle.
     stated = {name: value for name, value in values.items() if name not in ("environment", "model", "models")}
     stated |= {"settings": _settings(run), "versions": describe_environment()["versions"]}

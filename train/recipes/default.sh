@@ -48,6 +48,7 @@ edge-c2vl eval sktdd --archive "$work/sktdd.archive" --bundle "$work/bundle{fold
 # How both are put together, the offsets, and the second network's epochs and seed were chosen on half of State Farm's
 # drivers and of the lorry recordings: see docs/results.md, and docs/experiments.md (How the default bundle is put
 # together).
-put_together "$work/final" "$bundle" --offset attentive=0.45 --unseen-offset attentive=3.5 \
+put_together "$work/final" "$bundle" --offset attentive=0.4 --unseen-offset attentive=4 \
+    --offset using_multimedia_display=1.25 --offset talking_on_phone_left=-0.5 --offset talking_on_phone_right=-0.5 \
     --figures "$work/figures/report.json" --licence "$here/sktDD.txt"
 edge-c2vl quantize "$bundle" --calibration "$work/both.archive" --no-fp16 --report "$work/int8"

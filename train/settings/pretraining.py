@@ -51,10 +51,14 @@ _part = partial(setting, needs=_OF_C2VL)
 class ObjectiveSettings:
     """The parts of C2VL's objective; each can be switched off."""
 
-    softening: float = _part(0.9, "a at its highest: the share of the soft targets; 0: hard InfoNCE.")
+    softening: float = _part(0.9, "a at its highest: the share of the soft targets; 0: hard InfoNCE.", least=0, most=1)
     schedule: str = _part("linear", "How a rises between soften-from and soften-to.", SCHEDULES)
-    soften_from: float = _part(0.0, "Share of training after which a begins to rise, and clips are weighted.")
-    soften_to: float = _part(1.0, "Share of training after which a is at its highest (step: all at once).")
+    soften_from: float = _part(
+        0.0, "Share of training after which a begins to rise, and clips are weighted.", least=0, most=1
+    )
+    soften_to: float = _part(
+        1.0, "Share of training after which a is at its highest (step: all at once).", least=0, most=1
+    )
     self_similarity: bool = _part(True, "Soft targets from the knowledge's similarity to itself.")
     cross_consistency: bool = _part(True, "Soft targets from the EMA student.")
     cycle_consistency: bool = _part(
@@ -63,45 +67,45 @@ class ObjectiveSettings:
     own_similarity: bool = _part(
         False, "From knowledge to skeletons self-similarity is the EMA student's, not the knowledge's (Lerch et al.)."
     )
-    balance: float = _part(0.5, "b: the share of self-similarity where both kinds are on.")
-    temperature: float = _part(0.2, "tau of the student; at the start, where it is learnt.")
+    balance: float = _part(0.5, "b: the share of self-similarity where both kinds are on.", least=0, most=1)
+    temperature: float = _part(
+        0.2, "tau of the student; at the start, where it is learnt.", least=1 / MAX_SCALE, most=100
+    )
     # A learnt temperature falls until a batch is solved, and little is learnt after that (docs/experiments.md).
     learn_temperature: bool = _part(False, "Learn tau, as CLIP does.")
-    self_temperature: float = _part(0.1, "tau_a of the self-similarity targets.")
-    cross_temperature: float = _part(0.1, "tau_c of the cross-consistency targets.")
+    self_temperature: float = _part(0.1, "tau_a of the self-similarity targets.", above=0, most=100)
+    cross_temperature: float = _part(0.1, "tau_c of the cross-consistency targets.", above=0, most=100)
     pair_temperature: float = _part(
-        0.07, "Temperature of how well a pair fits, with --cycle-consistency.", needs=("cycle_consistency",)
+        0.07,
+        "Temperature of how well a pair fits, with --cycle-consistency.",
+        needs=("cycle_consistency",),
+        above=0,
+        most=100,
     )
     least_weight: float = _part(
         1.0,
         "Weight of a clip that fits its knowledge worst, against wrong knowledge (0.25 in Lerch et al.); 1: off.",
+        above=0,
+        most=1,
     )
     weight_spread: float = _part(
-        0.5, "How gently weights fall: share of the standard deviation of pairs' cosines.", needs=("least_weight",)
+        0.5,
+        "How gently weights fall: share of the standard deviation of pairs' cosines.",
+        needs=("least_weight",),
+        above=0,
+        most=100,
     )
-    queue: int = _part(0, "Past clips that serve as further candidates; 0: the batch alone.")
+    queue: int = _part(0, "Past clips that serve as further candidates; 0: the batch alone.", least=0)
     share_duplicates: bool = _part(True, "Clips with the same knowledge share the target instead of being negatives.")
 
     def __post_init__(self) -> None:
         check(self)
-        if not 0 <= self.softening <= 1 or not 0 <= self.balance <= 1:
-            raise UsageError("--softening and --balance lie between 0 and 1")
-        if not 0 <= self.soften_from <= self.soften_to <= 1:
-            raise UsageError("--soften-from and --soften-to are shares of training: 0 <= from <= to <= 1")
-        if min(self.self_temperature, self.cross_temperature, self.pair_temperature, self.weight_spread) <= 0:
-            raise UsageError(
-                "--self-temperature, --cross-temperature, --pair-temperature and --weight-spread are positive"
-            )
-        if not 0 < self.least_weight <= 1:
-            raise UsageError(f"--least-weight is above 0 and at most 1, not {self.least_weight}")
+        if self.soften_from > self.soften_to:
+            raise UsageError("--soften-from is at most --soften-to")
         if self.cycle_consistency and not self.cross_consistency:
             raise UsageError("--cycle-consistency changes the targets that --no-cross-consistency switches off")
         if self.own_similarity and not self.self_similarity:
             raise UsageError("--own-similarity changes the targets that --no-self-similarity switches off")
-        if self.temperature < 1 / MAX_SCALE:
-            raise UsageError(f"--temperature is at least {1 / MAX_SCALE}, not {self.temperature}")
-        if self.queue < 0:
-            raise UsageError(f"--queue is 0 or the number of past clips to keep, not {self.queue}")
 
     @property
     def self_share(self) -> float:
@@ -149,13 +153,17 @@ class PretrainSettings:
     )
     split: str = setting("", f"{SPLIT}: only the train part is learnt from; empty: everything.")
     joints: str = setting("all", JOINTS_HELP, JOINT_CHOICES)
-    frames: int = setting(64, "Frames T of a clip.")
+    frames: int = setting(64, "Frames T of a clip.", least=2, most=10_000)
     facing: bool = setting(False, "Turn every body to face the camera (3-D archives).")
     upright: bool = setting(False, "Put every body along gravity, as its camera's clips tell it (3-D archives).")
     seconds: float = setting(
-        0.0, "Without a bank: length of a window; 0: each recording is one clip, however long.", needs=_WITHOUT_BANK
+        0.0,
+        "Without a bank: length of a window; 0: each recording is one clip, however long.",
+        needs=_WITHOUT_BANK,
+        least=0,
+        most=3600,
     )
-    hop_s: float = setting(1.0, "Without a bank: seconds between windows.", needs=_WITHOUT_BANK)
+    hop_s: float = setting(1.0, "Without a bank: seconds between windows.", needs=_WITHOUT_BANK, above=0, most=3600)
     prepare: str = setting(
         "centre",
         "The knowledge's mean is taken off, or it is made white too: captions of one data set are all alike.",
@@ -163,7 +171,7 @@ class PretrainSettings:
         needs=_OF_C2VL,
     )
     knowledge_size: int = setting(
-        0, "Principal components of the knowledge that are kept at most; 0: all.", needs=_OF_C2VL
+        0, "Principal components of the knowledge that are kept at most; 0: all.", needs=_OF_C2VL, least=0
     )
     join: bool = setting(
         False,
@@ -174,6 +182,8 @@ class PretrainSettings:
         0.0,
         "Share of the recordings that get another one's knowledge: 1 is the control of no knowledge.",
         needs=_OF_C2VL,
+        least=0,
+        most=1,
     )
     mistakes: str = setting(
         "any",
@@ -188,44 +198,44 @@ class PretrainSettings:
         "other one, as where a recording is captioned once.",
         needs=("exchange",),
     )
-    hidden: int = setting(0, "Width of the projectors' hidden layer; 0: linear projectors.", needs=_OF_C2VL)
-    projection: int = setting(128, "Size of SkeletonCLR's projections.", needs=_OF_SKELETON_CLR)
-    key_queue: int = setting(512, "Past keys that SkeletonCLR contrasts with.", needs=_OF_SKELETON_CLR)
-    key_temperature: float = setting(0.07, "SkeletonCLR's temperature.", needs=_OF_SKELETON_CLR)
+    hidden: int = setting(0, "Width of the projectors' hidden layer; 0: linear projectors.", needs=_OF_C2VL, least=0)
+    projection: int = setting(128, "Size of SkeletonCLR's projections.", needs=_OF_SKELETON_CLR, least=1)
+    key_queue: int = setting(512, "Past keys that SkeletonCLR contrasts with.", needs=_OF_SKELETON_CLR, least=1)
+    key_temperature: float = setting(0.07, "SkeletonCLR's temperature.", needs=_OF_SKELETON_CLR, above=0, most=100)
     ema_momentum: float = setting(
-        0.99, "Momentum of the EMA student, SkeletonCLR's key encoder and slim's teacher.", needs=_WITH_EMA
+        0.99,
+        "Momentum of the EMA student, SkeletonCLR's key encoder and slim's teacher.",
+        needs=_WITH_EMA,
+        least=0,
+        most=1,
     )
     skeleton_weight: float = setting(
-        0.0, "c2vl: weight of slim's loss beside the knowledge's; 0: knowledge alone.", needs=_OF_C2VL
+        0.0, "c2vl: weight of slim's loss beside the knowledge's; 0: knowledge alone.", needs=_OF_C2VL, least=0
     )
     masked_weight: float = setting(
-        1.0, "slim: weight of predicting the teacher's features of what is hidden; 0: off.", needs=_OF_SLIM
+        1.0, "slim: weight of predicting the teacher's features of what is hidden; 0: off.", needs=_OF_SLIM, least=0
     )
-    view_weight: float = setting(1.0, "slim: weight of agreeing with the teacher's other view; 0: off.", needs=_OF_SLIM)
-    short_views: int = setting(2, "slim: short views of a clip beside the two long ones.", needs=_OF_SLIM)
-    hide_from: float = setting(0.3, "slim: least share of a masked view that is hidden.", needs=_OF_SLIM)
-    hide_to: float = setting(0.7, "slim: largest share of a masked view that is hidden.", needs=_OF_SLIM)
-    prototypes: int = setting(256, "slim: prototypes that features are told by.", needs=_OF_SLIM)
+    view_weight: float = setting(
+        1.0, "slim: weight of agreeing with the teacher's other view; 0: off.", needs=_OF_SLIM, least=0
+    )
+    short_views: int = setting(
+        2, "slim: short views of a clip beside the two long ones.", needs=_OF_SLIM, least=0, most=100
+    )
+    hide_from: float = setting(
+        0.3, "slim: least share of a masked view that is hidden.", needs=_OF_SLIM, above=0, most=0.99
+    )
+    hide_to: float = setting(
+        0.7, "slim: largest share of a masked view that is hidden.", needs=_OF_SLIM, above=0, most=0.99
+    )
+    prototypes: int = setting(256, "slim: prototypes that features are told by.", needs=_OF_SLIM, least=2)
 
     def __post_init__(self) -> None:
         check(self)
         if METHODS[self.method].teacher and not self.teacher:
             raise UsageError(f"--method {self.method} learns from a pretrained encoder: name it with --teacher")
-        if self.frames < 2 or self.seconds < 0 or self.hop_s <= 0:
-            raise UsageError("--frames is at least 2, --seconds at least 0, --hop-s more than 0")
-        if not 0 <= self.exchange <= 1:
-            raise UsageError(f"--exchange is a share between 0 and 1, not {self.exchange}")
         if self.mistakes != "any" and not self.exchange:
             raise UsageError("--mistakes does nothing without --exchange: add it, or leave --mistakes out")
-        if not 0 <= self.ema_momentum < 1:
-            raise UsageError(f"--ema-momentum lies in [0, 1), not {self.ema_momentum}")
-        if min(self.hidden, self.knowledge_size) < 0 or min(self.projection, self.key_queue) < 1:
-            raise UsageError("--hidden and --knowledge-size are at least 0, --projection and --key-queue at least 1")
-        if min(self.skeleton_weight, self.masked_weight, self.view_weight, self.short_views) < 0 or self.prototypes < 2:
-            raise UsageError(
-                "--skeleton-weight, --masked-weight, --view-weight and --short-views are at least 0, --prototypes 2"
-            )
-        if not 0 < self.hide_from <= self.hide_to < 1:
-            raise UsageError("--hide-from and --hide-to are shares of a view: 0 < from <= to < 1")
-        if self.key_temperature <= 0:
-            raise UsageError(f"--key-temperature is positive, not {self.key_temperature}")
+        if self.ema_momentum == 1:
+            raise UsageError("--ema-momentum is below 1; at 1 the first weights would stay")
+        if self.hide_from > self.hide_to:
+            raise UsageError("--hide-from is at most --hide-to")

@@ -28,15 +28,23 @@ class ProbeSettings:
         0.2,
         "Share of the train part, in whole subjects, that is chosen by where the split has no val part.",
         needs=("protocol=linear",),
+        above=0,
+        most=0.99,
     )
-    seconds: float = setting(0.0, "Length of a window; 0: each recording is one clip, however long.")
-    hop_s: float = setting(1.0, "Seconds between windows.", needs=("seconds",))
+    seconds: float = setting(
+        0.0, "Length of a window; 0: each recording is one clip, however long.", least=0, most=3600
+    )
+    hop_s: float = setting(1.0, "Seconds between windows.", needs=("seconds",), above=0, most=3600)
     share: float = setting(
-        1.0, "Share of each class's training labels that is used (0.01 and 0.1 in the literature).", needs=_LABELLED
+        1.0,
+        "Share of each class's training labels that is used (0.01 and 0.1 in the literature).",
+        needs=_LABELLED,
+        above=0,
+        most=1,
     )
-    shots: int = setting(0, "Training clips of each class that are used; 0: all of --share.", needs=_LABELLED)
-    draws: int = setting(1, "How many times such few labels are drawn.", needs=("share", "shots"))
-    k: int = setting(1, "Neighbours of knn.", needs=("protocol=knn",))
+    shots: int = setting(0, "Training clips of each class that are used; 0: all of --share.", needs=_LABELLED, least=0)
+    draws: int = setting(1, "How many times such few labels are drawn.", needs=("share", "shots"), least=1)
+    k: int = setting(1, "Neighbours of knn.", needs=("protocol=knn",), least=1)
     distance: str = setting("mahalanobis", "Distance of one-class.", DISTANCES, needs=("protocol=one-class",))
     normal: str = setting(
         "", "Label that counts as normal in one-class; empty: the first.", needs=("protocol=one-class",)
@@ -44,11 +52,5 @@ class ProbeSettings:
 
     def __post_init__(self) -> None:
         check(self)
-        if not 0 < self.share <= 1 or not 0 < self.hold_out < 1:
-            raise UsageError("--share lies in (0, 1], --hold-out between 0 and 1")
-        if self.shots < 0 or self.draws < 1 or self.k < 1:
-            raise UsageError("--shots is at least 0, --draws and --k at least 1")
         if self.shots and self.share < 1:
             raise UsageError("say --shots or --share, not both")
-        if self.seconds < 0 or self.hop_s <= 0:
-            raise UsageError("--seconds is at least 0 and --hop-s more than 0")

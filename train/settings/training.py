@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edge_c2vl.errors import UsageError
-from edge_c2vl.settings.fields import check, flag, setting
+from edge_c2vl.settings.fields import check, setting
 
 # What a setting "split" names.
 SPLIT = "Column of the archive with train / val / test, or subject:K/N, fold K of N by subject"
@@ -22,6 +22,8 @@ ENCODERS = {
 # For options that only some networks read (`needs` of `setting`): the graph's own, and those of every other network.
 _OF_GRAPH = ("network=st-gcn",)
 _OF_OTHERS = tuple(f"network={name}" for name in ENCODERS if name != "st-gcn")
+# What every generator of random numbers takes.
+LARGEST_SEED = 2**31 - 1
 # Channels of a head of the transformer's attention.
 HEAD_CHANNELS = 32
 STREAMS = ("joint", "bone", "motion")
@@ -40,20 +42,33 @@ class EncoderSettings:
         "between parts of the body and times.",
         tuple(ENCODERS),
     )
-    width: int = setting(16, "Channels of the first stage; doubled twice. 16 or 64 in the literature.", needs=_OF_GRAPH)
-    blocks: int = setting(10, "How many of the ten blocks, spread over the three stages; of other networks: layers.")
+    width: int = setting(
+        16,
+        "Channels of the first stage; doubled twice. 16 or 64 in the literature.",
+        needs=_OF_GRAPH,
+        least=1,
+        most=4096,
+    )
+    blocks: int = setting(
+        10, "How many of the ten blocks, spread over the three stages; of other networks: layers.", least=3, most=10
+    )
     graph_blocks: int = setting(
         0,
         "Blocks that keep the joints apart; then one convolution joins them, and the rest see all. 0: every block.",
         needs=_OF_GRAPH,
+        least=0,
     )
     joined: int = setting(
         128,
         "Channels of the blocks that see all joints at once, or of another network's layers.",
         needs=("graph_blocks", *_OF_OTHERS),
+        least=1,
+        most=16384,
     )
-    stride: int = setting(1, "Temporal stride of the first block, or the frames of a span or patch.")
-    temporal_kernel: int = setting(9, "Frames that a temporal convolution spans.", needs=_OF_GRAPH)
+    stride: int = setting(
+        1, "Temporal stride of the first block, or the frames of a span or patch.", least=1, most=1000
+    )
+    temporal_kernel: int = setting(9, "Frames that a temporal convolution spans.", needs=_OF_GRAPH, least=1, most=999)
     stream: str = setting(
         "joint", "What is seen of a clip: positions, bones (joint minus its parent), motion (next minus this).", STREAMS
     )
@@ -72,19 +87,19 @@ class EncoderSettings:
         "Channels of the last block (256 at width 16 in AimCLR), or of a 1x1 convolution behind joined ones; "
         "0: four times the width, or those that were joined.",
         needs=_OF_GRAPH,
+        least=0,
+        most=16384,
     )
-    embedding: int = setting(0, "Size of the unit-length embedding; 0: the features themselves.")
-    dropout: float = setting(0.0, "Share of the features dropped before the classifier.")
+    embedding: int = setting(0, "Size of the unit-length embedding; 0: the features themselves.", least=0, most=16384)
+    dropout: float = setting(0.0, "Share of the features dropped before the classifier.", least=0, most=0.99)
     classes: int = 0  # K; 0: no classifier. Set by the data, so it is no flag.
 
     def __post_init__(self) -> None:
         check(self)
-        if not 3 <= self.blocks <= len(_BLOCKS):
-            raise UsageError(f"--blocks is between 3 and {len(_BLOCKS)}, not {self.blocks}")
         if not 0 <= self.graph_blocks < self.blocks:
             raise UsageError(f"--graph-blocks is between 0 and {self.blocks - 1}, not {self.graph_blocks}")
-        if min(self.width, self.joined, self.stride) < 1 or self.temporal_kernel % 2 == 0:
-            raise UsageError("--width, --joined and --stride are at least 1, and --temporal-kernel is odd")
+        if self.temporal_kernel % 2 == 0:
+            raise UsageError(f"--temporal-kernel is odd, not {self.temporal_kernel}")
         if self.network == "transformer" and self.joined % HEAD_CHANNELS:
             raise UsageError(f"--joined is a multiple of {HEAD_CHANNELS} with --network transformer, not {self.joined}")
 
@@ -108,21 +123,39 @@ class EncoderSettings:
 class AugmentSettings:
     """How strongly clips are varied. 0 switches a variation off."""
 
-    shear: float = setting(0.0, "Largest entry of the shear matrix (0.5 in AimCLR's normal set).")
-    crop: float = setting(1.0, "Shortest temporal crop, as a share of the clip; it is stretched to full length.")
-    hold: float = setting(0.0, "Probability that a clip holds one of its frames throughout, as a picture does.")
-    rotate: float = setting(0.0, "Largest roll about the viewing axis, degrees.")
-    view: float = setting(0.0, "Largest turn about the vertical axis, degrees; 2-D clips are narrowed accordingly.")
-    mirror: float = setting(0.0, "Probability of the mirror image.")
-    scale: float = setting(0.0, "Largest change of the body's size, as a share of it.")
-    shift: float = setting(0.0, "Standard deviation of a displacement of the whole body, shoulder breadths.")
-    jitter: float = setting(0.0, "Standard deviation of noise on each joint and frame, shoulder breadths.")
-    offset: float = setting(0.0, "Standard deviation of a joint's displacement over the whole clip, shoulder breadths.")
-    mask_joints: float = setting(0.0, "Probability that a joint is hidden throughout.")
-    mask_lower: float = setting(0.0, "Probability that all of hips and legs are hidden, as behind a dashboard.")
-    mask_legs: float = setting(0.0, "Probability that knees, ankles and feet are hidden.")
-    mask_arm: float = setting(0.0, "Probability that one forearm is hidden, as behind the body or outside the picture.")
-    mask_span: float = setting(0.0, "Probability that a joint is hidden for a random part of the clip.")
+    shear: float = setting(0.0, "Largest entry of the shear matrix (0.5 in AimCLR's normal set).", least=0, most=10)
+    crop: float = setting(
+        1.0, "Shortest temporal crop, as a share of the clip; it is stretched to full length.", above=0, most=1
+    )
+    hold: float = setting(
+        0.0, "Probability that a clip holds one of its frames throughout, as a picture does.", least=0, most=1
+    )
+    rotate: float = setting(0.0, "Largest roll about the viewing axis, degrees.", least=0, most=180)
+    view: float = setting(
+        0.0, "Largest turn about the vertical axis, degrees; 2-D clips are narrowed accordingly.", least=0, most=180
+    )
+    mirror: float = setting(0.0, "Probability of the mirror image.", least=0, most=1)
+    scale: float = setting(0.0, "Largest change of the body's size, as a share of it.", least=0, most=0.99)
+    shift: float = setting(
+        0.0, "Standard deviation of a displacement of the whole body, shoulder breadths.", least=0, most=100
+    )
+    jitter: float = setting(
+        0.0, "Standard deviation of noise on each joint and frame, shoulder breadths.", least=0, most=100
+    )
+    offset: float = setting(
+        0.0, "Standard deviation of a joint's displacement over the whole clip, shoulder breadths.", least=0, most=100
+    )
+    mask_joints: float = setting(0.0, "Probability that a joint is hidden throughout.", least=0, most=1)
+    mask_lower: float = setting(
+        0.0, "Probability that all of hips and legs are hidden, as behind a dashboard.", least=0, most=1
+    )
+    mask_legs: float = setting(0.0, "Probability that knees, ankles and feet are hidden.", least=0, most=1)
+    mask_arm: float = setting(
+        0.0, "Probability that one forearm is hidden, as behind the body or outside the picture.", least=0, most=1
+    )
+    mask_span: float = setting(
+        0.0, "Probability that a joint is hidden for a random part of the clip.", least=0, most=1
+    )
 
 
 @dataclass(frozen=True)
@@ -131,14 +164,16 @@ class DataSettings:
 
     split: str = setting("", f"{SPLIT}; empty: all is trained on.")
     joints: str = setting("all", JOINTS_HELP, JOINT_CHOICES)
-    frames: int = setting(64, "Frames T of a clip.")
-    seconds: float = setting(0.0, "Length of a window; 0: each recording is one clip, however long.")
-    hop_s: float = setting(1.0, "Seconds between windows.", needs=("seconds",))
+    frames: int = setting(64, "Frames T of a clip.", least=2, most=10_000)
+    seconds: float = setting(
+        0.0, "Length of a window; 0: each recording is one clip, however long.", least=0, most=3600
+    )
+    hop_s: float = setting(1.0, "Seconds between windows.", needs=("seconds",), above=0, most=3600)
     facing: bool = setting(False, "Turn every body to face the camera (3-D archives).")
     share: float = setting(
-        1.0, "Share of the training clips of each class that is used (0.01 and 0.1 in the literature)."
+        1.0, "Share of the training clips of each class that is used (0.01 and 0.1 in the literature).", above=0, most=1
     )
-    shots: int = setting(0, "Training clips of each class that are used; 0: all of --share.")
+    shots: int = setting(0, "Training clips of each class that are used; 0: all of --share.", least=0)
     balance: bool = setting(False, "Draw every class equally often.")
     balance_by: str = setting(
         "", "Column of the archive: within a class each of its values is drawn equally often; with --balance."
@@ -148,8 +183,8 @@ class DataSettings:
         "LABEL=SHARE,...: how much of an epoch these labels are; LABEL@VALUE: with that value in the column of "
         "--balance-by; the others share the rest. With --balance.",
     )
-    epoch_clips: int = setting(0, "Clips an epoch, drawn anew each time; 0: as many as there are.")
-    smoothing: float = setting(0.0, "Label smoothing.")
+    epoch_clips: int = setting(0, "Clips an epoch, drawn anew each time; 0: as many as there are.", least=0)
+    smoothing: float = setting(0.0, "Label smoothing.", least=0, most=0.99)
 
     def __post_init__(self) -> None:
         check(self)
@@ -159,14 +194,8 @@ class DataSettings:
             raise UsageError("--shares says how labels are balanced: give --balance too")
         if sum(self.shares_of.values()) > 1:
             raise UsageError(f"--shares {self.shares}: the shares come to more than 1")
-        if self.epoch_clips < 0:
-            raise UsageError(f"--epoch-clips is 0 or the number of clips an epoch, not {self.epoch_clips}")
-        if not 0 < self.share <= 1:
-            raise UsageError(f"--share lies in (0, 1], not {self.share}")
-        if self.shots < 0 or (self.shots and self.share < 1):
-            raise UsageError("--shots is at least 0, and stands for itself: say it or --share")
-        if self.frames < 2 or self.seconds < 0 or self.hop_s <= 0:
-            raise UsageError("--frames is at least 2, --seconds at least 0, --hop-s more than 0")
+        if self.shots and self.share < 1:
+            raise UsageError("--shots stands for itself: say it or --share")
 
     @property
     def shares_of(self) -> dict[str, float]:
@@ -187,29 +216,30 @@ class DataSettings:
 class LoopSettings:
     """The loop: how long, how fast, on what, and what is kept."""
 
-    epochs: int = setting(30, "Epochs.")
-    batch_size: int = setting(64, "Clips a step and a process.")
-    accumulate: int = setting(1, "Batches whose gradients are added before a step.")
+    epochs: int = setting(30, "Epochs.", least=1)
+    batch_size: int = setting(64, "Clips a step and a process.", least=1)
+    accumulate: int = setting(1, "Batches whose gradients are added before a step.", least=1)
     optimiser: str = setting("adamw", "Optimiser.", ("adamw", "sgd"))
-    learning_rate: float = setting(1e-3, "Highest learning rate.")
-    weight_decay: float = setting(0.01, "Weight decay; biases and norms are spared.")
-    warmup_epochs: float = setting(1.0, "Epochs over which the learning rate rises; then it falls along a cosine.")
-    clip_gradient: float = setting(1.0, "Longest gradient (L2 norm of all); 0: no limit.")
-    average: float = setting(0.0, "Decay of the moving average of the weights that is kept as the model; 0: the last.")
-    seed: int = setting(0, "Seed of everything that is random.")
+    learning_rate: float = setting(1e-3, "Highest learning rate; 0: nothing is learnt.", least=0, most=100)
+    weight_decay: float = setting(0.01, "Weight decay; biases and norms are spared.", least=0, most=100)
+    warmup_epochs: float = setting(
+        1.0, "Epochs over which the learning rate rises; then it falls along a cosine.", least=0
+    )
+    clip_gradient: float = setting(1.0, "Longest gradient (L2 norm of all); 0: no limit.", least=0)
+    average: float = setting(
+        0.0, "Decay of the moving average of the weights that is kept as the model; 0: the last.", least=0, most=1
+    )
+    seed: int = setting(0, "Seed of everything that is random.", least=0, most=LARGEST_SEED)
     precision: str = setting("32-true", "Number format.", ("32-true", "bf16-mixed", "16-mixed"))
     accelerator: str = setting("auto", "Where it runs.", ("auto", "cpu", "cuda", "mps"))
-    devices: int = setting(1, "Processes (GPUs) a machine; torchrun sets it by itself.")
-    nodes: int = setting(1, "Machines.")
-    threads: int = setting(0, "CPU threads of PyTorch; 0: its own choice.")
-    checkpoint_every: int = setting(1, "Epochs between checkpoints.")
-    evaluate_every: int = setting(0, "Epochs between evaluations; 0: only at the end.")
+    devices: int = setting(1, "Processes (GPUs) a machine; torchrun sets it by itself.", least=1)
+    nodes: int = setting(1, "Machines.", least=1)
+    threads: int = setting(0, "CPU threads of PyTorch; 0: its own choice.", least=0, most=1024)
+    checkpoint_every: int = setting(1, "Epochs between checkpoints.", least=1)
+    evaluate_every: int = setting(0, "Epochs between evaluations; 0: only at the end.", least=0)
     tensorboard: bool = setting(True, "Write TensorBoard event files into the run folder.")
 
     def __post_init__(self) -> None:
         check(self)
-        for name in ("epochs", "batch_size", "accumulate", "devices", "nodes", "checkpoint_every"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{flag(name)} is at least 1, not {getattr(self, name)}")
-        if not 0 <= self.average < 1:
-            raise UsageError(f"--average is a decay in [0, 1), not {self.average}")
+        if self.average == 1:
+            raise UsageError("--average is a decay below 1; at 1 the first weights would stay")

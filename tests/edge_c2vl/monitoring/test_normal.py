@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_c2vl.errors import EdgeC2VLError
+from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.monitoring.apply_baseline import Attention, Personaliser
 from edge_c2vl.monitoring.driver_baseline import (
     MAX_STRANGENESS,
@@ -300,3 +300,11 @@ def test_forgetting_removes_the_file(normal, tmp_path):
 def test_learning_needs_a_file():
     with pytest.raises(ValueError, match="into a file"):
         Personaliser(None, 2.0)
+
+
+@pytest.mark.parametrize(("minutes", "forget"), [(1.0, False), (None, True), (None, False)])
+def test_a_folder_in_the_files_place_is_told_before_anything_is_learnt(tmp_path, minutes, forget):
+    with pytest.raises(UsageError, match="that is a folder"):
+        Personaliser(str(tmp_path), minutes, forget)
+    assert tmp_path.is_dir()
+    assert not list(tmp_path.iterdir())

@@ -284,6 +284,11 @@ def test_a_clock_set_back_lets_no_time_pass():
         ({"attentive_below": 0.7}, "attentive_below is not above"),
         ({"notice_share": 1.5}, "notice_share"),
         ({"slow_kmh": 60}, "slow_kmh"),
+        # Milliseconds, and a percentage.
+        ({"warning_fast_s": 3500}, "warning_fast_s is a number above 0 and of at most 420"),
+        ({"smoothing_s": 100}, "smoothing_s is a number above 0 and of at most 90"),
+        ({"nobody_after_s": 500}, "nobody_after_s is a number above 0 and of at most 60"),
+        ({"perclos_drowsy": 15}, "perclos_drowsy is a number above 0 and of at most 1"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(changed, message):

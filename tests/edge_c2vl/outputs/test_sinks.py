@@ -24,6 +24,7 @@ from edge_c2vl.outputs.jsonl import JsonLines
 from edge_c2vl.outputs.overlay import COLOURS, draw
 from edge_c2vl.outputs.status import StatusLine
 from edge_c2vl.outputs.video import VideoFile
+from tests.support.disk import files_of_at_most
 from tests.support.faces import a_face, turned
 from tests.support.programs import needs
 from tests.support.records import DECISION, landmarks
@@ -140,6 +141,26 @@ def test_a_video_is_for_this_user_alone_and_one_run_at_a_time_writes_it(tmp_path
     assert path.stat().st_mode & 0o777 == 0o600
     VideoFile(str(path), 25.0).close()
     assert [entry.name for entry in tmp_path.iterdir()] == ["seen.mp4"]
+
+
+def test_a_video_on_a_full_disk_is_told_and_leaves_nothing(tmp_path):
+    frame = SeenFrame(np.zeros((120, 160, 3), np.uint8), None, 0.0, DECISION)
+    sink = VideoFile(str(tmp_path / "seen.mp4"), 25.0)
+    with files_of_at_most(0), pytest.raises(EdgeC2VLError, match="cannot write a video"):
+        sink.frame(frame)
+    sink.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_video_that_a_full_disk_cut_short_is_told_and_removed(tmp_path):
+    noise = np.random.default_rng(0)
+    sink = VideoFile(str(tmp_path / "seen.mp4"), 25.0)
+    with files_of_at_most(20_000):
+        for index in range(10):
+            sink.frame(SeenFrame(noise.integers(0, 255, (120, 160, 3), np.uint8), None, index / 25, DECISION))
+        with pytest.raises(OutputError, match=r"seen\.mp4: the video could not be finished.*disk full"):
+            sink.close()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_landmark_that_was_not_seen_is_not_drawn():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -94,3 +95,9 @@ def test_files_are_for_this_user_alone_unless_the_user_opened_them(tmp_path):
         sink.alert(alert(number))
     sink.close()
     assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_standard_output_that_is_closed_is_told(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    with pytest.raises(OutputError, match="standard output is closed"):
+        JsonLines("-", "decision")

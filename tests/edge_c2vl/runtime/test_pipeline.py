@@ -109,6 +109,15 @@ def test_what_is_not_seen_is_told(parts, missing):
     assert kept.decisions[-1].to_json()["missing"] == missing.value
 
 
+@pytest.mark.parametrize(("fps", "missing"), [(1, Missing.PICTURE), (1.6, Missing.PICTURE), (2, None), (30, None)])
+def test_pictures_too_far_apart_are_told_as_that_and_not_as_hidden_arms(fps, missing, caplog):
+    kept = Kept()
+    build(Camera(int(10 * fps), fps=fps), sinks=[kept]).run()
+    assert kept.decisions[-1].missing is missing
+    assert kept.decisions[-1].state is (State.CANNOT_SEE if missing else State.DISTRACTED)
+    assert caplog.text.count("pictures come more than 0.5 s apart") == (missing is not None)
+
+
 def test_alerts_are_numbered_and_told_when_they_change():
     kept = Kept()
     summary = build(Camera(450), Pose(hidden=range(300, 450)), sinks=[kept]).run()

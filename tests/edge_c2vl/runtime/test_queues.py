@@ -130,6 +130,18 @@ def test_from_a_file_a_sink_that_fails_ends_the_run():
     assert [error.errno for error in errors][:1] == [28]
 
 
+def test_from_a_file_what_the_system_refuses_an_output_is_told_with_its_option():
+    errors, flaky = [], Flaky()
+    flaky.name = "events"
+    queue = small_queue(flaky, lossless=True, failed=errors.append)
+    queue.start()
+    queue.give(DECISION)
+    queue.close()
+    assert [(type(error), str(error)) for error in errors] == [
+        (OutputError, "--events: cannot write: No space left on device")
+    ]
+
+
 class Late(Sink):
     """Keeps what it is given."""
 

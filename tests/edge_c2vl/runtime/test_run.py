@@ -159,6 +159,26 @@ def test_what_cannot_work_is_told_in_one_line(junk, arguments, says, capfd):
     assert sorted(junk.rglob("*")) == before
 
 
+@pytest.mark.parametrize("watched", ["{junk}/picture.png", "file://{junk}/folder/../picture.png"])
+def test_a_recording_is_not_overwritten_by_what_is_drawn_of_it(junk, watched, capfd):
+    seen = (junk / "picture.png").rename(junk / "picture.mp4").read_bytes()
+    with pytest.raises(SystemExit) as end:
+        main(["run", "--camera", watched.format(junk=junk).replace("png", "mp4"), "--output", f"{junk}/picture.mp4"])
+    assert end.value.code == 2
+    assert "is what --camera reads" in capfd.readouterr().err
+    assert (junk / "picture.mp4").read_bytes() == seen
+
+
+@pytest.mark.parametrize("command", [["--help"], ["completion", "bash"]])
+def test_standard_output_on_a_full_disk_is_told_in_one_line(command):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "cli.py", *command], stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT, timeout=60
+        )
+    assert done.returncode == 1
+    assert done.stderr == "error: No space left on device: free some where this command writes, and run it again\n"
+
+
 def test_without_debug_a_process_that_fails_says_one_line(junk):
     code, out, err = edge_c2vl("run", "--camera", junk / "empty.mp4")
     assert (code, out, len(err.splitlines())) == (1, "", 1)

@@ -13,6 +13,7 @@ import pytest
 
 from edge_c2vl.errors import ArchiveError
 from edge_c2vl.skeletons.archive import Archive, ArchiveWriter
+from tests.support.disk import files_of_at_most
 
 META = {"labels": ["sit", "drive"], "source": "made up", "licence": "none", "source_layout": "kinect20"}
 
@@ -94,6 +95,21 @@ def test_an_error_leaves_nothing(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
+    def fill(writer: ArchiveWriter) -> None:
+        # In small pieces, so that some wait in memory when the disk refuses them, and once more at the end.
+        with writer:
+            for number in range(100):
+                writer.append(f"clip{number}", np.ones((2, 25, 4)), 30.0, label=0)
+
+    writer = ArchiveWriter(
+        tmp_path / "archive", labels=["a"], source="made", licence="none", source_layout="ntu25", dimensions=3
+    )
+    with files_of_at_most(10_000), pytest.raises(OSError, match="too large"):
+        fill(writer)
     assert list(tmp_path.iterdir()) == []
 
 

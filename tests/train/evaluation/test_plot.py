@@ -65,6 +65,9 @@ def test_latencies_of_a_run_and_of_a_bench(tmp_path):
     (tmp_path / "run.json").write_text("[1]")
     with pytest.raises(UsageError, match=r"is no output of edge-c2vl run --json"):
         call("plot", "latency", tmp_path / "run.json", tmp_path / "latency.pdf")
+    (tmp_path / "run.json").write_bytes(b"\0\xff" * 5000)
+    with pytest.raises(UsageError, match=r"bench --json: it is no text$"):
+        call("plot", "latency", tmp_path / "run.json", tmp_path / "latency.pdf")
 
 
 def test_embeddings_of_a_bundle(archive, tmp_path):

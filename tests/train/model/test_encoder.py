@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +17,11 @@ from edge_c2vl.skeletons.clip import ClipSpec
 from edge_c2vl.skeletons.skeleton import NTU25, adjacency
 from tests.support.encoders import clips, trained
 from train.model.checkpoint import About
-from train.model.encoder import Encoder, GraphConvolution, Stream, fold
+from train.model.encoder import Block, Encoder, GraphConvolution, Stream, fold
 from train.model.export import export_bundle, parity, write_onnx
 from train.settings.training import STREAMS, EncoderSettings
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.parametrize("settings", [
@@ -86,6 +90,33 @@ def test_graph_convolution_equals_the_sum_over_parts_and_neighbours() -> None:
             expected[:, :, i] += edges[part, i, j] * weight[:, part] @ x[0, :, :, j].numpy()
     expected /= np.sqrt(1 + layer.norm.eps)
     np.testing.assert_allclose(layer(x)[0].detach().numpy(), expected, atol=1e-5)
+
+
+SMALL = """
+import torch
+from train.model.encoder import Block
+
+torch.manual_seed(0)
+torch.set_num_threads(1)
+for channels in (3, 8):
+    small = Block(channels, 2 * channels, 2, 9, True).to(memory_format=torch.channels_last)
+    for _ in range(10):
+        clip = torch.randn(32, channels, 64, 25).to(memory_format=torch.channels_last).requires_grad_()
+        small(clip).square().sum().backward()
+"""
+
+
+def test_a_small_network_trains_without_writing_beyond_its_memory() -> None:
+    """In a process of its own, which a memory error ends."""
+    done = subprocess.run([sys.executable, "-c", SMALL], cwd=ROOT, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr[-500:]
+
+
+def test_frames_that_are_taken_first_give_what_the_convolution_would() -> None:
+    block = Block(8, 16, 2, 9, True).train()
+    clip = torch.randn(2, 8, 13, 25, generator=torch.manual_seed(0))
+    assert block.residual is not None
+    torch.testing.assert_close(block._beside(clip), block.residual(clip))
 
 
 @pytest.mark.parametrize("stream", STREAMS)

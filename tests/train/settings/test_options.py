@@ -12,8 +12,10 @@ from click.testing import CliRunner
 
 from edge_c2vl.errors import UsageError
 from edge_c2vl.settings.config_file import read_settings
-from edge_c2vl.settings.fields import setting
+from edge_c2vl.settings.fields import own_options, setting
 from edge_c2vl.settings.flags import settings_options
+from train.settings.pretraining import ObjectiveSettings, PretrainSettings
+from train.settings.probe import ProbeSettings
 from train.settings.training import AugmentSettings, DataSettings, EncoderSettings, LoopSettings
 
 CLASSES = (EncoderSettings, AugmentSettings, DataSettings, LoopSettings)
@@ -76,8 +78,8 @@ def test_a_flag_wins_over_the_file_and_the_file_over_the_default(tmp_path: Path)
 
 @pytest.mark.parametrize(("content", "message"), [
     ("epoch: 3", "no setting 'epoch'"),
-    ("epochs: many", "epochs is a whole number, not 'many'"),
-    ("epochs: true", "epochs is a whole number, not True"),
+    ("epochs: many", "epochs is a whole number of at least 1, not 'many'"),
+    ("epochs: true", "epochs is a whole number of at least 1, not True"),
     ("presence: 1", "presence is true or false, not 1"),
     ("- epochs", "name: value"),
     ("a: [", "not YAML"),
@@ -95,3 +97,38 @@ def test_a_wrong_file_is_named(tmp_path: Path, content: str, message: str) -> No
 def test_values_that_cannot_be_name_the_flag(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="--" + next(iter(wrong))):
         LoopSettings(**wrong)
+
+
+@pytest.mark.parametrize("cls", [*CLASSES, PretrainSettings, ObjectiveSettings, ProbeSettings])
+def test_every_number_has_a_range(cls: type) -> None:
+    """Without one a negative number reaches PyTorch, or trains something that nobody asked for."""
+    numbers = [option for option in own_options(cls) if option.kind in (int, float)]
+    assert [option.name for option in numbers if not option.range] == []
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "dropout 2", "share 2", "learning-rate -1", "weight-decay -5", "smoothing 1", "mirror 3", "seed -1",
+        "threads -5", "embedding -4", "features -3", "temporal-kernel -3", "temporal-kernel 4", "crop 0",
+        "jitter -1", "mask-joints 5", "evaluate-every -1", "seed 99999999999999999999", "frames 1000000",
+        "width 100000", "average 1",
+    ],
+)  # fmt: skip
+def test_a_number_out_of_range_is_wrong_usage(given: str) -> None:
+    name, value = given.split()
+    with pytest.raises((UsageError, click.UsageError)) as told:
+        read(f"--{name}", value)
+    assert f"--{name}" in (told.value.format_message() if isinstance(told.value, click.UsageError) else str(told.value))
+
+
+def test_help_tells_ranges_and_defaults_of_0() -> None:
+    @click.command()
+    @settings_options(*CLASSES)
+    def command(**flags: Any) -> None:
+        """Nothing."""
+
+    text = " ".join(CliRunner().invoke(command, ["--help"]).output.split())
+    assert "None" not in text
+    assert "[default: 0] [0<=x<=2147483647]" in text
+    assert "[default: 0.0] [0<=x<=0.99]" in text
