@@ -4,8 +4,8 @@ A share of the recordings gets another one's captions: anybody's, or as a langua
 (--mistakes of `train pretrain`): those of the nearest other class, of the mirror image, of the previous activity. So
 that many runs can be paired, they have the encoder and the work of `--preset small`, a quarter of nw_ucla_table.py's;
 archive and probe are the table's. Every finished run is kept as RUNS/ROW/seedN.json and not made again. Each variation
-is exchanged by itself, so no wrong caption is learnt by heart; with --whole all variations of a recording go with it.
-With --recordings EPOCHS the recordings alone are learnt from, for so long that wrong captions can be learnt by heart
+is exchanged by itself; with --whole all variations of a recording go with it. In so few epochs no wrong caption is
+learnt by heart; with --recordings EPOCHS the recordings alone are learnt from, for so long that they can be
 (kept in RUNS/recordings-EPOCHS).
 
     edge-c2vl knowledge encode varied.archive small.bank --crops 2 --pool whitened --facts 60 --quarters
