@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 DEFAULT_WIDTH = 640
 # What stands in the place of activities where nobody drives.
 EMPTY = "empty"
+# How a line of the truth begins.
+TRUTH_BEGINS = b'{"timestamp_s": '
 
 
 @dataclass(frozen=True)
@@ -179,6 +181,7 @@ class Simulated(PictureSource):
         self._file: IO[str] | None = None
         if settings.truth is not None:
             try:
+                _refuse_other_content(Path(settings.truth))
                 self._file = Path(settings.truth).open("w", encoding="utf-8")  # noqa: SIM115, closed in close()
             except OSError as error:
                 raise CameraError(f"cannot write the truth to {settings.truth}: {error.strerror}") from None
@@ -213,6 +216,15 @@ class Simulated(PictureSource):
 
     def reopen(self) -> None:
         self._started_s, self._next = 0.0, 0
+
+
+def _refuse_other_content(path: Path) -> None:
+    """Raises UsageError where the file holds something else than an older truth, which would be lost. OSError."""
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        if file.read(len(TRUTH_BEGINS)) not in (b"", TRUTH_BEGINS):
+            raise UsageError(f"truth={path}: it exists and holds something else; name another file")
 
 
 def to_json(truth: Truth, timestamp_s: float) -> dict[str, object]:

@@ -10,12 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from edge_c2vl.bundle.bundle import Bundle
-from edge_c2vl.errors import EdgeC2VLError
+from edge_c2vl.errors import EdgeC2VLError, UsageError
 from edge_c2vl.skeletons.archive import ArchiveWriter
 from tests.support.commands import call
 from tests.support.training import body
+from train.fabric import make_fabric
+from train.settings.training import LoopSettings
 
 SMALL = (
     "--epochs", "15", "--batch-size", "8", "--width", "8", "--blocks", "3", "--frames", "16",
@@ -94,3 +97,16 @@ def test_two_processes_train_one_model(archive: Path, tmp_path: Path) -> None:
     metrics = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in metrics] == list(range(1, 9))
     assert metrics[-1]["step"] == 8 * (32 // 16)  # 32 clips an epoch, 8 a step from each of two processes
+
+
+@pytest.mark.parametrize("device", ["nonsense", "cuda:99"])
+def test_a_device_that_is_not_there_is_wrong_usage(device: str, tmp_path: Path) -> None:
+    for command in (("train", "probe", tmp_path, tmp_path), ("eval", "activities", tmp_path, "--checkpoint", tmp_path)):
+        with pytest.raises(UsageError, match=f"--device {device}: PyTorch cannot compute there"):
+            call(*command, "--device", device)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
+def test_an_accelerator_that_is_not_there_is_wrong_usage() -> None:
+    with pytest.raises(UsageError, match="--accelerator cuda, --devices 1: .*not available"):
+        make_fabric(LoopSettings(accelerator="cuda"))

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from edge_c2vl.settings.flags import Number
+from train.commands.device_option import device_option
 from train.commands.eval_options import data_options, report_options, tell, training_settings
 from train.settings.protocols import BENCHMARKS, DATA_SETS
 
@@ -26,7 +27,7 @@ _OPTIONS = (
         help="semi: share of the labels; 0.01, 0.1.",
     ),
     click.option("-k", default=1, show_default=True, type=click.IntRange(1), help="knn: neighbours."),
-    click.option("--device", default="cpu", show_default=True, help="Where PyTorch runs: cpu or cuda."),
+    device_option,
     click.option("--precision", type=click.Choice(["auto", "fp32", "fp16", "int8"]), default="auto"),
     click.option("--backend", default="auto", show_default=True, help="The bundle's inference engine."),
     click.option("--bundle", metavar="FOLDER", help="What runs in the vehicle; its embeddings are the features."),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from edge_c2vl.commands.options import backend_options, json_option
+from train.commands.device_option import device_option
 
 if TYPE_CHECKING:
     from train.evaluation.report import Report
@@ -34,7 +35,7 @@ def model_options(function: F) -> F:
     """--checkpoint or --bundle, and how they run."""
     function = backend_options(function)
     for option in (
-        click.option("--device", default="cpu", show_default=True, help="Where PyTorch runs: cpu or cuda."),
+        device_option,
         click.option("--bundle", metavar="FOLDER", help="What runs in the vehicle, INT8 and engines included."),
         click.option("--checkpoint", metavar="RUN", help="A trained model: its run's folder, or model.safetensors."),
     ):

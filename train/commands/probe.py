@@ -11,6 +11,7 @@ import click
 from edge_c2vl.settings.config_file import read_settings
 from edge_c2vl.settings.fields import check_needs
 from edge_c2vl.settings.flags import settings_options
+from train.commands.device_option import device_option
 from train.settings.probe import ProbeSettings
 
 _PATH = click.Path(path_type=Path)
@@ -19,7 +20,7 @@ _PATH = click.Path(path_type=Path)
 @click.command()
 @click.argument("archive", type=_PATH)
 @click.argument("models", nargs=-1, required=True, type=_PATH)
-@click.option("--device", default="cpu", show_default=True, help="Where features are computed: cpu, cuda.")
+@device_option
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @settings_options(ProbeSettings)
 def probe(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,9 +109,28 @@ def read_truth(
         if missing:
             raise DatasetError(f"{path}, line 1 lacks the columns {', '.join(missing)}: it should read start,end,label")
         told = reasons if REASONS in (rows.fieldnames or []) else None
-        return [_span(row, f"{path}, line {rows.line_num}", labels, duration_s, told) for row in rows]
+        spans = {}
+        for row in rows:
+            spans[rows.line_num] = _span(row, f"{path}, line {rows.line_num}", labels, duration_s, told)
     except csv.Error as error:
         raise DatasetError(f"{path}, line {rows.line_num + 1}: {error}") from None
+    _refuse_contradictions(path, spans)
+    return list(spans.values())
+
+
+def _refuse_contradictions(path: Path, spans: Mapping[int, Span]) -> None:
+    """Raises DatasetError where two rows call the same time differently: which one is meant cannot be told. spans: by
+    the line of each."""
+    known = sorted((span.start_s, line) for line, span in spans.items() if span.label not in AMBIGUOUS)
+    longest: int | None = None
+    for start_s, line in known:
+        before = spans[longest or line]
+        if start_s < before.end_s - END_TOLERANCE_S and spans[line].label != before.label:
+            raise DatasetError(
+                f"{path}, line {line}: it begins at {start_s:g} s, when {before.label!r} of line {longest} still lasts "
+                f"until {before.end_s:g} s: let one of them end"
+            )
+        longest = line if spans[line].end_s >= before.end_s else longest
 
 
 def _span(

@@ -14,6 +14,7 @@ from edge_c2vl.cameras.registry import kind_of
 from edge_c2vl.cameras.simulated import make_film, parse
 from edge_c2vl.errors import CameraError, UsageError
 from edge_c2vl.skeletons.skeleton import MEDIAPIPE33
+from tests.support.camera_files import read_to_the_end
 
 
 def test_a_uri_is_read() -> None:
@@ -127,3 +128,15 @@ def test_an_infrared_camera_stays_as_it_is_and_a_size_is_drawn_as_asked() -> Non
 def test_a_truth_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     with pytest.raises(CameraError, match="cannot write the truth to .*missing"):
         open_camera(f"simulated?live=no&size=64x64&truth={tmp_path}/missing/truth.jsonl")
+
+
+def test_a_truth_replaces_an_older_one_and_no_other_file(tmp_path: Path) -> None:
+    uri = f"simulated?live=no&size=64x64&seconds=0.1&truth={tmp_path}/file"
+    for _ in range(2):
+        with open_camera(uri) as camera:
+            read_to_the_end(camera)
+        assert len((tmp_path / "file").read_text().splitlines()) == 3
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(UsageError, match="holds something else"):
+        open_camera(uri)
+    assert (tmp_path / "file").read_text() == "mine"

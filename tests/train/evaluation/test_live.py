@@ -51,6 +51,7 @@ def test_truth(tmp_path: Path) -> None:
     ("start,end,label\n-1,1,distracted\n", "line 2: from -1 to 1 s is no span"),
     ("start,end,label\n1,11,distracted\n", "line 2: 11 s lies beyond the video's end at 10.00 s"),
     ("start,end,label\n1\n", "line 2: '1' and None should be seconds"),
+    ("start,end,label\n0,8,attentive\n1,2,attentive\n3,4,distracted\n", "line 4: it begins at 3 s, when 'attentive'"),
     ('start,end,label\n1,2,"distracted\n', "line 2: unexpected end of data"),
 ])  # fmt: skip
 def test_broken_truth_is_one_line_with_its_row(tmp_path: Path, text: str, message: str) -> None:
