@@ -100,7 +100,8 @@ def test_a_camera_that_comes_back_in_another_size(film, stream, tmp_path):
             run.wait_for_state(*JUDGED)
             assert run.metrics()["edge_c2vl_crop_misfit"] == 0
             playing.kill()
-            playing = again("-vf", f"scale={width // 2}:{width // 2}")
+            # With square pixels: scale alone would keep the shape, by pixels that are wider than high.
+            playing = again("-vf", f"scale={width // 2}:{width // 2},setsar=1")
             run.wait(lambda: run.metrics().get("edge_c2vl_crop_misfit") == 1)
             run.wait_for_state("cannot see")
             frames = run.metrics()["edge_c2vl_frames_total"]
