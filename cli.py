@@ -117,23 +117,24 @@ def main(arguments: list[str] | None = None) -> None:
         _fail("interrupted", 130, debug)
     except BrokenPipeError:
         # The reader (head, less) has gone: nothing more to say.
-        _drop_output()
+        _drop_unwritten()
         sys.exit(1)
     except OSError as error:
-        try:
-            sys.stdout.flush()
-        except OSError:
-            _drop_output()
+        _drop_unwritten()
         _fail(f"error: {_told(error)}", 1, debug)
     except Exception as error:
         message = " ".join(str(error).split()) or type(error).__name__
         _fail(f"error: {type(error).__name__}: {message} (run again with --debug for the traceback)", 1, debug)
 
 
-def _drop_output() -> None:
+def _drop_unwritten() -> None:
     """What standard output does not take is lost here, or Python would try again when it ends, and fail with its own
-    message."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    message. Closed by the caller, standard output is None."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(line: str, exit_code: int, debug: bool) -> None:

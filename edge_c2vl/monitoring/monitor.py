@@ -193,8 +193,8 @@ class DriverMonitor:
             return Missing.DRIVER
         if job.clip.looked < self._model.clip.min_arms:
             if self._far_apart.came():
-                least_s = self._model.clip.max_gap_s
-                log.warning("pictures come more than %g s apart: too few to tell what the driver does", least_s)
+                gap_s = self._model.clip.max_gap_s
+                log.warning("pictures come more than %g s apart: too few to tell what the driver does", gap_s)
             return Missing.PICTURE
         if self._far_apart.worked():
             log.warning("pictures come often enough again")

@@ -57,11 +57,6 @@ class GraphConvolution(nn.Module):
         return result if self.joint_bias is None else result + self.joint_bias
 
 
-# The gradient of a 1x1 convolution with a stride, of fewer channels than these, which come last: oneDNN writes beyond
-# its memory (PyTorch 2.13, AVX-512). So the frames are taken first, and the convolution has no stride.
-FEWEST_CHANNELS = 16
-
-
 class FoldedGraphConvolution(nn.Module):
     """A graph convolution for inference: the same to rounding, its BatchNorm folded, with the channels last in between.
 
@@ -86,6 +81,11 @@ class FoldedGraphConvolution(nn.Module):
         beside = gathered.reshape(-1, int(frames), int(joints), 3 * int(channels))
         result: Tensor = self.convolution(beside.permute(0, 3, 1, 2))
         return result if self.joint_bias is None else result + self.joint_bias
+
+
+# With fewer channels than these, which come last, oneDNN's gradient of a 1x1 convolution with a stride writes beyond
+# its memory (PyTorch 2.13, AVX-512).
+FEWEST_CHANNELS = 16
 
 
 class Block(nn.Module):
@@ -122,6 +122,7 @@ class Block(nn.Module):
         return F.relu(y if self.residual is None else y + self._beside(x))
 
     def _beside(self, x: Tensor) -> Tensor:
+        """The residual. Where oneDNN fails, the frames are taken first, and the convolution has no stride."""
         assert self.residual is not None
         if not self.training or not isinstance(self.residual, nn.Sequential) or x.shape[1] >= FEWEST_CHANNELS:
             return self.residual(x)

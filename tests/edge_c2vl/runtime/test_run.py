@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import cv2
 import numpy as np
 import pytest
@@ -179,6 +181,19 @@ def test_standard_output_on_a_full_disk_is_told_in_one_line(command, monkeypatch
         )
     assert done.returncode == 1
     assert done.stderr == "error: No space left on device: free some where this command writes, and run it again\n"
+
+
+def test_an_error_of_the_system_is_one_line_also_where_standard_output_is_closed(monkeypatch, capsys):
+    @click.command()
+    def failing():
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("cli.edge_c2vl", failing)
+    monkeypatch.setattr(sys, "stdout", None)
+    with pytest.raises(SystemExit) as stop:
+        main([])
+    assert stop.value.code == 1
+    assert capsys.readouterr().err == "error: Input/output error (run again with --debug for the traceback)\n"
 
 
 def test_without_debug_a_process_that_fails_says_one_line(junk):
